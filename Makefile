@@ -1,0 +1,46 @@
+# Everything starts here: `make demo`, `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+# Byte-code is what makes the second start of a command fast; some machines switch it off.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types bench docs requirements clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "This needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 …"; exit 2; }
+	@echo "==> creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) has no venv module (on Debian: apt install python3-venv)"; exit 2; }
+	@echo "==> installing the pinned requirements (about 2 minutes, once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
+	@touch $@
+
+setup: $(STAMP) ## create .venv and install the pinned requirements into it
+
+demo: $(STAMP) ## the whole thing on a bundled sample: no key, network or Docker needed
+	@$(BIN)/python -m flows.demo
+
+test: $(STAMP) ## run the tests
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP) ## ruff, import floors, compose schema
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
+	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+types: $(STAMP) ## mypy --strict over rag/ and flows/
+	@$(BIN)/mypy
+
+bench: $(STAMP) ## measure speed and retrieval quality
+	@$(BIN)/python -m bench
+
+requirements: ## pin the requirements anew (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+
+clean: ## remove .venv and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

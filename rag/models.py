@@ -1,0 +1,168 @@
+"""What crosses a border between two parts: frozen, typed, and free of behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+__all__ = [
+    "Answer",
+    "Evaluation",
+    "Failure",
+    "IndexInfo",
+    "IndexSize",
+    "Page",
+    "SearchResult",
+    "Source",
+    "SourceStatus",
+    "SyncReport",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a crawl remembers of one URL."""
+
+    url: str
+    etag: str | None = None
+    last_modified: str | None = None
+    links: tuple[str, ...] = ()
+    document_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """An index: one table of chunks with one embedding model and dimension."""
+
+    name: str
+    embedding_model: str
+    dimension: int
+    chunking: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSize:
+    """How much an index holds; `bytes` counts its tables with their indexes."""
+
+    documents: int
+    chunks: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """Where one source stands."""
+
+    name: str
+    kind: str
+    cursor: dict[str, Any]
+    last_success: datetime | None
+    last_error: str | None
+    documents: int
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One thing that could not be read, and why."""
+
+    url: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """The outcome of one sync of one source; `seconds` is wall time."""
+
+    name: str
+    kind: str
+    state: Literal["completed", "failed"]
+    seen: int = 0
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    failed: int = 0
+    chunks_added: int = 0
+    chunks_deleted: int = 0
+    embedded: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+    errors: tuple[Failure, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the shape that `flows.ingest --json` prints for a source."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "state": self.state,
+            "documents": {
+                "seen": self.seen,
+                "added": self.added,
+                "updated": self.updated,
+                "unchanged": self.unchanged,
+                "deleted": self.deleted,
+                "failed": self.failed,
+            },
+            "chunks": {"added": self.chunks_added, "deleted": self.chunks_deleted},
+            "embedded": self.embedded,
+            "requests": self.requests,
+            "seconds": round(self.seconds, 3),
+            "errors": [{"url": failure.url, "error": failure.error} for failure in self.errors],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """A chunk that was found. `score` is in [0, 1]: how likely it is that the chunk bears on the question."""
+
+    rank: int
+    chunk_id: str
+    document_id: str
+    url: str
+    title: str
+    source: str
+    kind: str
+    heading: str
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source of an answer: marker [n], a link, and a quote that stands verbatim in the retrieved chunk."""
+
+    n: int
+    url: str
+    title: str
+    source: str
+    kind: str
+    score: float
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer. Where `answered` is false, the sources do not say, and `sources` are the nearest pages."""
+
+    question: str
+    answered: bool
+    answer: str
+    sources: tuple[Source, ...]
+    embedding_model: str
+    llm: str
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Retrieval quality over a set of queries; latencies are in milliseconds."""
+
+    queries: int
+    k: int
+    ndcg: float
+    mrr: float
+    recall: float
+    latency_p50: float
+    latency_p95: float

@@ -1,0 +1,401 @@
+"""The store: one method a named query, typed rows, and one transaction a document.
+
+Reading methods borrow a connection each. Writing goes through a `Transaction`:
+
+    with store.transaction() as transaction:
+        transaction.put_document(...)
+        transaction.set_cursor("postgres", {"last": "2024-05-01"})
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+from psycopg import sql
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from rag.database import Connection, Database, Queries
+from rag.errors import DatabaseError
+from rag.models import IndexInfo, IndexSize, Page, SourceStatus
+
+__all__ = ["ChunkRow", "DocumentRow", "GitHubComment", "GitHubThread", "Store", "StoredChunk", "Transaction"]
+
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A document as it is stored; `hash` is of its text and metadata."""
+
+    id: str
+    source: str
+    kind: str
+    url: str
+    title: str
+    text: str
+    metadata: dict[str, Any]
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRow:
+    """A chunk to store. `metadata` is what LlamaIndex's PGVectorStore keeps in `metadata_`."""
+
+    node_id: str
+    ordinal: int
+    text: str
+    heading: str
+    url: str
+    metadata: dict[str, Any]
+    embedding: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """What a new version of a document's chunks is compared with."""
+
+    node_id: str
+    ordinal: int
+    url: str
+    heading: str
+
+
+@dataclass(frozen=True, slots=True)
+class GitHubThread:
+    """A staged issue, pull request or discussion, as GitHub sent it."""
+
+    number: int
+    kind: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class GitHubComment:
+    """A staged comment, as GitHub sent it."""
+
+    kind: str
+    id: int
+    data: dict[str, Any]
+
+
+class IndexTables:
+    """The identifiers of an index's tables, ready for `Queries.compose`."""
+
+    def __init__(self, index: IndexInfo) -> None:
+        self.chunks = f"data_{index.name}"
+        self.postings = f"{index.name}_postings"
+        self.identifiers: dict[str, sql.Composable] = {
+            "chunks": sql.Identifier(self.chunks),
+            "postings": sql.Identifier(self.postings),
+            "hnsw": sql.Identifier(f"{index.name}_hnsw"),
+            "dimension": sql.Literal(index.dimension),
+        }
+
+
+class Transaction:
+    """The writing side of the store: everything done through one commits together or not at all."""
+
+    def __init__(self, connection: Connection, queries: Queries) -> None:
+        self._connection = connection
+        self._queries = queries
+
+    def _run(
+        self, name: str, values: Mapping[str, object], index: IndexInfo | None = None
+    ) -> psycopg.Cursor[tuple[Any, ...]]:
+        tables = IndexTables(index).identifiers if index else None
+        return self._connection.execute(self._queries.compose(name, tables), values)
+
+    def set_cursor(self, source: str, cursor: Mapping[str, Any]) -> None:
+        """Move a source's cursor; its shape is the source's own."""
+        self._run("set_cursor", {"source": source, "cursor": Jsonb(dict(cursor))})
+
+    def put_page(self, source: str, page: Page) -> None:
+        """Remember a page of a docs source."""
+        self._run(
+            "put_page",
+            {
+                "source": source,
+                "url": page.url,
+                "etag": page.etag,
+                "last_modified": page.last_modified,
+                "links": list(page.links),
+                "document_id": page.document_id,
+            },
+        )
+
+    def delete_page(self, source: str, url: str) -> None:
+        """Forget a page of a docs source."""
+        self._run("delete_page", {"source": source, "url": url})
+
+    def put_github_thread(self, source: str, number: int, kind: str, data: Mapping[str, Any]) -> None:
+        """Stage a thread; it becomes pending only if it differs from what is staged."""
+        self._run("put_github_thread", {"source": source, "number": number, "kind": kind, "data": _json(data)})
+
+    def put_github_comment(self, source: str, number: int, comment: GitHubComment) -> None:
+        """Stage a comment of thread `number`; the thread becomes pending only if the comment is new or differs."""
+        self._run(
+            "put_github_comment",
+            {"source": source, "number": number, "kind": comment.kind, "id": comment.id, "data": _json(comment.data)},
+        )
+
+    def delete_github_comment(self, source: str, kind: str, comment_id: int) -> None:
+        """Forget a comment that is gone; its thread becomes pending."""
+        self._run("delete_github_comment", {"source": source, "kind": kind, "id": comment_id})
+
+    def settle_github_thread(self, source: str, number: int) -> None:
+        """Note that a thread's document is written."""
+        self._run("settle_github_thread", {"source": source, "number": number})
+
+    def delete_github_thread(self, source: str, number: int) -> None:
+        """Forget a thread that is gone, with its comments."""
+        self._run("delete_github_thread", {"source": source, "number": number})
+
+    def document_hash(self, document_id: str) -> str | None:
+        """Return the content hash that is stored for a document."""
+        row = self._run("document_hash", {"id": document_id}).fetchone()
+        return row[0] if row else None
+
+    def put_document(self, document: DocumentRow) -> None:
+        """Insert or replace a document; its chunks are written by `add_chunks` and `delete_chunks`."""
+        self._run(
+            "put_document",
+            {
+                "id": document.id,
+                "source": document.source,
+                "kind": document.kind,
+                "url": document.url,
+                "title": _clean(document.title),
+                "text": _clean(document.text),
+                "metadata": _json(document.metadata),
+                "hash": document.hash,
+            },
+        )
+
+    def document_chunks(self, index: IndexInfo, document_id: str) -> list[StoredChunk]:
+        """Return the chunks of a document, in order."""
+        rows = self._run("document_chunks", {"document_id": document_id}, index).fetchall()
+        return [StoredChunk(*row) for row in rows]
+
+    def add_chunks(self, index: IndexInfo, source: str, document_id: str, chunks: Sequence[ChunkRow]) -> None:
+        """Write new chunks by binary COPY and index their terms."""
+        if not chunks:
+            return
+        tables = IndexTables(index).identifiers
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy(self._queries.compose("copy_chunks", tables)) as copy,
+        ):
+            copy.set_types(["varchar", "json", "varchar", "vector", "text", "text", "int4", "text", "text"])
+            for chunk in chunks:
+                copy.write_row(
+                    (
+                        _clean(chunk.text),
+                        _clean(json.dumps(chunk.metadata)),
+                        chunk.node_id,
+                        chunk.embedding,
+                        document_id,
+                        source,
+                        chunk.ordinal,
+                        _clean(chunk.heading),
+                        chunk.url,
+                    )
+                )
+        self._count("add_postings", index, source, [chunk.node_id for chunk in chunks], sign=1)
+
+    def move_chunk(self, index: IndexInfo, chunk: ChunkRow) -> None:
+        """Update place, link and metadata of a chunk whose text is the same."""
+        self._run(
+            "move_chunk",
+            {
+                "node_id": chunk.node_id,
+                "ordinal": chunk.ordinal,
+                "url": chunk.url,
+                "metadata": _clean(json.dumps(chunk.metadata)),
+            },
+            index,
+        )
+
+    def delete_chunks(self, index: IndexInfo, source: str, node_ids: Sequence[str]) -> None:
+        """Remove chunks and forget their terms."""
+        if not node_ids:
+            return
+        self._count("delete_postings", index, source, node_ids, sign=-1)
+        self._run("delete_chunks", {"node_ids": list(node_ids)}, index)
+
+    def _count(self, query: str, index: IndexInfo, source: str, node_ids: Sequence[str], *, sign: int) -> None:
+        row = self._run(query, {"node_ids": list(node_ids)}, index).fetchone()
+        terms = int(row[0]) if row else 0
+        self._run(
+            "count_statistics",
+            {"index_name": index.name, "source": source, "chunks": sign * len(node_ids), "terms": sign * terms},
+        )
+
+    def delete_document(self, document_id: str) -> None:
+        """Remove a document; call `delete_chunks` first, so that the statistics stay right."""
+        self._run("delete_document", {"id": document_id})
+
+
+class Store:
+    """Everything that is kept, over one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._queries = database.queries
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Open a transaction; leaving commits it, an exception rolls it back.
+
+        :raises DatabaseError: the database refused or went away; nothing of the transaction is kept
+        """
+        try:
+            with self._database.connection() as connection, connection.transaction():
+                yield Transaction(connection, self._queries)
+        except psycopg.Error as error:
+            raise DatabaseError(f"The database refused a write: {' '.join(str(error).split())}") from error
+
+    def _rows(self, name: str, values: Mapping[str, object], index: IndexInfo | None = None) -> list[tuple[Any, ...]]:
+        tables = IndexTables(index).identifiers if index else None
+        with self._database.connection() as connection:
+            return connection.execute(self._queries.compose(name, tables), values).fetchall()
+
+    # Sources
+
+    def register_source(self, name: str, kind: str) -> None:
+        """Make a source known."""
+        with self._database.connection() as connection:
+            connection.execute(self._queries.compose("register_source"), {"name": name, "kind": kind})
+
+    @contextmanager
+    def locked_source(self, name: str) -> Iterator[bool]:
+        """Hold the lock that lets one sync of a source run at a time; yield whether it was free."""
+        values = {"name": name}
+        with self._database.connection() as connection:
+            row = connection.execute(self._queries.compose("lock_source"), values).fetchone()
+            locked = bool(row and row[0])
+            try:
+                yield locked
+            finally:
+                if locked and not connection.closed:
+                    connection.execute(self._queries.compose("unlock_source"), values)
+
+    def sync_succeeded(self, name: str) -> None:
+        """Note that a source is in line with its origin."""
+        with self._database.connection() as connection:
+            connection.execute(self._queries.compose("sync_succeeded"), {"name": name})
+
+    def sync_failed(self, name: str, error: str) -> None:
+        """Note why a source could not be brought in line."""
+        with self._database.connection() as connection:
+            connection.execute(self._queries.compose("sync_failed"), {"name": name, "error": _clean(error)})
+
+    def source_status(self) -> list[SourceStatus]:
+        """Return every known source with its counts."""
+        with self._database.connection() as connection, connection.cursor(row_factory=class_row(SourceStatus)) as cursor:
+            return cursor.execute(self._queries.compose("source_status")).fetchall()
+
+    def cursor(self, source: str) -> dict[str, Any]:
+        """Return how far a source has been synced; empty before the first sync."""
+        rows = self._rows("cursor", {"source": source})
+        return dict(rows[0][0]) if rows else {}
+
+    def pages(self, source: str) -> dict[str, Page]:
+        """Return what the last crawls remember, by URL."""
+        rows = self._rows("pages", {"source": source})
+        return {row[0]: Page(row[0], row[1], row[2], tuple(row[3]), row[4]) for row in rows}
+
+    def pending_github_threads(self, source: str, *, after: int = 0, limit: int = 500) -> list[int]:
+        """Return numbers above `after` of threads that changed since their document was written."""
+        return [row[0] for row in self._rows("pending_github_threads", {"source": source, "after": after, "limit": limit})]
+
+    def github_thread(self, source: str, number: int) -> GitHubThread | None:
+        """Return a staged thread."""
+        rows = self._rows("github_thread", {"source": source, "number": number})
+        return GitHubThread(*rows[0]) if rows else None
+
+    def github_thread_comments(self, source: str, number: int) -> list[GitHubComment]:
+        """Return the staged comments of a thread, by kind and id."""
+        rows = self._rows("github_thread_comments", {"source": source, "number": number})
+        return [GitHubComment(*row) for row in rows]
+
+    def github_thread_numbers(self, source: str) -> dict[int, str]:
+        """Return the staged threads: kind by number."""
+        return dict(self._rows("github_thread_numbers", {"source": source}))
+
+    # Documents
+
+    def document_hashes(self, source: str) -> dict[str, str]:
+        """Return what is indexed of a source: content hash by document id."""
+        return dict(self._rows("document_hashes", {"source": source}))
+
+    def cached_embeddings(self, model: str, contents: Iterable[bytes]) -> dict[bytes, Vector]:
+        """Return the embeddings that `model` already made of these contents (SHA-256 digests)."""
+        rows = self._rows("cached_embeddings", {"model": model, "contents": list(contents)})
+        return {bytes(content): embedding.to_numpy() for content, embedding in rows}
+
+    def cache_embeddings(self, model: str, embeddings: Mapping[bytes, Vector]) -> None:
+        """Keep embeddings by model and content (SHA-256 digest)."""
+        with self._database.connection() as connection, connection.transaction():
+            connection.execute(self._queries.compose("stage_embeddings"))
+            with connection.cursor() as cursor, cursor.copy(self._queries.compose("copy_embeddings")) as copy:
+                copy.set_types(["bytea", "vector"])
+                for content, embedding in embeddings.items():
+                    copy.write_row((content, embedding))
+            connection.execute(self._queries.compose("merge_embeddings"), {"model": model})
+
+    # Indexes
+
+    def active_index(self) -> IndexInfo | None:
+        """Return the index that questions are answered from."""
+        rows = self._rows("active_index", {})
+        return IndexInfo(*rows[0]) if rows else None
+
+    def create_index(self, index: IndexInfo) -> None:
+        """Create an index's tables and register it; the first one becomes the active one."""
+        tables = IndexTables(index).identifiers
+        with self._database.connection() as connection, connection.transaction():
+            connection.execute(self._queries.compose("lock_indexes"))
+            if connection.execute(self._queries.compose("index_by_name"), {"name": index.name}).fetchone():
+                return
+            connection.execute(self._queries.compose("create_chunks", tables))
+            connection.execute(self._queries.compose("create_postings", tables))
+            connection.execute(
+                self._queries.compose("insert_index"),
+                {
+                    "name": index.name,
+                    "embedding_model": index.embedding_model,
+                    "dimension": index.dimension,
+                    "chunking": index.chunking,
+                },
+            )
+
+    def index_size(self, index: IndexInfo) -> IndexSize:
+        """Return how much an index holds."""
+        tables = IndexTables(index)
+        values = {"name": index.name, "chunks": tables.chunks, "postings": tables.postings}
+        return IndexSize(*self._rows("index_size", values)[0])
+
+    def build_hnsw(self, index: IndexInfo) -> None:
+        """Build the approximate nearest neighbour index, unless it is there."""
+        with self._database.connection() as connection:
+            connection.execute(self._queries.compose("create_hnsw", IndexTables(index).identifiers))
+
+
+def _json(data: Mapping[str, Any]) -> Jsonb:
+    return Jsonb(dict(data), dumps=lambda value: _clean(json.dumps(value)))
+
+
+def _clean(text: str) -> str:
+    """Drop what Postgres cannot store: NUL, as itself or escaped in JSON, and lone surrogates."""
+    if "\x00" in text or "\\u0000" in text:
+        text = text.replace("\x00", "").replace("\\u0000", "")
+    return text.encode("utf-8", "ignore").decode("utf-8")

@@ -1,0 +1,53 @@
+-- name: create_chunks
+-- The chunk table: LlamaIndex's PGVectorStore columns first, then ours.
+CREATE TABLE {chunks} (
+    id              bigserial PRIMARY KEY,
+    text            varchar NOT NULL,
+    metadata_       json,
+    node_id         varchar NOT NULL UNIQUE,
+    embedding       vector({dimension}) NOT NULL,
+    document_id     text NOT NULL REFERENCES documents ON DELETE CASCADE,
+    source          text NOT NULL,
+    ordinal         integer NOT NULL,
+    heading         text NOT NULL,
+    url             text NOT NULL,
+    text_search_tsv tsvector GENERATED ALWAYS AS (to_tsvector('english', heading || E'\n' || text)) STORED
+);
+CREATE INDEX ON {chunks} (document_id, ordinal);
+
+-- name: create_postings
+-- The keyword side: for each term the chunks that hold it, how often, and how many terms each chunk has.
+CREATE TABLE {postings} (
+    term      bigint NOT NULL,
+    chunk     bigint NOT NULL,
+    frequency smallint NOT NULL,
+    length    smallint NOT NULL
+);
+CREATE UNIQUE INDEX ON {postings} (term, chunk) INCLUDE (frequency, length);
+
+-- name: create_hnsw
+-- The approximate nearest neighbour index; built once the bulk is in, since building is 20 times faster than inserting.
+CREATE INDEX IF NOT EXISTS {hnsw} ON {chunks} USING hnsw (embedding vector_cosine_ops);
+
+-- name: insert_index
+-- Register an index; the first one becomes the active one.
+INSERT INTO indexes (name, embedding_model, dimension, chunking, active)
+VALUES (%(name)s, %(embedding_model)s, %(dimension)s, %(chunking)s, NOT EXISTS (SELECT FROM indexes WHERE active));
+
+-- name: active_index
+-- The index that questions are answered from.
+SELECT name, embedding_model, dimension, chunking FROM indexes WHERE active;
+
+-- name: index_by_name
+-- One index.
+SELECT name, embedding_model, dimension, chunking FROM indexes WHERE name = %(name)s;
+
+-- name: index_size
+-- Documents and chunks of an index, and the bytes of its tables with their indexes.
+SELECT (SELECT count(*) FROM documents) AS documents,
+       (SELECT coalesce(sum(chunks), 0)::bigint FROM index_statistics WHERE index_name = %(name)s) AS chunks,
+       pg_total_relation_size(%(chunks)s::regclass) + pg_total_relation_size(%(postings)s::regclass) AS bytes;
+
+-- name: lock_indexes
+-- One process at a time creates an index; the lock goes with the transaction.
+SELECT pg_advisory_xact_lock(hashtextextended('support-engine indexes', 0));
