@@ -10,6 +10,7 @@ import hashlib
 import logging
 import re
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from typing import Any, LiteralString, cast
 import psycopg
 from psycopg import sql
 from psycopg.rows import TupleRow
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool
 
 from rag.errors import DatabaseError
 
@@ -108,13 +109,15 @@ class Database:
         self.dsn = dsn
         self.embedded = embedded
         self.queries = Queries(sql_folder() / "queries")
-        self._first = _connect(dsn)
+        first = _connect(dsn)
         try:
-            migrate(self._first, sql_folder() / "migrations")
-            _configure(self._first)
+            migrate(first, sql_folder() / "migrations")
+            _configure(first)
         except BaseException:
-            self._first.close()
+            first.close()
             raise
+        self._first = [first]  # taken and put back by pop and append, which threads may race for
+        self._lock = threading.Lock()
         self._pool: ConnectionPool[Connection] | None = None
         self._max_connections = max_connections
 
@@ -132,18 +135,25 @@ class Database:
         The pool, with its threads, starts with the second connection that is needed at the same time: a command
         that asks one question never pays for it.
         """
-        first, self._first = self._first, cast(Connection, None)
+        try:
+            first = self._first.pop()
+        except IndexError:
+            first = None
         if first is not None and not first.closed:
             try:
                 with first.transaction():
                     yield first
             finally:
-                self._first = first
+                self._first.append(first)
             return
         with self._started_pool().connection() as connection:
             yield connection
 
     def _started_pool(self) -> ConnectionPool[Connection]:
+        with self._lock:
+            return self._start_pool()
+
+    def _start_pool(self) -> ConnectionPool[Connection]:
         if self._pool is None:
             self._pool = ConnectionPool(
                 self.dsn,
@@ -167,8 +177,8 @@ class Database:
         """Close every connection. The embedded server stays up, so that the next command starts fast."""
         if self._pool is not None:
             self._pool.close()
-        if self._first is not None:
-            self._first.close()
+        for connection in self._first:
+            connection.close()
 
     def __enter__(self) -> Database:
         return self
@@ -250,7 +260,8 @@ def _refuse_edited(files: list[Path], known: dict[str, str]) -> None:
     for path in files:
         if path.stem in known and known[path.stem] != _checksum(path):
             raise DatabaseError(
-                f"Migration {path.name} was edited after it had been applied. Restore it, and put the change into a new one."
+                f"Migration {path.name} was edited after it had been applied. "
+                "Restore it, and put the change into a new one."
             )
 
 
@@ -349,7 +360,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.parse_args(arguments)
     settings = load_settings()
     stopped = stop_embedded(settings.home)
-    print("stopped" if stopped else "it was not running", file=sys.stderr)
+    sys.stderr.write("stopped\n" if stopped else "it was not running\n")
     return 0
 
 

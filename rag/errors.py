@@ -45,7 +45,7 @@ class SourceError(RagError):
     """A source could not be read, and trying again will not help."""
 
 
-class SourceUnavailable(SourceError):
+class SourceUnavailable(SourceError):  # noqa: N818 - "unavailable" says it
     """A source could not be read now; trying again may help."""
 
     retryable = True

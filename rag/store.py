@@ -13,10 +13,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pgvector
 import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
@@ -27,7 +27,17 @@ from rag.database import Connection, Database, Queries
 from rag.errors import DatabaseError
 from rag.models import IndexInfo, IndexSize, Page, SourceStatus
 
-__all__ = ["ChunkRow", "DocumentRow", "GitHubComment", "GitHubThread", "Store", "StoredChunk", "Transaction"]
+__all__ = [
+    "Candidate",
+    "ChunkRow",
+    "DocumentRow",
+    "FoundChunk",
+    "GitHubComment",
+    "GitHubThread",
+    "Store",
+    "StoredChunk",
+    "Transaction",
+]
 
 Vector = NDArray[np.float32]
 
@@ -87,6 +97,31 @@ class GitHubComment:
     data: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A chunk that a search may return, with both of its exact scores."""
+
+    id: int
+    document_id: str
+    cosine: float
+    bm25: float
+
+
+@dataclass(frozen=True, slots=True)
+class FoundChunk:
+    """A chunk with what is shown of its document."""
+
+    id: int
+    node_id: str
+    document_id: str
+    url: str
+    title: str
+    source: str
+    kind: str
+    heading: str
+    text: str
+
+
 class IndexTables:
     """The identifiers of an index's tables, ready for `Queries.compose`."""
 
@@ -144,7 +179,13 @@ class Transaction:
         """Stage a comment of thread `number`; the thread becomes pending only if the comment is new or differs."""
         self._run(
             "put_github_comment",
-            {"source": source, "number": number, "kind": comment.kind, "id": comment.id, "data": _json(comment.data)},
+            {
+                "source": source,
+                "number": number,
+                "kind": comment.kind,
+                "id": comment.id,
+                "data": _json(comment.data),
+            },
         )
 
     def delete_github_comment(self, source: str, kind: str, comment_id: int) -> None:
@@ -236,7 +277,12 @@ class Transaction:
         terms = int(row[0]) if row else 0
         self._run(
             "count_statistics",
-            {"index_name": index.name, "source": source, "chunks": sign * len(node_ids), "terms": sign * terms},
+            {
+                "index_name": index.name,
+                "source": source,
+                "chunks": sign * len(node_ids),
+                "terms": sign * terms,
+            },
         )
 
     def delete_document(self, document_id: str) -> None:
@@ -298,9 +344,16 @@ class Store:
         with self._database.connection() as connection:
             connection.execute(self._queries.compose("sync_failed"), {"name": name, "error": _clean(error)})
 
+    def has_source(self, name: str) -> bool:
+        """Return whether a source has ever been synced."""
+        return bool(self._rows("has_source", {"name": name}))
+
     def source_status(self) -> list[SourceStatus]:
         """Return every known source with its counts."""
-        with self._database.connection() as connection, connection.cursor(row_factory=class_row(SourceStatus)) as cursor:
+        with (
+            self._database.connection() as connection,
+            connection.cursor(row_factory=class_row(SourceStatus)) as cursor,
+        ):
             return cursor.execute(self._queries.compose("source_status")).fetchall()
 
     def cursor(self, source: str) -> dict[str, Any]:
@@ -315,7 +368,9 @@ class Store:
 
     def pending_github_threads(self, source: str, *, after: int = 0, limit: int = 500) -> list[int]:
         """Return numbers above `after` of threads that changed since their document was written."""
-        return [row[0] for row in self._rows("pending_github_threads", {"source": source, "after": after, "limit": limit})]
+        return [
+            row[0] for row in self._rows("pending_github_threads", {"source": source, "after": after, "limit": limit})
+        ]
 
     def github_thread(self, source: str, number: int) -> GitHubThread | None:
         """Return a staged thread."""
@@ -377,6 +432,27 @@ class Store:
                     "chunking": index.chunking,
                 },
             )
+
+    def search(
+        self, index: IndexInfo, *, question: str, embedding: Vector, source: str | None, candidates: int
+    ) -> list[Candidate]:
+        """Return up to `candidates` chunks by meaning and as many by words, in no order."""
+        values = {
+            "index": index.name,
+            "question": _clean(question),
+            "embedding": pgvector.Vector(embedding),
+            "source": source,
+            "candidates": candidates,
+        }
+        return [Candidate(*row) for row in self._rows("search", values, index)]
+
+    def chunks_by_id(self, index: IndexInfo, ids: Sequence[int]) -> dict[int, FoundChunk]:
+        """Return chunks by id; one that was deleted meanwhile is missing."""
+        return {row[0]: FoundChunk(*row) for row in self._rows("chunks_by_id", {"ids": list(ids)}, index)}
+
+    def has_chunks(self, index: IndexInfo) -> bool:
+        """Return whether an index holds anything."""
+        return bool(self._rows("has_chunks", {}, index))
 
     def index_size(self, index: IndexInfo) -> IndexSize:
         """Return how much an index holds."""

@@ -51,3 +51,7 @@ SELECT (SELECT count(*) FROM documents) AS documents,
 -- name: lock_indexes
 -- One process at a time creates an index; the lock goes with the transaction.
 SELECT pg_advisory_xact_lock(hashtextextended('support-engine indexes', 0));
+
+-- name: has_chunks
+-- Whether an index holds anything.
+SELECT 1 FROM {chunks} LIMIT 1;

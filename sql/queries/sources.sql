@@ -104,3 +104,7 @@ UPDATE github_threads SET pending = false WHERE source = %(source)s AND number =
 -- Forget a thread that is gone, with its comments.
 WITH comments AS (DELETE FROM github_comments WHERE source = %(source)s AND number = %(number)s)
 DELETE FROM github_threads WHERE source = %(source)s AND number = %(number)s;
+
+-- name: has_source
+-- Whether a source is known.
+SELECT 1 FROM sources WHERE name = %(name)s;

@@ -1,0 +1,122 @@
+"""`python -m rag.ask "question"`: an answer with its sources, or search results."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import textwrap
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rag.command import CommandParser, run
+from rag.engine import Engine
+from rag.models import Answer, SearchResult
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Answer the question on the command line."""
+    parser = CommandParser(
+        prog="python -m rag.ask",
+        description="Answer a question from the ingested sources; every claim carries a source that opens.",
+        examples=[
+            'python -m rag.ask "how do I back up a single database?"',
+            'python -m rag.ask "max_wal_size" --search-only --top-k 5',
+            'python -m rag.ask "what changed in 0-RTT?" --source tls13-spec --json',
+        ],
+    )
+    parser.add_argument("question")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--top-k",
+        type=_positive,
+        metavar="N",
+        help="chunks to answer from (default 8), or results to list (default 10)",
+    )
+    parser.add_argument("--source", metavar="NAME", help="use this source only")
+    parser.add_argument("--search-only", action="store_true", help="list what is found, without an answer")
+    return run(parser, _ask, arguments)
+
+
+def _ask(options: argparse.Namespace) -> int:
+    with Engine.open() as engine:
+        if options.search_only:
+            started = time.perf_counter()
+            results = engine.search(options.question, top_k=options.top_k or 10, source=options.source)
+            seconds = round(time.perf_counter() - started, 4)
+            _print_results(options.question, results, seconds, as_json=options.json)
+        else:
+            answer = engine.ask(options.question, top_k=options.top_k or 8, source=options.source)
+            _print_answer(answer, as_json=options.json)
+    return 0
+
+
+def answer_json(answer: Answer) -> dict[str, object]:
+    """Return the shape that `rag.ask --json` prints."""
+    return {
+        "question": answer.question,
+        "answered": answer.answered,
+        "answer": answer.answer,
+        "sources": [asdict(source) for source in answer.sources],
+        "model": {"embedding": answer.embedding_model, "llm": answer.llm},
+        "timings": answer.timings,
+    }
+
+
+def results_json(question: str, results: Sequence[SearchResult], seconds: float) -> dict[str, object]:
+    """Return the shape that `rag.ask --search-only --json` prints."""
+    keys = ("rank", "url", "title", "source", "kind", "score", "text")
+    return {
+        "question": question,
+        "results": [{key: getattr(result, key) for key in keys} for result in results],
+        "timings": {"retrieve": seconds, "total": seconds},
+    }
+
+
+def _print_answer(answer: Answer, *, as_json: bool) -> None:
+    if as_json:
+        _write_json(answer_json(answer))
+        return
+    lines = ["", answer.answer, ""]
+    if answer.sources:
+        lines.append("Sources" if answer.answered else "Nearest pages")
+    for source in answer.sources:
+        lines += [f"  [{source.n}] {source.title}  ({source.source}, {source.score:.0%})", f"      {source.url}"]
+        if answer.answered:
+            quote = textwrap.shorten(source.quote, 160, placeholder=" …")
+            lines += textwrap.wrap(f"“{quote}”", 100, initial_indent="      ", subsequent_indent="      ")
+    if answer.answered and answer.llm == "extractive":
+        lines += ["", "These are extracts from the sources. For written answers set OPENAI_API_KEY or RAG_LLM."]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _print_results(question: str, results: Sequence[SearchResult], seconds: float, *, as_json: bool) -> None:
+    if as_json:
+        _write_json(results_json(question, results, seconds))
+        return
+    for result in results:
+        text = textwrap.shorten(result.text, 200, placeholder=" …")
+        sys.stdout.write(
+            f"{result.rank:>3}. {result.title}  ({result.source}, {result.score:.0%})\n     {result.url}\n"
+            + textwrap.indent(textwrap.fill(text, 100), "     ")
+            + "\n"
+        )
+
+
+def _write_json(value: object) -> None:
+    json.dump(value, sys.stdout, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if not 1 <= number <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000")
+    return number
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

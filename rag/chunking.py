@@ -1,0 +1,348 @@
+"""Cut a Markdown document along its own structure into chunks that the embedding model reads whole.
+
+A chunk never runs over a heading unless the sections it joins are too short to say anything alone; code is cut
+between lines, tables between rows with their head repeated, prose between sentences. Every chunk carries its
+heading path, which is embedded with it, and the URL with the fragment of the place where its text stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from llama_index.core.bridge.pydantic import Field, PrivateAttr
+from llama_index.core.node_parser import NodeParser
+from llama_index.core.schema import BaseNode, NodeRelationship, RelatedNodeInfo, TextNode
+
+__all__ = ["CHUNKING", "MarkdownChunker"]
+
+#: Written into the index; another value makes another index.
+CHUNKING = "markdown-1"
+
+_HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
+_ANCHOR = re.compile(r"[ \t]*\{#([^\s{}]+)\}[ \t]*$")
+_FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[`*]*[A-Z0-9])|\n")
+_TABLE_RULE = re.compile(r"^\s*\|?\s*:?-{2,}")
+
+#: Between the titles of a heading path.
+SEPARATOR = " › "
+#: Of the model's tokens, how many a heading path may take at the most; the path loses its middle beyond that.
+_HEADING_SHARE = 0.2
+#: [CLS] and [SEP], and the joint between heading path and text.
+_RESERVED = 4
+
+
+@dataclass(slots=True)
+class _Block:
+    """A paragraph, list, table or fenced code block: what stays together if it fits."""
+
+    text: str
+    anchor: str | None = None
+    tokens: int = 0
+
+    @property
+    def is_code(self) -> bool:
+        return bool(_FENCE.match(self.text))
+
+    @property
+    def is_table(self) -> bool:
+        lines = self.text.split("\n", 2)
+        return len(lines) > 1 and lines[0].lstrip().startswith("|") and bool(_TABLE_RULE.match(lines[1]))
+
+
+@dataclass(slots=True)
+class _Section:
+    """What stands under one heading; `path` holds the titles down to it."""
+
+    path: tuple[str, ...]
+    anchor: str | None
+    blocks: list[_Block] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A chunk in the making."""
+
+    path: tuple[str, ...]
+    anchor: str | None
+    text: str
+
+
+class MarkdownChunker(NodeParser):
+    r"""A LlamaIndex node parser for Markdown.
+
+    Documents carry `url` and `title` in their metadata, as those of `rag.sources` do. Nodes inherit the metadata
+    and add `heading`, the path of titles; only that is embedded along with the text.
+
+    Example:
+        >>> from llama_index.core import Document
+        >>> chunker = MarkdownChunker(count_tokens=lambda text: len(text.split()), max_tokens=60)
+        >>> page = Document(
+        ...     id_="docs:intro",
+        ...     text="# Guide\n\n## Install {#install}\n\nRun `make setup`. It takes two minutes and needs Python.",
+        ...     metadata={"url": "https://example.org/guide", "title": "Guide"},
+        ... )
+        >>> node = chunker.get_nodes_from_documents([page])[0]
+        >>> node.metadata["url"], node.metadata["heading"]
+        ('https://example.org/guide#install', 'Guide › Install')
+
+    :param count_tokens: how many tokens the embedding model makes of a text, special tokens left out
+    :param max_tokens: how many tokens the embedding model reads, special tokens counted
+    :param merge_below: sections of fewer tokens are joined with the next one
+
+    """
+
+    max_tokens: int = Field(default=256, gt=16)
+    merge_below: int = Field(default=48, ge=0)
+    _count: Callable[[str], int] = PrivateAttr()
+
+    def __init__(self, count_tokens: Callable[[str], int], **settings: Any) -> None:  # noqa: ANN401 - pydantic's
+        super().__init__(include_prev_next_rel=False, **settings)
+        self._count = count_tokens
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name LlamaIndex serialises this component under."""
+        return "MarkdownChunker"
+
+    def _parse_nodes(self, nodes: Sequence[BaseNode], show_progress: bool = False, **_: Any) -> list[BaseNode]:  # noqa: ANN401
+        return [node for document in nodes for node in self._cut(document)]
+
+    def _postprocess_parsed_nodes(self, nodes: list[BaseNode], parent_doc_map: dict[str, Any]) -> list[BaseNode]:
+        # The base class searches each chunk's text in the document's for its offsets, which a cut table does not have.
+        return nodes
+
+    def _cut(self, document: BaseNode) -> Iterator[TextNode]:
+        metadata = dict(document.metadata)
+        title = str(metadata.get("title", ""))
+        base_url = str(metadata.get("url", ""))
+        excluded = [key for key in (*metadata, "heading") if key != "heading"]
+        related = RelatedNodeInfo(node_id=document.node_id, hash=document.hash)
+        seen: dict[str, int] = {}
+        for piece in self._pieces(document.get_content(), title):
+            heading = SEPARATOR.join(piece.path)
+            digest = hashlib.sha256(f"{heading}\0{piece.text}".encode()).hexdigest()[:16]
+            repeat = seen[digest] = seen.get(digest, -1) + 1
+            yield TextNode(
+                id_=f"{document.node_id}#{digest}" + (f"-{repeat}" if repeat else ""),
+                text=piece.text,
+                metadata={
+                    **metadata,
+                    "url": f"{base_url}#{piece.anchor}" if piece.anchor else base_url,
+                    "heading": heading,
+                },
+                excluded_embed_metadata_keys=excluded,
+                excluded_llm_metadata_keys=excluded,
+                metadata_template="{value}",
+                text_template="{metadata_str}\n\n{content}",
+                relationships={NodeRelationship.SOURCE: related},
+            )
+
+    def _pieces(self, text: str, title: str) -> Iterator[_Piece]:
+        sections = [section for section in _sections(text, title) if section.blocks]
+        for section in sections:
+            section.path = self._short_path(section.path)
+            for block in section.blocks:
+                block.tokens = self._count(block.text)
+        for group in self._merged(sections):
+            yield from self._pack(group)
+
+    def _short_path(self, path: tuple[str, ...]) -> tuple[str, ...]:
+        """Keep a heading path to its share: drop titles from the middle, then cut what is left."""
+        room = int(self.max_tokens * _HEADING_SHARE)
+        while len(path) > 2 and self._count(SEPARATOR.join(path)) > room:
+            path = (path[0], *path[2:])
+        if self._count(SEPARATOR.join(path)) > room:
+            path = tuple(self._shorten(part, max(room // len(path) - 1, 1)) for part in path)
+        return path
+
+    def _shorten(self, title: str, room: int) -> str:
+        words = title.split()
+        while len(words) > 1 and self._count(" ".join(words)) > room:
+            words = words[: max(1, len(words) * 3 // 4)]
+        return " ".join(words)[: room * 8]
+
+    def _merged(self, sections: Sequence[_Section]) -> Iterator[_Section]:
+        """Join a section that is too short to say anything alone with the one after it."""
+        held: _Section | None = None
+        for section in sections:
+            if held is not None:
+                if self._size(held) < self.merge_below or self._size(section) < self.merge_below:
+                    joined = self._join(held, section)
+                    if self._size(joined) <= self._room(joined.path):
+                        held = joined
+                        continue
+                yield held
+            held = section
+        if held is not None:
+            yield held
+
+    def _join(self, first: _Section, second: _Section) -> _Section:
+        common: list[str] = []
+        for one, other in zip(first.path, second.path, strict=False):
+            if one != other:
+                break
+            common.append(one)
+        path = tuple(common) or first.path
+        blocks = [*self._with_title(first, path), *self._with_title(second, path)]
+        return _Section(path, first.anchor, blocks)
+
+    def _with_title(self, section: _Section, path: tuple[str, ...]) -> list[_Block]:
+        below = section.path[len(path) :]
+        if not below:
+            return section.blocks
+        line = f"{'#' * min(len(section.path), 6)} {SEPARATOR.join(below)}"
+        return [_Block(line, section.anchor, self._count(line)), *section.blocks]
+
+    def _size(self, section: _Section) -> int:
+        return sum(block.tokens for block in section.blocks)
+
+    def _room(self, path: tuple[str, ...]) -> int:
+        return self.max_tokens - _RESERVED - self._count(SEPARATOR.join(path))
+
+    def _pack(self, section: _Section) -> Iterator[_Piece]:
+        """Fill chunks evenly: three of 180 tokens read better than two of 250 and one of 40."""
+        room = self._room(section.path)
+        blocks = [part for block in section.blocks for part in self._split(block, room)]
+        total = sum(block.tokens for block in blocks)
+        target = total / -(-total // room) if total else 0
+        here = anchor = section.anchor
+        taken: list[_Block] = []
+        size = 0
+        for block in blocks:
+            here = block.anchor or here
+            full = size + block.tokens > room
+            even = size + block.tokens / 2 > target and size > 0
+            if taken and (full or even):
+                yield _piece(section.path, anchor, taken)
+                taken, size = [], 0
+            if not taken:
+                anchor = here
+            taken.append(block)
+            size += block.tokens
+        if taken:
+            yield _piece(section.path, anchor, taken)
+
+    def _split(self, block: _Block, room: int) -> Iterator[_Block]:
+        if block.tokens <= room:
+            yield block
+            return
+        if block.is_code:
+            opening, *lines = block.text.split("\n")
+            closing = lines.pop() if lines and _FENCE.match(lines[-1]) else "```"
+            yield from self._regroup(lines, "\n", room, block.anchor, f"{opening}\n", f"\n{closing}")
+        elif block.is_table:
+            head, rule, *rows = block.text.split("\n")
+            if self._count(head) > room // 2:
+                yield from self._regroup(block.text.split("\n"), "\n", room, block.anchor)
+            else:
+                yield from self._regroup(rows, "\n", room, block.anchor, f"{head}\n{rule}\n")
+        else:
+            yield from self._regroup(_sentences(block.text), "", room, block.anchor)
+
+    def _regroup(
+        self,
+        units: Sequence[str],
+        joint: str,
+        room: int,
+        anchor: str | None,
+        before: str = "",
+        after: str = "",
+    ) -> Iterator[_Block]:
+        room -= self._count(before) + self._count(after)
+        group: list[str] = []
+        size = 0
+        for unit in units:
+            for part in self._fit(unit, room):
+                tokens = self._count(part)
+                if group and size + tokens > room:
+                    yield self._block(before + joint.join(group) + after, anchor)
+                    group, size = [], 0
+                group.append(part)
+                size += tokens
+        if group:
+            yield self._block(before + joint.join(group) + after, anchor)
+
+    def _block(self, text: str, anchor: str | None) -> _Block:
+        text = text.strip("\n")
+        return _Block(text, anchor, self._count(text))
+
+    def _fit(self, unit: str, room: int) -> Iterator[str]:
+        """Halve, at a space where there is one, until a unit fits."""
+        if len(unit) <= 1 or self._count(unit) <= room:
+            yield unit
+            return
+        middle = len(unit) // 2
+        space = unit.rfind(" ", len(unit) // 4, middle)
+        cut = space + 1 if space > 0 else middle
+        yield from self._fit(unit[:cut], room)
+        yield from self._fit(unit[cut:], room)
+
+
+def _piece(path: tuple[str, ...], anchor: str | None, blocks: Sequence[_Block]) -> _Piece:
+    return _Piece(path, anchor, "\n\n".join(block.text for block in blocks))
+
+
+def _sentences(text: str) -> list[str]:
+    """Split prose after sentences and lines; joined again, the parts give the text."""
+    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+    return [text[start:end] for start, end in pairwise([0, *ends, len(text)]) if start < end]
+
+
+def _sections(text: str, title: str) -> Iterator[_Section]:
+    path: list[tuple[int, str]] = []
+    section = _Section((title,) if title else (), None)
+    for block in _blocks(text):
+        heading = _HEADING.match(block.text) if "\n" not in block.text else None
+        if heading is None:
+            section.blocks.append(block)
+            continue
+        yield section
+        level, name = len(heading[1]), heading[2]
+        path = [(depth, above) for depth, above in path if depth < level]
+        path.append((level, name))
+        titles = [above for _, above in path]
+        if title and titles[0] != title:
+            titles.insert(0, title)
+        section = _Section(tuple(titles), block.anchor)
+    yield section
+
+
+def _blocks(text: str) -> Iterator[_Block]:
+    """Yield headings and blocks: runs of lines between blank lines, a fence with all it holds, whole."""
+    lines: list[str] = []
+    fence = ""
+    for line in text.split("\n"):
+        if fence:
+            lines.append(line)
+            if line.strip().startswith(fence) and not line.strip().strip(fence[0]):
+                yield _Block("\n".join(lines))
+                lines, fence = [], ""
+            continue
+        opening = _FENCE.match(line)
+        if opening or not line.strip() or _HEADING.match(line):
+            if lines:
+                yield _anchored(lines)
+            lines = []
+            if opening:
+                fence = opening[1]
+                lines = [line]
+            elif line.strip():
+                yield _anchored([line])
+        else:
+            lines.append(line)
+    if lines:
+        yield _Block("\n".join(lines)) if fence else _anchored(lines)
+
+
+def _anchored(lines: list[str]) -> _Block:
+    """Take the heading attribute off a block's first line."""
+    match = _ANCHOR.search(lines[0])
+    if not match:
+        return _Block("\n".join(lines))
+    return _Block("\n".join([lines[0][: match.start()], *lines[1:]]).strip("\n"), match[1])

@@ -1,0 +1,189 @@
+"""Citations: a marker [n] points to a retrieved chunk, a link to a retrieved place, a quote stands in its text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+__all__ = ["best_quote", "cited", "keep_known_links", "passages", "renumber", "words"]
+
+_MARKER = re.compile(r"\[(\d+(?:\s*,\s*\d+)*)\]")
+_LINK = re.compile(r"!?\[([^\]\n]*)\]\(\s*<?([^\s)>]+)>?[^)]*\)")
+_URL = re.compile(r"<?\b(?:https?|ftp)://[^\s<>()\[\]\"']+>?", re.IGNORECASE)
+_CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]+`)", re.DOTALL)
+_WORD = re.compile(r"[A-Za-z0-9_]+")
+_FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
+_STOP = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "but",
+        "by",
+        "can",
+        "could",
+        "do",
+        "does",
+        "for",
+        "from",
+        "had",
+        "has",
+        "have",
+        "how",
+        "i",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "may",
+        "me",
+        "my",
+        "no",
+        "not",
+        "of",
+        "on",
+        "or",
+        "our",
+        "should",
+        "so",
+        "some",
+        "than",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "to",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "why",
+        "will",
+        "with",
+        "would",
+        "you",
+        "your",
+    ]
+)
+
+
+def words(text: str) -> set[str]:
+    """Return the words of a text that carry meaning, lower-cased."""
+    return {word for word in (match.lower() for match in _WORD.findall(text)) if word not in _STOP}
+
+
+def cited(answer: str, known: Collection[int]) -> list[int]:
+    """Return the numbers that markers in an answer point to, in order of appearance, unknown ones left out."""
+    numbers: dict[int, None] = {}
+    for part in _prose(answer):
+        for match in _MARKER.finditer(part):
+            numbers.update((number, None) for number in _numbers(match) if number in known)
+    return list(numbers)
+
+
+def renumber(answer: str, numbers: Sequence[int]) -> str:
+    """Make markers count from 1 in the order of `numbers`; markers that point nowhere go.
+
+    Code is left alone: `items[0]` is no citation.
+    """
+    new = {old: position for position, old in enumerate(numbers, start=1)}
+
+    def replace(match: re.Match[str]) -> str:
+        return "".join(f"[{new[number]}]" for number in _numbers(match) if number in new)
+
+    parts = _CODE.split(answer)
+    parts[::2] = [re.sub(r"[ \t]+([.,;:!?])", r"\1", _MARKER.sub(replace, part)) for part in parts[::2]]
+    return "".join(parts).strip()
+
+
+def keep_known_links(answer: str, known: Collection[str]) -> str:
+    """Take out every link and URL that was not retrieved; a link's words stay.
+
+    :param known: the URLs that may be shown; one with a fragment also allows the page without it
+    """
+    allowed = {url for one in known for url in (one, one.partition("#")[0])}
+
+    def link(match: re.Match[str]) -> str:
+        return match[0] if match[2] in allowed and not match[0].startswith("!") else match[1]
+
+    def url(match: re.Match[str]) -> str:
+        bare = match[0].strip("<>")
+        trimmed = bare.rstrip(".,;:!?*_")
+        return match[0] if trimmed in allowed else bare[len(trimmed) :]
+
+    parts = _CODE.split(answer)
+    for position in range(0, len(parts), 2):
+        pieces = []
+        start = 0
+        # A kept link contains a URL, so text between links and links themselves are treated apart.
+        for match in _LINK.finditer(parts[position]):
+            pieces += [_URL.sub(url, parts[position][start : match.start()]), link(match)]
+            start = match.end()
+        pieces.append(_URL.sub(url, parts[position][start:]))
+        parts[position] = "".join(pieces)
+    return "".join(parts)
+
+
+def passages(text: str) -> list[str]:
+    """Split a chunk into what can be quoted alone: paragraphs, lists, tables and code blocks, each verbatim."""
+    blocks: list[str] = []
+    lines: list[str] = []
+    fence = ""
+    for line in text.split("\n"):
+        mark = _FENCE.match(line)
+        if not fence and not line.strip():
+            if lines:
+                blocks.append("\n".join(lines))
+            lines = []
+            continue
+        lines.append(line)
+        if fence and line.strip().startswith(fence) and not line.strip().strip(fence[0]):
+            fence = ""
+        elif mark and not fence:
+            fence = mark[1]
+    if lines:
+        blocks.append("\n".join(lines))
+    return blocks
+
+
+def best_quote(claim: str, text: str, *, limit: int = 300) -> str:
+    """Return the part of `text`, verbatim and at most `limit` characters, that shares most words with `claim`."""
+    wanted = words(claim)
+    quotes = [
+        sentence
+        for passage in passages(text)
+        for sentence in ([passage] if _FENCE.match(passage) else _sentences(passage))
+        if words(sentence)
+    ]
+    best = max(quotes, key=lambda quote: len(wanted & words(quote)) / (len(words(quote)) + 8) ** 0.5, default=text)
+    if len(best) <= limit:
+        return best.strip()
+    cut = best[:limit]
+    return cut[: max(cut.rfind(" "), cut.rfind("\n"), limit // 2)].strip()
+
+
+def _sentences(passage: str) -> Iterable[str]:
+    return re.split(r"(?<=[.!?])\s+(?=[\"'(\[`*]*[A-Z0-9])", passage)
+
+
+def _numbers(match: re.Match[str]) -> list[int]:
+    return [int(number) for number in match[1].split(",") if len(number.strip()) < 6]
+
+
+def _prose(answer: str) -> list[str]:
+    return _CODE.split(answer)[::2]

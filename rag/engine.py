@@ -1,0 +1,285 @@
+"""The composition root: builds every part from the settings and owns the connections.
+
+    from rag import Engine
+
+    with Engine.open() as engine:
+        engine.sync("postgres")
+        print(engine.ask("how do I back up one database?").answer)
+
+Parts are built when they are first needed: a search never loads what only ingestion uses.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from rag.database import Database
+from rag.errors import ConfigurationError, RagError, SourceUnavailable
+from rag.models import Answer, IndexInfo, SearchResult, SyncReport
+from rag.settings import DocsConfig, GitHubConfig, Settings, SourceConfig, load_settings
+from rag.store import Store
+
+if TYPE_CHECKING:
+    from rag.embedding import Encoder
+    from rag.ingestion import Progress
+    from rag.query_engine import SupportQueryEngine
+    from rag.retriever import HybridRetriever
+    from rag.search import Searcher
+    from rag.sources import Source
+
+__all__ = ["Engine"]
+
+# A chunk for a remote model is cut by this many tokens: beyond it one vector has to stand for too many things.
+_LONGEST_CHUNK = 512
+
+
+class Engine:
+    """Everything the product does, over one set of settings. Safe to use from several threads."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings = settings
+        self.database = database
+        self.store = Store(database)
+        self._encoders: dict[str, Encoder] = {}
+        self._building = threading.RLock()
+
+    @classmethod
+    def open(cls, settings: Settings | None = None) -> Engine:
+        """Start or find the database and return an engine.
+
+        :param settings: read from the environment and .env if None
+        :raises ConfigurationError: a setting is wrong
+        :raises DatabaseError: Postgres cannot be started, reached or migrated
+        """
+        settings = settings or load_settings()
+        url = settings.database_url.get_secret_value() if settings.database_url else None
+        return cls(settings, Database.open(url=url, home=settings.home))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.database.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    # Ingestion
+
+    def source_config(self, name: str) -> SourceConfig:
+        """Return the configured source of a name.
+
+        :raises ConfigurationError: there is none
+        """
+        for config in self.settings.sources:
+            if config.name == name:
+                return config
+        known = ", ".join(config.name for config in self.settings.sources) or "none"
+        raise ConfigurationError(f"No source is called {name!r} in {self.settings.sources_path}; there are: {known}.")
+
+    def sync(self, name: str, *, full: bool = False, progress: Progress | None = None) -> SyncReport:
+        """Bring the index in line with one source.
+
+        :param full: read the whole source again and remove what is gone
+        :param progress: called after each batch with the report so far
+        :returns: the outcome; its state is "failed" if anything in the source could not be read
+        :raises SourceError: the source broke off; what had been committed stays
+        """
+        config = self.source_config(name)
+        index = self._index_to_write()
+        self.store.register_source(name, config.kind)
+        with self.store.locked_source(name) as free:
+            if not free:
+                raise SourceUnavailable(f"Another sync of {name} is running; this one can run when it has ended.")
+            try:
+                report = self._sync(self._open_source(config), index, full=full, progress=progress)
+            except RagError as error:
+                self.store.sync_failed(name, str(error))
+                raise
+        if report.state == "completed":
+            self.store.sync_succeeded(name)
+        else:
+            first = report.errors[0]
+            self.store.sync_failed(name, f"{report.failed} failed; the first: {first.url}: {first.error}")
+        return report
+
+    def _sync(self, source: Source, index: IndexInfo, *, full: bool, progress: Progress | None) -> SyncReport:
+        from rag.chunking import MarkdownChunker
+        from rag.embedding.cached import CachedEmbedding
+        from rag.ingestion import Ingestion
+
+        encoder = self.encoder(index.embedding_model)
+        marks = encoder.count_tokens("")
+        chunker = MarkdownChunker(
+            lambda text: encoder.count_tokens(text) - marks, max_tokens=min(encoder.max_tokens, _LONGEST_CHUNK)
+        )
+        embedding = CachedEmbedding(encoder, self.store)
+        return Ingestion(self.store, index, chunker, embedding).sync(source, full=full, progress=progress)
+
+    def _index_to_write(self) -> IndexInfo:
+        from rag.chunking import CHUNKING
+
+        model = self.settings.embedding_model
+        index = self.store.active_index()
+        if index is None:
+            dimension = self.encoder(model).dimension
+            index = IndexInfo(_index_name(model), model, dimension, CHUNKING)
+            self.store.create_index(index)
+        if index.embedding_model != model:
+            raise ConfigurationError(
+                f"The index holds vectors of {index.embedding_model} ({index.dimension} numbers each) and "
+                f"RAG_EMBEDDING_MODEL is {model}. Set it back, or build an index for it: python -m flows.reindex."
+            )
+        return index
+
+    def _open_source(self, config: SourceConfig) -> Source:
+        if isinstance(config, GitHubConfig):
+            from rag.sources.github import GitHubSource
+
+            token = self.settings.github_token
+            return GitHubSource(
+                config,
+                self.store,
+                token=token.get_secret_value() if token else None,
+                api_url=self.settings.github_api_url,
+            )
+        if isinstance(config, DocsConfig):
+            from rag.sources.docs import DocsSource
+
+            return DocsSource(config, self.store)
+        from rag.sources.repository import RepositorySource
+
+        return RepositorySource(config, self.store, self.settings.home)
+
+    # Questions
+
+    def search(self, question: str, *, top_k: int = 10, source: str | None = None) -> list[SearchResult]:
+        """Return the best chunk of each of the best documents, best first.
+
+        :param source: search this source only
+        :raises ConfigurationError: the index is empty, the question is, or the source is unknown
+        """
+        self._check(question, source)
+        return self.searcher().search(question.strip(), top_k=top_k, source=source)
+
+    def ask(self, question: str, *, top_k: int = 8, source: str | None = None) -> Answer:
+        """Answer a question from the index, or say that the sources do not.
+
+        :param top_k: how many chunks the answer may draw on
+        :param source: answer from this source only
+        :raises ConfigurationError: the index is empty, the question is, or the source is unknown
+        :raises LLMError: the language model cannot be asked
+        """
+        self._check(question, source)
+        return self.query_engine(top_k=top_k, source=source).answer(question.strip())
+
+    def _check(self, question: str, source: str | None) -> None:
+        if not question.strip():
+            raise ConfigurationError("The question is empty.")
+        if source is not None and not self.store.has_source(source):
+            known = ", ".join(status.name for status in self.store.source_status())
+            raise ConfigurationError(f"No source called {source!r} has been ingested; there are: {known or 'none'}.")
+
+    @cached_property
+    def _active(self) -> IndexInfo:
+        index = self.store.active_index()
+        if index is None or not self.store.has_chunks(index):
+            raise ConfigurationError("The index is empty. Fill it with: python -m flows.ingest")
+        return index
+
+    def searcher(self) -> Searcher:
+        """Return a searcher of the active index, which always asks the model that made its vectors."""
+        from rag.search import Searcher
+
+        return Searcher(self.store, self._active, self.encoder(self._active.embedding_model))
+
+    def retriever(self, *, top_k: int = 8, source: str | None = None) -> HybridRetriever:
+        """Return a LlamaIndex retriever over the active index."""
+        from rag.retriever import HybridRetriever
+
+        return HybridRetriever(self.searcher(), top_k=top_k, source=source)
+
+    def query_engine(self, *, top_k: int = 8, source: str | None = None) -> SupportQueryEngine:
+        """Return a LlamaIndex query engine over the active index."""
+        from rag.extract import Extractor
+        from rag.llm import open_llm
+        from rag.query_engine import SupportQueryEngine
+
+        settings = self.settings
+        searcher = self.searcher()
+        return SupportQueryEngine(
+            searcher,
+            Extractor(self.encoder(self._active.embedding_model)),
+            llm=open_llm(settings.llm, api_key=self._openai_key, base_url=settings.openai_base_url),
+            llm_name=settings.llm,
+            embedding_model=self._active.embedding_model,
+            top_k=top_k,
+            source=source,
+        )
+
+    def encoder(self, model: str) -> Encoder:
+        """Return the encoder of an embedding model; it is loaded once, when first used."""
+        from rag.embedding import open_encoder
+
+        with self._building:
+            if model not in self._encoders:
+                self._encoders[model] = open_encoder(
+                    model,
+                    home=self.settings.home,
+                    api_key=self._openai_key,
+                    base_url=self.settings.openai_base_url,
+                )
+            return self._encoders[model]
+
+    @property
+    def _openai_key(self) -> str | None:
+        key = self.settings.openai_api_key
+        return key.get_secret_value() if key else None
+
+    # Status
+
+    def status(self) -> dict[str, Any]:
+        """Return the shape that `rag.status --json` prints."""
+        index = self.store.active_index()
+        size = self.store.index_size(index) if index else None
+        synced = {status.name: status for status in self.store.source_status()}
+        try:
+            configured = {config.name: config.kind for config in self.settings.sources}
+        except ConfigurationError:
+            configured = {}
+        names = [*synced, *(name for name in configured if name not in synced)]
+        return {
+            "database": self.database.version(),
+            "index": {
+                "name": index.name,
+                "embedding_model": index.embedding_model,
+                "dimension": index.dimension,
+                "documents": size.documents,
+                "chunks": size.chunks,
+                "bytes": size.bytes,
+            }
+            if index and size
+            else None,
+            "sources": [
+                {
+                    "name": name,
+                    "kind": status.kind if status else configured[name],
+                    "documents": status.documents if status else 0,
+                    "chunks": status.chunks if status else 0,
+                    "last_success": status.last_success.isoformat() if status and status.last_success else None,
+                    "last_error": status.last_error if status else None,
+                    "cursor": status.cursor if status else {},
+                }
+                for name, status in ((name, synced.get(name)) for name in names)
+            ],
+            "settings": self.settings.masked(),
+        }
+
+
+def _index_name(model: str) -> str:
+    """Make a table name of a model's: "local/all-MiniLM-L6-v2" gives "all_minilm_l6_v2"."""
+    return re.sub(r"[^a-z0-9]+", "_", model.partition("/")[2].lower()).strip("_")[:40] or "chunks"

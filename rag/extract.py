@@ -1,0 +1,95 @@
+"""Answers without a language model: the passages that answer, quoted whole, each with its marker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.citations import passages, words
+from rag.models import SearchResult
+
+__all__ = ["Extractor"]
+
+#: An extract is made from so many chunks at the most.
+_MOST_SOURCES = 3
+# Chunks further down rarely hold the passage, and each costs a few milliseconds to read.
+_READ = 6
+_LONGEST = 1200
+
+
+class PassageEncoder(Protocol):
+    """What makes vectors of a few short texts, fast."""
+
+    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return vectors of shape (len(texts), dimension), unit length."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Passage:
+    number: int
+    text: str
+    score: float
+
+
+class Extractor:
+    """Pick the passages of retrieved chunks that answer a question."""
+
+    def __init__(self, encoder: PassageEncoder) -> None:
+        self._encoder = encoder
+
+    def answer(self, question: str, results: Sequence[SearchResult]) -> str | None:
+        """Return passages of at most three results, best first, each followed by [n]; n counts results from 1."""
+        found = [
+            (number, result, passage)
+            for number, result in enumerate(results[:_READ], start=1)
+            for passage in _quotable(result.text)
+        ]
+        if not found:
+            return None
+        vectors = self._encoder.encode_queries([question, *(f"{r.heading}\n{p}" for _, r, p in found)])
+        similarity = vectors[1:] @ vectors[0]
+        wanted = words(question)
+        ranked = sorted(
+            (
+                _Passage(number, passage, float(near) + _overlap(wanted, passage) + 0.3 * result.score / number)
+                for (number, result, passage), near in zip(found, similarity, strict=True)
+            ),
+            key=lambda one: -one.score,
+        )
+        chosen: list[_Passage] = []
+        for one in ranked:
+            enough = one.score < 0.8 * ranked[0].score
+            if len(chosen) == _MOST_SOURCES or enough:
+                break
+            if all(one.number != other.number for other in chosen):
+                chosen.append(one)
+        return "\n\n".join(_marked(one) for one in chosen)
+
+
+def _overlap(wanted: set[str], passage: str) -> float:
+    return 0.3 * len(wanted & words(passage)) / max(len(wanted), 1)
+
+
+def _marked(passage: _Passage) -> str:
+    joint = "\n\n" if passage.text.rstrip().endswith(("```", "~~~", "|")) else " "
+    return f"{passage.text}{joint}[{passage.number}]"
+
+
+def _quotable(text: str) -> list[str]:
+    """Join a sentence that announces what follows with it, and code with the sentence before it."""
+    joined: list[str] = []
+    for passage in passages(text):
+        if passage.lstrip().startswith("#"):
+            continue
+        is_code = passage.lstrip().startswith(("```", "~~~"))
+        announced = bool(joined) and joined[-1].rstrip().endswith(":")
+        if joined and (is_code or announced) and len(joined[-1]) + len(passage) <= _LONGEST:
+            joined[-1] = f"{joined[-1]}\n\n{passage}"
+        else:
+            joined.append(passage)
+    return joined

@@ -1,0 +1,274 @@
+"""Documents to chunks to embeddings to the store, one transaction a document.
+
+A source is read in a thread of its own, a batch ahead: fetching and embedding overlap, and a slow embedder holds
+the source back instead of filling the memory. A crash anywhere leaves the index as it was before or after a
+document, never between; running again finishes the work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from llama_index.core.ingestion import IngestionPipeline
+from llama_index.core.schema import BaseNode, Document, MetadataMode, TransformComponent
+from llama_index.core.vector_stores.utils import node_to_metadata_dict
+
+from rag.embedding.cached import CachedEmbedding
+from rag.errors import RagError
+from rag.models import Failure, IndexInfo, SyncReport
+from rag.sources import Change, Changed, Checkpoint, Failed, Record, Removed, Source, Unchanged
+from rag.store import ChunkRow, DocumentRow, Store, Transaction
+
+__all__ = ["Ingestion", "Progress"]
+
+log = logging.getLogger(__name__)
+
+#: Called after each batch with the report so far.
+Progress = Callable[[SyncReport], None]
+
+# A batch is embedded together: enough text that sorting by length pays, little enough that a crash loses seconds.
+_BATCH_CHARACTERS = 400_000
+_BATCH_CHANGES = 200
+# Below this, exact search is faster than the index is worth; measured at 384 dimensions.
+_HNSW_FROM = 2_000
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts while a sync runs."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    chunks_added: int = 0
+    chunks_deleted: int = 0
+    errors: list[Failure] = field(default_factory=list)
+
+
+class Ingestion:
+    """Bring an index in line with sources.
+
+    :param chunker: a LlamaIndex node parser whose nodes carry `url` and `heading` in their metadata
+    :param embedding: makes the vectors of `index`
+    """
+
+    def __init__(self, store: Store, index: IndexInfo, chunker: TransformComponent, embedding: CachedEmbedding) -> None:
+        self._store = store
+        self._index = index
+        self._embedding = embedding
+        # Its own cache hashes whole batches and its docstore commits apart from the vectors, so neither is used.
+        self._pipeline = IngestionPipeline(transformations=[chunker, embedding], disable_cache=True)
+
+    def sync(self, source: Source, *, full: bool = False, progress: Progress | None = None) -> SyncReport:
+        """Read what changed in a source and commit it.
+
+        :param full: read the whole source again and remove what is gone
+        :returns: the outcome; its state is "failed" if the source broke off or anything in it could not be read
+        """
+        started = time.monotonic()
+        tally = _Tally()
+        embedded_before = self._embedding.embedded
+        known = self._store.document_hashes(source.name)
+
+        def report(state: Literal["completed", "failed"]) -> SyncReport:
+            return SyncReport(
+                name=source.name,
+                kind=source.kind,
+                state=state,
+                seen=tally.added + tally.updated + tally.unchanged + len(tally.errors),
+                added=tally.added,
+                updated=tally.updated,
+                unchanged=tally.unchanged,
+                deleted=tally.deleted,
+                failed=len(tally.errors),
+                chunks_added=tally.chunks_added,
+                chunks_deleted=tally.chunks_deleted,
+                embedded=self._embedding.embedded - embedded_before,
+                requests=source.requests,
+                seconds=time.monotonic() - started,
+                errors=tuple(tally.errors),
+            )
+
+        for batch in _read_ahead(source.changes(full=full)):
+            self._commit(source.name, batch, known, tally)
+            if progress:
+                progress(report("completed"))
+        if tally.chunks_added and self._store.index_size(self._index).chunks >= _HNSW_FROM:
+            self._store.build_hnsw(self._index)
+        return report("failed" if tally.errors else "completed")
+
+    def _commit(self, source: str, batch: Sequence[Change], known: dict[str, str], tally: _Tally) -> None:
+        changed = {
+            change.document.id_: change.document
+            for change in batch
+            if isinstance(change, Changed) and known.get(change.document.id_) != change.document.hash
+        }
+        chunks = self._chunks(list(changed.values()))
+        for change in batch:
+            match change:
+                case Changed(document, record) if document.id_ in changed:
+                    rows = chunks.get(document.id_, [])
+                    self._write(source, document, rows, record, tally)
+                    if document.id_ in known:
+                        tally.updated += 1
+                    else:
+                        tally.added += 1
+                    known[document.id_] = document.hash
+                case Changed(_, record) | Unchanged(_, record):
+                    tally.unchanged += 1
+                    self._record(record)
+                case Removed(document_id, record):
+                    self._remove(source, document_id, record, tally)
+                    tally.deleted += known.pop(document_id, None) is not None
+                case Failed(url, error, _):
+                    log.warning("%s: %s", url, error)
+                    tally.errors.append(Failure(url, error))
+                case Checkpoint(record):
+                    self._record(record)
+
+    def _chunks(self, documents: Sequence[Document]) -> dict[str, list[ChunkRow]]:
+        """Cut and embed documents; return their chunks by document id."""
+        rows: dict[str, list[ChunkRow]] = {}
+        if documents:
+            for node in self._pipeline.run(documents=list(documents), in_place=False):
+                of_document = rows.setdefault(node.ref_doc_id or "", [])
+                of_document.append(_chunk_row(node, len(of_document)))
+        return rows
+
+    def _write(
+        self,
+        source: str,
+        document: Document,
+        chunks: Sequence[ChunkRow],
+        record: Record | None,
+        tally: _Tally,
+    ) -> None:
+        index = self._index
+        with self._store.transaction() as transaction:
+            transaction.put_document(_document_row(source, document))
+            before = {chunk.node_id for chunk in transaction.document_chunks(index, document.id_)}
+            after = {chunk.node_id for chunk in chunks}
+            new = [chunk for chunk in chunks if chunk.node_id not in before]
+            gone = sorted(before - after)
+            transaction.delete_chunks(index, source, gone)
+            transaction.add_chunks(index, source, document.id_, new)
+            for chunk in chunks:
+                if chunk.node_id in before:
+                    transaction.move_chunk(index, chunk)
+            if record:
+                record(transaction)
+        tally.chunks_added += len(new)
+        tally.chunks_deleted += len(gone)
+
+    def _remove(self, source: str, document_id: str, record: Record | None, tally: _Tally) -> None:
+        with self._store.transaction() as transaction:
+            gone = [chunk.node_id for chunk in transaction.document_chunks(self._index, document_id)]
+            transaction.delete_chunks(self._index, source, gone)
+            transaction.delete_document(document_id)
+            if record:
+                record(transaction)
+        tally.chunks_deleted += len(gone)
+
+    def _record(self, record: Callable[[Transaction], None] | None) -> None:
+        if record:
+            with self._store.transaction() as transaction:
+                record(transaction)
+
+
+def _chunk_row(node: BaseNode, ordinal: int) -> ChunkRow:
+    metadata = node_to_metadata_dict(node, remove_text=True, flat_metadata=False)
+    return ChunkRow(
+        node_id=node.node_id,
+        ordinal=ordinal,
+        text=node.get_content(MetadataMode.NONE),
+        heading=str(node.metadata.get("heading", "")),
+        url=str(node.metadata["url"]),
+        metadata=metadata,
+        embedding=np.asarray(node.get_embedding(), dtype=np.float32),
+    )
+
+
+def _document_row(source: str, document: Document) -> DocumentRow:
+    metadata = document.metadata
+    return DocumentRow(
+        id=document.id_,
+        source=source,
+        kind=str(metadata["kind"]),
+        url=str(metadata["url"]),
+        title=str(metadata["title"]),
+        text=document.text,
+        metadata=metadata,
+        hash=document.hash,
+    )
+
+
+def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
+    """Cut a stream of changes into batches; a checkpoint ends one, and so does an error, after what came before it."""
+    batch: list[Change] = []
+    characters = 0
+    try:
+        for change in changes:
+            batch.append(change)
+            if isinstance(change, Changed):
+                characters += len(change.document.text)
+            full = characters >= _BATCH_CHARACTERS or len(batch) >= _BATCH_CHANGES
+            if full or isinstance(change, Checkpoint):
+                yield batch
+                batch, characters = [], 0
+    except RagError:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
+
+
+def _read_ahead(changes: Iterator[Change]) -> Iterator[list[Change]]:
+    """Read a source in a thread, a batch or two ahead of the consumer.
+
+    A batch that ends in a checkpoint is committed, that is the consumer asks for the next one, before the source is
+    asked for more: behind a checkpoint a source may rely on what it has recorded.
+    """
+    ready: queue.Queue[tuple[list[Change], threading.Event] | BaseException | None] = queue.Queue(maxsize=1)
+    stopped = threading.Event()
+
+    def put(item: tuple[list[Change], threading.Event] | BaseException | None) -> None:
+        while not stopped.is_set():
+            with contextlib.suppress(queue.Full):
+                ready.put(item, timeout=0.1)
+                return
+
+    def read() -> None:
+        try:
+            for batch in _batches(changes):
+                committed = threading.Event()
+                put((batch, committed))
+                while isinstance(batch[-1], Checkpoint) and not stopped.is_set() and not committed.wait(0.1):
+                    pass
+                if stopped.is_set():
+                    return
+            put(None)
+        except BaseException as error:  # noqa: BLE001 - raised again by the consumer
+            put(error)
+
+    thread = threading.Thread(target=read, name="read-ahead", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            batch, committed = item
+            yield batch
+            committed.set()
+    finally:
+        stopped.set()
+        thread.join()

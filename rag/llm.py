@@ -1,0 +1,54 @@
+"""Language models by a setting: OpenAI's, Ollama's, anything that speaks the OpenAI API, or none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rag.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from llama_index.core.llms import LLM
+
+__all__ = ["EXTRACTIVE", "open_llm"]
+
+#: No language model: answers are extracts, quoted from the chunks.
+EXTRACTIVE = "extractive"
+_OLLAMA_URL = "http://localhost:11434/v1"
+_TIMEOUT_SECONDS = 60.0
+# Models of unknown name are taken to read this many tokens; every current chat model does.
+_CONTEXT_WINDOW = 8192
+
+
+def open_llm(setting: str, *, api_key: str | None, base_url: str | None) -> LLM | None:
+    """Return the language model that a setting names, or None for "extractive".
+
+    :param setting: `extractive`, `openai/NAME` or `ollama/NAME`
+    :raises ConfigurationError: the setting names no model, or its key is missing
+    """
+    if setting == EXTRACTIVE:
+        return None
+    provider, _, name = setting.partition("/")
+    if not name or provider not in ("openai", "ollama"):
+        raise ConfigurationError(f"RAG_LLM is {setting!r}; it takes openai/NAME, ollama/NAME or extractive.")
+    if provider == "openai" and not api_key:
+        raise ConfigurationError(f"RAG_LLM is {setting!r}, which needs OPENAI_API_KEY. Set it, or RAG_LLM=extractive.")
+
+    from llama_index.llms.openai.utils import ALL_AVAILABLE_MODELS
+
+    if provider == "openai" and base_url is None and name in ALL_AVAILABLE_MODELS:
+        from llama_index.llms.openai import OpenAI
+
+        return OpenAI(model=name, temperature=0.0, api_key=api_key, timeout=_TIMEOUT_SECONDS, max_retries=3)
+
+    from llama_index.llms.openai_like import OpenAILike
+
+    return OpenAILike(
+        model=name,
+        temperature=0.0,
+        api_key=api_key or "ollama",
+        api_base=base_url or (_OLLAMA_URL if provider == "ollama" else None),
+        timeout=_TIMEOUT_SECONDS,
+        max_retries=3,
+        is_chat_model=True,
+        context_window=ALL_AVAILABLE_MODELS.get(name, _CONTEXT_WINDOW),
+    )

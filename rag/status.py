@@ -1,0 +1,71 @@
+"""`python -m rag.status`: the database, the index, every source, and the settings with secrets masked."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rag.command import CommandParser, run
+from rag.engine import Engine
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Show where everything stands."""
+    parser = CommandParser(
+        prog="python -m rag.status",
+        description="Show the database, the index, every source and the settings.",
+        examples=["python -m rag.status", "python -m rag.status --json"],
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return run(parser, _status, arguments)
+
+
+def _status(options: argparse.Namespace) -> int:
+    with Engine.open() as engine:
+        status = engine.status()
+    if options.json:
+        json.dump(status, sys.stdout, ensure_ascii=False)
+        sys.stdout.write("\n")
+    else:
+        sys.stdout.write("\n".join(_lines(status)) + "\n")
+    return 0
+
+
+def _lines(status: dict[str, Any]) -> list[str]:
+    database, index = status["database"], status["index"]
+    where = "embedded" if database["embedded"] else "external"
+    lines = [f"Database  Postgres {database['postgres']} ({where}), pgvector {database['pgvector']}, "
+             f"{_megabytes(database['bytes'])}"]  # fmt: skip
+    if index:
+        lines += [
+            f"Index     {index['name']}: {index['documents']:,} documents, {index['chunks']:,} chunks, "
+            f"{_megabytes(index['bytes'])}",
+            f"Model     {index['embedding_model']}, {index['dimension']} numbers a vector",
+        ]
+    else:
+        lines.append("Index     empty; fill it with: python -m flows.ingest")
+    lines += ["", "Sources"]
+    for source in status["sources"]:
+        synced = source["last_success"] or "never"
+        counts = f"{source['documents']:,} documents, {source['chunks']:,} chunks"
+        lines.append(f"  {source['name']}  ({source['kind']})  {counts}, synced {synced[:19]}")
+        if source["last_error"]:
+            lines.append(f"    last error: {source['last_error']}")
+    if not status["sources"]:
+        lines.append("  none; put them into the file that RAG_SOURCES names")
+    lines += ["", "Settings"]
+    lines += [f"  {name:<20} {'' if value is None else value}".rstrip() for name, value in status["settings"].items()]
+    return lines
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
