@@ -29,6 +29,8 @@ _FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[`*]*[A-Z0-9])|\n")
 _TABLE_RULE = re.compile(r"^\s*\|?\s*:?-{2,}")
 
+#: Between the blocks of a chunk.
+_JOINT = "\n\n"
 #: Between the titles of a heading path.
 SEPARATOR = " › "
 #: Of the model's tokens, how many a heading path may take at the most; the path loses its middle beyond that.
@@ -69,7 +71,8 @@ class _Piece:
     """A chunk in the making."""
 
     path: tuple[str, ...]
-    anchor: str | None
+    #: (offset in the text, fragment), ascending; the first one, at 0, is where the chunk starts
+    anchors: tuple[tuple[int, str], ...]
     text: str
 
 
@@ -77,7 +80,8 @@ class MarkdownChunker(NodeParser):
     r"""A LlamaIndex node parser for Markdown.
 
     Documents carry `url` and `title` in their metadata, as those of `rag.sources` do. Nodes inherit the metadata
-    and add `heading`, the path of titles; only that is embedded along with the text.
+    and add `heading`, the path of titles; only that is embedded along with the text. A chunk that runs over several
+    anchors lists them in `anchors`, as [offset in the text, fragment].
 
     Example:
         >>> from llama_index.core import Document
@@ -121,7 +125,7 @@ class MarkdownChunker(NodeParser):
         metadata = dict(document.metadata)
         title = str(metadata.get("title", ""))
         base_url = str(metadata.get("url", ""))
-        excluded = [key for key in (*metadata, "heading") if key != "heading"]
+        excluded = [key for key in (*metadata, "anchors") if key != "heading"]
         related = RelatedNodeInfo(node_id=document.node_id, hash=document.hash)
         seen: dict[str, int] = {}
         for piece in self._pieces(document.get_content(), title):
@@ -133,8 +137,11 @@ class MarkdownChunker(NodeParser):
                 text=piece.text,
                 metadata={
                     **metadata,
-                    "url": f"{base_url}#{piece.anchor}" if piece.anchor else base_url,
+                    "url": f"{base_url}#{piece.anchors[0][1]}"
+                    if piece.anchors and not piece.anchors[0][0]
+                    else base_url,
                     "heading": heading,
+                    **({"anchors": [list(anchor) for anchor in piece.anchors]} if len(piece.anchors) > 1 else {}),
                 },
                 excluded_embed_metadata_keys=excluded,
                 excluded_llm_metadata_keys=excluded,
@@ -285,7 +292,13 @@ class MarkdownChunker(NodeParser):
 
 
 def _piece(path: tuple[str, ...], anchor: str | None, blocks: Sequence[_Block]) -> _Piece:
-    return _Piece(path, anchor, "\n\n".join(block.text for block in blocks))
+    anchors = [(0, anchor)] if anchor else []
+    offset = 0
+    for block in blocks:
+        if block.anchor and offset:
+            anchors.append((offset, block.anchor))
+        offset += len(block.text) + len(_JOINT)
+    return _Piece(path, tuple(anchors), _JOINT.join(block.text for block in blocks))
 
 
 def _sentences(text: str) -> list[str]:

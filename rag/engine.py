@@ -24,7 +24,7 @@ from rag.store import Store
 
 if TYPE_CHECKING:
     from rag.embedding import Encoder
-    from rag.ingestion import Progress
+    from rag.ingestion import Ingestion, Progress
     from rag.query_engine import SupportQueryEngine
     from rag.retriever import HybridRetriever
     from rag.search import Searcher
@@ -89,36 +89,35 @@ class Engine:
         :returns: the outcome; its state is "failed" if anything in the source could not be read
         :raises SourceError: the source broke off; what had been committed stays
         """
-        config = self.source_config(name)
+        return self.ingest(self._open_source(self.source_config(name)), full=full, progress=progress)
+
+    def ingest(self, source: Source, *, full: bool = False, progress: Progress | None = None) -> SyncReport:
+        """Bring the index in line with any source, configured or of your own making; see `sync`."""
         index = self._index_to_write()
-        self.store.register_source(name, config.kind)
-        with self.store.locked_source(name) as free:
+        self.store.register_source(source.name, source.kind)
+        with self.store.locked_source(source.name) as free:
             if not free:
-                raise SourceUnavailable(f"Another sync of {name} is running; this one can run when it has ended.")
+                raise SourceUnavailable(f"Another sync of {source.name} is running; wait until it has ended.")
             try:
-                report = self._sync(self._open_source(config), index, full=full, progress=progress)
+                report = self._ingestion(index).sync(source, full=full, progress=progress)
             except RagError as error:
-                self.store.sync_failed(name, str(error))
+                self.store.sync_failed(source.name, str(error))
                 raise
         if report.state == "completed":
-            self.store.sync_succeeded(name)
+            self.store.sync_succeeded(source.name)
         else:
             first = report.errors[0]
-            self.store.sync_failed(name, f"{report.failed} failed; the first: {first.url}: {first.error}")
+            self.store.sync_failed(source.name, f"{report.failed} failed; the first: {first.url}: {first.error}")
         return report
 
-    def _sync(self, source: Source, index: IndexInfo, *, full: bool, progress: Progress | None) -> SyncReport:
+    def _ingestion(self, index: IndexInfo) -> Ingestion:
         from rag.chunking import MarkdownChunker
         from rag.embedding.cached import CachedEmbedding
         from rag.ingestion import Ingestion
 
         encoder = self.encoder(index.embedding_model)
-        marks = encoder.count_tokens("")
-        chunker = MarkdownChunker(
-            lambda text: encoder.count_tokens(text) - marks, max_tokens=min(encoder.max_tokens, _LONGEST_CHUNK)
-        )
-        embedding = CachedEmbedding(encoder, self.store)
-        return Ingestion(self.store, index, chunker, embedding).sync(source, full=full, progress=progress)
+        chunker = MarkdownChunker(encoder.count_tokens, max_tokens=min(encoder.max_tokens, _LONGEST_CHUNK))
+        return Ingestion(self.store, index, chunker, CachedEmbedding(encoder, self.store))
 
     def _index_to_write(self) -> IndexInfo:
         from rag.chunking import CHUNKING

@@ -25,7 +25,7 @@ from rag.embedding.cached import CachedEmbedding
 from rag.errors import RagError
 from rag.models import Failure, IndexInfo, SyncReport
 from rag.sources import Change, Changed, Checkpoint, Failed, Record, Removed, Source, Unchanged
-from rag.store import ChunkRow, DocumentRow, Store, Transaction
+from rag.store import ChunkRow, DocumentRow, Store, Transaction, storable
 
 __all__ = ["Ingestion", "Progress"]
 
@@ -107,6 +107,9 @@ class Ingestion:
         return report("failed" if tally.errors else "completed")
 
     def _commit(self, source: str, batch: Sequence[Change], known: dict[str, str], tally: _Tally) -> None:
+        for change in batch:
+            if isinstance(change, Changed):
+                _make_storable(change.document)
         changed = {
             change.document.id_: change.document
             for change in batch
@@ -182,6 +185,15 @@ class Ingestion:
         if record:
             with self._store.transaction() as transaction:
                 record(transaction)
+
+
+def _make_storable(document: Document) -> None:
+    """Drop what neither a hash nor Postgres can take; pages and comments may hold anything."""
+    text, title = document.text, str(document.metadata["title"])
+    if storable(text) != text:
+        document.set_content(storable(text))
+    if storable(title) != title:
+        document.metadata["title"] = storable(title)
 
 
 def _chunk_row(node: BaseNode, ordinal: int) -> ChunkRow:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rag.errors import ConfigurationError
+from rag.errors import ConfigurationError, LLMError
 
 if TYPE_CHECKING:
+    import openai
     from llama_index.core.llms import LLM
 
-__all__ = ["EXTRACTIVE", "open_llm"]
+__all__ = ["EXTRACTIVE", "explained", "open_llm"]
 
 #: No language model: answers are extracts, quoted from the chunks.
 EXTRACTIVE = "extractive"
@@ -52,3 +55,34 @@ def open_llm(setting: str, *, api_key: str | None, base_url: str | None) -> LLM 
         is_chat_model=True,
         context_window=ALL_AVAILABLE_MODELS.get(name, _CONTEXT_WINDOW),
     )
+
+
+@contextmanager
+def explained(model: str) -> Iterator[None]:
+    """Turn what the openai client raises inside into an LLMError of one sentence that says what to do."""
+    import openai
+
+    try:
+        yield
+    except openai.OpenAIError as error:
+        raise LLMError(_explanation(error, model)) from error
+
+
+def _explanation(error: openai.OpenAIError, model: str) -> str:
+    import openai
+
+    match error:
+        case openai.AuthenticationError():
+            return f"{model} does not accept OPENAI_API_KEY. Check the key, or set RAG_LLM=extractive."
+        case openai.RateLimitError():
+            return f"{model} is over its rate limit or quota, after retries. Wait, or set RAG_LLM=extractive."
+        case openai.NotFoundError():
+            return f"{model} is not known to the server. Check RAG_LLM and OPENAI_BASE_URL."
+        case openai.APITimeoutError():
+            return f"{model} did not answer in time, after retries."
+        case openai.APIConnectionError():
+            return f"{model} cannot be reached. Check OPENAI_BASE_URL and the network."
+        case openai.APIStatusError():
+            return f"{model} refused the request with HTTP {error.status_code}: {' '.join(error.message.split())[:200]}"
+        case _:
+            return f"{model} failed: {' '.join(str(error).split())[:200]}"

@@ -127,6 +127,13 @@ class SearchResult:
     heading: str
     text: str
     score: float
+    #: (offset in the text, fragment) of every place in the text that can be linked to, where there are several
+    anchors: tuple[tuple[int, str], ...] = ()
+
+    def url_at(self, offset: int) -> str:
+        """Return the link to the place nearest above an offset in the text."""
+        fragment = next((name for start, name in reversed(self.anchors) if start <= offset), None)
+        return f"{self.url.partition('#')[0]}#{fragment}" if fragment else self.url
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-import openai
 from llama_index.core import ChatPromptTemplate
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.response.schema import Response
@@ -22,8 +21,8 @@ from llama_index.core.response_synthesizers import ResponseMode, get_response_sy
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from rag.citations import best_quote, cited, keep_known_links, renumber
-from rag.errors import LLMError
 from rag.extract import Extractor
+from rag.llm import explained
 from rag.models import Answer, SearchResult, Source
 from rag.retriever import node_of
 from rag.search import Searcher
@@ -150,10 +149,8 @@ class SupportQueryEngine(BaseQueryEngine):
             llm=self._llm, response_mode=ResponseMode.COMPACT, text_qa_template=_QUESTION, refine_template=_REFINE
         )
         nodes = [_numbered(number, result) for number, result in enumerate(results, start=1)]
-        try:
+        with explained(self._llm_name):
             text = str(synthesizer.synthesize(question, nodes=nodes))
-        except openai.OpenAIError as error:
-            raise LLMError(_explain(error, self._llm_name)) from error
         return None if _NO_ANSWER in text or text.strip() == "Empty Response" else text
 
     def _query(self, query_bundle: QueryBundle) -> Response:
@@ -181,14 +178,15 @@ def _distinct_pages(results: Sequence[SearchResult]) -> list[SearchResult]:
 
 
 def _source(number: int, result: SearchResult, about: str) -> Source:
+    quote = best_quote(_claims(about, number), result.text)
     return Source(
         n=number,
-        url=result.url,
+        url=result.url_at(max(result.text.find(quote), 0)),
         title=result.title,
         source=result.source,
         kind=result.kind,
         score=round(result.score, 4),
-        quote=best_quote(_claims(about, number), result.text),
+        quote=quote,
     )
 
 
@@ -196,21 +194,3 @@ def _claims(answer: str, number: int) -> str:
     """Return the lines of an answer that cite a source, or all of it."""
     lines = [line for line in answer.split("\n") if f"[{number}]" in line]
     return "\n".join(lines) or answer
-
-
-def _explain(error: openai.OpenAIError, model: str) -> str:
-    match error:
-        case openai.AuthenticationError():
-            return f"{model} does not accept OPENAI_API_KEY. Check the key, or set RAG_LLM=extractive."
-        case openai.RateLimitError():
-            return f"{model} is over its rate limit or quota, after retries. Wait, or set RAG_LLM=extractive."
-        case openai.NotFoundError():
-            return f"{model} is not known to the server. Check RAG_LLM and OPENAI_BASE_URL."
-        case openai.APITimeoutError():
-            return f"{model} did not answer in time, after retries."
-        case openai.APIConnectionError():
-            return f"{model} cannot be reached. Check OPENAI_BASE_URL and the network."
-        case openai.APIStatusError():
-            return f"{model} refused the request with HTTP {error.status_code}: {' '.join(error.message.split())[:200]}"
-        case _:
-            return f"{model} failed: {' '.join(str(error).split())[:200]}"

@@ -76,6 +76,7 @@ class Searcher:
                 heading=row.heading,
                 text=row.text,
                 score=ranked.score,
+                anchors=tuple((offset, fragment) for offset, fragment in row.anchors),
             )
             for rank, (ranked, row) in enumerate(
                 ((ranked, rows[ranked.candidate.id]) for ranked in best if ranked.candidate.id in rows),

@@ -21,7 +21,7 @@ import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json, Jsonb
 
 from rag.database import Connection, Database, Queries
 from rag.errors import DatabaseError
@@ -37,6 +37,7 @@ __all__ = [
     "Store",
     "StoredChunk",
     "Transaction",
+    "storable",
 ]
 
 Vector = NDArray[np.float32]
@@ -120,6 +121,7 @@ class FoundChunk:
     kind: str
     heading: str
     text: str
+    anchors: list[tuple[int, str]]
 
 
 class IndexTables:
@@ -214,8 +216,8 @@ class Transaction:
                 "source": document.source,
                 "kind": document.kind,
                 "url": document.url,
-                "title": _clean(document.title),
-                "text": _clean(document.text),
+                "title": storable(document.title),
+                "text": storable(document.text),
                 "metadata": _json(document.metadata),
                 "hash": document.hash,
             },
@@ -239,14 +241,14 @@ class Transaction:
             for chunk in chunks:
                 copy.write_row(
                     (
-                        _clean(chunk.text),
-                        _clean(json.dumps(chunk.metadata)),
+                        storable(chunk.text),
+                        Json(chunk.metadata, dumps=_dump),
                         chunk.node_id,
                         chunk.embedding,
                         document_id,
                         source,
                         chunk.ordinal,
-                        _clean(chunk.heading),
+                        storable(chunk.heading),
                         chunk.url,
                     )
                 )
@@ -260,7 +262,7 @@ class Transaction:
                 "node_id": chunk.node_id,
                 "ordinal": chunk.ordinal,
                 "url": chunk.url,
-                "metadata": _clean(json.dumps(chunk.metadata)),
+                "metadata": Json(chunk.metadata, dumps=_dump),
             },
             index,
         )
@@ -342,7 +344,7 @@ class Store:
     def sync_failed(self, name: str, error: str) -> None:
         """Note why a source could not be brought in line."""
         with self._database.connection() as connection:
-            connection.execute(self._queries.compose("sync_failed"), {"name": name, "error": _clean(error)})
+            connection.execute(self._queries.compose("sync_failed"), {"name": name, "error": storable(error)})
 
     def has_source(self, name: str) -> bool:
         """Return whether a source has ever been synced."""
@@ -439,7 +441,7 @@ class Store:
         """Return up to `candidates` chunks by meaning and as many by words, in no order."""
         values = {
             "index": index.name,
-            "question": _clean(question),
+            "question": storable(question),
             "embedding": pgvector.Vector(embedding),
             "source": source,
             "candidates": candidates,
@@ -467,11 +469,15 @@ class Store:
 
 
 def _json(data: Mapping[str, Any]) -> Jsonb:
-    return Jsonb(dict(data), dumps=lambda value: _clean(json.dumps(value)))
+    return Jsonb(dict(data), dumps=_dump)
 
 
-def _clean(text: str) -> str:
-    """Drop what Postgres cannot store: NUL, as itself or escaped in JSON, and lone surrogates."""
+def _dump(value: object) -> str:
+    return storable(json.dumps(value))
+
+
+def storable(text: str) -> str:
+    """Return a text without what Postgres cannot store: NUL, as itself or escaped in JSON, and lone surrogates."""
     if "\x00" in text or "\\u0000" in text:
         text = text.replace("\x00", "").replace("\\u0000", "")
     return text.encode("utf-8", "ignore").decode("utf-8")

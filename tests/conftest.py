@@ -11,6 +11,8 @@ import psycopg
 import pytest
 
 from rag.database import Database, embedded_dsn, stop_embedded
+from rag.engine import Engine
+from rag.settings import Settings
 from rag.store import Store
 
 # No test may depend on what the developer's own environment or .env says.
@@ -76,6 +78,13 @@ def database(dsn: str) -> Iterator[Database]:
 @pytest.fixture
 def store(database: Database) -> Store:
     return Store(database)
+
+
+@pytest.fixture
+def empty_engine(dsn: str, home: Path, tmp_path: Path) -> Iterator[Engine]:
+    """An engine over a fresh database, with the local model and no sources file."""
+    with Engine.open(Settings(RAG_HOME=home, RAG_DATABASE_URL=dsn, RAG_SOURCES=tmp_path / "sources.toml")) as engine:
+        yield engine
 
 
 def pytest_report_header() -> str:

@@ -34,6 +34,7 @@ FROM candidates JOIN {chunks} c USING (id) LEFT JOIN bm25 ON bm25.chunk = c.id;
 
 -- name: chunks_by_id
 -- Chunks with what is shown of their documents.
-SELECT c.id, c.node_id, c.document_id, c.url, d.title, c.source, d.kind, c.heading, c.text
+SELECT c.id, c.node_id, c.document_id, c.url, d.title, c.source, d.kind, c.heading, c.text,
+       coalesce(c.metadata_ -> 'anchors', '[]') AS anchors
 FROM {chunks} c JOIN documents d ON d.id = c.document_id
 WHERE c.id = ANY(%(ids)s);

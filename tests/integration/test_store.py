@@ -13,7 +13,15 @@ INDEX = IndexInfo("minilm", "local/all-MiniLM-L6-v2", 4, "1")
 
 
 def document(**changes: str) -> DocumentRow:
-    values = {"id": "s:1", "source": "s", "kind": "page", "url": "http://x/1", "title": "T", "text": "body", "hash": "h"}
+    values = {
+        "id": "s:1",
+        "source": "s",
+        "kind": "page",
+        "url": "http://x/1",
+        "title": "T",
+        "text": "body",
+        "hash": "h",
+    }
     return DocumentRow(**{**values, **changes}, metadata={})
 
 

@@ -1,0 +1,80 @@
+"""Postgres is found or started, and migrated once, whoever comes first."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from rag.database import Database, Queries, migrate, sql_folder
+from rag.errors import DatabaseError
+
+
+@pytest.fixture
+def empty_dsn(server_dsn: str, request: pytest.FixtureRequest) -> str:
+    name = f"empty_{abs(hash(request.node.name))}"
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name}")
+        connection.execute(f"CREATE DATABASE {name}")
+    return psycopg.conninfo.make_conninfo(server_dsn, dbname=name)
+
+
+def test_processes_that_start_at_once_migrate_once(empty_dsn: str) -> None:
+    code = f"from rag.database import Database; Database({empty_dsn!r}, embedded=True).close()"
+    starters = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(4)]
+    errors = [starter.communicate()[1] for starter in starters]
+    assert [starter.returncode for starter in starters] == [0] * 4, errors
+    with psycopg.connect(empty_dsn) as connection:
+        names = [row[0] for row in connection.execute("SELECT name FROM migrations ORDER BY name")]
+    assert names == sorted(path.stem for path in (sql_folder() / "migrations").glob("*.sql"))
+
+
+def test_a_failing_migration_leaves_nothing_behind(empty_dsn: str, tmp_path: Path) -> None:
+    (tmp_path / "0001_one.sql").write_text("CREATE TABLE one (id int);")
+    (tmp_path / "0002_two.sql").write_text("CREATE TABLE two (id int); SELECT 1 / 0;")
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        with pytest.raises(DatabaseError, match="division by zero"):
+            migrate(connection, tmp_path)
+        assert connection.execute("SELECT to_regclass('one'), to_regclass('two')").fetchone() == ("one", None)
+        (tmp_path / "0002_two.sql").write_text("CREATE TABLE two (id int);")
+        assert migrate(connection, tmp_path) == ["0002_two"]
+
+
+def test_an_applied_migration_must_not_be_edited(empty_dsn: str, tmp_path: Path) -> None:
+    (tmp_path / "0001_one.sql").write_text("CREATE TABLE one (id int);")
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        migrate(connection, tmp_path)
+        (tmp_path / "0001_one.sql").write_text("CREATE TABLE one (id bigint);")
+        with pytest.raises(DatabaseError, match=r"0001_one\.sql was edited"):
+            migrate(connection, tmp_path)
+
+
+def test_a_server_that_is_not_there_is_one_line_without_the_password() -> None:
+    with pytest.raises(DatabaseError, match="Check RAG_DATABASE_URL") as error:
+        Database.open(url="postgresql://me:secret@127.0.0.1:1/none", home=Path("unused"))
+    assert "\n" not in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+def test_connections_are_shared_and_given_back(database: Database) -> None:
+    with database.connection() as one, database.connection() as other:
+        assert one is not other
+    with database.connection() as again:
+        assert again is one
+
+
+@pytest.mark.parametrize(
+    ("blocks", "problem"),
+    [
+        ("-- name: a\n-- What.\nSELECT 1;\n-- name: a\n-- What.\nSELECT 2;", "two queries called a"),
+        ("-- name: a\nSELECT 1;", "needs a line of description"),
+        ("-- name: a\n-- What.\n", "and a statement"),
+    ],
+)
+def test_queries_that_could_be_mistaken_are_refused(tmp_path: Path, blocks: str, problem: str) -> None:
+    (tmp_path / "q.sql").write_text(blocks)
+    with pytest.raises(ValueError, match=problem):
+        Queries(tmp_path)

@@ -1,0 +1,82 @@
+"""Settings and sources.toml: what is wrong is said in one line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from rag.errors import ConfigurationError
+from rag.settings import DocsConfig, GitHubConfig, Settings, load_settings
+
+
+def settings(tmp_path: Path, sources: str) -> Settings:
+    path = tmp_path / "sources.toml"
+    path.write_text(sources)
+    return Settings(RAG_HOME=tmp_path, RAG_SOURCES=path)
+
+
+def test_sources_are_read_with_their_defaults(tmp_path: Path) -> None:
+    github, docs = settings(
+        tmp_path,
+        """
+        [[github]]
+        name = "spec"
+        repo = "tlswg/tls13-spec"
+        since = 2023-01-01
+        [[docs]]
+        name = "manual"
+        url = "https://example.org/docs/index.html"
+        """,
+    ).sources
+    assert isinstance(github, GitHubConfig)
+    assert isinstance(docs, DocsConfig)
+    assert github.include == ("issues", "discussions")
+    assert github.since == datetime(2023, 1, 1, tzinfo=UTC)
+    assert (docs.max_pages, docs.delay, docs.include) == (5000, 0.0, ("**",))
+
+
+@pytest.mark.parametrize(
+    ("sources", "sentence"),
+    [
+        ("[[github]", "cannot be read: .*line 1"),
+        ('[[github]]\nname = "a"', "'a': repo: is required"),
+        ('[[github]]\nname = "a"\nrepo = "no-slash"', "'a': repo: .*pattern"),
+        ('[[github]]\nname = "a"\nrepo = "o/r"\nbranch = "main"', "'a': branch: is not a key of this table"),
+        ('[[docs]]\nname = "a"\nurl = "docs.example.org"', "absolute http:// or https:// URL"),
+        ('[[wiki]]\nname = "a"', r"\[\[wiki\]\] is not a kind of source"),
+        ('[[docs]]\nname = "a"\nurl = "https://a"\n[[github]]\nname = "a"\nrepo = "o/r"', "two sources are called 'a'"),
+    ],
+)
+def test_a_broken_sources_file_is_one_sentence_that_names_the_place(
+    tmp_path: Path, sources: str, sentence: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=sentence) as error:
+        _ = settings(tmp_path, sources).sources
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_sources_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"Copy sources\.example\.toml there, or set RAG_SOURCES"):
+        _ = Settings(RAG_SOURCES=tmp_path / "none.toml").sources
+
+
+def test_the_language_model_defaults_to_openai_only_where_there_is_a_key() -> None:
+    assert Settings().llm == "extractive"
+    assert Settings(OPENAI_API_KEY="k").llm.startswith("openai/")
+    assert Settings(OPENAI_API_KEY="k", RAG_LLM="ollama/llama3").llm == "ollama/llama3"
+
+
+def test_secrets_are_masked() -> None:
+    shown = Settings(
+        OPENAI_API_KEY="sk-secret", GITHUB_TOKEN="ghp_secret", RAG_DATABASE_URL="postgresql://me:secret@db/rag"
+    ).masked()
+    assert "secret" not in str(shown)
+    assert shown["RAG_DATABASE_URL"] == "postgresql://me:********@db/rag"
+
+
+def test_a_wrong_setting_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAG_GITHUB_API_URL", "github.example.org")
+    with pytest.raises(ConfigurationError, match="RAG_GITHUB_API_URL: must be an absolute"):
+        load_settings()
