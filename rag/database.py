@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -90,7 +90,7 @@ class Queries(Mapping[str, str]):
 
     def compose(self, name: str, identifiers: Mapping[str, sql.Composable] | None = None) -> sql.Composed | sql.SQL:
         """Return a query, its `{placeholders}` filled in with identifiers."""
-        statement = sql.SQL(cast(LiteralString, self._queries[name]))
+        statement = sql.SQL(self._queries[name])
         return statement.format(**identifiers) if identifiers else statement
 
 

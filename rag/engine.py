@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import re
 import threading
-from functools import cached_property
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from rag.database import Database
@@ -135,6 +136,31 @@ class Engine:
             )
         return index
 
+    def reindex(self, *, progress: Callable[[int], None] | None = None) -> IndexInfo:
+        """Build an index for RAG_EMBEDDING_MODEL beside the active one from the stored documents, then switch to it.
+
+        Questions are answered from the old index until the switch; syncs wait. An interrupted run goes on where it
+        stopped.
+
+        :param progress: called after each batch with the number of documents done
+        :raises ConfigurationError: there is nothing to index, or the active index is of this model already
+        """
+        from rag.chunking import CHUNKING
+
+        model = self.settings.embedding_model
+        old = self._active
+        if (old.embedding_model, old.chunking) == (model, CHUNKING):
+            raise ConfigurationError(f"The index {old.name} is of {model} already; there is nothing to build.")
+        new = IndexInfo(_index_name(model, not_=old.name), model, self.encoder(model).dimension, CHUNKING)
+        self.store.create_index(new)
+        with ExitStack() as locks:
+            for status in self.store.source_status():
+                if not locks.enter_context(self.store.locked_source(status.name)):
+                    raise SourceUnavailable(f"A sync of {status.name} is running; wait until it has ended.")
+            self._ingestion(new).reindex(progress=progress)
+            self.store.switch_index(old, new)
+        return new
+
     def _open_source(self, config: SourceConfig) -> Source:
         if isinstance(config, GitHubConfig):
             from rag.sources.github import GitHubSource
@@ -183,7 +209,7 @@ class Engine:
             known = ", ".join(status.name for status in self.store.source_status())
             raise ConfigurationError(f"No source called {source!r} has been ingested; there are: {known or 'none'}.")
 
-    @cached_property
+    @property
     def _active(self) -> IndexInfo:
         index = self.store.active_index()
         if index is None or not self.store.has_chunks(index):
@@ -279,6 +305,7 @@ class Engine:
         }
 
 
-def _index_name(model: str) -> str:
+def _index_name(model: str, *, not_: str = "") -> str:
     """Make a table name of a model's: "local/all-MiniLM-L6-v2" gives "all_minilm_l6_v2"."""
-    return re.sub(r"[^a-z0-9]+", "_", model.partition("/")[2].lower()).strip("_")[:40] or "chunks"
+    name = re.sub(r"[^a-z0-9]+", "_", model.partition("/")[2].lower()).strip("_")[:40] or "chunks"
+    return f"{name}_2" if name == not_ else name

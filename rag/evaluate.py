@@ -66,7 +66,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         k = outcome.k
         sys.stdout.write(
             f"{outcome.queries} queries   nDCG@{k} {outcome.ndcg:.3f}   MRR@{k} {outcome.mrr:.3f}   "
-            f"recall@{k} {outcome.recall:.3f}   {outcome.latency_p50:.1f} ms (p50), {outcome.latency_p95:.1f} ms (p95)\n"
+            f"recall@{k} {outcome.recall:.3f}   "
+            f"{outcome.latency_p50:.1f} ms (p50), {outcome.latency_p95:.1f} ms (p95)\n"
         )
     return 0
 

@@ -106,6 +106,29 @@ class Ingestion:
             self._store.build_hnsw(self._index)
         return report("failed" if tally.errors else "completed")
 
+    def reindex(self, *, progress: Callable[[int], None] | None = None) -> int:
+        """Cut and embed every stored document into this index; nothing is fetched.
+
+        Goes on where an interrupted run stopped.
+
+        :param progress: called after each batch with the number of documents done
+        :returns: the number of documents done
+        """
+        done = 0
+        after = ""
+        while rows := self._store.documents_to_index(self._index, after=after):
+            documents = [Document(id_=row.id, text=row.text, metadata=row.metadata) for row in rows]
+            chunks = self._chunks(documents)
+            for row in rows:
+                with self._store.transaction() as transaction:
+                    self._replace_chunks(transaction, row.source, row.id, chunks.get(row.id, []))
+            after = rows[-1].id
+            done += len(rows)
+            if progress:
+                progress(done)
+        self._store.build_hnsw(self._index)
+        return done
+
     def _commit(self, source: str, batch: Sequence[Change], known: dict[str, str], tally: _Tally) -> None:
         for change in batch:
             if isinstance(change, Changed):
@@ -155,22 +178,28 @@ class Ingestion:
         record: Record | None,
         tally: _Tally,
     ) -> None:
-        index = self._index
         with self._store.transaction() as transaction:
             transaction.put_document(_document_row(source, document))
-            before = {chunk.node_id for chunk in transaction.document_chunks(index, document.id_)}
-            after = {chunk.node_id for chunk in chunks}
-            new = [chunk for chunk in chunks if chunk.node_id not in before]
-            gone = sorted(before - after)
-            transaction.delete_chunks(index, source, gone)
-            transaction.add_chunks(index, source, document.id_, new)
-            for chunk in chunks:
-                if chunk.node_id in before:
-                    transaction.move_chunk(index, chunk)
+            added, deleted = self._replace_chunks(transaction, source, document.id_, chunks)
             if record:
                 record(transaction)
-        tally.chunks_added += len(new)
-        tally.chunks_deleted += len(gone)
+        tally.chunks_added += added
+        tally.chunks_deleted += deleted
+
+    def _replace_chunks(
+        self, transaction: Transaction, source: str, document_id: str, chunks: Sequence[ChunkRow]
+    ) -> tuple[int, int]:
+        """Write the chunks that are new and remove those that are gone; return how many of each."""
+        index = self._index
+        before = {chunk.node_id for chunk in transaction.document_chunks(index, document_id)}
+        new = [chunk for chunk in chunks if chunk.node_id not in before]
+        gone = sorted(before - {chunk.node_id for chunk in chunks})
+        transaction.delete_chunks(index, source, gone)
+        transaction.add_chunks(index, source, document_id, new)
+        for chunk in chunks:
+            if chunk.node_id in before:
+                transaction.move_chunk(index, chunk)
+        return len(new), len(gone)
 
     def _remove(self, source: str, document_id: str, record: Record | None, tally: _Tally) -> None:
         with self._store.transaction() as transaction:

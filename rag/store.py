@@ -435,6 +435,21 @@ class Store:
                 },
             )
 
+    def documents_to_index(self, index: IndexInfo, *, after: str = "", limit: int = 100) -> list[DocumentRow]:
+        """Return documents, by id from `after` on, that an index being built lacks or has in an older version."""
+        values = {"name": index.name, "after": after, "limit": limit}
+        return [DocumentRow(*row) for row in self._rows("documents_to_index", values, index)]
+
+    def switch_index(self, old: IndexInfo, new: IndexInfo) -> None:
+        """Answer from `new` and drop `old`, in one transaction."""
+        tables = IndexTables(old).identifiers
+        with self._database.connection() as connection, connection.transaction():
+            # The unique index on `active` is checked row by row, so the old row has to go first.
+            connection.execute(self._queries.compose("delete_index"), {"name": old.name})
+            connection.execute(self._queries.compose("activate_index"), {"name": new.name})
+            connection.execute(self._queries.compose("drop_chunks", tables))
+            connection.execute(self._queries.compose("drop_postings", tables))
+
     def search(
         self, index: IndexInfo, *, question: str, embedding: Vector, source: str | None, candidates: int
     ) -> list[Candidate]:

@@ -55,3 +55,28 @@ SELECT pg_advisory_xact_lock(hashtextextended('support-engine indexes', 0));
 -- name: has_chunks
 -- Whether an index holds anything.
 SELECT 1 FROM {chunks} LIMIT 1;
+
+-- name: documents_to_index
+-- Documents that an index being built lacks, or that changed since it was begun; its chunks are told by their document.
+SELECT d.id, d.source, d.kind, d.url, d.title, d.text, d.metadata, d.hash
+FROM documents d
+WHERE d.id > %(after)s
+  AND (d.indexed_at > (SELECT created_at FROM indexes WHERE name = %(name)s)
+       OR NOT EXISTS (SELECT FROM {chunks} c WHERE c.document_id = d.id))
+ORDER BY d.id LIMIT %(limit)s;
+
+-- name: activate_index
+-- Answer from this index from now on.
+UPDATE indexes SET active = (name = %(name)s) WHERE active OR name = %(name)s;
+
+-- name: drop_chunks
+-- Remove the chunk table of an index.
+DROP TABLE {chunks};
+
+-- name: drop_postings
+-- Remove the postings of an index.
+DROP TABLE {postings};
+
+-- name: delete_index
+-- Forget an index; its statistics go with it.
+DELETE FROM indexes WHERE name = %(name)s;

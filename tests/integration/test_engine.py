@@ -1,0 +1,67 @@
+"""The engine: one index at a time, and a switch to another model that nobody notices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rag.engine import Engine
+from rag.errors import ConfigurationError, SourceUnavailable
+from rag.settings import Settings
+from tests.servers.memory_source import MemorySource, page
+
+PAGES = [page(name, f"All about {name}, and how to {name} well.") for name in ("backup", "vacuum", "replication")]
+
+
+def engine_with(engine: Engine, **changes: str) -> Engine:
+    settings = engine.settings
+    values = {
+        "RAG_HOME": settings.home,
+        "RAG_DATABASE_URL": settings.database_url,
+        "RAG_EMBEDDING_MODEL": settings.embedding_model,
+    }
+    return Engine.open(Settings(**{**values, **changes}))
+
+
+def test_another_embedding_model_is_refused_before_anything_is_written(empty_engine: Engine) -> None:
+    empty_engine.ingest(MemorySource(PAGES))
+    with (
+        engine_with(empty_engine, RAG_EMBEDDING_MODEL="openai/text-embedding-3-small", OPENAI_API_KEY="k") as other,
+        pytest.raises(ConfigurationError, match=r"Set it back, or build an index for it: python -m flows\.reindex"),
+    ):
+        other.ingest(MemorySource(PAGES))
+
+
+def test_questions_ask_the_model_that_made_the_index(empty_engine: Engine) -> None:
+    empty_engine.ingest(MemorySource(PAGES))
+    with engine_with(empty_engine, RAG_EMBEDDING_MODEL="openai/text-embedding-3-small", OPENAI_API_KEY="k") as other:
+        assert other.search("vacuum")[0].title == "vacuum"
+
+
+def test_one_sync_of_a_source_at_a_time(empty_engine: Engine) -> None:
+    empty_engine.ingest(MemorySource([]))
+    with empty_engine.store.locked_source("docs"), pytest.raises(SourceUnavailable, match="Another sync of docs"):
+        empty_engine.ingest(MemorySource(PAGES))
+
+
+def test_a_failed_sync_is_remembered_until_one_succeeds(empty_engine: Engine) -> None:
+    with pytest.raises(SourceUnavailable):
+        empty_engine.ingest(MemorySource([SourceUnavailable("example.org does not answer.")]))
+    assert empty_engine.status()["sources"][0]["last_error"] == "example.org does not answer."
+    empty_engine.ingest(MemorySource(PAGES))
+    (source,) = empty_engine.status()["sources"]
+    assert source["last_error"] is None
+    assert (source["documents"], source["chunks"]) == (3, 3)
+
+
+def test_an_unknown_source_lists_those_there_are(empty_engine: Engine) -> None:
+    Path(empty_engine.settings.sources_path).write_text('[[docs]]\nname = "manual"\nurl = "https://example.org/"')
+    with pytest.raises(ConfigurationError, match="there are: manual"):
+        empty_engine.sync("handbook")
+
+
+@pytest.mark.parametrize("question", ["", "  \n"])
+def test_an_empty_question_is_refused(empty_engine: Engine, question: str) -> None:
+    with pytest.raises(ConfigurationError, match="question is empty"):
+        empty_engine.ask(question)
