@@ -1,0 +1,135 @@
+"""Answers: written or quoted, every citation checked, and a plain "the sources do not say"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from rag.engine import Engine
+from rag.errors import ConfigurationError, LLMError
+from rag.settings import Settings
+from tests.servers.memory_source import MemorySource, page
+from tests.servers.openai import OpenAIServer
+
+PAGES = [
+    page(
+        "backup",
+        "## One database {#one}\n\nUse pg_dump to write one database to a file:\n\n```sh\npg_dump mydb > mydb.sql\n```\n\n"
+        "## All databases {#all}\n\nUse pg_dumpall to write every database of the cluster, roles included, to one file.",
+        title="Backup and restore",
+    ),
+    page("vacuum", "VACUUM reclaims the space of dead rows. Autovacuum runs it for you.", title="Vacuum"),
+    page("ssl", "A hostssl line in pg_hba.conf allows only encrypted connections.", title="Encrypted connections"),
+]
+QUESTION = "How do I write one database to a file?"
+
+
+@pytest.fixture
+def engine(empty_engine: Engine) -> Engine:
+    empty_engine.ingest(MemorySource(PAGES))
+    return empty_engine
+
+
+@pytest.fixture
+def openai_server() -> Iterator[OpenAIServer]:
+    with OpenAIServer() as server:
+        yield server
+
+
+@pytest.fixture
+def with_llm(engine: Engine, openai_server: OpenAIServer) -> Iterator[Callable[[str], Engine]]:
+    opened = []
+
+    def answering(answer: str, *, key: str = openai_server.key) -> Engine:
+        openai_server.answer = answer
+        settings = Settings(
+            RAG_HOME=engine.settings.home,
+            RAG_DATABASE_URL=engine.settings.database_url,
+            RAG_LLM="openai/gpt-4o-mini",
+            OPENAI_API_KEY=key,
+            OPENAI_BASE_URL=openai_server.url,
+        )
+        opened.append(Engine.open(settings))
+        return opened[-1]
+
+    yield answering
+    for one in opened:
+        one.close()
+
+
+def test_without_a_model_the_passage_that_answers_is_quoted_with_its_code(engine: Engine) -> None:
+    answer = engine.ask(QUESTION)
+    assert answer.answered
+    assert "pg_dump mydb > mydb.sql" in answer.answer
+    assert answer.llm == "extractive"
+    assert answer.sources[0].url == "https://example.org/backup#one"
+
+
+def test_every_quote_stands_in_the_chunk_it_cites(engine: Engine) -> None:
+    for question in (QUESTION, "what does autovacuum do?", "encrypted connections only"):
+        for source in engine.ask(question).sources:
+            assert any(source.quote in result.text for result in engine.search(question, top_k=10))
+
+
+def test_a_question_the_sources_do_not_answer_is_not_answered(engine: Engine) -> None:
+    answer = engine.ask("Who won the 2018 football world cup?")
+    assert not answer.answered
+    assert "do not answer" in answer.answer
+    assert len(answer.sources) == 3
+
+
+def test_a_written_answer_keeps_its_markers_and_shows_only_what_it_cites(with_llm: Callable[[str], Engine]) -> None:
+    answer = with_llm("Use pg_dump [1].").ask(QUESTION)
+    assert (answer.answered, answer.answer) == (True, "Use pg_dump [1].")
+    assert [source.n for source in answer.sources] == [1]
+    assert "pg_dump" in answer.sources[0].quote
+
+
+def test_the_model_sees_the_numbered_text_of_the_chunks(
+    with_llm: Callable[[str], Engine], openai_server: OpenAIServer
+) -> None:
+    with_llm("Use pg_dump [1].").ask(QUESTION)
+    prompt = str(openai_server.requests[-1].body["messages"])
+    assert "[1] page: Backup and restore" in prompt
+    assert "pg_dump mydb > mydb.sql" in prompt
+
+
+def test_what_a_model_invents_does_not_reach_the_user(with_llm: Callable[[str], Engine]) -> None:
+    answer = with_llm("Use pg_dump [1], or [this tool](https://evil.org/x) [7]. See https://evil.org.").ask(QUESTION)
+    assert answer.answer == "Use pg_dump [1], or this tool. See."
+    assert [source.url.partition("#")[0] for source in answer.sources] == ["https://example.org/backup"]
+
+
+@pytest.mark.parametrize("said", ["NO_ANSWER", "I am sure it is easy.", ""])
+def test_an_answer_without_a_source_is_no_answer(with_llm: Callable[[str], Engine], said: str) -> None:
+    answer = with_llm(said).ask(QUESTION)
+    assert not answer.answered
+    assert answer.sources
+
+
+def test_a_model_is_not_asked_when_nothing_relevant_was_found(
+    with_llm: Callable[[str], Engine], openai_server: OpenAIServer
+) -> None:
+    assert not with_llm("Paris [1].").ask("What is the capital of France?").answered
+    assert openai_server.requests == []
+
+
+def test_a_wrong_key_is_one_sentence(with_llm: Callable[..., Engine]) -> None:
+    with pytest.raises(LLMError, match="does not accept OPENAI_API_KEY"):
+        with_llm("x", key="sk-wrong").ask(QUESTION)
+
+
+def test_a_rate_limit_is_waited_out(with_llm: Callable[[str], Engine], openai_server: OpenAIServer) -> None:
+    engine = with_llm("Use pg_dump [1].")
+    openai_server.fail_next(429, code="rate_limit_exceeded", headers={"retry-after-ms": "1"})
+    assert engine.ask(QUESTION).answered
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"), [("gpt-4", "takes openai/NAME"), ("openai/gpt-4o", "needs OPENAI_API_KEY")]
+)
+def test_a_language_model_that_cannot_be_used_is_one_sentence(engine: Engine, setting: str, sentence: str) -> None:
+    settings = Settings(RAG_HOME=engine.settings.home, RAG_DATABASE_URL=engine.settings.database_url, RAG_LLM=setting)
+    with Engine.open(settings) as other, pytest.raises(ConfigurationError, match=sentence):
+        other.ask(QUESTION)
