@@ -21,7 +21,7 @@ from llama_index.core.schema import BaseNode, NodeRelationship, RelatedNodeInfo,
 __all__ = ["CHUNKING", "MarkdownChunker"]
 
 #: Written into the index; another value makes another index.
-CHUNKING = "markdown-1"
+CHUNKING = "markdown-2"
 
 _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
 _ANCHOR = re.compile(r"[ \t]*\{#([^\s{}]+)\}[ \t]*$")
@@ -29,6 +29,9 @@ _FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[`*]*[A-Z0-9])|\n")
 _TABLE_RULE = re.compile(r"^\s*\|?\s*:?-{2,}")
 
+#: Below every heading.
+_TERM_LEVEL = 7
+_LONGEST_TERM = 120
 #: Between the blocks of a chunk.
 _JOINT = "\n\n"
 #: Between the titles of a heading path.
@@ -310,20 +313,33 @@ def _sentences(text: str) -> list[str]:
 def _sections(text: str, title: str) -> Iterator[_Section]:
     path: list[tuple[int, str]] = []
     section = _Section((title,) if title else (), None)
+    term: _Block | None = None
     for block in _blocks(text):
         heading = _HEADING.match(block.text) if "\n" not in block.text else None
-        if heading is None:
+        if heading:
+            level, name = len(heading[1]), heading[2]
+        elif block.anchor and "\n" not in block.text and len(block.text) <= _LONGEST_TERM:
+            # A line of its own that can be linked to, such as a term of a definition list, heads what follows it.
+            level, name = _TERM_LEVEL, re.sub(r"[*`]+", "", block.text)
+        else:
             section.blocks.append(block)
             continue
-        yield section
-        level, name = len(heading[1]), heading[2]
+        yield _closed(section, term)
+        term = None if heading else block
         path = [(depth, above) for depth, above in path if depth < level]
         path.append((level, name))
         titles = [above for _, above in path]
         if title and titles[0] != title:
             titles.insert(0, title)
         section = _Section(tuple(titles), block.anchor)
-    yield section
+    yield _closed(section, term)
+
+
+def _closed(section: _Section, term: _Block | None) -> _Section:
+    """Give a line that turned out to head nothing back as text."""
+    if term and not section.blocks:
+        return _Section(section.path[:-1], section.anchor, [term])
+    return section
 
 
 def _blocks(text: str) -> Iterator[_Block]:

@@ -33,6 +33,9 @@ __all__ = ["SupportQueryEngine"]
 _NO_ANSWER = "NO_ANSWER"
 #: Shown instead of an answer; the nearest pages follow as sources.
 ABSTENTION = "The sources do not answer this. The nearest pages are listed below."
+# The score from which on a question is answered. Even odds would be 0.5; a wrong answer costs a user more than a list
+# of the nearest pages does.
+_ANSWERABLE = 0.7
 #: How many pages an abstention offers.
 _NEAREST = 3
 
@@ -87,7 +90,7 @@ class SupportQueryEngine(BaseQueryEngine):
         llm: LLM | None,
         llm_name: str,
         embedding_model: str,
-        threshold: float = 0.5,
+        threshold: float = _ANSWERABLE,
         top_k: int = 8,
         source: str | None = None,
     ) -> None:

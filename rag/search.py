@@ -22,9 +22,6 @@ __all__ = ["Searcher", "fuse"]
 _CANDIDATES = 100
 # Of the fused score, how much the vectors have to say. Between 0.4 and 0.6 hardly anything changes.
 _DENSE_SHARE = 0.5
-# The best cosine at which an answer is as likely as not, and how fast certainty grows around it.
-_EVEN = 0.43
-_SLOPE = 14.0
 
 
 class QueryEncoder(Protocol):
@@ -94,8 +91,8 @@ def fuse(candidates: Sequence[Candidate]) -> list[Ranked]:
 
     Each score is divided by the best one of its side, so a missing side simply counts nothing: the theoretical
     minimum normalisation of Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (2023).
-    The best candidate's `score` says how likely it is that the question is answered here at all, judged by the
-    closest vector; the others' fall off as their fused scores do.
+    The best candidate's `score` says how likely it is that the question is answered here at all; the others' fall off
+    as their fused scores do.
     """
     if not candidates:
         return []
@@ -109,17 +106,20 @@ def fuse(candidates: Sequence[Candidate]) -> list[Ranked]:
         for candidate in candidates
     ]
     ranked.sort(key=lambda one: (-one[0], one[1].id))
-    scale = relevance(top_cosine) / ranked[0][0]
+    scale = relevance(top_cosine, max(candidate.coverage for candidate in candidates)) / ranked[0][0]
     return [Ranked(candidate, score=max(fused * scale, 0.0)) for fused, candidate in ranked]
 
 
-def relevance(cosine: float) -> float:
-    """Map the best cosine similarity to the probability that the index bears on the question, in [0, 1].
+def relevance(cosine: float, coverage: float) -> float:
+    """Return the probability that an index bears on a question, in [0, 1].
 
-    A logistic curve through the overlap of two sets of queries: those asked of the corpus they were written for, and
-    the same ones asked of another corpus, whose best cosines are 0.2 to 0.35.
+    A logistic regression on queries asked of the corpus that they were written for (pull requests of tls13-spec,
+    SciFact claims, entries of the PostgreSQL manual's index), and on the same ones asked of another of these corpora.
+
+    :param cosine: the best cosine similarity of any chunk
+    :param coverage: the largest share of the question's terms, weighed by idf, that one chunk holds
     """
-    return 1 / (1 + math.exp(-_SLOPE * (cosine - _EVEN)))
+    return 1 / (1 + math.exp(-(18.7 * cosine + 3.4 * coverage - 10.2)))
 
 
 def _spread(ranked: Sequence[Ranked], top_k: int, per_document: int) -> list[Ranked]:

@@ -100,12 +100,14 @@ class GitHubComment:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A chunk that a search may return, with both of its exact scores."""
+    """A chunk that a search may return, with its exact scores."""
 
     id: int
     document_id: str
     cosine: float
     bm25: float
+    #: the share of the question's terms, weighed by idf, that the chunk holds
+    coverage: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,11 @@ class Transaction:
     def delete_github_thread(self, source: str, number: int) -> None:
         """Forget a thread that is gone, with its comments."""
         self._run("delete_github_thread", {"source": source, "number": number})
+
+    def clear_github(self, source: str) -> None:
+        """Forget everything that is staged of a source."""
+        self._run("clear_github_comments", {"source": source})
+        self._run("clear_github_threads", {"source": source})
 
     def document_hash(self, document_id: str) -> str | None:
         """Return the content hash that is stored for a document."""
@@ -383,6 +390,13 @@ class Store:
         """Return the staged comments of a thread, by kind and id."""
         rows = self._rows("github_thread_comments", {"source": source, "number": number})
         return [GitHubComment(*row) for row in rows]
+
+    def github_comment_ids(
+        self, source: str, kind: str, *, since: str = "", after: int = 0, limit: int = 1000
+    ) -> list[int]:
+        """Return ids above `after` of staged comments of a kind whose updated_at is `since`, in ISO, or later."""
+        values = {"source": source, "kind": kind, "since": since, "after": after, "limit": limit}
+        return [row[0] for row in self._rows("github_comment_ids", values)]
 
     def github_thread_numbers(self, source: str) -> dict[int, str]:
         """Return the staged threads: kind by number."""

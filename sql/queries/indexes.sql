@@ -11,7 +11,10 @@ CREATE TABLE {chunks} (
     ordinal         integer NOT NULL,
     heading         text NOT NULL,
     url             text NOT NULL,
-    text_search_tsv tsvector GENERATED ALWAYS AS (to_tsvector('english', heading || E'\n' || text)) STORED
+    -- What a heading says counts three times: measured on four sets, that is worth 0.02 nDCG on documentation and threads.
+    text_search_tsv tsvector GENERATED ALWAYS AS (
+        to_tsvector('english', heading || E'\n' || heading || E'\n' || heading || E'\n' || text)
+    ) STORED
 );
 CREATE INDEX ON {chunks} (document_id, ordinal);
 

@@ -1,5 +1,6 @@
 -- name: search
--- Candidates by meaning and by words, each with both of its exact scores: cosine similarity, and BM25 with k1 1.2 and b 0.75.
+-- Candidates by meaning and by words with their exact scores. BM25 has k1 1.2 and b 0.75; coverage is the share of the
+-- question's terms, weighed by idf, that a chunk holds.
 WITH terms AS MATERIALIZED (
     SELECT hashtextextended(lexeme, 0) AS term, cardinality(positions) AS repeats
     FROM unnest(to_tsvector('english', %(question)s))
@@ -10,12 +11,13 @@ WITH terms AS MATERIALIZED (
     SELECT p.term, p.chunk, t.repeats, p.frequency, p.length
     FROM terms t JOIN {postings} p USING (term)
 ), weights AS MATERIALIZED (
-    SELECT term, ln(1 + (max(corpus.chunks) - count(*) + 0.5) / (count(*) + 0.5)) AS idf
-    FROM hits CROSS JOIN corpus GROUP BY term
+    SELECT t.term, ln(1 + (max(corpus.chunks) - count(h.chunk) + 0.5) / (count(h.chunk) + 0.5)) AS idf
+    FROM terms t CROSS JOIN corpus LEFT JOIN hits h USING (term) GROUP BY t.term
 ), bm25 AS MATERIALIZED (
     SELECT hits.chunk,
            sum(repeats * idf * frequency * 2.2
-               / (frequency + 1.2 * (0.25 + 0.75 * length / corpus.mean_length))) AS score
+               / (frequency + 1.2 * (0.25 + 0.75 * length / corpus.mean_length))) AS score,
+           sum(idf) / (SELECT sum(idf) FROM weights) AS coverage
     FROM hits JOIN weights USING (term) CROSS JOIN corpus
     GROUP BY hits.chunk
 ), by_words AS (
@@ -29,7 +31,8 @@ WITH terms AS MATERIALIZED (
 ), candidates AS (
     SELECT id FROM by_words UNION SELECT id FROM by_meaning
 )
-SELECT c.id, c.document_id, 1 - (c.embedding <=> %(embedding)s::vector) AS cosine, coalesce(bm25.score, 0) AS bm25
+SELECT c.id, c.document_id, 1 - (c.embedding <=> %(embedding)s::vector) AS cosine, coalesce(bm25.score, 0) AS bm25,
+       coalesce(bm25.coverage, 0) AS coverage
 FROM candidates JOIN {chunks} c USING (id) LEFT JOIN bm25 ON bm25.chunk = c.id;
 
 -- name: chunks_by_id

@@ -96,6 +96,20 @@ SELECT kind, id, data FROM github_comments WHERE source = %(source)s AND number 
 -- The staged threads of a source.
 SELECT number, kind FROM github_threads WHERE source = %(source)s AND kind IS NOT NULL;
 
+-- name: github_comment_ids
+-- Ids of staged comments of one kind that were updated at a time or later, in order.
+SELECT id FROM github_comments
+WHERE source = %(source)s AND kind = %(kind)s AND id > %(after)s AND data ->> 'updated_at' >= %(since)s
+ORDER BY id LIMIT %(limit)s;
+
+-- name: clear_github_comments
+-- Forget every staged comment of a source.
+DELETE FROM github_comments WHERE source = %(source)s;
+
+-- name: clear_github_threads
+-- Forget every staged thread of a source.
+DELETE FROM github_threads WHERE source = %(source)s;
+
 -- name: settle_github_thread
 -- A thread's document has been written.
 UPDATE github_threads SET pending = false WHERE source = %(source)s AND number = %(number)s AND pending;

@@ -61,7 +61,7 @@ def test_bm25_equals_the_reference(engine: Engine) -> None:
     embedding = engine.encoder(index.embedding_model).encode_query(question)
     found = engine.store.search(index, question=question, embedding=embedding, source=None, candidates=50)
     rows = engine.store.chunks_by_id(index, [candidate.id for candidate in found])
-    texts = {row.node_id: lexemes(engine, f"{row.heading}\n{row.text}") for row in rows.values()}
+    texts = {row.node_id: lexemes(engine, f"{row.heading}\n" * 3 + row.text) for row in rows.values()}
     expected = reference_bm25(texts, lexemes(engine, question))
     assert {rows[one.id].node_id: one.bm25 for one in found} == pytest.approx(expected, abs=1e-9)
 
@@ -108,6 +108,6 @@ def test_an_empty_index_says_what_to_do(empty_engine: Engine) -> None:
 
 
 def test_a_chunk_that_both_sides_like_comes_first() -> None:
-    candidates = [Candidate(1, "a", 0.9, 0.0), Candidate(2, "b", 0.8, 8.0), Candidate(3, "c", 0.1, 9.0)]
+    candidates = [Candidate(1, "a", 0.9, 0.0, 0.1), Candidate(2, "b", 0.8, 8.0, 0.9), Candidate(3, "c", 0.1, 9.0, 1.0)]
     assert [ranked.candidate.id for ranked in fuse(candidates)] == [2, 3, 1]
     assert fuse([]) == []

@@ -72,6 +72,16 @@ def test_an_anchor_on_a_paragraph_moves_the_link_on() -> None:
     assert "{#" not in "".join(node.text for node in nodes)
 
 
+def test_a_line_that_can_be_linked_to_heads_what_follows_it() -> None:
+    text = "## Memory {#memory}\n\n**shared_buffers** (integer) {#sb}\n\nHow much is cached.\n\n`work_mem` {#wm}\n\nPer sort."
+    nodes = cut(text)
+    assert [(node.metadata["heading"], node.text) for node in nodes] == [
+        ("Guide › Memory › shared_buffers (integer)", "How much is cached."),
+        ("Guide › Memory › work_mem", "Per sort."),
+    ]
+    assert nodes[1].metadata["url"] == "https://x.org/guide#wm"
+
+
 def test_ids_depend_on_the_content_alone_so_that_an_edit_leaves_the_other_chunks() -> None:
     before = {node.node_id for node in cut("## A\n\nOne.\n\n## B\n\nTwo.")}
     after = {node.node_id for node in cut("## New\n\nFirst.\n\n## A\n\nOne.\n\n## B\n\nTwo, edited.")}
