@@ -52,6 +52,8 @@ class _Tally:
     chunks_added: int = 0
     chunks_deleted: int = 0
     errors: list[Failure] = field(default_factory=list)
+    #: ids of the documents that the source said anything about
+    mentioned: set[str] = field(default_factory=set)
 
 
 class Ingestion:
@@ -102,6 +104,8 @@ class Ingestion:
             self._commit(source.name, batch, known, tally)
             if progress:
                 progress(report("completed"))
+        # What the source did not mention, it knows to be as it was: that is what its cursor says.
+        tally.unchanged += len(known) - len(tally.mentioned & known.keys())
         if tally.chunks_added and self._store.index_size(self._index).chunks >= _HNSW_FROM:
             self._store.build_hnsw(self._index)
         return report("failed" if tally.errors else "completed")
@@ -140,6 +144,7 @@ class Ingestion:
         }
         chunks = self._chunks(list(changed.values()))
         for change in batch:
+            tally.mentioned.update(_mentioned(change))
             match change:
                 case Changed(document, record) if document.id_ in changed:
                     rows = chunks.get(document.id_, [])
@@ -214,6 +219,18 @@ class Ingestion:
         if record:
             with self._store.transaction() as transaction:
                 record(transaction)
+
+
+def _mentioned(change: Change) -> tuple[str, ...]:
+    match change:
+        case Changed(document, _):
+            return (document.id_,)
+        case Unchanged(document_id, _) | Removed(document_id, _):
+            return (document_id,)
+        case Failed(_, _, document_id) if document_id:
+            return (document_id,)
+        case _:
+            return ()
 
 
 def _make_storable(document: Document) -> None:

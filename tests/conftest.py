@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,11 +34,14 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A RAG_HOME for the whole run; its Postgres is stopped at the end."""
-    folder = tmp_path_factory.mktemp("home")
-    yield folder
-    stop_embedded(folder)
+def home() -> Iterator[Path]:
+    """A RAG_HOME for the whole run; its Postgres is stopped at the end.
+
+    Not pytest's own temporary folder: that is cleared by other runs, and its path is long for a unix socket.
+    """
+    with tempfile.TemporaryDirectory(prefix="rag-") as folder:
+        yield Path(folder)
+        stop_embedded(Path(folder))
 
 
 @pytest.fixture(scope="session")

@@ -54,6 +54,12 @@ def test_text_that_moves_to_another_page_is_not_embedded_again(ingestion: Ingest
     assert (moved.added, moved.embedded) == (1, 0)
 
 
+def test_what_a_source_does_not_mention_counts_as_unchanged(ingestion: Ingestion) -> None:
+    ingestion.sync(source(page("a", "First."), page("b", "Second.")))
+    report = ingestion.sync(source(page("b", "Second, edited.")))
+    assert (report.seen, report.updated, report.unchanged) == (2, 1, 1)
+
+
 def test_what_is_gone_leaves_the_index(ingestion: Ingestion, store: Store) -> None:
     gone = page("a", LONG)
     ingestion.sync(source(gone, page("b", "Stays.")))
