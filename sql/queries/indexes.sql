@@ -83,3 +83,11 @@ DROP TABLE {postings};
 -- name: delete_index
 -- Forget an index; its statistics go with it.
 DELETE FROM indexes WHERE name = %(name)s;
+
+-- name: index_state
+-- What changes whenever anything that answers are made from does: ids only grow, and every write of a document dates it.
+SELECT md5(concat_ws(' ', i.name, i.created_at,
+                     (SELECT max(id) FROM {chunks}),
+                     (SELECT concat_ws(' ', sum(chunks), sum(terms)) FROM index_statistics WHERE index_name = i.name),
+                     (SELECT concat_ws(' ', count(*), max(indexed_at)) FROM documents)))
+FROM indexes i WHERE i.name = %(name)s;

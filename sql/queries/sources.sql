@@ -102,6 +102,16 @@ SELECT id FROM github_comments
 WHERE source = %(source)s AND kind = %(kind)s AND id > %(after)s AND data ->> 'updated_at' >= %(since)s
 ORDER BY id LIMIT %(limit)s;
 
+-- name: github_thread_count
+-- How many issues and pull requests are staged, those that are not asked for included.
+SELECT count(*) FROM github_threads WHERE source = %(source)s AND data IS NOT NULL AND kind IS DISTINCT FROM 'discussion';
+
+-- name: github_threads_by_creation
+-- Numbers of staged issues and pull requests as GitHub lists them by creation, a page of them.
+SELECT number FROM github_threads
+WHERE source = %(source)s AND data IS NOT NULL AND kind IS DISTINCT FROM 'discussion'
+ORDER BY data ->> 'created_at', number LIMIT %(limit)s OFFSET %(offset)s;
+
 -- name: clear_github_comments
 -- Forget every staged comment of a source.
 DELETE FROM github_comments WHERE source = %(source)s;

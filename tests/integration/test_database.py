@@ -12,6 +12,8 @@ import pytest
 from rag.database import Database, Queries, migrate, sql_folder
 from rag.errors import DatabaseError
 
+QUERIES = Queries(sql_folder() / "queries")
+
 
 @pytest.fixture
 def empty_dsn(server_dsn: str, request: pytest.FixtureRequest) -> str:
@@ -37,19 +39,19 @@ def test_a_failing_migration_leaves_nothing_behind(empty_dsn: str, tmp_path: Pat
     (tmp_path / "0002_two.sql").write_text("CREATE TABLE two (id int); SELECT 1 / 0;")
     with psycopg.connect(empty_dsn, autocommit=True) as connection:
         with pytest.raises(DatabaseError, match="division by zero"):
-            migrate(connection, tmp_path)
+            migrate(connection, tmp_path, QUERIES)
         assert connection.execute("SELECT to_regclass('one'), to_regclass('two')").fetchone() == ("one", None)
         (tmp_path / "0002_two.sql").write_text("CREATE TABLE two (id int);")
-        assert migrate(connection, tmp_path) == ["0002_two"]
+        assert migrate(connection, tmp_path, QUERIES) == ["0002_two"]
 
 
 def test_an_applied_migration_must_not_be_edited(empty_dsn: str, tmp_path: Path) -> None:
     (tmp_path / "0001_one.sql").write_text("CREATE TABLE one (id int);")
     with psycopg.connect(empty_dsn, autocommit=True) as connection:
-        migrate(connection, tmp_path)
+        migrate(connection, tmp_path, QUERIES)
         (tmp_path / "0001_one.sql").write_text("CREATE TABLE one (id bigint);")
         with pytest.raises(DatabaseError, match=r"0001_one\.sql was edited"):
-            migrate(connection, tmp_path)
+            migrate(connection, tmp_path, QUERIES)
 
 
 def test_a_server_that_is_not_there_is_one_line_without_the_password() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from rag.engine import Engine
 from rag.errors import ConfigurationError
-from rag.store import Candidate
 from rag.search import fuse
+from rag.store import Candidate
 from tests.servers.memory_source import MemorySource, page
 
 PAGES = [
