@@ -1,0 +1,248 @@
+"""The speed of the embedder and the quality of its vectors.
+
+    python -m bench.embedding               chunks a second, cold start and memory of each runtime; SciFact
+    python -m bench.embedding --no-scifact  only the first, which takes a minute
+
+Every runtime works on the same chunks in a process of its own, one after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from pydoc_data.topics import topics
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.embedding import LocalEncoder
+from rag.embedding.graph import ensure_graph
+from rag.embedding.local import has_fast_bf16
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Vectors = NDArray[np.float32]
+Encode = Callable[[list[str]], Vectors]
+
+CHUNKS = 400
+CHUNK_TOKENS = 213
+SCIFACT = Path(__file__).parents[2] / "shared" / "data" / "scifact"
+SCIFACT_PUBLISHED = 0.645
+SCIFACT_TOLERANCE = 0.005
+QUESTION = "How do I set the maximum number of connections in a pool?"
+
+
+def question_path(home: Path) -> Encode:
+    """What embeds questions: onnxruntime in fp32, one text a call."""
+    encoder = LocalEncoder(home)
+    return lambda texts: np.stack([encoder.encode_query(text) for text in texts])
+
+
+def corpus_fp32(home: Path) -> Encode:
+    """What embeds a corpus where the CPU has no bf16."""
+    return LocalEncoder(home, precision="fp32").encode
+
+
+def corpus_bf16(home: Path) -> Encode:
+    """What embeds a corpus where the CPU has bf16."""
+    return LocalEncoder(home, precision="bf16").encode
+
+
+def plain_bf16(home: Path) -> Encode:
+    """The yardstick: OpenVINO in bf16 as it comes, batches of 8 by length, all cores on one batch."""
+    import openvino  # type: ignore[import-untyped]
+    from tokenizers import Tokenizer
+
+    from rag.embedding.weights import TOKENIZER, read_verified
+
+    tokenizer = Tokenizer.from_buffer(read_verified(TOKENIZER))
+    tokenizer.enable_truncation(256)
+    tokenizer.enable_padding()
+    model = openvino.Core().compile_model(ensure_graph(home / "models"), "CPU", {"INFERENCE_PRECISION_HINT": "bf16"})
+    request = model.create_infer_request()
+
+    def encode(texts: list[str]) -> Vectors:
+        vectors = np.empty((len(texts), 384), np.float32)
+        order = sorted(range(len(texts)), key=lambda index: -len(texts[index]))
+        for start in range(0, len(order), 8):
+            rows = order[start : start + 8]
+            batch = tokenizer.encode_batch([texts[row] for row in rows])
+            ids = np.array([text.ids for text in batch], np.int64)
+            mask = np.array([text.attention_mask for text in batch], np.int64)
+            vectors[rows] = request.infer({"input_ids": ids, "attention_mask": mask})[0]
+        return vectors
+
+    return encode
+
+
+RUNTIMES: dict[str, tuple[str, Callable[[Path], Encode]]] = {
+    "question": ("questions: onnxruntime fp32, one text a call", question_path),
+    "fp32": ("corpus: OpenVINO fp32", corpus_fp32),
+    "plain-bf16": ("yardstick: OpenVINO bf16, batches of 8", plain_bf16),
+    "bf16": ("corpus: OpenVINO bf16", corpus_bf16),
+}
+
+
+def chunks(home: Path) -> list[str]:
+    """Cut Python's own language reference into chunks of about 213 tokens, sizes spread as a chunker's are."""
+    encoder = LocalEncoder(home)
+    text = "\n".join(topics.values())
+    offsets = encoder.token_offsets(text)
+    sizes = np.random.default_rng(0).normal(CHUNK_TOKENS - 2, 30, CHUNKS).clip(60, 254).astype(int)
+    ends = np.cumsum(sizes)
+    return [text[offsets[end - size][0] : offsets[end - 1][1]] for size, end in zip(sizes, ends, strict=True)]
+
+
+def measure(name: str, home: Path, texts: list[str]) -> dict[str, object]:
+    """Run one runtime in this process: the best of three runs, the vectors left beside the chunks."""
+    started = time.perf_counter()
+    encode = RUNTIMES[name][1](home)
+    encode([QUESTION])
+    ready = time.perf_counter() - started
+    rates = []
+    for _ in range(3):
+        started = time.perf_counter()
+        vectors = encode(texts)
+        rates.append(len(texts) / (time.perf_counter() - started))
+    np.save(home / f"{name}.npy", vectors)
+    return {"rate": max(rates), "ready": ready, "rss_mb": _peak_memory_mb()}
+
+
+def _peak_memory_mb() -> float | None:
+    # getrusage would count the peak of the parent in, as it outlives fork and exec.
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+def cold_start(name: str, home: Path) -> float:
+    """Return the seconds from starting Python to the first vector; the median of five processes."""
+    encode = "encode_query" if name == "question" else "encode"
+    precision = name if name in ("fp32", "bf16") else "auto"
+    argument = QUESTION if name == "question" else [QUESTION]
+    code = (
+        "from pathlib import Path; from rag.embedding import LocalEncoder\n"
+        f"LocalEncoder(Path({str(home)!r}), precision={precision!r}).{encode}({argument!r})"
+    )
+    times = []
+    for _ in range(5):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        times.append(time.perf_counter() - started)
+    return sorted(times)[2]
+
+
+def sgemm_limit(tokens: float) -> float:
+    """Return the chunks a second if the model were nothing but its matrix products in fp32, at numpy's speed."""
+    left, right = (np.random.default_rng(0).random((2048, 2048), np.float32) for _ in range(2))
+    best = 0.0
+    for _ in range(8):
+        started = time.perf_counter()
+        left @ right
+        best = max(best, 2 * 2048**3 / (time.perf_counter() - started))
+    weights = 6 * (4 * 384 * 384 + 2 * 384 * 1536)
+    attention = 6 * 2 * tokens * 384
+    return best / (2 * tokens * (weights + attention))
+
+
+def compare_runtimes(home: Path) -> None:
+    """Print the table of runtimes."""
+    ensure_graph(home / "models")  # so that no runtime pays for it
+    texts = chunks(home)
+    (home / "chunks.json").write_text(json.dumps(texts))
+    encoder = LocalEncoder(home)
+    tokens = float(np.mean([min(encoder.count_tokens(text) + 2, 256) for text in texts]))
+    names = [name for name in RUNTIMES if has_fast_bf16() or "bf16" not in name]
+    rows = {}
+    for name in names:
+        command = [sys.executable, "-m", "bench.embedding", "--runtime", name, "--home", str(home)]
+        rows[name] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    reference = np.load(home / "question.npy")
+    limit = sgemm_limit(tokens)
+    print(f"{len(texts)} chunks of {tokens:.0f} tokens, {os.cpu_count()} cores; numpy's sgemm: {limit:.0f} chunks/s\n")
+    print(
+        "| runtime | chunks/s | of numpy's sgemm | cold to the first vector | peak memory | cosine to fp32: mean, min |"
+    )
+    print("|---|---|---|---|---|---|")
+    for name, row in rows.items():
+        cosines = (np.load(home / f"{name}.npy") * reference).sum(axis=1)
+        cold = f"{cold_start(name, home):.2f} s" if name != "plain-bf16" else "-"
+        memory = f"{row['rss_mb']:.0f} MB" if row["rss_mb"] else "-"
+        print(
+            f"| {RUNTIMES[name][0]} | {row['rate']:.1f} | {row['rate'] / limit:.2f} | {cold} | {memory}"
+            f" | {cosines.mean():.5f}, {cosines.min():.5f} |"
+        )
+
+
+def scifact(home: Path) -> bool:
+    """Print nDCG@10 over whole abstracts by exact search; return whether it is the published one."""
+    if not SCIFACT.is_dir():
+        print("SciFact is not beside this checkout (../shared/data/scifact): skipped.")
+        return True
+    corpus = list(_lines(SCIFACT / "corpus.jsonl.gz"))
+    queries = list(_lines(SCIFACT / "queries.jsonl"))
+    encoder = LocalEncoder(home)
+    started = time.perf_counter()
+    abstracts = encoder.encode([f"{row['title']} {row['text']}" for row in corpus])
+    seconds = time.perf_counter() - started
+    questions = np.stack([encoder.encode_query(row["query"]) for row in queries])
+    best = np.argsort(-(questions @ abstracts.T), axis=1, kind="stable")[:, :10]
+    ids = [str(row["id"]) for row in corpus]
+    scores = [
+        ndcg([ids[index] for index in ranking], {str(gold) for gold in row["gold"]})
+        for ranking, row in zip(best, queries, strict=True)
+    ]
+    found = float(np.mean(scores))
+    right = abs(found - SCIFACT_PUBLISHED) <= SCIFACT_TOLERANCE
+    print(
+        f"SciFact, {len(corpus)} abstracts in {seconds:.0f} s: nDCG@10 {found:.4f}, "
+        f"published {SCIFACT_PUBLISHED} ± {SCIFACT_TOLERANCE}: {'as it should be' if right else 'WRONG'}"
+    )
+    return right
+
+
+def ndcg(ranking: Sequence[str], gold: set[str]) -> float:
+    """Return the normalised discounted cumulative gain of a ranking, every gold document worth 1."""
+    discounts = 1 / np.log2(np.arange(2, len(ranking) + 2))
+    gains = np.array([document in gold for document in ranking])
+    return float((gains * discounts).sum() / discounts[: len(gold)].sum())
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    content = path.read_bytes()
+    text = gzip.decompress(content) if path.suffix == ".gz" else content
+    return (json.loads(line) for line in text.decode().splitlines())
+
+
+def main() -> int:
+    """Run the bench; exit 1 where SciFact's figure is not the published one."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--no-scifact", action="store_true", help="leave SciFact out")
+    parser.add_argument("--runtime", choices=RUNTIMES, help=argparse.SUPPRESS)
+    parser.add_argument("--home", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.runtime:
+        texts = json.loads((options.home / "chunks.json").read_text())
+        print(json.dumps(measure(options.runtime, options.home, texts)))
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        compare_runtimes(home)
+        print()
+        return 0 if options.no_scifact or scifact(home) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.embedding import LocalEncoder
+from rag.embedding.local import has_fast_bf16
+from rag.errors import ConfigurationError, EmbeddingError
+from tests.unit.embedding.conftest import Reference
+
+QUESTION = "How do I set the maximum number of connections in a pool?"
+needs_bf16 = pytest.mark.skipif(not has_fast_bf16(), reason="this CPU has neither AMX nor AVX512-BF16")
+
+
+def test_a_corpus_gets_the_vectors_of_sentence_transformers(fp32: LocalEncoder, reference: Reference):
+    vectors = fp32.encode(reference.texts)
+
+    assert vectors.shape == (len(reference.texts), 384)
+    assert vectors.dtype == np.float32
+    assert reference.cosines(vectors).min() > 0.99999
+
+
+def test_questions_get_the_vectors_of_sentence_transformers(fp32: LocalEncoder, reference: Reference):
+    one_by_one = np.stack([fp32.encode_query(text) for text in reference.texts])
+
+    assert reference.cosines(one_by_one).min() > 0.99999
+    assert reference.cosines(fp32.encode_queries(reference.texts)).min() > 0.99999
+
+
+@needs_bf16
+def test_bf16_is_as_good_as_the_same(model_home: Path, reference: Reference):
+    cosines = reference.cosines(LocalEncoder(model_home, precision="bf16").encode(reference.texts))
+
+    assert cosines.mean() > 0.9995
+    assert cosines.min() > 0.999
+
+
+def test_bf16_is_refused_where_the_cpu_is_slow_at_it(model_home: Path):
+    if has_fast_bf16():
+        pytest.skip("this CPU is fast at bf16")
+    with pytest.raises(EmbeddingError, match="neither AMX nor AVX512-BF16"):
+        LocalEncoder(model_home, precision="bf16").encode(["text"])
+
+
+def test_vectors_have_unit_length(model_home: Path, reference: Reference):
+    lengths = np.linalg.norm(LocalEncoder(model_home).encode(reference.texts), axis=1)
+
+    assert np.abs(lengths - 1).max() < 1e-5
+
+
+def test_the_model_reads_256_tokens_and_no_more(fp32: LocalEncoder):
+    just_fits = "pool " * 254
+    also_read = "pool " * 253 + "banana"
+    never_read = just_fits + "banana " * 50
+
+    for encode in (fp32.encode, fp32.encode_queries):
+        fits, last, beyond = encode([just_fits, also_read, never_read])
+        assert fits @ beyond > 0.999999
+        assert fits @ last < 0.9999
+
+
+def test_padding_and_batch_mates_change_nothing(fp32: LocalEncoder, reference: Reference):
+    long = "A connection pool keeps a number of connections open. " * 20
+    alone = fp32.encode([QUESTION])[0]
+
+    for mates in ([], [long] * 7, ["a"] * 40, reference.texts):
+        for encode in (fp32.encode, fp32.encode_queries):
+            assert np.abs(encode([*mates, QUESTION])[-1] - alone).max() < 1e-5
+
+
+def test_order_is_kept(fp32: LocalEncoder):
+    texts = [
+        f"{word} " * count for count in (1, 200, 3, 90, 7) for word in ("key", "tin", "sky", "oak", "fog", "car", "pie")
+    ]
+    texts += [str(number) for number in range(70)]
+    alone = np.stack([fp32.encode_query(text) for text in texts])
+
+    assert (fp32.encode(texts) * alone).sum(axis=1).min() > 0.9999
+
+
+def test_nothing_in_gives_nothing_out(fp32: LocalEncoder):
+    assert fp32.encode([]).shape == (0, 384)
+    assert fp32.encode_queries([]).shape == (0, 384)
+
+
+def test_tokens_are_counted_beyond_what_the_model_reads(fp32: LocalEncoder):
+    assert fp32.count_tokens("") == 0
+    assert fp32.count_tokens("connection pools") == 2
+    assert fp32.count_tokens("word " * 1000) == 1000
+
+
+def test_token_offsets_are_characters_of_the_text(fp32: LocalEncoder):
+    text = "Ångström 連接 pools 👩‍💻 don't"
+    pieces = [text[start:end] for start, end in fp32.token_offsets(text)]
+
+    assert pieces[-3:] == ["don", "'", "t"]
+    assert {"連", "接", "pools"} <= set(pieces)
+    assert len(pieces) == fp32.count_tokens(text)
+
+
+def test_a_text_cut_at_a_token_has_as_many_tokens(fp32: LocalEncoder, reference: Reference):
+    text = reference.texts[-1]
+    offsets = fp32.token_offsets(text)
+
+    assert fp32.count_tokens(text[: offsets[253][1]]) == 254
+
+
+def test_several_threads_may_use_one_encoder(model_home: Path, reference: Reference):
+    encoder = LocalEncoder(model_home)
+    expected = [LocalEncoder(model_home).count_tokens(text) for text in reference.texts]
+
+    with ThreadPoolExecutor(8) as threads:
+        corpora = [threads.submit(encoder.encode, reference.texts) for _ in range(3)]
+        questions = list(threads.map(encoder.encode_query, reference.texts * 3))
+        counts = list(threads.map(encoder.count_tokens, reference.texts * 3))
+
+    for corpus in corpora:
+        assert reference.cosines(corpus.result()).min() > 0.999
+    assert reference.cosines(np.stack(questions[: len(reference.texts)])).min() > 0.99999
+    assert counts == expected * 3
+
+
+def test_a_worker_process_can_be_given_the_encoder(fp32: LocalEncoder):
+    copy = pickle.loads(pickle.dumps(fp32))
+
+    assert np.array_equal(copy.encode_query(QUESTION), fp32.encode_query(QUESTION))
+
+
+def test_an_unknown_precision_is_refused(tmp_path: Path):
+    with pytest.raises(ConfigurationError, match="precision is 'int4'; it must be one of auto, fp32, bf16"):
+        LocalEncoder(tmp_path, precision="int4")
+
+
+HEAVY = ("llama_index", "openvino", "onnx", "onnxruntime", "tokenizers", "safetensors", "openai")
+
+
+@pytest.mark.parametrize(
+    ("statement", "allowed"),
+    [
+        ("pass", set()),
+        ("encoder.count_tokens('a'), encoder.token_offsets('a')", {"tokenizers"}),
+        ("encoder.encode_query('a')", {"tokenizers", "onnxruntime"}),
+    ],
+    ids=["import", "tokenizer", "question"],
+)
+def test_a_process_loads_only_what_it_uses(model_home: Path, fp32: LocalEncoder, statement: str, allowed: set[str]):
+    fp32.encode_query("the graph is there")
+    code = (
+        "import sys; from pathlib import Path; import rag.embedding\n"
+        f"encoder = rag.embedding.LocalEncoder(Path({str(model_home)!r}))\n{statement}\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert set(eval(result.stdout)) == allowed
+    assert result.stderr == ""

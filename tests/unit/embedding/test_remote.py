@@ -1,0 +1,194 @@
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.embedding import RemoteEncoder, open_encoder
+from rag.embedding.remote import Endpoint
+from rag.errors import ConfigurationError, EmbeddingError
+from tests.servers.openai import OpenAIServer, Reply
+from tests.unit.embedding.conftest import Reference
+
+AT_ONCE = {"retry-after-ms": "1"}
+
+
+@pytest.fixture
+def server() -> Iterator[OpenAIServer]:
+    with OpenAIServer(dimension=8) as server:
+        yield server
+
+
+@pytest.fixture
+def encoder(server: OpenAIServer) -> RemoteEncoder:
+    return _open("openai/some-model", server)
+
+
+def _open(model: str, server: OpenAIServer, *, key: str = OpenAIServer.key, timeout: float = 10.0) -> RemoteEncoder:
+    return RemoteEncoder(Endpoint.of(model, api_key=key, base_url=server.url), timeout=timeout)
+
+
+def test_texts_become_unit_vectors_in_their_order(server: OpenAIServer, encoder: RemoteEncoder):
+    texts = [f"text {number}" for number in range(300)]
+
+    vectors = encoder.encode(texts)
+
+    assert vectors.dtype == np.float32
+    assert np.allclose(vectors, [server.vector(text) for text in texts], atol=1e-6)
+    assert np.allclose(encoder.encode_query("text 7"), vectors[7])
+
+
+def test_a_corpus_is_sent_in_requests_that_openai_takes(server: OpenAIServer, encoder: RemoteEncoder):
+    encoder.encode(["word"] * 200 + ["word " * 5000] * 40)
+
+    sizes = [len(request.body["input"]) for request in server.requests]
+    words = [sum(len(text.split()) for text in request.body["input"]) for request in server.requests]
+    assert sum(sizes) == 240 + 1  # and the word that the dimension was found with
+    assert max(sizes) <= 2048
+    assert max(words) <= 300_000
+    assert {request.body["model"] for request in server.requests} == {"some-model"}
+
+
+def test_an_empty_text_is_no_error(encoder: RemoteEncoder):
+    assert encoder.encode(["", "a"]).shape == (2, 8)
+    assert encoder.encode([]).shape == (0, 8)
+
+
+def test_the_dimension_of_an_unknown_model_is_asked_once(server: OpenAIServer, encoder: RemoteEncoder):
+    assert [encoder.dimension, encoder.dimension] == [8, 8]
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(("model", "dimension"), [("text-embedding-3-small", 1536), ("text-embedding-3-large", 3072)])
+def test_the_dimension_of_openais_models_is_known(server: OpenAIServer, model: str, dimension: int):
+    encoder = _open(f"openai/{model}", server)
+
+    assert (encoder.dimension, encoder.max_tokens, encoder.model) == (dimension, 8191, f"openai/{model}")
+    assert server.requests == []
+
+
+def test_another_model_under_a_known_name_is_noticed(server: OpenAIServer):
+    with pytest.raises(
+        EmbeddingError, match="gave vectors of 8 numbers for openai/text-embedding-3-small, which has 1536"
+    ):
+        _open("openai/text-embedding-3-small", server).encode(["a"])
+
+
+def test_what_passes_is_tried_again(server: OpenAIServer, encoder: RemoteEncoder):
+    server.fail_next(429, code="rate_limit_exceeded", headers=AT_ONCE)
+    server.fail_next(503, headers=AT_ONCE)
+
+    assert encoder.encode_query("text").shape == (8,)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message"),
+    [
+        (401, "invalid_api_key", "refused the key: check OPENAI_API_KEY"),
+        (403, None, "refused the key: check OPENAI_API_KEY, and that it may use this model"),
+        (404, "model_not_found", "does not know the model: check RAG_EMBEDDING_MODEL and OPENAI_BASE_URL"),
+        (429, "rate_limit_exceeded", "limits the rate .* try again later"),
+        (429, "insufficient_quota", "quota is used up: add credit, or choose the local model"),
+        (400, None, "answered 400: It failed as scripted."),
+        (500, None, "answered 500: It failed as scripted."),
+    ],
+)
+def test_an_error_is_one_line_that_says_what_to_do(
+    server: OpenAIServer, encoder: RemoteEncoder, status: int, code: str | None, message: str
+):
+    server.fail_next(status, code=code, headers=AT_ONCE, times=10)
+
+    with pytest.raises(EmbeddingError, match=message) as caught:
+        encoder.encode(["text"])
+    assert "\n" not in str(caught.value)
+    assert server.url in str(caught.value)
+
+
+def test_a_wrong_key_is_refused_at_once(server: OpenAIServer):
+    with pytest.raises(EmbeddingError, match="refused the key"):
+        _open("openai/some-model", server, key="sk-wrong").encode(["text"] * 1000)
+    assert len(server.requests) <= 8
+
+
+def test_an_unknown_ollama_model_says_how_to_pull_it():
+    with OpenAIServer(models={"nomic-embed-text"}) as server:
+        with pytest.raises(EmbeddingError, match="run `ollama pull mxbai-embed-large`"):
+            _open("ollama/mxbai-embed-large", server).encode_query("text")
+        assert _open("ollama/nomic-embed-text", server).encode_query("text").shape == (8,)
+
+
+def test_a_server_that_does_not_answer_is_given_up(server: OpenAIServer):
+    server.fail_next(500, delay=1.0, headers=AT_ONCE, times=10)
+
+    with pytest.raises(EmbeddingError, match="did not answer in time"):
+        _open("openai/some-model", server, timeout=0.05).encode_query("text")
+
+
+@pytest.mark.parametrize(
+    ("model", "hint"),
+    [("ollama/nomic-embed-text", "ollama serve"), ("openai/m", "check the network and OPENAI_BASE_URL")],
+)
+def test_a_server_that_is_not_there_is_one_clear_line(model: str, hint: str):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
+        with pytest.raises(EmbeddingError, match=f"cannot be reached: .*{hint}"):
+            RemoteEncoder(Endpoint.of(model, api_key="sk-test", base_url=url)).encode_query("text")
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["<html>Welcome</html>", "[]", {"hello": "world"}, {"data": []}, {"data": [{"index": 0, "embedding": "?"}]}],
+    ids=str,
+)
+def test_a_server_of_another_kind_is_recognised(server: OpenAIServer, encoder: RemoteEncoder, body: dict | str):
+    server.reply_next(Reply(200, body))
+
+    with pytest.raises(EmbeddingError, match="does not answer as OpenAI's embeddings API does: check OPENAI_BASE_URL"):
+        encoder.encode_queries(["one", "two"])
+
+
+def test_tokens_are_estimated_high_and_without_a_download(encoder: RemoteEncoder, reference: Reference):
+    import tiktoken
+    from llama_index.core.utils import get_tokenizer
+
+    get_tokenizer()  # points tiktoken to the encoding that LlamaIndex carries
+    exact = tiktoken.get_encoding("cl100k_base")
+    for text in reference.texts:
+        if set(text) <= {"x"}:
+            continue  # a run of one letter compresses to nothing in one tokenizer and not in another
+        assert encoder.count_tokens(text) >= len(exact.encode(text.strip(), disallowed_special=())), text
+
+
+def test_estimated_tokens_stand_where_the_text_does(encoder: RemoteEncoder):
+    text = "def pool(): # 連接"
+    offsets = encoder.token_offsets(text)
+
+    assert [text[start:end] for start, end in offsets[:6]] == ["def", "poo", "l", "(", ")", ":"]
+    assert len(offsets) == encoder.count_tokens(text)
+    assert sorted(offsets) == offsets
+
+
+def test_settings_choose_the_server(tmp_path: Path):
+    def url(model: str, **options: str | None) -> tuple[str, str]:
+        endpoint = Endpoint.of(model, **({"api_key": None, "base_url": None} | options))
+        return endpoint.base_url, endpoint.api_key
+
+    assert url("openai/m", api_key="sk") == ("https://api.openai.com/v1", "sk")
+    assert url("openai/m", api_key="sk", base_url="http://gpu:8000/v1") == ("http://gpu:8000/v1", "sk")
+    assert url("ollama/m") == ("http://localhost:11434/v1", "ollama")
+    assert url("ollama/m", api_key="sk") == ("http://localhost:11434/v1", "ollama")
+    assert url("ollama/m", base_url="http://gpu:11434/v1") == ("http://gpu:11434/v1", "ollama")
+    assert open_encoder("ollama/org/m:7b", home=tmp_path).model == "ollama/org/m:7b"
+
+
+@pytest.mark.parametrize("model", ["", "local", "local/other", "openai", "openai/", "ollama/", "cohere/embed"])
+def test_a_model_that_there_is_not_lists_those_that_there_are(tmp_path: Path, model: str):
+    with pytest.raises(ConfigurationError, match="takes local/all-MiniLM-L6-v2, openai/NAME or ollama/NAME"):
+        open_encoder(model, home=tmp_path, api_key="sk")
+
+
+def test_openai_without_a_key_says_what_to_set(tmp_path: Path):
+    with pytest.raises(ConfigurationError, match="set OPENAI_API_KEY, or choose the local model"):
+        open_encoder("openai/text-embedding-3-small", home=tmp_path)
