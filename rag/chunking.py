@@ -25,7 +25,8 @@ CHUNKING = "markdown-2"
 
 _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
 _ANCHOR = re.compile(r"[ \t]*\{#([^\s{}]+)\}[ \t]*$")
-_FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
+# What opens a fence; backticks further on make it inline code.
+_FENCE = re.compile(r"^\s*(`{3,}(?=[^`\n]*(?:\n|$))|~{3,})")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[`*]*[A-Z0-9])|\n")
 _TABLE_RULE = re.compile(r"^\s*\|?\s*:?-{2,}")
 

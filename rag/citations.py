@@ -12,7 +12,7 @@ _LINK = re.compile(r"!?\[([^\]\n]*)\]\(\s*<?([^\s)>]+)>?[^)]*\)")
 _URL = re.compile(r"<?\b(?:https?|ftp)://[^\s<>()\[\]\"']+>?", re.IGNORECASE)
 _CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]+`)", re.DOTALL)
 _WORD = re.compile(r"[A-Za-z0-9_]+")
-_FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
+_FENCE = re.compile(r"^\s*(`{3,}(?=[^`\n]*(?:\n|$))|~{3,})")
 _STOP = frozenset(
     [
         "a",

@@ -37,6 +37,7 @@ Progress = Callable[[SyncReport], None]
 # A batch is embedded together: enough text that sorting by length pays, little enough that a crash loses seconds.
 _BATCH_CHARACTERS = 400_000
 _BATCH_CHANGES = 200
+_PATIENCE_SECONDS = 2.0
 # Below this, exact search is faster than the index is worth; measured at 384 dimensions.
 _HNSW_FROM = 2_000
 
@@ -329,4 +330,5 @@ def _read_ahead(changes: Iterator[Change]) -> Iterator[list[Change]]:
             committed.set()
     finally:
         stopped.set()
-        thread.join()
+        # The thread may be waiting out a rate limit; it is a daemon, and whoever interrupts us need not wait with it.
+        thread.join(timeout=_PATIENCE_SECONDS)
