@@ -175,8 +175,11 @@ class Transaction:
         """Forget a page of a docs source."""
         self._run("delete_page", {"source": source, "url": url})
 
-    def put_github_thread(self, source: str, number: int, kind: str, data: Mapping[str, Any]) -> None:
-        """Stage a thread; it becomes pending only if it differs from what is staged."""
+    def put_github_thread(self, source: str, number: int, kind: str | None, data: Mapping[str, Any]) -> None:
+        """Stage a thread; it becomes pending only if it differs from what is staged.
+
+        :param kind: issue, pull or discussion; None for a thread that is not asked for, and gets no document
+        """
         self._run("put_github_thread", {"source": source, "number": number, "kind": kind, "data": _json(data)})
 
     def put_github_comment(self, source: str, number: int, comment: GitHubComment) -> None:
@@ -398,6 +401,15 @@ class Store:
         values = {"source": source, "kind": kind, "since": since, "after": after, "limit": limit}
         return [row[0] for row in self._rows("github_comment_ids", values)]
 
+    def github_thread_count(self, source: str) -> int:
+        """Return how many issues and pull requests are staged, those that are not asked for included."""
+        return int(self._rows("github_thread_count", {"source": source})[0][0])
+
+    def github_threads_by_creation(self, source: str, *, offset: int, limit: int) -> list[int]:
+        """Return a page of the numbers of staged issues and pull requests, the oldest thread first."""
+        values = {"source": source, "limit": limit, "offset": offset}
+        return [row[0] for row in self._rows("github_threads_by_creation", values)]
+
     def github_thread_numbers(self, source: str) -> dict[int, str]:
         """Return the staged threads: kind by number."""
         return dict(self._rows("github_thread_numbers", {"source": source}))
@@ -448,6 +460,10 @@ class Store:
                     "chunking": index.chunking,
                 },
             )
+
+    def index_state(self, index: IndexInfo) -> str:
+        """Return what is another string whenever anything that answers are made from has changed."""
+        return str(self._rows("index_state", {"name": index.name}, index)[0][0])
 
     def documents_to_index(self, index: IndexInfo, *, after: str = "", limit: int = 100) -> list[DocumentRow]:
         """Return documents, by id from `after` on, that an index being built lacks or has in an older version."""

@@ -64,7 +64,11 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """State to commit by itself, such as a cursor that has moved past everything before it in the stream."""
+    """State to commit by itself, such as a cursor that has moved past everything before it in the stream.
+
+    It is committed, with all before it, before the source is asked for its next change: behind a checkpoint a
+    source may read what it has recorded.
+    """
 
     record: Record
 

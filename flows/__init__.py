@@ -1,0 +1,1 @@
+"""Prefect: flows, tasks, retries, schedules and artifacts. No business rules."""

@@ -1,0 +1,9 @@
+"""GitHub: the issues, pull requests and discussions of one repository, one document a thread."""
+
+from __future__ import annotations
+
+from rag.sources.github.client import GitHubClient, Patience
+from rag.sources.github.render import render
+from rag.sources.github.sync import GitHubSource
+
+__all__ = ["GitHubClient", "GitHubSource", "Patience", "render"]

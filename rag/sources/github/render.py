@@ -1,0 +1,137 @@
+"""A thread's staged rows become a document: the body, then each comment under a heading of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from llama_index.core.schema import Document
+
+from rag.sources.github.markdown import clean, without_quotes_of
+from rag.store import GitHubComment, GitHubThread
+
+__all__ = ["document_id", "fixes", "render"]
+
+_FOLDERS = {"issue": "issues", "pull": "pulls", "discussion": "discussions"}
+_ASSOCIATIONS = frozenset({"OWNER", "MEMBER", "COLLABORATOR", "CONTRIBUTOR"})
+#: Those whose word on a question counts as the project's.
+MAINTAINERS = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
+#: Accounts of programs that GitHub does not mark as such.
+_BOTS = re.compile(
+    r"\[bot\]$|[-_]bot$|-robot$|^(?:codecov-(?:io|commenter)|coveralls|googlebot|claassistant|cla-assistant)$", re.I
+)
+_FIXES = re.compile(r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+#(\d+)\b", re.I)
+
+
+def document_id(source: str, kind: str, number: int) -> str:
+    """Return the id of a thread's document: NAME:issues/12, NAME:pulls/12 or NAME:discussions/12."""
+    return f"{source}:{_FOLDERS[kind]}/{number}"
+
+
+def fixes(body: str) -> list[int]:
+    """Return the numbers of the issues that a pull request says it closes, sorted."""
+    return sorted({int(number) for number in _FIXES.findall(body)})
+
+
+def render(source: str, thread: GitHubThread, comments: Sequence[GitHubComment]) -> Document:
+    """Return the document of a thread.
+
+    :param comments: of every kind, in any order
+    """
+    data = thread.data
+    people = [comment for comment in comments if not _is_bot(comment.data)]
+    body = clean(data["body"], top=2)
+    sections = [body] if body else []
+    said = [body]
+    for comment in _in_order(people):
+        text = clean(comment.data["body"], top=3)
+        new = without_quotes_of(text, said)
+        said.append(text)
+        if new:
+            sections.append(f"{_heading(thread, comment)}\n\n{new}")
+    return Document(
+        id_=document_id(source, thread.kind, thread.number),
+        # A chunk is cut from the text alone, and a title without a word below it should be found as well.
+        text="\n\n".join(sections) or data["title"],
+        metadata=_metadata(source, thread, people),
+    )
+
+
+def _metadata(source: str, thread: GitHubThread, people: Sequence[GitHubComment]) -> dict[str, Any]:
+    data = thread.data
+    metadata: dict[str, Any] = {
+        "url": data["html_url"],
+        "title": data["title"],
+        "source": source,
+        "kind": thread.kind,
+        "number": thread.number,
+        "state": "merged" if data.get("merged_at") else data["state"],
+        "state_reason": data.get("state_reason"),
+        "labels": data.get("labels", []),
+        "author": data["author"],
+        "author_association": data["author_association"].lower(),
+        "created_at": data["created_at"],
+        "updated_at": data["updated_at"],
+        "closed_at": data.get("closed_at"),
+        "comments": len(people),
+        "reactions": data.get("reactions", 0),
+    }
+    if thread.kind == "pull":
+        metadata["merged_at"] = data.get("merged_at")
+        metadata["fixes"] = fixes(data["body"])
+    if thread.kind == "discussion":
+        metadata["category"] = data.get("category")
+        metadata["answered"] = data.get("answer") is not None
+    return metadata
+
+
+def _in_order(comments: Sequence[GitHubComment]) -> Iterator[GitHubComment]:
+    """Yield comments by time, each reply after the comment that it answers."""
+    by_time = sorted(comments, key=lambda comment: (comment.data["created_at"], comment.id))
+    ids = {comment.id for comment in comments}
+    replies: dict[int, list[GitHubComment]] = {}
+    roots: list[GitHubComment] = []
+    for comment in by_time:
+        parent = comment.data.get("in_reply_to_id")
+        if parent in ids:
+            replies.setdefault(parent, []).append(comment)
+        else:
+            roots.append(comment)
+    for root in roots:
+        waiting = [root]
+        while waiting:
+            comment = waiting.pop()
+            yield comment
+            waiting.extend(reversed(replies.get(comment.id, [])))
+
+
+def _heading(thread: GitHubThread, comment: GitHubComment) -> str:
+    data = comment.data
+    level = "##"
+    if thread.kind == "discussion" and comment.id == thread.data.get("answer"):
+        what = "Accepted answer by"
+    elif comment.kind == "review_comment":
+        what = "Review comment by"
+    elif comment.kind == "discussion_comment" and data.get("in_reply_to_id"):
+        what = "Reply by"
+    else:
+        what = "Comment by"
+    association = data["author_association"]
+    said = f" ({association.lower()})" if association in _ASSOCIATIONS else ""
+    place = f" on {data['path']}" if data.get("path") else ""
+    return f"{level} {what} {data['author']}{said}{place}, {data['created_at'][:10]} {{#{_fragment(comment)}}}"
+
+
+def _fragment(comment: GitHubComment) -> str:
+    prefixes = {
+        "issue_comment": "issuecomment-",
+        "review_comment": "discussion_r",
+        "discussion_comment": "discussioncomment-",
+    }
+    return urlsplit(comment.data["html_url"]).fragment or f"{prefixes[comment.kind]}{comment.id}"
+
+
+def _is_bot(data: Mapping[str, Any]) -> bool:
+    return bool(data.get("bot")) or bool(_BOTS.search(data["author"]))

@@ -1,0 +1,104 @@
+"""What is staged of GitHub's rows: the fields that a document is made of, REST and GraphQL in one shape.
+
+A row that is read again and means the same is equal to what is staged, whatever else GitHub puts in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from rag.store import GitHubComment, GitHubThread
+
+__all__ = ["discussion", "discussion_comment", "issue_comment", "review_comment", "thread", "thread_number"]
+
+Row = Mapping[str, Any]
+
+
+def thread(row: Row) -> GitHubThread:
+    """Return what is kept of a row of the issues listing, which lists pull requests as well."""
+    pull = row.get("pull_request")
+    data = {
+        **_common(row),
+        "title": row["title"],
+        "state": row.get("state"),
+        "state_reason": row.get("state_reason"),
+        "labels": sorted(_label(label) for label in row.get("labels") or ()),
+        "closed_at": row.get("closed_at"),
+        "comments": row.get("comments", 0),
+        "merged_at": (pull or {}).get("merged_at"),
+    }
+    return GitHubThread(row["number"], "pull" if pull else "issue", data)
+
+
+def issue_comment(row: Row) -> GitHubComment:
+    """Return what is kept of a comment on an issue or pull request."""
+    return GitHubComment("issue_comment", row["id"], _common(row))
+
+
+def review_comment(row: Row) -> GitHubComment:
+    """Return what is kept of a comment on a line of a pull request."""
+    data = {**_common(row), "path": row.get("path"), "in_reply_to_id": row.get("in_reply_to_id")}
+    return GitHubComment("review_comment", row["id"], data)
+
+
+def thread_number(row: Row) -> int:
+    """Return the number of the thread that a REST comment belongs to."""
+    url = (
+        row.get("issue_url") or row.get("pull_request_url") or urlsplit(row["html_url"])._replace(fragment="").geturl()
+    )
+    return int(str(url).rstrip("/").rsplit("/", 1)[-1])
+
+
+def discussion(node: Row) -> GitHubThread:
+    """Return what is kept of a discussion, as GraphQL gives it."""
+    data = {
+        **_common_node(node),
+        "title": node["title"],
+        "state": "closed" if node.get("closed") else "open",
+        "state_reason": (node.get("stateReason") or "").lower() or None,
+        "labels": sorted(label["name"] for label in (node.get("labels") or {}).get("nodes") or ()),
+        "closed_at": node.get("closedAt"),
+        "comments": node["comments"]["totalCount"],
+        "category": (node.get("category") or {}).get("name"),
+        "answer": (node.get("answer") or {}).get("databaseId"),
+    }
+    return GitHubThread(node["number"], "discussion", data)
+
+
+def discussion_comment(node: Row, reply_to: int | None) -> GitHubComment:
+    """Return what is kept of a comment or reply in a discussion."""
+    return GitHubComment("discussion_comment", node["databaseId"], {**_common_node(node), "in_reply_to_id": reply_to})
+
+
+def _common(row: Row) -> dict[str, Any]:
+    user = row.get("user") or {}
+    return {
+        "html_url": row["html_url"],
+        "body": row.get("body") or "",
+        "author": user.get("login") or "ghost",
+        "bot": user.get("type") == "Bot",
+        "author_association": row.get("author_association") or "NONE",
+        "created_at": row["created_at"],
+        "updated_at": row["updated_at"],
+        "reactions": (row.get("reactions") or {}).get("total_count", 0),
+    }
+
+
+def _common_node(node: Row) -> dict[str, Any]:
+    author = node.get("author") or {}
+    return {
+        "html_url": node["url"],
+        "body": node.get("body") or "",
+        "author": author.get("login") or "ghost",
+        "bot": author.get("__typename") == "Bot",
+        "author_association": node.get("authorAssociation") or "NONE",
+        "created_at": node["createdAt"],
+        "updated_at": node["updatedAt"],
+        "reactions": (node.get("reactions") or {}).get("totalCount", 0),
+    }
+
+
+def _label(label: object) -> str:
+    return str(label.get("name") or "") if isinstance(label, Mapping) else str(label)
