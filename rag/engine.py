@@ -148,9 +148,7 @@ class Engine:
         from rag.chunking import CHUNKING
 
         model = self.settings.embedding_model
-        old = self._active
-        if (old.embedding_model, old.chunking) == (model, CHUNKING):
-            raise ConfigurationError(f"The index {old.name} is of {model} already; there is nothing to build.")
+        old = self.check_reindex()
         new = IndexInfo(_index_name(model, not_=old.name), model, self.encoder(model).dimension, CHUNKING)
         self.store.create_index(new)
         with ExitStack() as locks:
@@ -160,6 +158,18 @@ class Engine:
             self._ingestion(new).reindex(progress=progress)
             self.store.switch_index(old, new)
         return new
+
+    def check_reindex(self) -> IndexInfo:
+        """Return the active index if there is reason to build another one.
+
+        :raises ConfigurationError: there is nothing to index, or the active index is of this model already
+        """
+        from rag.chunking import CHUNKING
+
+        model, active = self.settings.embedding_model, self._active
+        if (active.embedding_model, active.chunking) == (model, CHUNKING):
+            raise ConfigurationError(f"The index {active.name} is of {model} already; there is nothing to build.")
+        return active
 
     def _open_source(self, config: SourceConfig) -> Source:
         if isinstance(config, GitHubConfig):
@@ -215,6 +225,13 @@ class Engine:
         if index is None or not self.store.has_chunks(index):
             raise ConfigurationError("The index is empty. Fill it with: python -m flows.ingest")
         return index
+
+    def index_state(self) -> str:
+        """Return a string that changes whenever the active index does: two equal ones, two equal answers.
+
+        :raises ConfigurationError: the index is empty
+        """
+        return self.store.index_state(self.store.active_index() or self._active)
 
     def searcher(self) -> Searcher:
         """Return a searcher of the active index, which always asks the model that made its vectors."""

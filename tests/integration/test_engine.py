@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from rag.engine import Engine
-from rag.errors import ConfigurationError, SourceUnavailable
+from rag.errors import ConfigurationError, EmbeddingError, SourceUnavailable
 from rag.settings import Settings
 from tests.servers.memory_source import MemorySource, page
+from tests.servers.openai import OpenAIServer
 
 PAGES = [page(name, f"All about {name}, and how to {name} well.") for name in ("backup", "vacuum", "replication")]
 
@@ -65,3 +66,41 @@ def test_an_unknown_source_lists_those_there_are(empty_engine: Engine) -> None:
 def test_an_empty_question_is_refused(empty_engine: Engine, question: str) -> None:
     with pytest.raises(ConfigurationError, match="question is empty"):
         empty_engine.ask(question)
+
+
+def test_switching_the_model_builds_a_second_index_and_fetches_nothing(empty_engine: Engine) -> None:
+    empty_engine.ingest(MemorySource(PAGES))
+    with (
+        OpenAIServer(dimension=16) as server,
+        engine_with(
+            empty_engine,
+            RAG_EMBEDDING_MODEL="openai/some-model",
+            OPENAI_API_KEY=server.key,
+            OPENAI_BASE_URL=server.url,
+        ) as other,
+    ):
+        new = other.reindex()
+        assert (new.embedding_model, new.dimension) == ("openai/some-model", 16)
+        assert other.store.index_size(new).chunks == len(PAGES)
+        assert other.search("vacuum")[0].title == "vacuum"
+        assert other.ingest(MemorySource(PAGES)).unchanged == len(PAGES)
+        with pytest.raises(ConfigurationError, match="nothing to build"):
+            other.reindex()
+
+
+def test_a_switch_that_fails_leaves_the_old_index_answering(empty_engine: Engine) -> None:
+    empty_engine.ingest(MemorySource(PAGES))
+    with (
+        OpenAIServer(dimension=16) as server,
+        engine_with(
+            empty_engine,
+            RAG_EMBEDDING_MODEL="openai/some-model",
+            OPENAI_API_KEY=server.key,
+            OPENAI_BASE_URL=server.url,
+        ) as other,
+    ):
+        other.encoder("openai/some-model").dimension  # noqa: B018 - asked once, before the server fails
+        server.fail_next(400, times=50)
+        with pytest.raises(EmbeddingError):
+            other.reindex()
+        assert other.search("vacuum")[0].title == "vacuum"
