@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 
-__all__ = ["best_quote", "cited", "keep_known_links", "passages", "renumber", "words"]
+__all__ = ["SENTENCE_END", "best_quote", "cited", "keep_known_links", "passages", "renumber", "words"]
 
 _MARKER = re.compile(r"\[(\d+(?:\s*,\s*\d+)*)\]")
 _LINK = re.compile(r"!?\[([^\]\n]*)\]\(\s*<?([^\s)>]+)>?[^)]*\)")
 _URL = re.compile(r"<?\b(?:https?|ftp)://[^\s<>()\[\]\"']+>?", re.IGNORECASE)
 _CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]+`)", re.DOTALL)
+#: The space behind a sentence.
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"'(\[`*]*[A-Z0-9])")
 _WORD = re.compile(r"[A-Za-z0-9_]+")
 _FENCE = re.compile(r"^\s*(`{3,}(?=[^`\n]*(?:\n|$))|~{3,})")
 _STOP = frozenset(
@@ -170,7 +172,12 @@ def best_quote(claim: str, text: str, *, limit: int = 300) -> str:
         for sentence in ([passage] if _FENCE.match(passage) else _sentences(passage))
         if words(sentence)
     ]
-    best = max(quotes, key=lambda quote: len(wanted & words(quote)) / (len(words(quote)) + 8) ** 0.5, default=text)
+    # Prose says more about a source than its code does, so code has to match twice as well.
+    best = max(
+        quotes,
+        key=lambda quote: len(wanted & words(quote)) / (len(words(quote)) + 8) ** 0.5 / (1 + bool(_FENCE.match(quote))),
+        default=text,
+    )
     if len(best) <= limit:
         return best.strip()
     cut = best[:limit]
@@ -178,7 +185,7 @@ def best_quote(claim: str, text: str, *, limit: int = 300) -> str:
 
 
 def _sentences(passage: str) -> Iterable[str]:
-    return re.split(r"(?<=[.!?])\s+(?=[\"'(\[`*]*[A-Z0-9])", passage)
+    return SENTENCE_END.split(passage)
 
 
 def _numbers(match: re.Match[str]) -> list[int]:

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.citations import passages, words
+from rag.citations import SENTENCE_END, passages, words
 from rag.models import SearchResult
 
 __all__ = ["Extractor"]
@@ -18,7 +18,11 @@ __all__ = ["Extractor"]
 _MOST_SOURCES = 3
 # Chunks further down rarely hold the passage, and each costs a few milliseconds to read.
 _READ = 6
+# A second passage is worth reading if it scores nearly as well as the first.
+_CLOSE = 0.85
+# A passage with the code that it announces, and a run of sentences out of a long paragraph, in characters.
 _LONGEST = 1200
+_LONGEST_PROSE = 420
 
 
 class PassageEncoder(Protocol):
@@ -63,7 +67,7 @@ class Extractor:
         )
         chosen: list[_Passage] = []
         for one in ranked:
-            enough = one.score < 0.8 * ranked[0].score
+            enough = one.score < _CLOSE * ranked[0].score
             if len(chosen) == _MOST_SOURCES or enough:
                 break
             if all(one.number != other.number for other in chosen):
@@ -92,4 +96,19 @@ def _quotable(text: str) -> list[str]:
             joined[-1] = f"{joined[-1]}\n\n{passage}"
         else:
             joined.append(passage)
-    return joined
+    return [part for passage in joined for part in _runs(passage)]
+
+
+def _runs(passage: str) -> list[str]:
+    """Cut a long paragraph into runs of whole sentences; lists, tables and code stay whole."""
+    if len(passage) <= _LONGEST_PROSE or "```" in passage or passage.lstrip().startswith(("-", "*", "|", "1.", ">")):
+        return [passage]
+    runs: list[str] = []
+    start = 0
+    for end in (*(match.end() for match in SENTENCE_END.finditer(passage)), len(passage)):
+        if runs and end - start <= _LONGEST_PROSE:
+            runs[-1] = passage[start:end]
+        else:
+            start = 0 if not runs else start + len(runs[-1])
+            runs.append(passage[start:end])
+    return [run.strip() for run in runs if run.strip()]

@@ -1,0 +1,61 @@
+"""`python -m rag.web`: serve the page."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+from collections.abc import Sequence
+
+import uvicorn
+
+from rag.command import CommandParser, run
+from rag.engine import Engine
+from rag.errors import ConfigurationError
+from rag.web.app import create_app
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve the page until stopped."""
+    parser = CommandParser(
+        prog="python -m rag.web",
+        description="Serve a page to ask questions on, and the same as JSON: /api/ask?q=… and /api/search?q=….",
+        examples=["python -m rag.web", "python -m rag.web --host 0.0.0.0 --port 80"],
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
+    parser.add_argument("--port", default=8000, type=_port, help="the port to listen on (default 8000)")
+    return run(parser, _serve, arguments)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    with _listen(options.host, options.port) as listening, Engine.open() as engine:
+        shown = f"[{options.host}]" if ":" in options.host else options.host
+        port = listening.getsockname()[1]
+        sys.stderr.write(f"Ask at http://{shown}:{port}/ (Ctrl-C stops)\n")
+        config = uvicorn.Config(create_app(engine), log_level="debug" if options.debug else "warning", access_log=False)
+        uvicorn.Server(config).run(sockets=[listening])
+    return 0
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=128
+        )
+    except OSError as error:
+        raise ConfigurationError(
+            f"{host}:{port} cannot be listened on: {error.strerror}. Try another --port."
+        ) from error
+
+
+def _port(text: str) -> int:
+    port = int(text) if text.isdecimal() else -1
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port")
+    return port
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,158 @@
+"""The ASGI application: one page that works without JavaScript, two JSON endpoints and a health check."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from rag.ask import answer_json, results_json
+from rag.engine import Engine
+from rag.errors import ConfigurationError, RagError
+from rag.web.markup import is_web_url, render_answer
+
+__all__ = ["create_app"]
+
+_FOLDER = Path(__file__).parent
+#: A question is a sentence or an error message, not a log file.
+_LONGEST_QUESTION = 2000
+_MOST_RESULTS = 100
+# Everything comes from here: no scripts at all, and nobody may put the page into a frame.
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+_templates = Environment(
+    loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+)
+_templates.tests["web_url"] = is_web_url
+
+
+def create_app(engine: Engine) -> Starlette:
+    """Return the application over an engine, which stays the caller's to close."""
+    return _App(engine).application
+
+
+class _App:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.application = Starlette(
+            routes=[
+                Route("/", self.page),
+                Route("/api/ask", self.ask),
+                Route("/api/search", self.search),
+                Route("/healthz", self.health),
+                Mount("/static", StaticFiles(directory=_FOLDER / "static")),
+            ],
+            middleware=[Middleware(BaseHTTPMiddleware, dispatch=_add_headers)],
+            exception_handlers={404: _not_found},
+        )
+
+    async def page(self, request: Request) -> Response:
+        """Show the question box and, for a question, its answer."""
+        question = request.query_params.get("q", "").strip()
+        source = request.query_params.get("source") or None
+        known = await run_in_threadpool(self._engine.store.source_status)
+        values: dict[str, Any] = {
+            "question": question,
+            "chosen": source,
+            "sources": [status.name for status in known],
+            "documents": sum(status.documents for status in known),
+            "longest": _LONGEST_QUESTION,
+            "answer": None,
+            "html": "",
+            "error": None,
+        }
+        status = 200
+        if question:
+            try:
+                _check(question)
+                answer = await run_in_threadpool(self._engine.ask, question, source=source)
+                values |= {"answer": answer, "html": render_answer(answer)}
+            except RagError as error:
+                values["error"] = str(error)
+                status = _status(error)
+        return HTMLResponse(_templates.get_template("page.html").render(values), status)
+
+    async def ask(self, request: Request) -> Response:
+        """Answer as `rag.ask --json` does."""
+        return await _json(self._ask, request)
+
+    def _ask(self, request: Request) -> dict[str, object]:
+        question, source, top_k = _parameters(request, default=8)
+        return answer_json(self._engine.ask(question, source=source, top_k=top_k))
+
+    async def search(self, request: Request) -> Response:
+        """List results as `rag.ask --search-only --json` does."""
+        return await _json(self._search, request)
+
+    def _search(self, request: Request) -> dict[str, object]:
+        question, source, top_k = _parameters(request, default=10)
+        started = time.perf_counter()
+        results = self._engine.search(question, source=source, top_k=top_k)
+        return results_json(question, results, round(time.perf_counter() - started, 4))
+
+    async def health(self, _request: Request) -> Response:
+        """Say whether the database answers."""
+        try:
+            await run_in_threadpool(self._engine.store.active_index)
+        except Exception as error:  # noqa: BLE001 - whatever it is, a monitor wants to be told, not a stack trace
+            return JSONResponse({"status": "failing", "error": type(error).__name__}, 503)
+        return JSONResponse({"status": "ok"})
+
+
+async def _json(handler: Callable[[Request], dict[str, object]], request: Request) -> Response:
+    try:
+        return JSONResponse(await run_in_threadpool(handler, request))
+    except RagError as error:
+        return JSONResponse({"error": str(error)}, _status(error))
+
+
+def _parameters(request: Request, *, default: int) -> tuple[str, str | None, int]:
+    question = request.query_params.get("q", "")
+    _check(question)
+    given = request.query_params.get("top_k", str(default))
+    top_k = int(given) if given.isdecimal() and len(given) < 6 else 0
+    if not 1 <= top_k <= _MOST_RESULTS:
+        raise ConfigurationError(f"top_k must be a number from 1 to {_MOST_RESULTS}.")
+    return question, request.query_params.get("source") or None, top_k
+
+
+def _check(question: str) -> None:
+    if len(question) > _LONGEST_QUESTION:
+        raise ConfigurationError(f"The question is longer than {_LONGEST_QUESTION:,} characters.")
+
+
+def _status(error: RagError) -> int:
+    """Return the status: a mistake in the request is the client's, a model or database that is away is ours."""
+    return 400 if isinstance(error, ConfigurationError) else 503
+
+
+async def _add_headers(request: Request, follow: Callable[[Request], Awaitable[Response]]) -> Response:
+    response = await follow(request)
+    response.headers.update(_HEADERS)
+    if request.url.path.startswith("/static/"):
+        response.headers["Cache-Control"] = "max-age=3600"
+    return response
+
+
+async def _not_found(request: Request, _error: Exception) -> Response:
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"error": "There are /api/ask and /api/search."}, 404)
+    return HTMLResponse(
+        "<!doctype html><title>Not here</title><p>Nothing is here. <a href='/'>Ask a question</a>.", 404
+    )

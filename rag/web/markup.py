@@ -1,0 +1,75 @@
+"""An answer's Markdown as HTML that is safe to show, its markers linked to the list of sources."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from rag.models import Answer
+
+__all__ = ["is_web_url", "render_answer"]
+
+_MARKER = re.compile(r"\[(\d{1,3})\]")
+# Raw HTML is shown as text; no links and images but those made here.
+_markdown = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable(["image", "autolink"])
+
+
+def is_web_url(url: str) -> bool:
+    """Return whether a URL may become a link."""
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
+
+
+def render_answer(answer: Answer) -> str:
+    """Return an answer as HTML: a marker [n] links to source n below it, any other link goes to a source of it."""
+    known = {url for source in answer.sources for url in (source.url, source.url.partition("#")[0])}
+    numbers = {source.n for source in answer.sources}
+    tokens = _markdown.parse(answer.answer)
+    for token in tokens:
+        if token.type == "inline" and token.children is not None:
+            token.children = _link_markers(_drop_links(token.children, known), numbers)
+    html: str = _markdown.renderer.render(tokens, _markdown.options, {})
+    return html
+
+
+def _drop_links(tokens: Sequence[Token], known: set[str]) -> list[Token]:
+    kept: list[Token] = []
+    dropped = 0
+    for token in tokens:
+        if token.type == "link_open" and (
+            str(token.attrGet("href")) not in known or not is_web_url(str(token.attrGet("href")))
+        ):
+            dropped += 1
+        elif token.type == "link_close" and dropped:
+            dropped -= 1
+        else:
+            kept.append(token)
+    return kept
+
+
+def _link_markers(tokens: Sequence[Token], numbers: set[int]) -> list[Token]:
+    linked: list[Token] = []
+    for token in tokens:
+        if token.type != "text":
+            linked.append(token)
+            continue
+        start = 0
+        for match in _MARKER.finditer(token.content):
+            if int(match[1]) in numbers:
+                linked += [_text(token.content[start : match.start()]), *_marker(match[1])]
+                start = match.end()
+        linked.append(_text(token.content[start:]))
+    return linked
+
+
+def _text(content: str) -> Token:
+    return Token("text", "", 0, content=content)
+
+
+def _marker(number: str) -> list[Token]:
+    attributes: dict[str, str | int | float] = {"href": f"#source-{number}", "class": "marker"}
+    return [Token("link_open", "a", 1, attrs=attributes), _text(number), Token("link_close", "a", -1)]
