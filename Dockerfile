@@ -1,0 +1,23 @@
+# syntax=docker/dockerfile:1
+FROM python:3.12-slim AS build
+WORKDIR /app
+RUN python -m venv /venv
+# The requirements change seldom: this layer, the large one, is cached between builds.
+COPY requirements.txt .
+RUN --mount=type=cache,target=/root/.cache/pip \
+    /venv/bin/pip install --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
+
+FROM python:3.12-slim
+# git is what [[repository]] sources are read with.
+RUN apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home --uid 10001 rag && install -d -o rag -g rag /data
+COPY --from=build /venv /venv
+WORKDIR /app
+COPY rag rag
+COPY flows flows
+COPY sql sql
+COPY docs docs
+ENV PATH=/venv/bin:$PATH RAG_HOME=/data PYTHONUNBUFFERED=1
+USER rag
+VOLUME /data
+CMD ["python", "-m", "rag.web", "--host", "0.0.0.0"]
