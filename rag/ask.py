@@ -8,11 +8,10 @@ import sys
 import textwrap
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from rag.command import CommandParser, run
 from rag.engine import Engine
-from rag.models import Answer, SearchResult
+from rag.models import Answer, SearchResult, search_json
 
 __all__ = ["main"]
 
@@ -54,31 +53,9 @@ def _ask(options: argparse.Namespace) -> int:
     return 0
 
 
-def answer_json(answer: Answer) -> dict[str, object]:
-    """Return the shape that `rag.ask --json` prints."""
-    return {
-        "question": answer.question,
-        "answered": answer.answered,
-        "answer": answer.answer,
-        "sources": [asdict(source) for source in answer.sources],
-        "model": {"embedding": answer.embedding_model, "llm": answer.llm},
-        "timings": answer.timings,
-    }
-
-
-def results_json(question: str, results: Sequence[SearchResult], seconds: float) -> dict[str, object]:
-    """Return the shape that `rag.ask --search-only --json` prints."""
-    keys = ("rank", "url", "title", "source", "kind", "score", "text")
-    return {
-        "question": question,
-        "results": [{key: getattr(result, key) for key in keys} for result in results],
-        "timings": {"retrieve": seconds, "total": seconds},
-    }
-
-
 def _print_answer(answer: Answer, *, as_json: bool) -> None:
     if as_json:
-        _write_json(answer_json(answer))
+        _write_json(answer.to_json())
         return
     lines = ["", answer.answer, ""]
     if answer.sources:
@@ -95,7 +72,7 @@ def _print_answer(answer: Answer, *, as_json: bool) -> None:
 
 def _print_results(question: str, results: Sequence[SearchResult], seconds: float, *, as_json: bool) -> None:
     if as_json:
-        _write_json(results_json(question, results, seconds))
+        _write_json(search_json(question, results, seconds))
         return
     for result in results:
         text = textwrap.shorten(result.text, 200, placeholder=" …")

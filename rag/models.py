@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ __all__ = [
     "Source",
     "SourceStatus",
     "SyncReport",
+    "search_json",
 ]
 
 
@@ -136,6 +138,16 @@ class SearchResult:
         return f"{self.url.partition('#')[0]}#{fragment}" if fragment else self.url
 
 
+def search_json(question: str, results: Sequence[SearchResult], seconds: float) -> dict[str, Any]:
+    """Return the shape that `rag.ask --search-only --json` prints."""
+    keys = ("rank", "url", "title", "source", "kind", "score", "text")
+    return {
+        "question": question,
+        "results": [{key: getattr(result, key) for key in keys} for result in results],
+        "timings": {"retrieve": seconds, "total": seconds},
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A source of an answer: marker [n], a link, and a quote that stands verbatim in the retrieved chunk."""
@@ -160,6 +172,17 @@ class Answer:
     embedding_model: str
     llm: str
     timings: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the shape that `rag.ask --json` prints."""
+        return {
+            "question": self.question,
+            "answered": self.answered,
+            "answer": self.answer,
+            "sources": [asdict(source) for source in self.sources],
+            "model": {"embedding": self.embedding_model, "llm": self.llm},
+            "timings": self.timings,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,9 +45,8 @@ def _listen(host: str, port: int) -> socket.socket:
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=128
         )
     except OSError as error:
-        raise ConfigurationError(
-            f"{host}:{port} cannot be listened on: {error.strerror}. Try another --port."
-        ) from error
+        reason = str(error.strerror).partition(" (")[0]
+        raise ConfigurationError(f"{host}:{port} cannot be listened on: {reason}. Try another --port.") from error
 
 
 def _port(text: str) -> int:

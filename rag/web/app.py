@@ -17,9 +17,9 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from rag.ask import answer_json, results_json
 from rag.engine import Engine
 from rag.errors import ConfigurationError, RagError
+from rag.models import search_json
 from rag.web.markup import is_web_url, render_answer
 
 __all__ = ["create_app"]
@@ -94,7 +94,7 @@ class _App:
 
     def _ask(self, request: Request) -> dict[str, object]:
         question, source, top_k = _parameters(request, default=8)
-        return answer_json(self._engine.ask(question, source=source, top_k=top_k))
+        return self._engine.ask(question, source=source, top_k=top_k).to_json()
 
     async def search(self, request: Request) -> Response:
         """List results as `rag.ask --search-only --json` does."""
@@ -104,7 +104,7 @@ class _App:
         question, source, top_k = _parameters(request, default=10)
         started = time.perf_counter()
         results = self._engine.search(question, source=source, top_k=top_k)
-        return results_json(question, results, round(time.perf_counter() - started, 4))
+        return search_json(question, results, round(time.perf_counter() - started, 4))
 
     async def health(self, _request: Request) -> Response:
         """Say whether the database answers."""

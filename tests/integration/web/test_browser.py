@@ -1,0 +1,56 @@
+"""The page in a real browser."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
+from selenium.webdriver.common.by import By
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Chrome]:
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("chromium and chromedriver are not installed")
+    options = ChromeOptions()
+    options.binary_location = chromium
+    for flag in (
+        "--headless",
+        "--no-sandbox",
+        "--disable-quic",
+        "--disable-background-networking",
+        "--no-first-run",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--window-size=900,1000",
+    ):
+        options.add_argument(flag)
+    with Chrome(options=options, service=ChromeService(driver)) as chrome:
+        yield chrome
+
+
+def test_a_person_asks_and_follows_a_marker_to_its_source(browser: Chrome, address: str) -> None:
+    browser.get(address)
+    browser.switch_to.active_element.send_keys("How do I write one database to a file?", Keys.ENTER)
+    assert "pg_dump mydb" in browser.find_element(By.TAG_NAME, "pre").text
+    browser.find_element(By.CSS_SELECTOR, "a.marker").click()
+    assert browser.current_url.endswith("#source-1")
+    link = browser.find_element(By.CSS_SELECTOR, "#source-1 a")
+    assert link.get_attribute("href") == "https://example.org/backup#one"
+
+
+def test_text_from_a_source_never_runs(browser: Chrome, address: str) -> None:
+    browser.get(f"{address}/?q=what+does+the+hostile+page+say")
+    assert browser.find_elements(By.TAG_NAME, "article")
+    assert "owned" not in browser.title
+    assert browser.find_elements(By.CSS_SELECTOR, "article script, article img") == []
+
+
+def test_a_narrow_screen_needs_no_sideways_scrolling(browser: Chrome, address: str) -> None:
+    browser.set_window_size(500, 800)
+    browser.get(f"{address}/?q=How+do+I+write+one+database+to+a+file")
+    width = browser.execute_script("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert width <= 0

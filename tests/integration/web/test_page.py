@@ -1,0 +1,96 @@
+"""The page and its JSON, over HTTP."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import httpx
+import pytest
+from bs4 import BeautifulSoup
+
+QUESTION = "How do I write one database to a file?"
+
+
+def get(address: str, **parameters: str) -> tuple[int, BeautifulSoup]:
+    response = httpx.get(address, params=parameters)
+    return response.status_code, BeautifulSoup(response.text, "lxml")
+
+
+def test_the_empty_page_is_a_box_to_ask_in(address: str) -> None:
+    status, page = get(address)
+    assert status == 200
+    assert page.select_one("label[for=q]") is not None
+    assert page.select_one("article") is None
+
+
+def test_an_answer_shows_its_code_its_markers_and_its_sources(address: str) -> None:
+    _, page = get(address, q=QUESTION)
+    assert "pg_dump mydb > mydb.sql" in page.select_one("article pre").get_text()
+    marker = page.select_one("article a.marker")
+    source = page.select_one(marker["href"])
+    assert source.select_one("a")["href"] == "https://example.org/backup#one"
+    assert source.select_one("blockquote").get_text() in "Use pg_dump to write one database to a file:"
+    assert "quoted from the sources" in page.get_text()
+
+
+def test_what_the_sources_do_not_answer_is_said_to_be_so(address: str) -> None:
+    status, page = get(address, q="Who won the 2018 football world cup?")
+    assert status == 200
+    assert "do not answer" in page.select_one("article.abstention").get_text()
+    assert page.select_one("h2").get_text() == "Nearest pages"
+
+
+def test_hostile_questions_and_sources_are_text(address: str) -> None:
+    question = '"><script>alert(1)</script> what does the hostile page say'
+    _, page = get(address, q=question)
+    assert page.select("script") == []
+    assert page.select("article img") == []
+    assert page.select_one("#q")["value"] == question
+    assert "<b>Hostile</b> page" in page.get_text()
+
+
+def test_nothing_may_run_or_frame_the_page(address: str) -> None:
+    headers = httpx.get(address).headers
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_json_is_that_of_the_command(address: str) -> None:
+    answer = httpx.get(f"{address}/api/ask", params={"q": QUESTION}).json()
+    assert answer.keys() == {"question", "answered", "answer", "sources", "model", "timings"}
+    assert answer["sources"][0].keys() == {"n", "url", "title", "source", "kind", "score", "quote"}
+    found = httpx.get(f"{address}/api/search", params={"q": "vacuum", "top_k": "1"}).json()
+    assert [result["title"] for result in found["results"]] == ["Vacuum"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"q": " "}, "The question is empty."),
+        ({"q": "x" * 2001}, "The question is longer than 2,000 characters."),
+        ({"q": "x", "top_k": "-1"}, "top_k must be a number from 1 to 100."),
+        ({"q": "x", "source": "nowhere"}, "No source called 'nowhere' has been ingested; there are: docs."),
+    ],
+)
+def test_a_bad_request_is_one_sentence(address: str, parameters: dict[str, str], sentence: str) -> None:
+    response = httpx.get(f"{address}/api/search", params=parameters)
+    assert (response.status_code, response.json()) == (400, {"error": sentence})
+
+
+def test_an_empty_index_says_what_to_do(empty_address: str) -> None:
+    status, page = get(empty_address, q=QUESTION)
+    assert status == 400
+    assert "python -m flows.ingest" in page.select_one(".error").get_text()
+
+
+def test_a_monitor_is_told_that_it_works(address: str) -> None:
+    assert httpx.get(f"{address}/healthz").json() == {"status": "ok"}
+
+
+def test_a_port_that_is_taken_is_one_line(address: str) -> None:
+    port = address.rpartition(":")[2]
+    run = subprocess.run([sys.executable, "-m", "rag.web", "--port", port], capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert run.stderr == f"error: 127.0.0.1:{port} cannot be listened on: Address already in use. Try another --port.\n"
