@@ -23,6 +23,8 @@ _CLOSE = 0.85
 # A passage with the code that it announces, and a run of sentences out of a long paragraph, in characters.
 _LONGEST = 1200
 _LONGEST_PROSE = 420
+# A chunk of so many characters is quoted whole.
+_SHORT = 600
 
 
 class PassageEncoder(Protocol):
@@ -49,19 +51,21 @@ class Extractor:
     def answer(self, question: str, results: Sequence[SearchResult]) -> str | None:
         """Return passages of at most three results, best first, each followed by [n]; n counts results from 1."""
         found = [
-            (number, result, passage)
+            (number, place, result, passage)
             for number, result in enumerate(results[:_READ], start=1)
-            for passage in _quotable(result.text)
+            for place, passage in enumerate(_quotable(result.text))
         ]
         if not found:
             return None
-        vectors = self._encoder.encode_queries([question, *(f"{r.heading}\n{p}" for _, r, p in found)])
-        similarity = vectors[1:] @ vectors[0]
+        # A heading tells what a passage is about, but one that repeats the question says nothing about the passage.
+        texts = [f"{result.heading}\n{passage}" for _, _, result, passage in found]
+        vectors = self._encoder.encode_queries([question, *texts, *(passage for *_, passage in found)])
+        similarity = (vectors[1:] @ vectors[0]).reshape(2, len(found)).mean(axis=0)
         wanted = words(question)
         ranked = sorted(
             (
-                _Passage(number, passage, float(near) + _overlap(wanted, passage) + 0.3 * result.score / number)
-                for (number, result, passage), near in zip(found, similarity, strict=True)
+                _Passage(number, passage, float(near) + _prior(wanted, passage, result, number=number, place=place))
+                for (number, place, result, passage), near in zip(found, similarity, strict=True)
             ),
             key=lambda one: -one.score,
         )
@@ -75,8 +79,13 @@ class Extractor:
         return "\n\n".join(_marked(one) for one in chosen)
 
 
-def _overlap(wanted: set[str], passage: str) -> float:
-    return 0.3 * len(wanted & words(passage)) / max(len(wanted), 1)
+def _prior(wanted: set[str], passage: str, result: SearchResult, *, number: int, place: int) -> float:
+    """Return what speaks for a passage beside its vector: shared words, its chunk's rank, and its place in the chunk.
+
+    What a text says first is what it is about; a question is seldom an answer.
+    """
+    shared = len(wanted & words(passage)) / max(len(wanted), 1)
+    return 0.3 * shared + 0.3 * result.score / number + 0.1 / (1 + place) - 0.2 * ("?" in passage)
 
 
 def _marked(passage: _Passage) -> str:
@@ -85,11 +94,15 @@ def _marked(passage: _Passage) -> str:
 
 
 def _quotable(text: str) -> list[str]:
-    """Join a sentence that announces what follows with it, and code with the sentence before it."""
+    """Split a chunk into what can be quoted: all of it if it is short, else its passages.
+
+    A sentence that announces what follows stays with it, and code with the sentence before it.
+    """
+    blocks = [passage for passage in passages(text) if not passage.lstrip().startswith("#")]
+    if len(text) <= _SHORT:
+        return ["\n\n".join(blocks)] if blocks else []
     joined: list[str] = []
-    for passage in passages(text):
-        if passage.lstrip().startswith("#"):
-            continue
+    for passage in blocks:
         is_code = passage.lstrip().startswith(("```", "~~~"))
         announced = bool(joined) and joined[-1].rstrip().endswith(":")
         if joined and (is_code or announced) and len(joined[-1]) + len(passage) <= _LONGEST:

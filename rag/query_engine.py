@@ -177,7 +177,10 @@ def _numbered(number: int, result: SearchResult) -> NodeWithScore:
 
 
 def _distinct_pages(results: Sequence[SearchResult]) -> list[SearchResult]:
-    return list({result.document_id: result for result in reversed(results)}.values())[::-1]
+    first: dict[str, SearchResult] = {}
+    for result in results:
+        first.setdefault(result.document_id, result)
+    return list(first.values())
 
 
 def _source(number: int, result: SearchResult, about: str) -> Source:

@@ -39,7 +39,10 @@ def test_a_heading_inside_a_code_block_is_code() -> None:
 
 
 def test_inline_code_in_three_backticks_opens_no_fence() -> None:
-    assert [node.metadata["heading"] for node in cut("```make``` runs it.\n\n## Use\n\nAgain.")] == ["Guide", "Guide › Use"]
+    assert [node.metadata["heading"] for node in cut("```make``` runs it.\n\n## Use\n\nAgain.")] == [
+        "Guide",
+        "Guide › Use",
+    ]
 
 
 def test_long_code_is_cut_between_lines_and_stays_fenced() -> None:
