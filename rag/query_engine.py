@@ -129,7 +129,8 @@ class SupportQueryEngine(BaseQueryEngine):
             answered=answered,
             answer=text,
             sources=tuple(
-                _source(number, result, text if answered else question) for number, result in enumerate(used, start=1)
+                _source(number, result, text if answered and self._llm else question)
+                for number, result in enumerate(used, start=1)
             ),
             embedding_model=self._embedding_model,
             llm=self._llm_name,
