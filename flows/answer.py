@@ -1,0 +1,101 @@
+"""Answer a question as a flow run: for the Prefect UI, for automations and for schedules.
+
+An answer is kept with everything it depends on, so the same question of an unchanged index costs nothing.
+A terminal is better served by `python -m rag.ask`, which does without Prefect.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import textwrap
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from prefect import flow, runtime, task
+from prefect.artifacts import acreate_markdown_artifact
+from prefect.cache_policies import INPUTS, TASK_SOURCE
+from prefect.tasks import exponential_backoff
+from pydantic import Field
+
+import rag
+from flows.engine import in_thread, shared_engine
+from flows.retries import may_help_to_retry
+from rag.models import Answer
+
+__all__ = ["answer", "answer_markdown", "ask"]
+
+
+def _run_name() -> str:
+    question = " ".join(str(runtime.flow_run.parameters["question"]).split())
+    return f"answer: {textwrap.shorten(question, 80, placeholder=' …')}"
+
+
+@task(
+    task_run_name="ask",
+    retries=3,
+    retry_delay_seconds=exponential_backoff(backoff_factor=2),
+    retry_jitter_factor=0.5,
+    retry_condition_fn=may_help_to_retry,
+    cache_policy=INPUTS + TASK_SOURCE,
+    cache_expiration=timedelta(days=30),
+    persist_result=True,
+)
+async def ask(question: str, source: str | None, top_k: int, made_from: str) -> Answer:
+    """Ask the engine.
+
+    :param made_from: what else an answer depends on: the index, the model and the program
+    """
+
+    def ask_engine() -> Answer:
+        with shared_engine() as engine:
+            return engine.ask(question, top_k=top_k, source=source)
+
+    return await in_thread(ask_engine)
+
+
+@flow(name="answer", flow_run_name=_run_name)
+async def answer(
+    question: Annotated[str, Field(min_length=1)],
+    source: str | None = None,
+    top_k: Annotated[int, Field(ge=1, le=1000)] = 8,
+) -> Answer:
+    """Answer a question from the ingested sources; every claim carries a source that opens.
+
+    The markdown artifact of the run shows the answer and its sources. Where the sources do not answer, it says so.
+
+    Args:
+        question: What you want to know, in your own words.
+        source: Answer from the source of this name only.
+        top_k: How many chunks the answer may draw on.
+
+    """
+    with shared_engine() as engine:
+        made_from = " ".join([await in_thread(engine.index_state), engine.settings.llm, _program()])
+        found = await ask(question, source, top_k, made_from)
+    await acreate_markdown_artifact(answer_markdown(found), key="answer", description=question)
+    return found
+
+
+def answer_markdown(answer: Answer) -> str:
+    """Return an answer and its sources, as links."""
+    lines = [f"## {answer.question}", "", answer.answer, ""]
+    if answer.sources:
+        lines += ["### Sources" if answer.answered else "### Nearest pages", ""]
+    for source in answer.sources:
+        title = source.title.replace("[", r"\[").replace("]", r"\]")
+        lines.append(f"{source.n}. [{title}](<{source.url}>) ({source.source}, {source.score:.0%})")
+        if answer.answered:
+            lines.append(f"   > {' '.join(source.quote.split())}")
+    return "\n".join([*lines, "", f"*{answer.llm}, {answer.embedding_model}*"])
+
+
+@cache
+def _program() -> str:
+    """Return a digest of the program: another version may answer otherwise."""
+    package = Path(rag.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted([*package.rglob("*.py"), *package.parent.glob("sql/**/*.sql"), *package.glob("sql/**/*.sql")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,99 @@
+"""How a person sees a sync get on: a line a source that moves where a terminal is, plain lines where none is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from flows.engine import Watcher
+from rag.models import SyncReport
+
+__all__ = ["show_progress", "summary"]
+
+# A line at most this often, where lines pile up.
+_SECONDS_A_LINE = 2.0
+
+
+def summary(report: SyncReport) -> str:
+    """Say how a sync went, in one line."""
+    counts = [
+        (report.added, "new"),
+        (report.updated, "changed"),
+        (report.deleted, "removed"),
+        (report.failed, "failed"),
+    ]
+    said = [f"{count:,} {word}" for count, word in counts if count]
+    end = f"in {report.seconds:.1f} s"
+    if report.state == "failed":
+        first = report.errors[0]
+        also = f"{', '.join(said)}; " if said else ""
+        return f"failed: {also}{first.url}: {first.error}"
+    if not said:
+        return f"nothing changed ({_documents(report)}, {_requests(report)}) {end}"
+    return f"{', '.join(said)} ({_documents(report)}, {report.embedded:,} chunks embedded, {_requests(report)}) {end}"
+
+
+@contextmanager
+def show_progress(console: Console, names: Sequence[str]) -> Iterator[Watcher]:
+    """Show what is reported of the named sources until the block ends."""
+    if not console.is_terminal:
+        yield _Lines(console)
+        return
+    width = max(map(len, names), default=0)
+    columns = (
+        TextColumn("{task.description:<" + str(width) + "}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[so_far]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        tasks = {name: progress.add_task(name, total=None, so_far="starting") for name in names}
+        yield _Bars(progress, tasks)
+
+
+class _Bars:
+    """A bar a source. How much is to come is not known beforehand, so it pulses."""
+
+    def __init__(self, progress: Progress, tasks: dict[str, TaskID]) -> None:
+        self._progress = progress
+        self._tasks = tasks
+
+    def __call__(self, name: str, news: SyncReport | str) -> None:
+        if isinstance(news, str):
+            self._progress.console.print(f"{name}: {news}", markup=False, highlight=False, soft_wrap=True)
+        else:
+            self._progress.update(self._tasks[name], so_far=_so_far(news))
+
+
+class _Lines:
+    """A line when there is news of a source, but not too many of them."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last: dict[str, float] = {}
+
+    def __call__(self, name: str, news: SyncReport | str) -> None:
+        now = time.monotonic()
+        if isinstance(news, SyncReport):
+            if not news.seen or now - self._last.get(name, -_SECONDS_A_LINE) < _SECONDS_A_LINE:
+                return
+            self._last[name] = now
+            news = f"{_so_far(news)}, {news.seconds:.0f} s"
+        self._console.print(f"{name}: {news}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _so_far(report: SyncReport) -> str:
+    written = report.added + report.updated
+    return f"{report.seen:,} seen, {written:,} written, {report.embedded:,} chunks embedded, {_requests(report)}"
+
+
+def _documents(report: SyncReport) -> str:
+    return f"{report.seen:,} document{'' if report.seen == 1 else 's'} seen"
+
+
+def _requests(report: SyncReport) -> str:
+    return f"{report.requests:,} request{'' if report.requests == 1 else 's'}"

@@ -1,0 +1,213 @@
+"""The Prefect API that a command talks to: the one that is configured, or one of its own for as long as it runs.
+
+    server = ServerProcess()        # boots while this process goes on importing
+    with server, connected(server):
+        ...                         # flow runs go to it
+
+Prefect would start a temporary server by itself. This one boots in half the time, because only one process has to
+import it, and is stopped only after the last state and log line has arrived.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Self
+
+import httpx
+from rich.console import Console
+
+from rag.errors import RagError
+
+__all__ = ["ServerProcess", "connected", "free_port", "log_to", "wanted_server"]
+
+_HOST = "127.0.0.1"
+_APP = "prefect.server.api.server:create_app"
+# The first start in a new PREFECT_HOME runs every migration of Prefect's: 5 to 30 s, by the machine.
+_START_TIMEOUT = 180
+_PROBE_TIMEOUT = 5
+
+# Nothing is reported to anybody, unless the user's environment says otherwise.
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+
+
+class ServerProcess:
+    """A Prefect server on loopback, as a child process. It is booting when the constructor returns.
+
+    :param ui: serve Prefect's web pages as well, and fire schedules
+    :param port: 0 takes a free one
+    """
+
+    def __init__(self, *, ui: bool = False, port: int = 0) -> None:
+        self.port = port or free_port()
+        self.url = f"http://{_HOST}:{self.port}"
+        self.api_url = f"{self.url}/api"
+        command = (
+            ["prefect", "server", "start", "--host", _HOST, "--port", str(self.port), "--log-level", "ERROR"]
+            if ui
+            else ["uvicorn", "--factory", _APP, "--host", _HOST, "--port", str(self.port), "--log-level", "error"]
+        )
+        environment = {**os.environ, "PREFECT__SERVER_FINAL": "1"}
+        if not ui:
+            environment |= {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT_UI_ENABLED": "0"}
+        # A session of its own: Ctrl-C has to reach us alone, for the last states to be recorded.
+        self._process = subprocess.Popen(  # noqa: S603 - nothing of a user's is in the command
+            [sys.executable, "-m", *command],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def wait(self, timeout: float = _START_TIMEOUT) -> None:
+        """Wait until the API answers.
+
+        :raises RagError: the server has ended, or does not answer in time
+        """
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                assert self._process.stderr is not None
+                lines = self._process.stderr.read().decode(errors="replace").strip().splitlines()
+                raise RagError(f"Prefect's server does not start: {lines[-1] if lines else 'it says nothing'}")
+            if _answers(self.api_url, timeout=1):
+                return
+            time.sleep(0.05)
+        raise RagError(f"Prefect's server on {self.url} has not answered within {timeout:.0f} seconds.")
+
+    def stop(self) -> None:
+        """Stop the server; more than once does no harm."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        if self._process.stderr:
+            self._process.stderr.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def wanted_server(start: Callable[[], ServerProcess] | None = None) -> ServerProcess | None:
+    """Start a server if none is configured, by the environment or a Prefect profile.
+
+    :param start: starts it; a small one on a free port if None
+    :raises RagError: one is configured and does not answer
+    """
+    from prefect.settings import get_current_settings
+
+    url = get_current_settings().api.url
+    if url is None:
+        return (start or ServerProcess)()
+    if not _answers(url, timeout=_PROBE_TIMEOUT):
+        raise RagError(f"Prefect's API does not answer at {url}. Start it, or unset PREFECT_API_URL to do without.")
+    return None
+
+
+@contextmanager
+def connected(server: ServerProcess | None) -> Iterator[None]:
+    """Send flow runs to a server that is booting; without one, to the API that is configured.
+
+    :raises RagError: the server does not start
+    """
+    if server is None:
+        yield
+        return
+    with _terminable():
+        server.wait()
+        from prefect.exceptions import TerminationSignal
+        from prefect.settings import PREFECT_API_URL, temporary_settings
+
+        with temporary_settings({PREFECT_API_URL: server.api_url}):
+            try:
+                yield
+            except TerminationSignal as terminated:
+                # Prefect's own, while a flow runs: by now the run's state is recorded.
+                raise SystemExit(128 + signal.SIGTERM) from terminated
+            finally:
+                _deliver()
+
+
+def log_to(console: Console, *, debug: bool) -> None:
+    """Write log lines to a console, and Prefect's own only if `debug`; the API gets them all the same."""
+    handler = _ConsoleHandler(console)
+    if not debug:
+        handler.addFilter(lambda record: not record.name.startswith(("prefect", "httpx", "uvicorn")))
+    logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.WARNING, force=True)
+
+
+def free_port(*wanted: int) -> int:
+    """Return the first of the wanted loopback ports that is free, else any that is."""
+    for port in (*wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((_HOST, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise RagError("No loopback port is free.")
+
+
+class _ConsoleHandler(logging.Handler):
+    """Logs through rich, which keeps lines clear of a progress bar."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+        self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.print(self.format(record), markup=False, highlight=False, soft_wrap=True)
+
+
+def _answers(api_url: str, *, timeout: float) -> bool:
+    try:
+        response = httpx.get(f"{api_url}/health", timeout=timeout)
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return False
+    # One that asks for credentials first is up: Prefect's client brings them.
+    return response.status_code < 500 and response.status_code != 404
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Unwind on SIGTERM as on Ctrl-C, so that what was started is stopped."""
+
+    def unwind(_signal: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _deliver() -> None:
+    """Wait until Prefect's threads have sent what they hold: log lines, and the states of tasks."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    with contextlib.suppress(RuntimeError):  # nothing was logged
+        APILogWorker.instance().drain()
+    EventsWorker.drain_all(timeout=10)

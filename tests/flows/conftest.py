@@ -1,0 +1,85 @@
+"""A real Prefect server and real loopback sources for the flows; one server a run, since it takes seconds to start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+# Prefect reads this when it is imported, and nobody's own runs may be touched.
+_PREFECT_HOME = tempfile.TemporaryDirectory(prefix="prefect-")
+for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+    del os.environ[name]
+os.environ["PREFECT_HOME"] = _PREFECT_HOME.name
+
+from flows.sample.github_server import GitHubServer, load_export  # noqa: E402
+from flows.server import ServerProcess, connected  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[ServerProcess]:
+    """A Prefect server, and the flows of this process sent to it."""
+    with ServerProcess() as server, connected(server):
+        yield server
+
+
+@pytest.fixture
+def github() -> Iterator[GitHubServer]:
+    """GitHub with three threads of the sample."""
+    export = load_export(ROOT / "flows" / "sample" / "github.json")
+    with GitHubServer({"full_name": "example/engine", "issues": export["issues"][:3]}) as server:
+        yield server
+
+
+@pytest.fixture
+def settings_in_environment(monkeypatch: pytest.MonkeyPatch, home: Path, dsn: str, tmp_path: Path) -> Path:
+    """An empty index and a home for the flows, as a user sets them; returns where the sources file belongs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAG_HOME", str(home))
+    monkeypatch.setenv("RAG_DATABASE_URL", dsn)
+    monkeypatch.setenv("RAG_SOURCES", str(tmp_path / "sources.toml"))
+    return tmp_path / "sources.toml"
+
+
+@pytest.fixture
+def sources(
+    settings_in_environment: Path, github: GitHubServer, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., None]:
+    """Write sources.toml: GitHub repositories by the names of their sources."""
+    monkeypatch.setenv("RAG_GITHUB_API_URL", github.api_url)
+
+    def write(**repositories: str) -> None:
+        settings_in_environment.write_text(
+            "".join(
+                f'[[github]]\nname = "{name}"\nrepo = "{repository}"\ninclude = ["issues"]\n'
+                for name, repository in repositories.items()
+            )
+        )
+
+    return write
+
+
+@pytest.fixture
+def command() -> Command:
+    """Run `python -m MODULE …` as a user does, from the checkout."""
+
+    def run(module: str, *arguments: str, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run

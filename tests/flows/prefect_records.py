@@ -1,0 +1,95 @@
+"""What Prefect has recorded, as its UI would show it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterKey,
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterName,
+    FlowRunFilterParentFlowRunId,
+)
+from prefect.client.schemas.objects import Artifact, FlowRun, TaskRun
+from prefect.client.schemas.sorting import ArtifactSort
+
+
+def artifact(key: str) -> Artifact:
+    """The newest artifact of a key."""
+
+    async def read() -> Artifact:
+        async with get_client() as client:
+            found = await client.read_artifacts(
+                artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])),
+                sort=ArtifactSort.CREATED_DESC,
+                limit=1,
+            )
+            return found[0]
+
+    return asyncio.run(read())
+
+
+def table(key: str) -> dict[str, Any]:
+    """The newest table artifact of a key: outcome by what it counts."""
+    data = artifact(key).data
+    rows = json.loads(data) if isinstance(data, str) else data
+    return {row["what"]: row["outcome"] for row in rows}
+
+
+def flow_run(run_id: UUID) -> FlowRun:
+    async def read() -> FlowRun:
+        async with get_client() as client:
+            return await client.read_flow_run(run_id)
+
+    return asyncio.run(read())
+
+
+def newest_run(name: str) -> FlowRun:
+    """The run of a name that is under way; waits for it to begin."""
+
+    async def read() -> list[FlowRun]:
+        async with get_client() as client:
+            named = FlowRunFilter(name=FlowRunFilterName(any_=[name]))
+            return await client.read_flow_runs(flow_run_filter=named)
+
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for run in asyncio.run(read()):
+            if run.state and run.state.is_running():
+                return run
+        time.sleep(0.2)
+    raise AssertionError(f"flow run {name} has not begun")
+
+
+def runs_below(run_id: UUID) -> dict[str, FlowRun]:
+    """The flow runs that a flow run has started, by name."""
+
+    async def read() -> list[FlowRun]:
+        async with get_client() as client:
+            parent = FlowRunFilterParentFlowRunId(any_=[run_id])
+            return await client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id=parent))
+
+    return {run.name: run for run in asyncio.run(read())}
+
+
+def task_run(run_id: UUID, name: str) -> TaskRun:
+    """The finished run of a task below a flow run; the server writes it a moment later."""
+
+    async def read() -> list[TaskRun]:
+        async with get_client() as client:
+            return await client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run_id])))
+
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        for run in asyncio.run(read()):
+            if run.name == name and run.state and run.state.is_final():
+                return run
+        time.sleep(0.1)
+    raise AssertionError(f"task run {name} has not ended")

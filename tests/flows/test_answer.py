@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from flows.answer import answer, answer_markdown
+from flows.ingest import run_ingest
+from flows.sample.github_server import GitHubServer
+from flows.server import ServerProcess
+from rag.engine import Engine
+from rag.errors import ConfigurationError
+from rag.models import Answer, Source
+from tests.flows.prefect_records import artifact, flow_run, task_run
+
+Sources = Callable[..., None]
+QUESTION = "Can I run this on a laptop without Docker?"
+
+
+@pytest.fixture
+def ingested(prefect_server: ServerProcess, sources: Sources) -> None:
+    sources(issues="example/engine")
+    asyncio.run(run_ingest(["issues"]))
+
+
+def test_an_answer_is_shown_with_links_to_its_sources(ingested: None) -> None:
+    found = asyncio.run(answer(QUESTION))
+
+    shown = artifact("answer")
+    assert found.answered
+    assert shown.description == QUESTION
+    assert shown.data == answer_markdown(found)
+    assert f"](<{found.sources[0].url}>)" in shown.data
+
+
+def test_a_run_is_named_after_its_question(ingested: None) -> None:
+    state = asyncio.run(answer(QUESTION, return_state=True))
+
+    assert flow_run(state.state_details.flow_run_id).name == f"answer: {QUESTION}"
+
+
+def test_asking_twice_asks_the_engine_once(ingested: None) -> None:
+    first = asyncio.run(answer(QUESTION))
+
+    again = asyncio.run(answer(QUESTION, return_state=True))
+
+    assert asyncio.run(again.aresult()) == first  # its timings as well: nothing was timed anew
+    assert task_run(again.state_details.flow_run_id, "ask").state.name == "Cached"
+
+
+@pytest.mark.parametrize("other", [{"top_k": 3}, {"source": "issues"}])
+def test_another_question_is_another_answer(ingested: None, other: dict[str, object]) -> None:
+    asyncio.run(answer(QUESTION))
+
+    state = asyncio.run(answer(QUESTION, **other, return_state=True))
+
+    assert task_run(state.state_details.flow_run_id, "ask").state.name == "Completed"
+
+
+def test_after_an_ingest_that_changed_something_the_engine_is_asked_again(ingested: None, github: GitHubServer) -> None:
+    first = asyncio.run(answer(QUESTION))
+    number = github.add_issue(QUESTION, "Yes: run it on any laptop without Docker by typing `make laptop`.")
+    asyncio.run(run_ingest(["issues"]))
+
+    second = asyncio.run(answer(QUESTION))
+
+    assert second.timings != first.timings
+    assert any(source.url.endswith(f"/{number}") for source in second.sources)
+
+
+def test_after_an_ingest_that_changed_nothing_it_is_not(ingested: None) -> None:
+    first = asyncio.run(answer(QUESTION))
+    asyncio.run(run_ingest(["issues"]))
+
+    assert asyncio.run(answer(QUESTION)) == first
+
+
+def test_an_empty_index_is_said_so_and_not_tried_again(prefect_server: ServerProcess, sources: Sources) -> None:
+    sources(issues="example/engine")
+
+    with pytest.raises(ConfigurationError, match="The index is empty"):
+        asyncio.run(answer(QUESTION))
+
+
+def test_the_state_of_an_index_changes_with_every_kind_of_change(ingested: None, github: GitHubServer) -> None:
+    with Engine.open() as engine:
+
+        def state() -> str:
+            engine.sync("issues", full=True)
+            return engine.index_state()
+
+        before = state()
+        number = github.add_issue("New", "A new issue about windmills.")
+        added = state()
+        github.edit_issue(number, body="An edited issue about watermills.")
+        edited = state()
+        github.edit_issue(number, title="Only the title is another")
+        renamed = state()
+        nothing = state()
+        github.delete_issue(number)
+        removed = state()
+
+    assert len({before, added, edited, renamed}) == 4
+    assert nothing == renamed
+    assert removed == before  # every document and chunk is as it was, and so is every answer
+
+
+def test_a_title_cannot_break_out_of_its_link() -> None:
+    source = Source(1, "https://example.org/a#b", "[x](evil) y", "docs", "page", 0.9, "a\nquote")
+
+    shown = answer_markdown(Answer("q", True, "Yes. [1]", (source,), "local/m", "extractive"))
+
+    assert r"1. [\[x\](evil) y](<https://example.org/a#b>) (docs, 90%)" in shown
+    assert "   > a quote" in shown

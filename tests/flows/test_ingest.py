@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from prefect.client.schemas.objects import State
+
+from flows.engine import watched_by
+from flows.ingest import ingest, ingest_source, main, run_ingest, sync_source
+from flows.sample.github_server import GitHubServer
+from flows.sample.site import HandbookSite
+from flows.server import ServerProcess
+from rag.database import Database
+from rag.models import SyncReport
+from rag.store import Store
+from tests.flows.conftest import ROOT, Command
+from tests.flows.prefect_records import flow_run, newest_run, runs_below, table, task_run
+
+Sources = Callable[..., None]
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync_source, "retry_delay_seconds", [0.01, 0.01, 0.01])
+    monkeypatch.setattr(sync_source, "retry_jitter_factor", None)
+
+
+def ended(*names: str) -> State[object]:
+    return asyncio.run(ingest(list(names), return_state=True))
+
+
+def test_an_ingest_leaves_a_table_of_its_outcome(prefect_server: ServerProcess, sources: Sources) -> None:
+    sources(issues="example/engine")
+
+    [report] = asyncio.run(run_ingest(["issues"]))
+
+    outcome = table("ingest-issues")
+    assert report.added == 3
+    assert outcome["documents seen"] == outcome["documents added"] == 3
+    assert outcome["documents failed"] == 0
+    assert outcome["chunks added"] == outcome["embedded"] == report.chunks_added > 0
+    assert outcome["requests"] == report.requests > 0
+
+
+def test_a_second_ingest_finds_nothing_to_do(prefect_server: ServerProcess, sources: Sources) -> None:
+    sources(issues="example/engine")
+    asyncio.run(run_ingest(["issues"]))
+
+    [report] = asyncio.run(run_ingest(["issues"]))
+
+    assert (report.unchanged, report.added, report.updated, report.embedded) == (report.seen, 0, 0, 0)
+
+
+def test_a_run_is_named_after_its_source_and_completed(prefect_server: ServerProcess, sources: Sources) -> None:
+    sources(issues="example/engine")
+
+    state = ended("issues")
+
+    assert state.is_completed()
+    assert list(runs_below(state.state_details.flow_run_id)) == ["ingest issues"]
+
+
+def test_a_source_that_fails_is_a_failed_run_that_says_why_and_the_others_are_ingested(
+    prefect_server: ServerProcess, sources: Sources
+) -> None:
+    sources(gone="example/nowhere", issues="example/engine")
+
+    state = ended("gone", "issues")
+
+    runs = runs_below(state.state_details.flow_run_id)
+    assert state.is_failed()
+    assert state.message == "1 of 2 sources failed: gone."
+    assert runs["ingest issues"].state.is_completed()
+    assert runs["ingest gone"].state.is_failed()
+    assert "example/nowhere" in runs["ingest gone"].state.message
+    assert table("ingest-issues")["documents added"] == 3
+    assert "failed: example/nowhere" in table("ingest-gone")
+
+
+def test_what_trying_again_cannot_help_is_tried_once(
+    prefect_server: ServerProcess, sources: Sources, no_pauses: None
+) -> None:
+    sources(gone="example/nowhere")
+    heard: list[SyncReport | str] = []
+
+    with watched_by(lambda _, news: heard.append(news)):
+        state = asyncio.run(ingest_source("gone", return_state=True))
+
+    assert len(heard) == 1
+    assert task_run(state.state_details.flow_run_id, "sync gone").run_count == 1
+
+
+def test_what_may_pass_is_tried_again(
+    prefect_server: ServerProcess, sources: Sources, no_pauses: None, database: Database
+) -> None:
+    """The source is busy when the run begins; it is let go once the run has found that out."""
+    sources(issues="example/engine")
+    Store(database).register_source("issues", "github")
+    busy = Store(database).locked_source("issues")
+    assert busy.__enter__()
+    heard: list[str] = []
+
+    def hear(_: str, news: SyncReport | str) -> None:
+        if isinstance(news, str):
+            heard.append(news)
+            busy.__exit__(None, None, None)
+
+    with watched_by(hear):
+        state = asyncio.run(ingest_source("issues", return_state=True))
+
+    assert state.is_completed()
+    assert len(heard) == 1
+    assert "Another sync of issues is running" in heard[0]
+    assert task_run(state.state_details.flow_run_id, "sync issues").run_count == 2
+
+
+def test_what_lasts_fails_after_the_last_attempt(
+    prefect_server: ServerProcess, sources: Sources, no_pauses: None, database: Database
+) -> None:
+    sources(issues="example/engine")
+    Store(database).register_source("issues", "github")
+
+    with Store(database).locked_source("issues"):
+        state = asyncio.run(ingest_source("issues", return_state=True))
+
+    run = flow_run(state.state_details.flow_run_id)
+    assert run.state.is_failed()
+    assert "Another sync of issues is running" in run.state.message
+    assert task_run(run.id, "sync issues").run_count == 4
+
+
+def test_the_command_prints_one_json_object_and_fails_if_a_source_did(
+    prefect_server: ServerProcess, sources: Sources, command: Command
+) -> None:
+    sources(issues="example/engine", gone="example/nowhere")
+
+    done = command("flows.ingest", "--json", PREFECT_API_URL=prefect_server.api_url)
+
+    assert done.returncode == 1
+    issues, gone = json.loads(done.stdout)["sources"]
+    assert issues == {
+        "name": "issues",
+        "kind": "github",
+        "state": "completed",
+        "documents": {"seen": 3, "added": 3, "updated": 0, "unchanged": 0, "deleted": 0, "failed": 0},
+        "chunks": {"added": issues["embedded"], "deleted": 0},
+        "embedded": issues["embedded"],
+        "requests": issues["requests"],
+        "seconds": issues["seconds"],
+        "errors": [],
+    }
+    assert (gone["name"], gone["state"]) == ("gone", "failed")
+    assert gone["errors"][0]["url"] == "example/nowhere"
+    assert "Traceback" not in done.stderr
+    assert "Flow run" not in done.stderr
+
+
+def test_the_command_brings_a_server_of_its_own_where_none_is_configured(
+    prefect_server: ServerProcess, sources: Sources, command: Command
+) -> None:
+    sources(issues="example/engine")
+
+    done = command("flows.ingest", "issues")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("issues: 3 new (3 documents seen, ")
+    assert all(line.startswith("issues: ") for line in done.stderr.splitlines()), done.stderr
+
+
+def test_a_wrong_name_is_one_line(sources: Sources, capsys: pytest.CaptureFixture[str]) -> None:
+    sources(issues="example/engine")
+
+    assert main(["issus"]) == 2
+
+    assert capsys.readouterr().err.splitlines() == [
+        f"error: No source is called 'issus' in {Path.cwd() / 'sources.toml'}; there are: issues."
+    ]
+
+
+@pytest.mark.parametrize("text", ["[[github]]\nname = 3", "not toml", "", "[[gitlab]]\nname = 'x'"])
+def test_a_broken_sources_file_is_one_line(
+    text: str, settings_in_environment: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings_in_environment.write_text(text)
+
+    assert main([]) == 2
+
+    captured = capsys.readouterr()
+    assert len(captured.err.splitlines()) == 1
+    assert str(settings_in_environment) in captured.err or "[[gitlab]]" in captured.err
+    assert captured.out == ""
+
+
+def test_a_dead_prefect_server_is_one_line(sources: Sources, command: Command) -> None:
+    sources(issues="example/engine")
+
+    done = command("flows.ingest", PREFECT_API_URL="http://127.0.0.1:9/api")
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "error: Prefect's API does not answer at http://127.0.0.1:9/api. "
+        "Start it, or unset PREFECT_API_URL to do without."
+    ]
+
+
+def test_an_interrupted_command_ends_at_once_and_so_do_its_runs(
+    prefect_server: ServerProcess, settings_in_environment: Path, tmp_path: Path
+) -> None:
+    with HandbookSite(ROOT / "docs") as site:
+        settings_in_environment.write_text(f'[[docs]]\nname = "slow"\nurl = "{site.url}"\ndelay = 20.0\n')
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.ingest"],
+            cwd=ROOT,
+            env={**os.environ, "PREFECT_API_URL": prefect_server.api_url},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        run = newest_run("ingest slow")
+
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=10)
+
+    assert process.returncode == 130
+    assert said == "interrupted\n"
+    assert flow_run(run.id).state.is_final()
+
+
+def test_an_unreachable_database_is_one_line(sources: Sources, command: Command) -> None:
+    sources(issues="example/engine")
+
+    done = command("flows.ingest", RAG_DATABASE_URL="postgresql://127.0.0.1:9/x")
+
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("error: Postgres cannot be reached")
+
+
+def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["-h"])
+
+    assert exit_.value.code == 0
+    assert "python -m flows.ingest postgres --full --json" in capsys.readouterr().out
+
+
+def test_github_is_asked_for_nothing_twice(
+    prefect_server: ServerProcess, sources: Sources, github: GitHubServer
+) -> None:
+    sources(issues="example/engine")
+    asyncio.run(run_ingest(["issues"]))
+    before = len(github.requests)
+
+    asyncio.run(run_ingest(["issues"]))
+
+    assert len(github.requests) - before <= 5

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.deployments import run_deployment
+
+from flows.serve import main, schedule_of
+from flows.server import ServerProcess
+from rag.settings import DocsConfig, GitHubConfig, RepositoryConfig
+from tests.flows.conftest import ROOT
+from tests.flows.prefect_records import table
+
+
+def registered() -> dict[str, DeploymentResponse]:
+    async def read() -> list[DeploymentResponse]:
+        async with get_client() as client:
+            return await client.read_deployments()
+
+    return {deployment.name: deployment for deployment in asyncio.run(read())}
+
+
+@pytest.fixture
+def serving(prefect_server: ServerProcess, sources: Callable[..., None]) -> Iterator[subprocess.Popen[str]]:
+    """`python -m flows.serve` on one source, ready for work."""
+    sources(issues="example/engine")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.serve"],
+        cwd=ROOT,
+        env={**os.environ, "PREFECT_API_URL": prefect_server.api_url, "PREFECT_RUNNER_POLL_FREQUENCY": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr
+    said = ""
+    while "Stop with Ctrl-C" not in said:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+    yield process
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
+def test_served_deployments_are_registered_work_and_are_paused_at_the_end(serving: subprocess.Popen[str]) -> None:
+    deployments = registered()
+    ingest, answer = deployments["ingest issues"], deployments["answer"]
+
+    assert {schedule.schedule.cron: schedule.parameters for schedule in ingest.schedules} == {
+        schedule_of(GitHubConfig(name="issues", repo="example/engine")): {},
+        "0 0 * * MON": {"full": True},
+    }
+    assert ingest.tags == ["ingest", "github", "issues"]
+    assert ingest.global_concurrency_limit.limit == 1
+    assert ingest.concurrency_options.collision_strategy == "ENQUEUE"
+    assert ingest.parameters == {"name": "issues", "full": False}
+    assert answer.schedules == []
+    for deployment in (ingest, answer):
+        assert deployment.description
+        for parameter in deployment.parameter_openapi_schema["properties"].values():
+            assert parameter["description"]
+            assert "type" in parameter or "anyOf" in parameter
+
+    run = run_deployment("ingest-source/ingest issues", timeout=60, poll_interval=0.2)
+    assert run.state.is_completed()
+    assert table("ingest-issues")["documents added"] == 3
+
+    serving.send_signal(signal.SIGTERM)
+    _, rest = serving.communicate(timeout=30)
+    assert serving.returncode == 0
+    assert rest.splitlines()[-1].startswith("Stopped.")
+    assert "Traceback" not in rest
+    assert "Warning" not in rest
+    assert registered()["ingest issues"].paused
+
+
+def test_sources_take_turns() -> None:
+    docs = [schedule_of(DocsConfig(name=f"docs{n}", url="https://example.org/")) for n in range(20)]
+    issues = [schedule_of(GitHubConfig(name=f"issues{n}", repo="o/n")) for n in range(20)]
+
+    assert len(set(docs)) > 10
+    assert len(set(issues)) > 10
+    for cron in docs:
+        minute, hour, *rest = cron.split()
+        assert 0 < int(minute) < 60
+        assert 1 <= int(hour) <= 4
+        assert rest == ["*", "*", "*"]
+    assert all(cron.endswith(" * * * *") and int(cron.split()[0]) > 0 for cron in issues)
+
+
+def test_a_repository_is_read_every_night_at_the_same_time() -> None:
+    config = RepositoryConfig(name="handbook", url="https://example.org/handbook.git")
+
+    assert schedule_of(config) == schedule_of(config)
+    assert schedule_of(config).endswith(" * * *")
+
+
+def test_a_missing_sources_file_is_one_line(
+    settings_in_environment: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([]) == 2
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: There is no sources file at ")
+
+
+def test_without_a_prefect_server_it_brings_its_own_and_takes_it_along(
+    prefect_server: ServerProcess, sources: Callable[..., None]
+) -> None:
+    sources(issues="example/engine")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.serve"], cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stderr
+    lines: list[str] = []
+    while not lines or "Stop with Ctrl-C" not in lines[-1]:
+        lines.append(process.stderr.readline())
+        assert lines[-1], lines
+    address = next(line.split()[1] for line in lines if line.startswith("Prefect"))
+
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=30)
+
+    assert process.returncode == 0
+    assert "Traceback" not in rest
+    assert not _listens(address)
+
+
+def _listens(address: str) -> bool:
+    import httpx
+
+    time.sleep(0.1)
+    try:
+        httpx.get(address, timeout=1)
+    except httpx.HTTPError:
+        return False
+    return True

@@ -1,0 +1,157 @@
+"""The commands as scripts rely on them: JSON on stdout and nothing else, one-line errors, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rag import ask, evaluate, status
+from rag.engine import Engine
+from tests.servers.memory_source import MemorySource, page
+
+Command = Callable[[list[str]], int]
+
+
+@pytest.fixture
+def environment(empty_engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The environment of a user whose index is the engine's."""
+    url = empty_engine.settings.database_url
+    assert url is not None
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAG_HOME", str(empty_engine.settings.home))
+    monkeypatch.setenv("RAG_DATABASE_URL", url.get_secret_value())
+
+
+@pytest.fixture
+def indexed(empty_engine: Engine, environment: None) -> None:
+    pages = [
+        page("backup", "Use pg_dump to write one database to a file."),
+        page("vacuum", "VACUUM reclaims dead rows."),
+    ]
+    empty_engine.ingest(MemorySource(pages))
+
+
+def output(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.usefixtures("indexed")
+def test_ask_prints_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ask.main(["how do I write one database to a file?", "--json"]) == 0
+    answer = output(capsys)
+    assert list(answer) == ["question", "answered", "answer", "sources", "model", "timings"]
+    assert list(answer["sources"][0]) == ["n", "url", "title", "source", "kind", "score", "quote"]
+    assert answer["model"] == {"embedding": "local/all-MiniLM-L6-v2", "llm": "extractive"}
+    assert answer["timings"].keys() == {"retrieve", "answer", "total"}
+
+
+@pytest.mark.usefixtures("indexed")
+def test_search_only_lists_results(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ask.main(["vacuum", "--search-only", "--json", "--top-k", "1"]) == 0
+    found = output(capsys)
+    assert list(found) == ["question", "results", "timings"]
+    assert list(found["results"][0]) == ["rank", "url", "title", "source", "kind", "score", "text"]
+    assert found["results"][0]["url"] == "https://example.org/vacuum"
+
+
+@pytest.mark.usefixtures("indexed")
+def test_a_person_sees_the_answer_the_source_and_the_quote(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ask.main(["how do I write one database to a file?"]) == 0
+    shown = capsys.readouterr().out
+    assert "Use pg_dump to write one database to a file. [1]" in shown
+    assert "https://example.org/backup" in shown
+    assert "These are extracts" in shown
+
+
+@pytest.mark.usefixtures("indexed")
+def test_status_shows_everything_and_no_secret(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    assert status.main(["--json"]) == 0
+    shown = output(capsys)
+    assert list(shown) == ["database", "index", "sources", "settings"]
+    assert list(shown["index"]) == ["name", "embedding_model", "dimension", "documents", "chunks", "bytes"]
+    assert list(shown["sources"][0]) == ["name", "kind", "documents", "chunks", "last_success", "last_error", "cursor"]
+    assert "sk-secret" not in json.dumps(shown)
+    assert status.main([]) == 0
+    assert "2 documents, 2 chunks" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("indexed")
+def test_evaluation_counts_a_gold_by_url_page_or_last_part(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    queries = tmp_path / "queries.jsonl"
+    rows = [
+        {"id": "1", "query": "write one database to a file", "gold": ["https://example.org/backup"]},
+        {"id": "2", "query": "reclaim dead rows", "gold": ["vacuum#anywhere"]},
+        {"id": "3", "query": "reclaim dead rows", "gold": ["https://example.org/elsewhere"]},
+        {"id": "4", "query": "nobody knows", "gold": []},
+    ]
+    queries.write_text("\n".join(map(json.dumps, rows)))
+    assert evaluate.main([str(queries), "--json"]) == 0
+    measured = output(capsys)
+    assert list(measured) == ["queries", "k", "ndcg", "mrr", "recall", "latency_ms"]
+    assert (measured["queries"], measured["ndcg"], measured["mrr"], measured["recall"]) == (3, 0.6667, 0.6667, 0.6667)
+    assert measured["latency_ms"].keys() == {"p50", "p95"}
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    ("command", "arguments", "sentence"),
+    [
+        (ask.main, ["anything"], "error: The index is empty. Fill it with: python -m flows.ingest\n"),
+        (ask.main, [" "], "error: The question is empty.\n"),
+        (ask.main, ["x", "--source", "none"], "error: No source called 'none' has been ingested; there are: none.\n"),
+        (
+            evaluate.main,
+            ["missing.jsonl"],
+            "error: missing.jsonl cannot be read: [Errno 2] No such file or directory: 'missing.jsonl'\n",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    command: Command, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(arguments) == 2
+    assert capsys.readouterr().err == sentence
+
+
+@pytest.mark.parametrize("arguments", [[], ["x", "--top-k", "0"], ["x", "--nonsense"]])
+def test_bad_arguments_are_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        ask.main(arguments)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_database_that_is_not_there_is_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAG_DATABASE_URL", "postgresql://me:secret@127.0.0.1:1/rag")
+    assert ask.main(["anything"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: Postgres cannot be reached")
+    assert said.count("\n") == 1
+    assert "secret" not in said
+
+
+def test_a_search_loads_nothing_that_it_does_not_need(empty_engine: Engine, indexed: None) -> None:
+    code = (
+        "import sys; from rag.ask import main; main(['vacuum', '--search-only', '--json'])\n"
+        "heavy = {'llama_index', 'openai', 'openvino', 'onnx', 'prefect', 'httpx'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert (run.returncode, run.stderr) == (0, "")
