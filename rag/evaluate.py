@@ -18,7 +18,7 @@ from rag.engine import Engine
 from rag.errors import ConfigurationError
 from rag.models import Evaluation
 
-__all__ = ["Query", "evaluate", "main", "read_queries"]
+__all__ = ["Query", "Score", "evaluate", "main", "read_queries", "score"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,15 @@ class Query:
     id: str
     text: str
     gold: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How good one ranking is; each figure is in [0, 1]."""
+
+    ndcg: float
+    mrr: float
+    recall: float
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -99,32 +108,40 @@ def read_queries(path: Path) -> list[Query]:
 
 def evaluate(engine: Engine, queries: Sequence[Query], *, k: int) -> Evaluation:
     """Search for every query; relevance is binary, and one document counts once."""
-    ndcgs, mrrs, recalls, milliseconds = [], [], [], []
+    scores: list[Score] = []
+    milliseconds: list[float] = []
     engine.search(queries[0].text, top_k=k)  # loads the model, which is no part of a query's latency
     for query in queries:
         started = time.perf_counter()
         results = engine.search(query.text, top_k=k)
         milliseconds.append((time.perf_counter() - started) * 1000)
-        gold = {_key(url) for url in query.gold}
-        found: set[str] = set()
-        gains = []
-        for result in results:
-            new = {key for key in _keys(result.url) if key in gold} - found
-            gains.append(bool(new))
-            found |= new
-        ideal = sum(1 / math.log2(place + 2) for place in range(min(len(gold), k)))
-        ndcgs.append(sum(gain / math.log2(place + 2) for place, gain in enumerate(gains)) / ideal)
-        mrrs.append(next((1 / place for place, gain in enumerate(gains, start=1) if gain), 0.0))
-        recalls.append(len(found) / len(gold))
+        scores.append(score([result.url for result in results], query.gold, k=k))
     milliseconds.sort()
     return Evaluation(
         queries=len(queries),
         k=k,
-        ndcg=statistics.fmean(ndcgs),
-        mrr=statistics.fmean(mrrs),
-        recall=statistics.fmean(recalls),
+        ndcg=statistics.fmean(one.ndcg for one in scores),
+        mrr=statistics.fmean(one.mrr for one in scores),
+        recall=statistics.fmean(one.recall for one in scores),
         latency_p50=milliseconds[len(milliseconds) // 2],
         latency_p95=milliseconds[min(int(len(milliseconds) * 0.95), len(milliseconds) - 1)],
+    )
+
+
+def score(urls: Sequence[str], gold: Sequence[str], *, k: int) -> Score:
+    """Score one ranking, best first, a URL a document; relevance is binary, and a gold counts where it comes first."""
+    wanted = {_key(url) for url in gold}
+    found: set[str] = set()
+    gains = []
+    for url in urls[:k]:
+        new = (wanted & set(_keys(url))) - found
+        gains.append(bool(new))
+        found |= new
+    ideal = sum(1 / math.log2(place + 2) for place in range(min(len(wanted), k)))
+    return Score(
+        ndcg=sum(gain / math.log2(place + 2) for place, gain in enumerate(gains)) / ideal,
+        mrr=next((1 / place for place, gain in enumerate(gains, start=1) if gain), 0.0),
+        recall=len(found) / len(wanted),
     )
 
 

@@ -1,0 +1,10 @@
+"""`make bench`: every bench, one after the other; each also runs alone, `python -m bench.NAME`."""
+
+from __future__ import annotations
+
+from bench import embedding, retrieval
+
+if __name__ == "__main__":
+    for bench in (embedding, retrieval):
+        print(f"\n== {bench.__name__}\n")
+        bench.main()
