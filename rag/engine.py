@@ -125,16 +125,19 @@ class Engine:
 
         model = self.settings.embedding_model
         index = self.store.active_index()
-        if index is None:
-            dimension = self.encoder(model).dimension
-            index = IndexInfo(_index_name(model), model, dimension, CHUNKING)
-            self.store.create_index(index)
-        if index.embedding_model != model:
+        if index and index.embedding_model == model:
+            return index
+        if index and self.store.has_chunks(index):
             raise ConfigurationError(
                 f"The index holds vectors of {index.embedding_model} ({index.dimension} numbers each) and "
                 f"RAG_EMBEDDING_MODEL is {model}. Set it back, or build an index for it: python -m flows.reindex."
             )
-        return index
+        name = _index_name(model, not_=index.name if index else "")
+        new = IndexInfo(name, model, self.encoder(model).dimension, CHUNKING)
+        self.store.create_index(new)
+        if index:
+            self.store.switch_index(index, new)
+        return new
 
     def reindex(self, *, progress: Callable[[int], None] | None = None) -> IndexInfo:
         """Build an index for RAG_EMBEDDING_MODEL beside the active one from the stored documents, then switch to it.

@@ -129,6 +129,14 @@ class Settings(BaseSettings):
     def _absolute_home(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
+    @field_validator("embedding_model")
+    @classmethod
+    def _known_provider(cls, value: str) -> str:
+        provider, _, name = value.partition("/")
+        if value != "local/all-MiniLM-L6-v2" and (provider not in ("openai", "ollama") or not name):
+            raise ValueError(f"{value!r} is none of local/all-MiniLM-L6-v2, openai/NAME and ollama/NAME")
+        return value
+
     @field_validator("github_api_url")
     @classmethod
     def _absolute_url(cls, value: str) -> str:

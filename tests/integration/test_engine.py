@@ -88,6 +88,18 @@ def test_switching_the_model_builds_a_second_index_and_fetches_nothing(empty_eng
             other.reindex()
 
 
+def test_an_index_that_is_still_empty_gives_way_to_another_model(empty_engine: Engine) -> None:
+    empty_engine.ingest(MemorySource([]))
+    with (
+        OpenAIServer(dimension=16) as server,
+        engine_with(
+            empty_engine, RAG_EMBEDDING_MODEL="openai/some-model", OPENAI_API_KEY=server.key, OPENAI_BASE_URL=server.url
+        ) as other,
+    ):
+        assert other.ingest(MemorySource(PAGES)).added == len(PAGES)
+        assert other.search("vacuum")[0].title == "vacuum"
+
+
 def test_a_switch_that_fails_leaves_the_old_index_answering(empty_engine: Engine) -> None:
     empty_engine.ingest(MemorySource(PAGES))
     with (

@@ -76,7 +76,20 @@ def test_secrets_are_masked() -> None:
     assert shown["RAG_DATABASE_URL"] == "postgresql://me:********@db/rag"
 
 
-def test_a_wrong_setting_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAG_GITHUB_API_URL", "github.example.org")
-    with pytest.raises(ConfigurationError, match="RAG_GITHUB_API_URL: must be an absolute"):
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("RAG_GITHUB_API_URL", "github.example.org", "RAG_GITHUB_API_URL: must be an absolute"),
+        (
+            "RAG_EMBEDDING_MODEL",
+            "minilm",
+            "RAG_EMBEDDING_MODEL: 'minilm' is none of local/all-MiniLM-L6-v2, openai/NAME",
+        ),
+    ],
+)
+def test_a_wrong_setting_names_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=sentence):
         load_settings()
