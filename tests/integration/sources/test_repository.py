@@ -1,94 +1,288 @@
-"""A repository of Markdown, through a real git."""
+"""A git repository as a source: which files, which links, and only what changed."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from rag.engine import Engine
-from rag.errors import SourceError
-from rag.models import SyncReport
+from rag.errors import ConfigurationError, SourceError
 from rag.settings import RepositoryConfig
+from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Unchanged
 from rag.sources.repository import RepositorySource
+from rag.store import DocumentRow, Store
+
+
+class Repository:
+    """A repository to commit to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self.git("init", "--quiet", "--initial-branch=main")
+
+    def git(self, *arguments: str) -> str:
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_AUTHOR_NAME": "A",
+            "GIT_AUTHOR_EMAIL": "a@example.org",
+            "GIT_COMMITTER_NAME": "A",
+            "GIT_COMMITTER_EMAIL": "a@example.org",
+        }
+        done = subprocess.run(
+            ["git", "-C", str(self.folder), *arguments], check=True, capture_output=True, text=True, env=environment
+        )
+        return done.stdout.strip()
+
+    def commit(self, **files: str | bytes | None) -> str:
+        """Write files ("docs/a.md" as docs__a), or remove those that are None, and return the commit."""
+        for name, text in files.items():
+            path = self.folder / (name.replace("__", "/") + ("" if "." in name else ".md"))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if text is None:
+                path.unlink()
+            else:
+                path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", "x")
+        return self.git("rev-parse", "HEAD")
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    git(folder, "init", "--quiet", "--initial-branch=main")
-    write(folder, "README.md", "# Project\n\nWhat it is.\n\n## Install it\n\nRun `make`.")
-    write(folder, "docs/guide.mdx", "---\ntitle: The guide\n---\nimport X from 'x'\n\n## Use {#own}\n\nUse it daily.")
-    write(folder, "src/main.py", "print('not prose')")
-    commit(folder)
-    return folder
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "upstream")
 
 
-def git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=T", "-c", "user.email=t@example.org"]
-    return subprocess.run(
-        ["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True, text=True
-    ).stdout.strip()
+def read(
+    store: Store, home: Path, url: str, *, full: bool = False, paths: tuple[str, ...] = ("**/*.md",)
+) -> list[Change]:
+    """Sync the repository and commit what it yields, as ingestion does."""
+    store.register_source("handbook", "repository")
+    source = RepositorySource(RepositoryConfig(name="handbook", url=url, paths=paths), store, home)
+    changes = []
+    for change in source.changes(full=full):
+        changes.append(change)
+        with store.transaction() as transaction:
+            if isinstance(change, Changed):
+                document, metadata = change.document, change.document.metadata
+                transaction.put_document(
+                    DocumentRow(
+                        id=document.id_,
+                        source="handbook",
+                        kind=metadata["kind"],
+                        url=metadata["url"],
+                        title=metadata["title"],
+                        text=document.text,
+                        metadata=metadata,
+                        hash=document.hash,
+                    )
+                )
+            elif isinstance(change, Removed):
+                transaction.delete_document(change.document_id)
+            if not isinstance(change, Failed) and change.record:
+                change.record(transaction)
+    return changes
 
 
-def write(folder: Path, name: str, text: str) -> None:
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+def documents(changes: list[Change]) -> dict[str, Changed]:
+    return {change.document.id_.removeprefix("handbook:"): change for change in changes if isinstance(change, Changed)}
 
 
-def commit(folder: Path) -> str:
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message=change")
-    return git(folder, "rev-parse", "HEAD")
+def test_matching_files_become_documents(store: Store, repository: Repository, tmp_path: Path) -> None:
+    repository.commit(docs__a="# A guide\n\nText.", docs__deep__b="Text.", README="# Readme\n\nHello.", other__c="# C")
+
+    found = documents(read(store, tmp_path, str(repository.folder), paths=("docs/**/*.md", "README.md")))
+
+    assert set(found) == {"docs/a.md", "docs/deep/b.md", "README.md"}
+    document = found["docs/a.md"].document
+    assert document.text == "# A guide {#a-guide}\n\nText."
+    assert document.metadata == {
+        "url": (repository.folder / "docs/a.md").as_uri(),
+        "title": "A guide",
+        "source": "handbook",
+        "kind": "file",
+    }
 
 
-def sync(engine: Engine, url: str | Path) -> SyncReport:
-    config = RepositoryConfig(name="project", url=str(url))
-    return engine.ingest(RepositorySource(config, engine.store, engine.settings.home))
+def test_a_remote_is_cloned_without_its_history(store: Store, repository: Repository, tmp_path: Path) -> None:
+    repository.commit(a="# A")
+    repository.commit(a="# A, again")
+
+    found = documents(read(store, tmp_path, repository.folder.as_uri()))
+
+    assert found["a.md"].document.text.startswith("# A, again")
+    clone = tmp_path / "repositories" / "handbook"
+    count = subprocess.run(
+        ["git", "-C", str(clone), "rev-list", "--count", "refs/heads/rag"], check=True, capture_output=True, text=True
+    )
+    assert count.stdout.strip() == "1"
 
 
-def test_chosen_files_come_in_with_title_and_anchors(empty_engine: Engine, repository: Path) -> None:
-    assert sync(empty_engine, repository).added == 2
-    (found,) = empty_engine.search("use it every day", top_k=1)
-    assert (found.title, found.url) == ("The guide", (repository / "docs/guide.mdx").as_uri() + "#own")
-    assert "import X" not in found.text
+@pytest.mark.parametrize("remote", [True, False])
+def test_only_changed_files_are_read_again(store: Store, repository: Repository, tmp_path: Path, remote: bool) -> None:
+    url = repository.folder.as_uri() if remote else str(repository.folder)
+    repository.commit(a="# A", b="# B", c="# C")
+    read(store, tmp_path, url)
+    repository.commit(a="# A, new", c=None)
+
+    changes = read(store, tmp_path, url)
+
+    assert set(documents(changes)) == {"a.md"}
+    assert [change.document_id for change in changes if isinstance(change, Removed)] == ["handbook:c.md"]
+    assert [change.document_id for change in changes if isinstance(change, Unchanged)] == ["handbook:b.md"]
 
 
-def test_only_changed_files_are_read_again_and_removed_ones_go(empty_engine: Engine, repository: Path) -> None:
-    sync(empty_engine, repository)
-    write(repository, "README.md", "# Project\n\nSomething else now.")
-    (repository / "docs/guide.mdx").unlink()
-    commit(repository)
-    report = sync(empty_engine, repository)
-    assert (report.updated, report.unchanged, report.deleted) == (1, 0, 1)
-    again = sync(empty_engine, repository)
-    assert (again.unchanged, again.embedded, again.chunks_added) == (1, 0, 0)
+def test_nothing_new_writes_nothing(store: Store, repository: Repository, tmp_path: Path) -> None:
+    repository.commit(a="# A")
+    read(store, tmp_path, repository.folder.as_uri())
+
+    changes = read(store, tmp_path, repository.folder.as_uri())
+
+    assert [type(change) for change in changes] == [Unchanged]
+    assert changes[0].record is None  # type: ignore[union-attr]
 
 
-def test_a_remote_is_fetched_and_linked_by_the_commit_that_brought_the_text(
-    empty_engine: Engine, repository: Path
+def test_links_name_a_commit_and_stay_while_the_file_does(store: Store, repository: Repository, tmp_path: Path) -> None:
+    repository.git("remote", "add", "origin", "git@github.com:owner/name.git")
+    first = repository.commit(a="# A", docs__b="# B")
+    repository.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    before = documents(read(store, tmp_path, str(repository.folder)))
+    second = repository.commit(a="# A, new")
+    repository.git("update-ref", "refs/remotes/origin/main", "HEAD")
+
+    changed = documents(read(store, tmp_path, str(repository.folder)))
+    everything = documents(read(store, tmp_path, str(repository.folder), full=True))
+
+    link = "https://github.com/owner/name/blob"
+    assert before["docs/b.md"].document.metadata["url"] == f"{link}/{first}/docs/b.md"
+    assert changed["a.md"].document.metadata["url"] == f"{link}/{second}/a.md"
+    assert everything["docs/b.md"].document.hash == before["docs/b.md"].document.hash
+
+
+def test_a_commit_that_was_not_pushed_is_linked_to_its_file(
+    store: Store, repository: Repository, tmp_path: Path
 ) -> None:
-    url = f"file://{repository}"
-    first = git(repository, "rev-parse", "HEAD")
-    sync(empty_engine, url)
-    write(repository, "docs/new.md", "# New\n\nA new page about rockets.")
-    second = commit(repository)
-    assert sync(empty_engine, url).unchanged == 2
-    assert empty_engine.search("rockets", top_k=1)[0].url == f"{url}/blob/{second}/docs/new.md#new"
-    assert empty_engine.search("use it daily", top_k=1)[0].url == f"{url}/blob/{first}/docs/guide.mdx#own"
+    repository.git("remote", "add", "origin", "https://github.com/owner/name.git")
+    repository.commit(a="# A")
+
+    found = documents(read(store, tmp_path, str(repository.folder)))
+
+    assert found["a.md"].document.metadata["url"].startswith("file:///")
 
 
-def test_a_repository_that_is_not_there_is_one_line(empty_engine: Engine, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="cannot be read") as error:
-        sync(empty_engine, f"file://{tmp_path}/none")
-    assert "\n" not in str(error.value)
+def test_a_front_matter_gives_the_title(store: Store, repository: Repository, tmp_path: Path) -> None:
+    repository.commit(a="---\ntitle: 'Set up'\nsidebar: 3\n---\n\nText.", how_to="Text.")
+
+    found = documents(read(store, tmp_path, str(repository.folder)))
+
+    assert found["a.md"].document.metadata["title"] == "Set up"
+    assert found["a.md"].document.text == "Text."
+    assert found["how_to.md"].document.metadata["title"] == "how to"
 
 
-def test_a_url_is_never_an_option_or_a_program(empty_engine: Engine, tmp_path: Path) -> None:
-    for url in (f"--upload-pack=touch {tmp_path}/owned", f"ext::sh -c touch% {tmp_path}/owned"):
-        with pytest.raises(SourceError):
-            sync(empty_engine, url)
-    assert not (tmp_path / "owned").exists()
+def test_a_file_that_becomes_empty_is_removed(store: Store, repository: Repository, tmp_path: Path) -> None:
+    repository.commit(a="# A", b="# B")
+    read(store, tmp_path, str(repository.folder))
+    repository.commit(a="---\ndraft: true\n---\n")
+
+    changes = read(store, tmp_path, str(repository.folder))
+
+    assert [change.document_id for change in changes if isinstance(change, Removed)] == ["handbook:a.md"]
+    assert not any(isinstance(change, Removed) for change in read(store, tmp_path, str(repository.folder)))
+
+
+def test_a_binary_file_is_reported_and_the_rest_read(store: Store, repository: Repository, tmp_path: Path) -> None:
+    repository.commit(a=b"\x00\x01\x02", b="# B")
+
+    changes = read(store, tmp_path, str(repository.folder))
+
+    assert [change.error for change in changes if isinstance(change, Failed)] == ["the file is binary"]
+    assert set(documents(changes)) == {"b.md"}
+
+
+def test_other_paths_remove_what_no_longer_matches(store: Store, repository: Repository, tmp_path: Path) -> None:
+    repository.commit(docs__a="# A", blog__b="# B")
+    read(store, tmp_path, str(repository.folder))
+
+    changes = read(store, tmp_path, str(repository.folder), paths=("docs/**",))
+
+    assert [change.document_id for change in changes if isinstance(change, Removed)] == ["handbook:blog/b.md"]
+
+
+def test_a_half_made_clone_is_made_again(store: Store, repository: Repository, tmp_path: Path) -> None:
+    repository.commit(a="# A")
+    clone = tmp_path / "repositories" / "handbook"
+    clone.mkdir(parents=True)
+    (clone / "HEAD").write_text("ref: refs/heads/main\n")
+
+    assert set(documents(read(store, tmp_path, repository.folder.as_uri()))) == {"a.md"}
+
+
+def test_another_url_reads_another_repository(store: Store, repository: Repository, tmp_path: Path) -> None:
+    repository.commit(a="# A")
+    read(store, tmp_path, repository.folder.as_uri())
+    other = Repository(tmp_path / "other")
+    other.commit(b="# B")
+
+    changes = read(store, tmp_path, other.folder.as_uri())
+
+    assert set(documents(changes)) == {"b.md"}
+    assert [change.document_id for change in changes if isinstance(change, Removed)] == ["handbook:a.md"]
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("/no/such/folder", "There is no folder /no/such/folder"),
+        ("file:///no/such/repository", "The repository file:///no/such/repository cannot be read"),
+        ("ext::sh -c evil", "no address of a repository|cannot be read"),
+        ("--upload-pack=evil", "no address of a repository"),
+        ("http://user:secret@127.0.0.1:1/x.git", "The repository http://127.0.0.1:1/x.git cannot be reached"),
+    ],
+)
+def test_a_repository_that_cannot_be_read_is_named_in_one_line(
+    store: Store, tmp_path: Path, url: str, message: str
+) -> None:
+    with pytest.raises(SourceError, match=message) as caught:
+        read(store, tmp_path, url)
+
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_repository_without_a_commit_says_so(store: Store, repository: Repository, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="has no commit yet"):
+        read(store, tmp_path, str(repository.folder))
+
+
+def test_paths_that_match_nothing_are_an_error_and_remove_nothing(
+    store: Store, repository: Repository, tmp_path: Path
+) -> None:
+    repository.commit(a="# A")
+    read(store, tmp_path, str(repository.folder))
+
+    with pytest.raises(SourceError, match=r"None of the 1 files of .* match paths of handbook: docs/\*\*"):
+        read(store, tmp_path, str(repository.folder), paths=("docs/**",))
+
+    assert store.document_hashes("handbook")
+
+
+def test_without_git_there_is_one_clear_line(
+    store: Store, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(ConfigurationError, match="git is not installed; install it"):
+        read(store, tmp_path, str(repository.folder))
+
+
+def test_the_cursor_names_the_commit(store: Store, repository: Repository, tmp_path: Path) -> None:
+    commit = repository.commit(a="# A")
+
+    changes = read(store, tmp_path, str(repository.folder))
+
+    assert isinstance(changes[-1], Checkpoint)
+    assert store.cursor("handbook")["commit"] == commit

@@ -1,0 +1,298 @@
+"""Fetch one address: politely, within bounds, again where that helps."""
+
+from __future__ import annotations
+
+import random
+import ssl
+import threading
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+
+import httpx
+
+from rag import __version__
+from rag.sources.docs.network import (
+    Deadline,
+    ForbiddenAddressError,
+    GuardedTransport,
+    UnknownHostError,
+    proxy_for,
+)
+
+__all__ = ["USER_AGENT", "FetchError", "Fetched", "Fetcher", "Limits"]
+
+USER_AGENT = f"support-engine/{__version__}"
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+_ACCEPT = "text/html, application/xhtml+xml, text/markdown;q=0.9, */*;q=0.5"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a crawl may cost. Sizes in bytes, times in seconds.
+
+    `body_bytes` bounds a body after decompression; `deadline` one request from start to end; `retry_after` how long
+    a server may ask us to wait before we give up on the page; `backoff` is the first pause before a retry, which
+    doubles with each.
+    """
+
+    concurrency: int = 8
+    body_bytes: int = 10_000_000
+    timeout: float = 20.0
+    deadline: float = 60.0
+    attempts: int = 4
+    backoff: float = 0.5
+    retry_after: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A response: any status but those that were worth a retry."""
+
+    url: str
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+    @property
+    def content_type(self) -> str:
+        """The media type, lower case and without parameters; empty where the server says none."""
+        return str(self.headers.get("content-type", "")).partition(";")[0].strip().lower()
+
+    @property
+    def charset(self) -> str | None:
+        """What the server says the body is encoded in."""
+        return httpx.Response(200, headers=self.headers).charset_encoding
+
+
+class FetchError(Exception):
+    """An address could not be read; `transient` says whether trying again later may help."""
+
+    def __init__(self, message: str, *, transient: bool) -> None:
+        super().__init__(message)
+        self.transient = transient
+
+
+class Fetcher:
+    """Fetch addresses from several threads.
+
+    :param trusted: hosts that the configuration names; only they may be at private addresses
+    :param transport: goes instead of the network
+    """
+
+    def __init__(
+        self, *, trusted: Iterable[str] = (), limits: Limits | None = None, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self.limits = limits or Limits()
+        self.requests = 0
+        self._deadline = Deadline()
+        self._transport = transport or GuardedTransport(
+            trusted=trusted, connections=self.limits.concurrency, deadline=self._deadline
+        )
+        self._given = transport
+        self._proxies: dict[str, httpx.HTTPTransport] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._delay = 0.0
+        self._free_at = 0.0
+
+    def __enter__(self) -> Fetcher:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop waiting and close the connections."""
+        self._stop.set()
+        for transport in (self._transport, *self._proxies.values()):
+            transport.close()
+
+    def slow_down(self, delay: float) -> None:
+        """Leave `delay` seconds between the starts of two requests from now on, if that is longer than before."""
+        self._delay = max(self._delay, delay)
+
+    def get(
+        self,
+        url: str,
+        *,
+        etag: str | None = None,
+        last_modified: str | None = None,
+        max_bytes: int | None = None,
+    ) -> Fetched:
+        """Fetch an address; redirects are returned, not followed.
+
+        :param etag: of the copy that is known; an unchanged page then comes back as a 304
+        :param max_bytes: instead of the limits' `body_bytes`
+        :raises FetchError: no usable response, after the retries
+        """
+        headers = {
+            "User-Agent": USER_AGENT,
+            "Accept": _ACCEPT,
+            "Accept-Encoding": "gzip, deflate",
+        }
+        if etag:
+            headers["If-None-Match"] = etag
+        if last_modified:
+            headers["If-Modified-Since"] = last_modified
+        for attempt in range(1, self.limits.attempts + 1):
+            try:
+                fetched = self._once(url, headers, max_bytes or self.limits.body_bytes)
+            except FetchError as error:
+                if not error.transient or attempt == self.limits.attempts or self._stop.is_set():
+                    raise
+                wait = self._backoff(attempt)
+            else:
+                if fetched.status not in _TRANSIENT:
+                    return fetched
+                asked = _retry_after(fetched.headers.get("retry-after"))
+                if attempt == self.limits.attempts or (asked or 0) > self.limits.retry_after or self._stop.is_set():
+                    raise FetchError(f"the server answers {_status(fetched.status)}", transient=True)
+                wait = self._backoff(attempt) if asked is None else asked
+                if fetched.status in (429, 503) and asked:
+                    self._pause(asked)
+            self._stop.wait(wait)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _backoff(self, attempt: int) -> float:
+        return self.limits.backoff * float(2 ** (attempt - 1)) * random.uniform(0.5, 1.5)  # noqa: S311 - not a secret
+
+    def _pause(self, seconds: float) -> None:
+        """Hold every thread back: a server that is busy is busy for all of them."""
+        with self._lock:
+            self._free_at = max(self._free_at, time.monotonic() + seconds)
+
+    def _wait_for_turn(self) -> None:
+        with self._lock:
+            self.requests += 1
+            now = time.monotonic()
+            wait = self._free_at - now
+            if self._delay:
+                self._free_at = max(now, self._free_at) + self._delay
+        if wait > 0:
+            self._stop.wait(wait)
+        if self._stop.is_set():
+            raise FetchError("the crawl was stopped", transient=True)
+
+    def _once(self, url: str, headers: dict[str, str], max_bytes: int) -> Fetched:
+        self._wait_for_turn()
+        limit = self.limits.timeout
+        timeouts = {"connect": limit, "read": limit, "write": limit, "pool": None}
+        self._deadline.set(self.limits.deadline)
+        ends = time.monotonic() + self.limits.deadline
+        try:
+            request = httpx.Request("GET", url, headers=headers, extensions={"timeout": timeouts})
+            response = self._transport_for(request.url).handle_request(request)
+            try:
+                body = self._read(response, max_bytes, ends)
+            finally:
+                response.close()
+        except UnknownHostError as error:
+            raise FetchError(str(error), transient=False) from error
+        except ForbiddenAddressError as error:
+            raise FetchError(str(error), transient=False) from error
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise FetchError(f"the address is invalid: {error}", transient=False) from error
+        except httpx.TimeoutException as error:
+            late = (
+                f"{self.limits.deadline:g} s to answer in full"
+                if time.monotonic() >= ends
+                else f"{limit:g} s to answer"
+            )
+            raise FetchError(f"the server took longer than {late}", transient=True) from error
+        except httpx.TransportError as error:
+            raise _explained(error) from error
+        return Fetched(url, response.status_code, response.headers, body)
+
+    def _transport_for(self, url: httpx.URL) -> httpx.BaseTransport:
+        proxy = None if self._given else proxy_for(url)
+        if proxy is None:
+            return self._transport
+        with self._lock:
+            if proxy not in self._proxies:
+                self._proxies[proxy] = httpx.HTTPTransport(proxy=proxy)
+            return self._proxies[proxy]
+
+    def _read(self, response: httpx.Response, max_bytes: int, ends: float) -> bytes:
+        if response.status_code in (204, 304):
+            return b""
+        announced = response.headers.get("content-length", "")
+        if announced.isdigit() and int(announced) > max_bytes:
+            raise _too_large(max_bytes)
+        if response.status_code >= 300:
+            # Nobody reads the body of a redirect or an error; a short one is taken in so that the connection lives on.
+            if announced.isdigit() and int(announced) <= 65_536:
+                for _ in response.iter_raw():
+                    pass
+            return b""
+        parts: list[bytes] = []
+        size = 0
+        for part in _decoded(response, max_bytes):
+            size += len(part)
+            if size > max_bytes:
+                raise _too_large(max_bytes)
+            if time.monotonic() > ends:
+                raise FetchError(f"the body took longer than {self.limits.deadline:.0f} s", transient=True)
+            parts.append(part)
+        return b"".join(parts)
+
+
+def _decoded(response: httpx.Response, max_bytes: int) -> Iterator[bytes]:
+    """Yield the body decompressed, never more than a byte over `max_bytes` from one part: a bomb stays small."""
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        yield from response.iter_raw()
+        return
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise FetchError(f"the body is encoded as {encoding!r}, which nobody asked for", transient=False)
+    stream = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    first = True
+    for raw in response.iter_raw():
+        try:
+            yield stream.decompress(raw, max_bytes + 1)
+        except zlib.error as error:
+            if not first or encoding != "deflate":
+                raise FetchError(f"the body is not valid {encoding}", transient=False) from error
+            stream = zlib.decompressobj(-zlib.MAX_WBITS)
+            yield stream.decompress(raw, max_bytes + 1)
+        first = False
+        if stream.unconsumed_tail:
+            raise _too_large(max_bytes)
+    if not stream.eof:
+        raise FetchError("the body broke off", transient=True)
+
+
+def _too_large(max_bytes: int) -> FetchError:
+    return FetchError(f"the body is larger than {max_bytes / 1e6:g} MB", transient=False)
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Return how many seconds a server asks to wait; it may say so as a date."""
+    if not value:
+        return None
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _status(status: int) -> str:
+    phrase = httpx.codes.get_reason_phrase(status)
+    return f"{status} {phrase}" if phrase else str(status)
+
+
+def _explained(error: httpx.TransportError) -> FetchError:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return FetchError(f"its certificate is not valid: {cause.verify_message}", transient=False)
+        cause = cause.__cause__ or cause.__context__
+    what = " ".join(str(error).split()) or type(error).__name__
+    return FetchError(f"the connection failed: {what}", transient=True)

@@ -1,0 +1,122 @@
+"""The pages of a site as it lists them itself: sitemap files, sitemap indexes, plain lists, llms.txt."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator
+from urllib.parse import urljoin, urlsplit
+
+from lxml import etree
+
+from rag.sources.docs.fetch import Fetcher, FetchError
+
+__all__ = ["SitemapError", "list_pages"]
+
+# As sitemaps.org sets them: 50 MB and 50,000 addresses a file.
+_LARGEST = 52_428_800
+_MOST_FILES = 500
+_MOST_PAGES = 200_000
+_REDIRECTS = 5
+_MARKDOWN_LINK = re.compile(r"\]\(<?([^)\s>]+)|^(https?://\S+)$", re.MULTILINE)
+
+
+class SitemapError(Exception):
+    """A sitemap could not be read; `transient` says whether trying again later may help."""
+
+    def __init__(self, url: str, message: str, *, transient: bool) -> None:
+        super().__init__(message)
+        self.url = url
+        self.transient = transient
+
+
+def list_pages(url: str, fetcher: Fetcher) -> Iterator[str | SitemapError]:
+    """Yield the page addresses of a sitemap and, where it is an index, of those it names on the same host.
+
+    A broken file below an index is yielded as an error, and the others are read.
+
+    :raises SitemapError: the first file cannot be read
+    """
+    waiting = [url]
+    seen = {url}
+    pages = 0
+    while waiting:
+        file = waiting.pop(0)
+        try:
+            found, more = _read(file, fetcher)
+        except SitemapError as error:
+            if file == url:
+                raise
+            yield error
+            continue
+        for address in more:
+            if address not in seen and urlsplit(address).netloc == urlsplit(url).netloc:
+                if len(seen) >= _MOST_FILES:
+                    yield SitemapError(url, f"it names more than {_MOST_FILES} files", transient=True)
+                    waiting.clear()
+                    break
+                seen.add(address)
+                waiting.append(address)
+        for address in found:
+            pages += 1
+            if pages > _MOST_PAGES:
+                yield SitemapError(url, f"it lists more than {_MOST_PAGES} pages", transient=True)
+                return
+            yield address
+
+
+def _read(url: str, fetcher: Fetcher) -> tuple[list[str], list[str]]:
+    """Return the page addresses and the sitemap addresses that one file lists."""
+    try:
+        body, content_type = _fetch(url, fetcher)
+    except FetchError as error:
+        raise SitemapError(url, str(error), transient=error.transient) from error
+    if body[:2] == b"\x1f\x8b":
+        body = _unpacked(url, body)
+    if urlsplit(url).path.endswith((".txt", ".md")) or content_type in ("text/plain", "text/markdown"):
+        text = body.decode("utf-8-sig", "replace")
+        if not text.lstrip().startswith("<"):
+            return [urljoin(url, match[1] or match[2]) for match in _MARKDOWN_LINK.finditer(text)], []
+    return _parse(url, body)
+
+
+def _fetch(url: str, fetcher: Fetcher) -> tuple[bytes, str]:
+    for _ in range(_REDIRECTS + 1):
+        response = fetcher.get(url, max_bytes=_LARGEST)
+        location = response.headers.get("location")
+        if 300 <= response.status < 400 and location:
+            url = urljoin(url, location)
+            continue
+        if response.status != 200:
+            raise FetchError(f"the server answers {response.status}", transient=False)
+        return response.body, response.content_type
+    raise FetchError(f"it redirects more than {_REDIRECTS} times", transient=False)
+
+
+def _unpacked(url: str, body: bytes) -> bytes:
+    stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        unpacked = stream.decompress(body, _LARGEST)
+    except zlib.error as error:
+        raise SitemapError(url, "it is not valid gzip", transient=False) from error
+    if stream.unconsumed_tail:
+        raise SitemapError(url, f"it is larger than {_LARGEST // 1_048_576} MB unpacked", transient=False)
+    return unpacked
+
+
+def _parse(url: str, body: bytes) -> tuple[list[str], list[str]]:
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(body, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise SitemapError(url, f"it is not valid XML: {' '.join(str(error).split())}", transient=False) from error
+    kind = etree.QName(root).localname if isinstance(root.tag, str) else ""
+    if kind not in ("urlset", "sitemapindex"):
+        raise SitemapError(url, f"it is no sitemap: its root is <{kind}>", transient=False)
+    listed = [
+        urljoin(url, place.text.strip())
+        for entry in root
+        for place in entry
+        if isinstance(place.tag, str) and etree.QName(place).localname == "loc" and place.text and place.text.strip()
+    ]
+    return ([], listed) if kind == "sitemapindex" else (listed, [])

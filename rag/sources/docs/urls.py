@@ -1,0 +1,182 @@
+"""Addresses: one spelling for each page, and which pages belong to a source."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
+
+from wcmatch import glob
+
+__all__ = ["Scope", "may_be_page", "normalise", "twins"]
+
+_LONGEST = 2048
+_DEEPEST = 32
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# Parameters that say where a visitor comes from or who they are, never what the page is.
+_TRACKING = re.compile(
+    r"^(utm_\w+|gclid|fbclid|msclkid|mc_[ce]id|_ga|_gl|ref_src|phpsessid|jsessionid|sid|session_?id)$", re.IGNORECASE
+)
+_SESSION_PATH = re.compile(r";jsessionid=[^/?#]*", re.IGNORECASE)
+# The same folder three times in a row is a link that resolves against itself.
+_LOOPING = re.compile(r"(/[^/]+(?:/[^/]+)?)\1{3,}(?=/|$)")
+_NO_PAGE = re.compile(
+    r"\.(?:png|jpe?g|gif|svg|webp|avif|ico|bmp|tiff?|mp3|mp4|webm|ogg|wav|avi|mov|pdf|ps|eps|epub|mobi|zip|gz|tgz|bz2|xz|"
+    r"zst|7z|rar|tar|whl|jar|deb|rpm|dmg|exe|msi|iso|bin|css|m?js|map|jsonl?|ya?ml|toml|xml|rss|atom|csv|tsv|woff2?|ttf|"
+    r"eot|otf|ipynb|py|c|h|cpp|rs|go|java|rb|sh|ps1|sql|txt|patch|diff|asc|sig|inv|wasm|xsd|dtd)$",
+    re.IGNORECASE,
+)
+_GLOB_FLAGS = glob.GLOBSTAR | glob.BRACE | glob.DOTGLOB | glob.FORCEUNIX
+_ENCODED = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
+_INDEX = re.compile(r"(?<=/)index\.html?$")
+_SUFFIX = re.compile(r"\.html?$")
+
+
+@lru_cache(maxsize=65_536)
+def normalise(url: str, base: str = "") -> str | None:
+    """Return the one spelling of an absolute HTTP address, or None for anything else.
+
+    The fragment is dropped, so are tracking and session parameters; the host is lower case, percent-encoding is
+    kept to what needs it, dot segments are resolved, and parameters are sorted.
+
+    :param url: as it stands in a link
+    :param base: what a relative link is relative to
+    """
+    url = url.strip().replace("\\", "/")
+    try:
+        parts = urlsplit(urljoin(base, url) if base else url)
+        scheme, port = parts.scheme.lower(), parts.port
+        host = (parts.hostname or "").rstrip(".").encode("idna").decode() if parts.hostname else ""
+    except (ValueError, UnicodeError):
+        return None
+    if scheme not in _DEFAULT_PORTS or not host:
+        return None
+    netloc = f"[{host}]" if ":" in host else host
+    if port and port != _DEFAULT_PORTS[scheme]:
+        netloc = f"{netloc}:{port}"
+    clean = urlunsplit((scheme, netloc, _path(parts.path), _query(parts.query), ""))
+    return clean if len(clean) <= _LONGEST else None
+
+
+def _path(path: str) -> str:
+    path = _SESSION_PATH.sub("", path) or "/"
+    path = quote(_ENCODED.sub(_plain, path), safe="/~!$&'()*+,;=:@-._%")
+    path = re.sub(r"%(?![0-9A-F]{2})", "%25", path)
+    if "//" in path or "/." in path:
+        slash = path.endswith(("/", "/.", "/.."))
+        path = "/" + posixpath.normpath(path).lstrip("/")
+        path += "/" if slash and path != "/" else ""
+    return path
+
+
+def _plain(encoded: re.Match[str]) -> str:
+    character = chr(int(encoded[1], 16))
+    return character if character in _UNRESERVED else encoded[0].upper()
+
+
+def _query(query: str) -> str:
+    if not query:
+        return ""
+    pairs = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if not _TRACKING.match(name)]
+    return urlencode(sorted(pairs))
+
+
+def may_be_page(path: str) -> bool:
+    """Return whether an address, its parameters left out, may be a page: pictures, archives and code are not."""
+    return not _NO_PAGE.search(path)
+
+
+def twins(url: str) -> tuple[str, ...]:
+    """Return the other addresses under which servers usually give the same page.
+
+    `…/a/` and `…/a/index.html`; `…/a`, `…/a/` and `…/a.html`.
+    """
+    if "?" in url:
+        return ()
+    if _INDEX.search(url):
+        return (_INDEX.sub("", url),)
+    if url.endswith("/"):
+        return (f"{url}index.html", f"{url}index.htm", url[:-1], f"{url[:-1]}.html")
+    if _SUFFIX.search(url):
+        stem = _SUFFIX.sub("", url)
+        return (stem, f"{stem}/")
+    return (f"{url}/", f"{url}.html")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The pages of a source: under the folder of its start address, as far as the globs let them in.
+
+    :param start: the normalised start address; its folder is its path up to the last slash
+    """
+
+    start: str
+    include: Sequence[str] = ("**",)
+    exclude: Sequence[str] = ()
+    folder: str = field(init=False)
+    _prefix: str = field(init=False)
+    _include: tuple[glob.WcMatcher[str], ...] | None = field(init=False)
+    _exclude: tuple[glob.WcMatcher[str], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.start)
+        folder = parts.path[: parts.path.rfind("/") + 1]
+        object.__setattr__(self, "folder", folder)
+        object.__setattr__(self, "_prefix", urlunsplit((parts.scheme, parts.netloc, folder, "", "")))
+        everything = tuple(self.include) == ("**",)
+        object.__setattr__(self, "_include", None if everything else _compiled(self.include))
+        object.__setattr__(self, "_exclude", _compiled(self.exclude))
+
+    @property
+    def host(self) -> str:
+        """The host of the start address, without a port."""
+        return urlsplit(self.start).hostname or ""
+
+    def link(self, href: str, base: str) -> str | None:
+        """Return the address that a link leads to if it is under the folder, else None.
+
+        A link to the same host that differs only in http or https is taken for the start address's scheme.
+        """
+        if href.startswith(("#", "mailto:", "javascript:", "data:", "tel:")):
+            return None
+        url = normalise(href, base)
+        return self.place(url) if url else None
+
+    def place(self, url: str) -> str | None:
+        """Return a normalised address in the start's scheme if it is under the folder, else None."""
+        if url.startswith(self._prefix):
+            return url
+        scheme, _, rest = self._prefix.partition("://")
+        other = "http" if scheme == "https" else "https"
+        if url.startswith(f"{other}://{rest}"):
+            return f"{scheme}{url[len(other) :]}"
+        return None
+
+    def wants(self, url: str) -> bool:
+        """Return whether the globs let a page under the folder in."""
+        if self._include is None and not self._exclude:
+            return not _is_trap(url)
+        below = urlsplit(url[len(self._prefix) :]).path
+        names = (below,) if below and not below.endswith("/") else (below.rstrip("/") or ".", f"{below}index.html")
+        if self._include is not None and not _any(self._include, names):
+            return False
+        return not _any(self._exclude, names) and not _is_trap(url)
+
+
+def _compiled(patterns: Sequence[str]) -> tuple[glob.WcMatcher[str], ...]:
+    # "*/x.html" is written by people who mean x.html wherever it is, the start folder included.
+    more = [pattern[2:] for pattern in patterns if pattern.startswith("*/")]
+    return tuple(glob.compile(pattern.lstrip("/"), flags=_GLOB_FLAGS) for pattern in (*patterns, *more))
+
+
+def _any(patterns: Sequence[glob.WcMatcher[str]], names: Sequence[str]) -> bool:
+    return any(pattern.match(name) for pattern in patterns for name in names)
+
+
+def _is_trap(url: str) -> bool:
+    return url.count("/") > _DEEPEST or bool(_LOOPING.search(url))

@@ -1,0 +1,96 @@
+"""A scriptable site, a crawler of it, and a consumer that commits what the crawl yields, as ingestion does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from rag.settings import DocsConfig
+from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Unchanged
+from rag.sources.docs import DocsSource, Limits
+from rag.store import DocumentRow, Store
+from tests.servers.docs_site import DocsSite
+
+FAST = Limits(backoff=0.01, timeout=2.0, deadline=3.0, attempts=3)
+
+
+@dataclass
+class Outcome:
+    """What one crawl yielded, by path below the site."""
+
+    changed: dict[str, Changed] = field(default_factory=dict)
+    unchanged: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    checkpoints: int = 0
+    requests: int = 0
+    changes: list[Change] = field(default_factory=list)
+
+    def text(self, path: str) -> str:
+        return self.changed[path].document.text
+
+
+Crawl = Callable[..., Outcome]
+
+
+@pytest.fixture
+def site() -> Iterator[DocsSite]:
+    with DocsSite() as site:
+        yield site
+
+
+@pytest.fixture
+def crawl(site: DocsSite, store: Store) -> Crawl:
+    """Crawl the site from /docs/index.html and commit everything; keyword arguments are the configuration's."""
+
+    def run(*, full: bool = False, start: str = "/docs/index.html", limits: Limits = FAST, **config: object) -> Outcome:
+        settings = {"name": "site", "url": site.url(start), **config}
+        source = DocsSource(DocsConfig(**settings), store, limits=limits)  # type: ignore[arg-type]
+        store.register_source("site", "docs")
+        outcome = Outcome()
+        prefix = f"site:{site.url('')}"
+        try:
+            for change in source.changes(full=full):
+                outcome.changes.append(change)
+                _commit(store, change)
+                match change:
+                    case Changed(document, _):
+                        outcome.changed[document.id_.removeprefix(prefix)] = change
+                    case Unchanged(document_id, _):
+                        outcome.unchanged.append(document_id.removeprefix(prefix))
+                    case Removed(document_id, _):
+                        outcome.removed.append(document_id.removeprefix(prefix))
+                    case Failed(url, error, _):
+                        outcome.failed[url.removeprefix(site.url(""))] = error
+                    case Checkpoint():
+                        outcome.checkpoints += 1
+        finally:
+            outcome.requests = source.requests
+        return outcome
+
+    return run
+
+
+def _commit(store: Store, change: Change) -> None:
+    with store.transaction() as transaction:
+        if isinstance(change, Changed):
+            document, metadata = change.document, change.document.metadata
+            transaction.put_document(
+                DocumentRow(
+                    id=document.id_,
+                    source="site",
+                    kind=metadata["kind"],
+                    url=metadata["url"],
+                    title=metadata["title"],
+                    text=document.text,
+                    metadata=metadata,
+                    hash=document.hash,
+                )
+            )
+        elif isinstance(change, Removed):
+            transaction.delete_document(change.document_id)
+        record = None if isinstance(change, Failed) else change.record
+        if record:
+            record(transaction)

@@ -1,0 +1,127 @@
+"""Pages from a sitemap instead of links."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from rag.errors import SourceError, SourceUnavailable
+from tests.integration.sources.docs.conftest import FAST, Crawl
+from tests.servers.docs_site import DocsSite, html
+
+XML = {"content_type": "application/xml"}
+
+
+def urlset(*urls: str) -> str:
+    places = "".join(f"<url><loc> {url} </loc><lastmod>2024-05-01</lastmod></url>" for url in urls)
+    return f'<?xml version="1.0"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{places}</urlset>'
+
+
+def index(*urls: str) -> str:
+    places = "".join(f"<sitemap><loc>{url}</loc></sitemap>" for url in urls)
+    return f'<sitemapindex xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{places}</sitemapindex>'
+
+
+@pytest.fixture
+def pages(site: DocsSite) -> DocsSite:
+    for name in ("index", "a", "b", "unlisted"):
+        site.put(f"/docs/{name}.html", html(name, links=["unlisted.html"]))
+    site.put("/blog.html", html("Blog"))
+    return site
+
+
+def test_listed_pages_are_read_and_links_not_followed(pages: DocsSite, crawl: Crawl) -> None:
+    listed = [pages.url(path) for path in ("/docs/a.html", "/docs/b.html#x", "/docs/b.html", "/blog.html")]
+    pages.put("/sitemap.xml", urlset(*listed), **XML)
+
+    outcome = crawl(sitemap=pages.url("/sitemap.xml"))
+
+    assert set(outcome.changed) == {"/docs/a.html", "/docs/b.html"}
+
+
+def test_index_files_and_gzip(pages: DocsSite, crawl: Crawl) -> None:
+    pages.put("/sitemap.xml", index(pages.url("/one.xml.gz"), pages.url("/two.xml"), pages.url("/sitemap.xml")), **XML)
+    pages.put("/one.xml.gz", gzip.compress(urlset(pages.url("/docs/a.html")).encode()), content_type="application/gzip")
+    pages.put("/two.xml", urlset(pages.url("/docs/b.html")), **XML)
+
+    outcome = crawl(sitemap=pages.url("/sitemap.xml"))
+
+    assert set(outcome.changed) == {"/docs/a.html", "/docs/b.html"}
+
+
+def test_an_index_leads_to_no_other_host(pages: DocsSite, crawl: Crawl) -> None:
+    pages.put("/sitemap.xml", index("http://169.254.169.254/latest", pages.url("/two.xml")), **XML)
+    pages.put("/two.xml", urlset(pages.url("/docs/b.html")), **XML)
+
+    outcome = crawl(sitemap=pages.url("/sitemap.xml"))
+
+    assert set(outcome.changed) == {"/docs/b.html"}
+    assert not outcome.failed
+
+
+@pytest.mark.parametrize("path", ["/urls.txt", "/llms.txt"])
+def test_plain_lists_and_llms_txt(pages: DocsSite, crawl: Crawl, path: str) -> None:
+    a, b = pages.url("/docs/a.html"), pages.url("/docs/b.html")
+    text = (
+        f"{a}\n{b}\n"
+        if path == "/urls.txt"
+        else f"# Widget\n\n> Docs\n\n## Guides\n\n- [A]({a}): the first\n- [B]({b})\n"
+    )
+    pages.put(path, text, content_type="text/plain")
+
+    assert set(crawl(sitemap=pages.url(path)).changed) == {"/docs/a.html", "/docs/b.html"}
+
+
+def test_a_page_that_leaves_the_sitemap_is_removed(pages: DocsSite, crawl: Crawl) -> None:
+    pages.put("/sitemap.xml", urlset(pages.url("/docs/a.html"), pages.url("/docs/b.html")), **XML)
+    crawl(sitemap=pages.url("/sitemap.xml"))
+    pages.put("/sitemap.xml", urlset(pages.url("/docs/a.html")), **XML)
+
+    outcome = crawl(sitemap=pages.url("/sitemap.xml"))
+
+    assert outcome.removed == ["/docs/b.html"]
+    assert outcome.unchanged == ["/docs/a.html"]
+
+
+def test_a_broken_part_is_reported_and_removes_nothing(pages: DocsSite, crawl: Crawl) -> None:
+    pages.put("/sitemap.xml", index(pages.url("/one.xml"), pages.url("/two.xml")), **XML)
+    pages.put("/one.xml", urlset(pages.url("/docs/a.html")), **XML)
+    pages.put("/two.xml", urlset(pages.url("/docs/b.html")), **XML)
+    crawl(sitemap=pages.url("/sitemap.xml"))
+    pages.put("/two.xml", "<urlset><url><loc>http://", **XML)
+
+    outcome = crawl(sitemap=pages.url("/sitemap.xml"))
+
+    assert outcome.failed["/two.xml"].startswith("it is not valid XML")
+    assert outcome.removed == []
+    assert outcome.unchanged == ["/docs/a.html"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("<urlset><url>", "it is not valid XML"),
+        ("", "it is not valid XML"),
+        ("<html><body>Not found</body></html>", "it is no sitemap: its root is <html>"),
+        (
+            '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><urlset><url><loc>&b;</loc></url></urlset>',
+            "none of them",
+        ),
+        (urlset("https://elsewhere.example/x"), "lists 1 pages, none of them to crawl under the folder"),
+    ],
+)
+def test_a_sitemap_that_is_wrong_says_so(pages: DocsSite, crawl: Crawl, body: str, message: str) -> None:
+    pages.put("/sitemap.xml", body, **XML)
+
+    with pytest.raises(SourceError, match=message) as caught:
+        crawl(sitemap=pages.url("/sitemap.xml"))
+
+    assert "\n" not in str(caught.value)
+
+
+def test_a_sitemap_that_fails_is_unavailable(pages: DocsSite, crawl: Crawl) -> None:
+    pages.fail("/sitemap.xml", 503, times=FAST.attempts)
+
+    with pytest.raises(SourceUnavailable, match=r"sitemap\.xml cannot be read: the server answers 503"):
+        crawl(sitemap=pages.url("/sitemap.xml"))
