@@ -10,6 +10,7 @@ Reading methods borrow a connection each. Writing goes through a `Transaction`:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ __all__ = [
 ]
 
 Vector = NDArray[np.float32]
+
+_UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -518,11 +521,24 @@ def _json(data: Mapping[str, Any]) -> Jsonb:
 
 
 def _dump(value: object) -> str:
-    return storable(json.dumps(value))
+    return json.dumps(_storable_parts(value), ensure_ascii=False)
+
+
+def _storable_parts(value: object) -> object:
+    match value:
+        case str():
+            return storable(value)
+        case dict():
+            return {storable(str(key)): _storable_parts(part) for key, part in value.items()}
+        case list() | tuple():
+            return [_storable_parts(part) for part in value]
+        case _:
+            return value
 
 
 def storable(text: str) -> str:
-    """Return a text without what Postgres cannot store: NUL, as itself or escaped in JSON, and lone surrogates."""
-    if "\x00" in text or "\\u0000" in text:
-        text = text.replace("\x00", "").replace("\\u0000", "")
-    return text.encode("utf-8", "ignore").decode("utf-8")
+    """Return a text without what Postgres cannot store or a terminal would obey.
+
+    That is NUL, lone surrogates, and control characters other than tab and newline.
+    """
+    return _UNSTORABLE.sub("", text)

@@ -38,7 +38,7 @@ CREATE TABLE pages (
 CREATE TABLE github_threads (
     source  text NOT NULL REFERENCES sources ON DELETE CASCADE,
     number  integer NOT NULL,
-    kind    text,                                  -- issue, pull or discussion; null: only a comment has come so far
+    kind    text,                                  -- issue, pull or discussion; null: gets no document (yet)
     data    jsonb,
     pending boolean NOT NULL DEFAULT true,         -- changed since its document was last written
     PRIMARY KEY (source, number)

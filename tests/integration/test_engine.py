@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,17 @@ def engine_with(engine: Engine, **changes: str) -> Engine:
         "RAG_EMBEDDING_MODEL": settings.embedding_model,
     }
     return Engine.open(Settings(**{**values, **changes}))
+
+
+@contextmanager
+def remote_model(engine: Engine) -> Iterator[tuple[Engine, OpenAIServer]]:
+    with (
+        OpenAIServer(dimension=16) as server,
+        engine_with(
+            engine, RAG_EMBEDDING_MODEL="openai/some-model", OPENAI_API_KEY=server.key, OPENAI_BASE_URL=server.url
+        ) as other,
+    ):
+        yield other, server
 
 
 def test_another_embedding_model_is_refused_before_anything_is_written(empty_engine: Engine) -> None:
@@ -70,15 +83,7 @@ def test_an_empty_question_is_refused(empty_engine: Engine, question: str) -> No
 
 def test_switching_the_model_builds_a_second_index_and_fetches_nothing(empty_engine: Engine) -> None:
     empty_engine.ingest(MemorySource(PAGES))
-    with (
-        OpenAIServer(dimension=16) as server,
-        engine_with(
-            empty_engine,
-            RAG_EMBEDDING_MODEL="openai/some-model",
-            OPENAI_API_KEY=server.key,
-            OPENAI_BASE_URL=server.url,
-        ) as other,
-    ):
+    with remote_model(empty_engine) as (other, _):
         new = other.reindex()
         assert (new.embedding_model, new.dimension) == ("openai/some-model", 16)
         assert other.store.index_size(new).chunks == len(PAGES)
@@ -90,27 +95,14 @@ def test_switching_the_model_builds_a_second_index_and_fetches_nothing(empty_eng
 
 def test_an_index_that_is_still_empty_gives_way_to_another_model(empty_engine: Engine) -> None:
     empty_engine.ingest(MemorySource([]))
-    with (
-        OpenAIServer(dimension=16) as server,
-        engine_with(
-            empty_engine, RAG_EMBEDDING_MODEL="openai/some-model", OPENAI_API_KEY=server.key, OPENAI_BASE_URL=server.url
-        ) as other,
-    ):
+    with remote_model(empty_engine) as (other, _):
         assert other.ingest(MemorySource(PAGES)).added == len(PAGES)
         assert other.search("vacuum")[0].title == "vacuum"
 
 
 def test_a_switch_that_fails_leaves_the_old_index_answering(empty_engine: Engine) -> None:
     empty_engine.ingest(MemorySource(PAGES))
-    with (
-        OpenAIServer(dimension=16) as server,
-        engine_with(
-            empty_engine,
-            RAG_EMBEDDING_MODEL="openai/some-model",
-            OPENAI_API_KEY=server.key,
-            OPENAI_BASE_URL=server.url,
-        ) as other,
-    ):
+    with remote_model(empty_engine) as (other, server):
         other.encoder("openai/some-model").dimension  # noqa: B018 - asked once, before the server fails
         server.fail_next(400, times=50)
         with pytest.raises(EmbeddingError):

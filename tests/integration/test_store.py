@@ -66,6 +66,24 @@ def test_what_postgres_cannot_store_is_dropped_from_text(indexed: Store) -> None
     assert "s:3" in indexed.document_hashes("s")
 
 
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("a \x00 b", "a  b"),
+        (r"a literal \u0000", r"a literal \u0000"),
+        ("lone \ud800", "lone "),
+        ("\x1b[31mred\r\n", "[31mred\n"),
+        ("日本 🎉", "日本 🎉"),
+    ],
+)
+def test_json_from_github_is_kept_but_for_what_cannot_be_stored(indexed: Store, sent: str, kept: str) -> None:
+    with indexed.transaction() as transaction:
+        transaction.put_github_thread("s", 1, "issue", {"body": sent, "labels": [sent]})
+    thread = indexed.github_thread("s", 1)
+    assert thread is not None
+    assert thread.data == {"body": kept, "labels": [kept]}
+
+
 def test_pages_come_back_as_they_were_put(indexed: Store) -> None:
     page = Page("http://x/1", '"etag"', None, ("http://x/2",), "s:1")
     with indexed.transaction() as transaction:
