@@ -155,6 +155,8 @@ class _Crawl:
     settled: dict[str, str | None] = field(default_factory=dict)
     held: dict[str, list[_Held]] = field(default_factory=dict)
     redirects: dict[str, str] = field(default_factory=dict)
+    #: how many redirects led to an address
+    hops: dict[str, int] = field(default_factory=dict)
     #: addresses to fetch whatever the server said of them before
     anew: set[str] = field(default_factory=set)
     #: addresses that are documents of their own whatever they call canonical
@@ -342,6 +344,10 @@ class _Crawl:
             return _Failure(str(error), error.transient)
         except NotHtmlError as error:
             return _Failure(str(error), transient=False)
+        except Exception as error:
+            # Pages come from anywhere: one that trips the reader over must not cost the others.
+            log.exception("%s could not be read", url)
+            return _Failure(f"it could not be read ({type(error).__name__})", transient=False)
 
     def _understand(self, url: str, response: Fetched) -> _Outcome:
         status = response.status
@@ -421,30 +427,24 @@ class _Crawl:
 
     def _redirected(self, url: str, target: str) -> Iterator[Change]:
         placed = self.scope.place(target)
-        hops, step = 0, placed
         self.redirects[url] = placed or target
-        while step in self.redirects and hops <= _REDIRECTS:
-            step = self.redirects[step]
-            hops += 1
-        if step == url or hops > _REDIRECTS or self._hops_to(url) > _REDIRECTS:
-            how = "in a circle" if step == url else f"more than {_REDIRECTS} times"
+        hops = self.hops.get(url, 0) + 1
+        if hops > _REDIRECTS or self._is_circle(url):
+            how = f"more than {_REDIRECTS} times" if hops > _REDIRECTS else "in a circle"
             yield from self._failed(url, _Failure(f"it redirects {how}", transient=False))
             return
         if placed:
+            self.hops.setdefault(placed, hops)
             self._enqueue(placed)
         yield from self._nothing(url, KnownPage(url, links=(placed,) if placed else ()))
 
-    def _hops_to(self, url: str) -> int:
-        hops = 0
-        while hops <= _REDIRECTS:
-            before = next(
-                (source for source, target in self.redirects.items() if target == url and source != url), None
-            )
-            if before is None:
-                return hops
-            url = before
-            hops += 1
-        return hops
+    def _is_circle(self, url: str) -> bool:
+        step = self.redirects.get(url)
+        for _ in range(_REDIRECTS):
+            if step is None or step == url:
+                break
+            step = self.redirects.get(step)
+        return step == url
 
     def _read(self, url: str, read: _Read) -> Iterator[Change]:
         page = read.page

@@ -579,21 +579,21 @@ class Renderer:
 
     def _emit(self, text: str) -> None:
         """Write a block, with its anchor, inside the lists and quotations that are open."""
-        if self._anchor:
+        begins_item = any(not frame.used and frame.first.strip() not in ("", ">") for frame in self._frames)
+        tight = begins_item and self._after_item
+        first_prefix = "".join(frame.rest if frame.used else frame.first for frame in self._frames)
+        rest_prefix = "".join(frame.rest for frame in self._frames)
+        for frame in self._frames:
+            frame.used = True
+        # An anchor stands on the first line of a block, so an item in the middle of a list has no place for one.
+        if self._anchor and not tight:
             first, newline, rest = text.partition("\n")
             if text.startswith("#") or newline or len(text) > _TERM_LENGTH or text[-1] not in ".:!?,;":
                 text = f"{first} {{#{self._anchor}}}{newline}{rest}"
-            self._anchor = None
-        begins_item = False
-        first_prefix = rest_prefix = ""
-        for frame in self._frames:
-            first_prefix += frame.rest if frame.used else frame.first
-            begins_item = begins_item or (not frame.used and frame.first.strip() not in ("", ">"))
-            rest_prefix += frame.rest
-            frame.used = True
+        self._anchor = None
         if rest_prefix:
             text = first_prefix + text.replace("\n", f"\n{rest_prefix}")
-        self._write(text, tight=begins_item and self._after_item)
+        self._write(text, tight=tight)
         self._after_item = begins_item
 
     def _emit_verbatim(self, text: str) -> None:
@@ -649,16 +649,15 @@ def _collapsed(pieces: Iterable[str]) -> str:
     return "\n".join(line for part in text.split(_BREAK) if (line := " ".join(part.split())))
 
 
-def _visible(element: Element) -> str:
+def _visible(element: Element, depth: int = 0) -> str:
     """Return the text of an element without permalinks and other furniture."""
+    if depth > _DEEPEST:
+        return text_of(element)
     pieces = [element.text or ""]
     for child in element:
-        if (
-            type(child.tag) is str
-            and part_of(child) is not Part.FURNITURE
-            and not (child.tag == "a" and _is_permalink(child))
-        ):
-            pieces.append("\n" if child.tag == "br" else _visible(child))
+        is_link = child.tag == "a" and _is_permalink(child)
+        if not is_link and part_of(child) is not Part.FURNITURE:
+            pieces.append("\n" if child.tag == "br" else _visible(child, depth + 1))
         pieces.append(child.tail or "")
     return "".join(pieces)
 

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from bs4 import BeautifulSoup, Tag
 from bs4.dammit import EncodingDetector
+from bs4.filter import SoupStrainer
 from lxml import etree
 from lxml.etree import _Element as Element
 
@@ -37,6 +39,11 @@ _REFRESH = re.compile(r"^\s*(\d+)[^;,]*[;,]\s*(?:url\s*=\s*)?[\"']?([^\"']+)", r
 _NUMBERED = re.compile(r"^\d+(?:\.\d+)*\.?\s")
 # A page that sends its reader on after so many seconds is a redirect.
 _SOON = 10
+# A head is small and often broken, so BeautifulSoup reads it; it would take five times as long as lxml for the body.
+_HEAD_TAGS = SoupStrainer(["base", "link", "meta", "title"])
+_HEAD_START = re.compile(r"<head\b", re.IGNORECASE)
+_HEAD_END = re.compile(r"</head\s*>|<body\b", re.IGNORECASE)
+_XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*>")
 _IDS = etree.XPath("//@id", smart_strings=False)
 _ANCHORS = etree.XPath("//a/@name", smart_strings=False)
 _LINKS = etree.XPath(
@@ -120,8 +127,9 @@ def read_page(
     :param link: returns the address under the source's folder that (href, base) leads to, or None
     :raises NotHtmlError: the body is no HTML
     """
-    root = _parse(decode(body, charset))
-    head = _head(root, url)
+    markup = decode(body, charset)
+    root = _parse(markup)
+    head = _head(markup, url)
     fragments = {*_IDS(root), *_ANCHORS(root)}
     directives = set(re.split(r"[\s,]+", f"{robots.lower()},{head.robots}"))
     noindex = bool(directives & {"noindex", "none"})
@@ -165,23 +173,35 @@ class _Head:
     apart: list[str] = field(default_factory=list)
 
 
-def _head(root: Element, url: str) -> _Head:
+def _head(markup: str, url: str) -> _Head:
+    """Read what stands between <head> and <body>; a page without these tags is read whole."""
+    start = _HEAD_START.search(markup)
+    end = _HEAD_END.search(markup, start.end() if start else 0)
+    # Without the text before <head>: an XML declaration there would make BeautifulSoup warn.
+    part = markup[start.start() if start else 0 : end.start() if end else len(markup)]
     head = _Head(url)
-    for element in root.iter("base", "link", "meta", "title"):
-        if element.tag == "base":
-            head.base = normalise(element.get("href") or "", url) or url
-        elif element.tag == "title":
-            head.title = head.title or " ".join(text_of(element).split())
-        elif element.tag == "meta":
-            _read_meta(head, element)
+    if "<" not in part:
+        return head
+    for tag in BeautifulSoup(_XML_DECLARATION.sub("", part), "lxml", parse_only=_HEAD_TAGS).find_all(True):
+        if tag.name == "base":
+            head.base = normalise(_attribute(tag, "href"), url) or url
+        elif tag.name == "title":
+            head.title = head.title or " ".join(tag.get_text().split())
+        elif tag.name == "meta":
+            _read_meta(head, tag)
         else:
-            _read_relation(head, element)
+            _read_relation(head, tag)
     return head
 
 
-def _read_meta(head: _Head, element: Element) -> None:
-    name = (element.get("name") or element.get("property") or element.get("http-equiv") or "").lower()
-    content = element.get("content") or ""
+def _attribute(tag: Tag, name: str) -> str:
+    value = tag.get(name) or ""
+    return value if isinstance(value, str) else " ".join(value)
+
+
+def _read_meta(head: _Head, tag: Tag) -> None:
+    name = (_attribute(tag, "name") or _attribute(tag, "property") or _attribute(tag, "http-equiv")).lower()
+    content = _attribute(tag, "content")
     if name in ("robots", "support-engine"):
         head.robots += f",{content.lower()}"
     elif name == "refresh" and (match := _REFRESH.match(content)) and int(match[1][:4]) <= _SOON:
@@ -190,14 +210,14 @@ def _read_meta(head: _Head, element: Element) -> None:
         head.site = head.site or content.strip()
 
 
-def _read_relation(head: _Head, element: Element) -> None:
-    relations = (element.get("rel") or "").lower().split()
-    href = element.get("href") or ""
+def _read_relation(head: _Head, tag: Tag) -> None:
+    relations = _attribute(tag, "rel").lower().split()
+    href = _attribute(tag, "href")
     if "canonical" in relations:
         head.canonical = normalise(href, head.base)
     elif "next" in relations or "prev" in relations:
         head.neighbours.append(href)
-    elif "index" in relations or ("search" in relations and "opensearch" not in (element.get("type") or "")):
+    elif "index" in relations or ("search" in relations and "opensearch" not in _attribute(tag, "type")):
         head.apart.append(href)
 
 

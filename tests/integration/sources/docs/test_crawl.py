@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from rag.errors import SourceError, SourceUnavailable
@@ -102,6 +104,18 @@ def test_a_redirect_loop_is_reported_and_the_rest_is_read(site: DocsSite, crawl:
     assert list(outcome.failed.values()) == ["it redirects in a circle"]
 
 
+def test_a_chain_of_redirects_without_end_is_bounded(site: DocsSite, crawl: Crawl) -> None:
+    site.put("/docs/index.html", html("Start", links=["r/0", "a.html"]))
+    for n in range(100):
+        site.redirect(f"/docs/r/{n}", f"/docs/r/{n + 1}", status=302)
+    site.put("/docs/a.html", html("A"))
+
+    outcome = crawl()
+
+    assert set(outcome.changed) == {"/docs/index.html", "/docs/a.html"}
+    assert list(outcome.failed.values()) == ["it redirects more than 10 times"]
+
+
 def test_a_meta_refresh_is_a_redirect(site: DocsSite, crawl: Crawl) -> None:
     refresh = '<meta http-equiv="refresh" content="0; url=guide/">'
     site.put("/docs/index.html", html("Redirecting", head=refresh))
@@ -186,9 +200,8 @@ def test_crawl_delay_of_robots_txt_is_kept(site: DocsSite, crawl: Crawl) -> None
     site.put("/docs/index.html", html("Start", links=["a.html", "b.html", "c.html"]))
     for name in "abc":
         site.put(f"/docs/{name}.html", html(name))
-    import time
-
     started = time.monotonic()
+
     crawl()
 
     assert time.monotonic() - started >= 0.3

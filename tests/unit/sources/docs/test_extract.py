@@ -162,6 +162,13 @@ def test_deep_nesting_keeps_its_text(depth: int) -> None:
 
 
 @pytest.mark.parametrize(
+    "tag", ["span", "h1", "code", "pre", "table><tr><td", "ul><li", "dl><dd", "b", "aside", "a href=x"]
+)
+def test_deep_nesting_of_any_kind_is_read(tag: str) -> None:
+    assert "deep" in read(f"<h2>Title</h2><code>{f'<{tag}>' * 300}deep").text
+
+
+@pytest.mark.parametrize(
     "body",
     [
         "<p>text<table><tr><td><table><tr><td>x",
