@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.citations import SENTENCE_END, passages, words
+from rag.citations import SENTENCE_END, passages, without_markers, words
 from rag.models import SearchResult
 
 __all__ = ["Extractor"]
@@ -90,7 +90,7 @@ def _prior(wanted: set[str], passage: str, result: SearchResult, *, number: int,
 
 def _marked(passage: _Passage) -> str:
     joint = "\n\n" if passage.text.rstrip().endswith(("```", "~~~", "|")) else " "
-    return f"{passage.text}{joint}[{passage.number}]"
+    return f"{without_markers(passage.text)}{joint}[{passage.number}]"
 
 
 def _quotable(text: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.citations import best_quote, cited, keep_known_links, passages, renumber
+from rag.citations import best_quote, cited, keep_known_links, passages, renumber, without_markers
 
 
 def test_markers_are_numbered_in_the_order_they_appear() -> None:
@@ -25,6 +25,12 @@ def test_an_index_in_code_is_no_marker() -> None:
     numbers = cited(answer, range(1, 3))
     assert numbers == [2]
     assert renumber(answer, numbers) == "Take `items[1]` [1].\n\n```py\nx = y[1]\n```"
+
+
+def test_a_footnote_in_a_quoted_passage_is_no_marker() -> None:
+    passage = without_markers("As RFC 8446 [2] says, `a[1]` holds.")
+    assert cited(f"{passage} [3]", range(1, 4)) == [3]
+    assert passage.replace("\u2060", "") == "As RFC 8446 [2] says, `a[1]` holds."
 
 
 def test_links_that_were_not_retrieved_lose_their_target_and_keep_their_words() -> None:
