@@ -29,6 +29,7 @@ def browser(tmp_path: Path) -> Iterator[Chrome]:
     ):
         options.add_argument(flag)
     with Chrome(options=options, service=ChromeService(driver)) as chrome:
+        chrome.implicitly_wait(20)  # seconds; a page may take a moment on a busy machine
         yield chrome
 
 

@@ -1,3 +1,4 @@
+import os
 import pickle
 import subprocess
 import sys
@@ -158,3 +159,16 @@ def test_a_process_loads_only_what_it_uses(model_home: Path, fp32: LocalEncoder,
 
     assert set(eval(result.stdout)) == allowed
     assert result.stderr == ""
+
+
+def test_no_runtime_reports_to_its_maker(model_home: Path, tmp_path: Path):
+    # Their telemetry leaves an identifier in the user's home folder; where there is none, nothing was sent.
+    code = (
+        "from pathlib import Path; from rag.embedding import LocalEncoder\n"
+        f"encoder = LocalEncoder(Path({str(model_home)!r})); encoder.encode_query('x'); encoder.encode(['x'])"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "ORT_"))}
+    environment |= {"HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3])}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+    assert list(tmp_path.rglob("*")) == []
