@@ -1,1 +1,8 @@
-"""Prefect: flows, tasks, retries, schedules and artifacts. No business rules."""
+"""Prefect flows over `rag`: they schedule, retry, cache and record, and hold no rules of their own."""
+
+import os
+
+# Prefect reads these when it is imported, which is after this: nothing is reported to anybody, unless the user's
+# environment says otherwise.
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")

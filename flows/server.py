@@ -36,10 +36,6 @@ _APP = "prefect.server.api.server:create_app"
 _START_TIMEOUT = 180
 _PROBE_TIMEOUT = 5
 
-# Nothing is reported to anybody, unless the user's environment says otherwise.
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-os.environ.setdefault("DO_NOT_TRACK", "1")
-
 
 class ServerProcess:
     """A Prefect server on loopback, as a child process. It is booting when the constructor returns.
