@@ -35,6 +35,9 @@ _APP = "prefect.server.api.server:create_app"
 # The first start in a new PREFECT_HOME runs every migration of Prefect's: 5 to 30 s, by the machine.
 _START_TIMEOUT = 180
 _PROBE_TIMEOUT = 5
+# Once in some twenty first runs a request to a new server on SQLite gets no reply. Prefect asks again, after 60 s by
+# default; on loopback, where an answer takes milliseconds, there is no reason to wait so long.
+_REQUEST_TIMEOUT_SECONDS = 10.0
 
 
 class ServerProcess:
@@ -131,9 +134,11 @@ def connected(server: ServerProcess | None) -> Iterator[None]:
     with _terminable():
         server.wait()
         from prefect.exceptions import TerminationSignal
-        from prefect.settings import PREFECT_API_URL, temporary_settings
+        from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_API_URL, temporary_settings
 
-        with temporary_settings({PREFECT_API_URL: server.api_url}):
+        with temporary_settings(
+            {PREFECT_API_URL: server.api_url, PREFECT_API_REQUEST_TIMEOUT: _REQUEST_TIMEOUT_SECONDS}
+        ):
             try:
                 yield
             except TerminationSignal as terminated:
