@@ -303,29 +303,38 @@ def _import_server() -> Any:  # noqa: ANN401 - the package ships no types for wh
 
 def _start_embedded(data: Path) -> str:
     server_package = _import_server()
-    new = not (data / "PG_VERSION").exists()
-    if new:
-        log.info("setting up the embedded Postgres in %s", data)
+    home = data.parent
     try:
-        data.mkdir(parents=True, exist_ok=True)
-        data.parent.chmod(0o700)
-        server = server_package.get_server(data, cleanup_mode=None)
-        if new:
-            _tune(server)
+        # The mode is set once, here: as root the server's package opens the way to its own user afterwards.
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _interprocess_lock(home / "postgres.lock"):
+            running = _running_dsn(data)
+            if running:
+                return running
+            server = server_package.get_server(data, cleanup_mode=None, start=False)
+            if not (data / "PG_VERSION").exists():
+                log.info("setting up the embedded Postgres in %s", data)
+                server.ensure_pgdata_inited()
+                _tune(data / "postgresql.conf")
+            server.start()
+            return str(server.get_uri())
     except Exception as error:
         # The package lets subprocess, OS and lock errors of many types out.
         raise DatabaseError(
             f"The embedded Postgres in {data} does not start: {_one_line(error)}. Its log is {data / 'log'}."
         ) from error
-    return str(server.get_uri())
 
 
-def _tune(server: Any) -> None:  # noqa: ANN401
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        for name, value in _EMBEDDED_SETTINGS.items():
-            connection.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), value))
-    server.stop()
-    server.start()
+def _interprocess_lock(path: Path) -> Any:  # noqa: ANN401 - untyped, and there wherever the server's package is
+    from fasteners import InterProcessLock  # type: ignore[import-untyped]
+
+    return InterProcessLock(path)
+
+
+def _tune(configuration: Path) -> None:
+    lines = [f"{name} = {value}" for name, value in _EMBEDDED_SETTINGS.items()]
+    with configuration.open("a", encoding="utf-8") as file:
+        file.write("\n".join(["", "# Set by this project when the folder was made.", *lines, ""]))
 
 
 def stop_embedded(home: Path) -> bool:

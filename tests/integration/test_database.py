@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from rag.database import Database, Queries, migrate, sql_folder
+from rag.database import Database, Queries, embedded_dsn, migrate, sql_folder, stop_embedded
 from rag.errors import DatabaseError
 
 QUERIES = Queries(sql_folder() / "queries")
@@ -32,6 +33,26 @@ def test_processes_that_start_at_once_migrate_once(empty_dsn: str) -> None:
     with psycopg.connect(empty_dsn) as connection:
         names = [row[0] for row in connection.execute("SELECT name FROM migrations ORDER BY name")]
     assert names == sorted(path.stem for path in (sql_folder() / "migrations").glob("*.sql"))
+
+
+def test_processes_that_start_the_embedded_server_at_once_share_it() -> None:
+    with tempfile.TemporaryDirectory(prefix="rag-") as folder:
+        home = Path(folder) / "home"
+        code = (
+            "from pathlib import Path; from rag.database import Database\n"
+            f"with Database.open(url=None, home=Path({str(home)!r})) as database: print(database.version()['pgvector'])"
+        )
+        starters = [
+            subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            for _ in range(4)
+        ]
+        said = [starter.communicate() for starter in starters]
+        assert [starter.returncode for starter in starters] == [0] * 4, said
+        assert len({out for out, _ in said}) == 1
+        with psycopg.connect(embedded_dsn(home)) as connection:
+            assert connection.execute("SHOW shared_buffers").fetchone() == ("256MB",)
+        assert stop_embedded(home)
+        assert not stop_embedded(home)
 
 
 def test_a_failing_migration_leaves_nothing_behind(empty_dsn: str, tmp_path: Path) -> None:
