@@ -40,6 +40,8 @@ _BATCH_CHANGES = 200
 _PATIENCE_SECONDS = 2.0
 # Below this, exact search is faster than the index is worth; measured at 384 dimensions.
 _HNSW_FROM = 2_000
+# pgvector's limit; longer vectors are searched exactly, by reading them all.
+_HNSW_MOST_DIMENSIONS = 2_000
 
 
 @dataclass(slots=True)
@@ -108,7 +110,7 @@ class Ingestion:
         # What the source did not mention, it knows to be as it was: that is what its cursor says.
         tally.unchanged += len(known) - len(tally.mentioned & known.keys())
         if tally.chunks_added and self._store.index_size(self._index).chunks >= _HNSW_FROM:
-            self._store.build_hnsw(self._index)
+            self._build_hnsw()
         return report("failed" if tally.errors else "completed")
 
     def reindex(self, *, progress: Callable[[int], None] | None = None) -> int:
@@ -131,8 +133,12 @@ class Ingestion:
             done += len(rows)
             if progress:
                 progress(done)
-        self._store.build_hnsw(self._index)
+        self._build_hnsw()
         return done
+
+    def _build_hnsw(self) -> None:
+        if self._index.dimension <= _HNSW_MOST_DIMENSIONS:
+            self._store.build_hnsw(self._index)
 
     def _commit(self, source: str, batch: Sequence[Change], known: dict[str, str], tally: _Tally) -> None:
         for change in batch:

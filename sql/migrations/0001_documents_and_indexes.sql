@@ -62,7 +62,6 @@ CREATE TABLE embeddings (
     embedding vector NOT NULL,
     PRIMARY KEY (model, content)
 );
-ALTER TABLE embeddings ALTER COLUMN embedding SET STORAGE PLAIN;
 
 -- One row an index: a table data_<name> of chunks with one embedding model, and a table <name>_postings beside it.
 CREATE TABLE indexes (

@@ -28,9 +28,9 @@ def engine_with(engine: Engine, **changes: str) -> Engine:
 
 
 @contextmanager
-def remote_model(engine: Engine) -> Iterator[tuple[Engine, OpenAIServer]]:
+def remote_model(engine: Engine, dimension: int = 16) -> Iterator[tuple[Engine, OpenAIServer]]:
     with (
-        OpenAIServer(dimension=16) as server,
+        OpenAIServer(dimension=dimension) as server,
         engine_with(
             engine, RAG_EMBEDDING_MODEL="openai/some-model", OPENAI_API_KEY=server.key, OPENAI_BASE_URL=server.url
         ) as other,
@@ -97,6 +97,13 @@ def test_an_index_that_is_still_empty_gives_way_to_another_model(empty_engine: E
     empty_engine.ingest(MemorySource([]))
     with remote_model(empty_engine) as (other, _):
         assert other.ingest(MemorySource(PAGES)).added == len(PAGES)
+        assert other.search("vacuum")[0].title == "vacuum"
+
+
+def test_vectors_too_long_for_an_index_are_searched_all_the_same(empty_engine: Engine) -> None:
+    empty_engine.ingest(MemorySource(PAGES))
+    with remote_model(empty_engine, dimension=3072) as (other, _):
+        assert other.reindex().dimension == 3072
         assert other.search("vacuum")[0].title == "vacuum"
 
 

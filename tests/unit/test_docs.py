@@ -2,52 +2,84 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import io
 import re
+import tomllib
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from rag.settings import Settings
+from rag.settings import DocsConfig, GitHubConfig, RepositoryConfig, Settings
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMAND = re.compile(r"python -m ((?:rag|flows)\.\w+)([^`\n|#]*)")
+HANDBOOK = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [
+    page for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *HANDBOOK) if page.exists()
+]
+# `python -m rag.ask "…" --json`, and without `python -m` where an option follows.
+COMMANDS = (
+    re.compile(r"python -m ((?:rag|flows)\.\w+)([^`\n|#]*)"),
+    re.compile(r"(?<![\w.])((?:rag|flows)\.\w+)((?: [\w.]+)* --[^`\n|#]*)"),
+)
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def commands() -> list[tuple[str, str]]:
     found = {
         (module, option)
         for page in PAGES
-        for module, rest in COMMAND.findall(page.read_text())
-        for option in re.findall(r"--[a-z-]+", rest) or [""]
+        for pattern in COMMANDS
+        for module, rest in pattern.findall(page.read_text())
+        for option in re.findall(r"(?<!\S)--[a-z-]+", rest) or [""]
     }
     return sorted(found)
 
 
-@pytest.mark.parametrize(("module", "option"), commands())
-def test_every_command_and_option_exists(module: str, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+@cache
+def help_of(module: str) -> str:
+    """What the command prints for -h, run in this process."""
     name = f"{module}.__main__" if module == "rag.web" else module
-    with pytest.raises(SystemExit):
+    with redirect_stdout(io.StringIO()) as printed, pytest.raises(SystemExit) as left:
         importlib.import_module(name).main(["-h"])
-    shown = capsys.readouterr().out
-    assert f"python -m {module}" in shown
-    assert option in shown
+    assert not left.value.code
+    return printed.getvalue()
+
+
+@pytest.mark.parametrize(("module", "option"), commands())
+def test_every_command_and_option_exists(module: str, option: str) -> None:
+    assert f"python -m {module}" in help_of(module)
+    assert not option or re.search(rf"(?<![\w-]){option}(?![\w-])", help_of(module))
 
 
 def test_every_setting_is_documented_and_no_other() -> None:
-    documented = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs/configure.md").read_text(), re.MULTILINE))
-    assert documented == set(Settings().masked())
+    documented = re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs/configure.md").read_text(), re.MULTILINE)
+    fields = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    assert sorted(documented) == sorted(fields)
+    assert fields == set(Settings(_env_file=None).masked())
 
 
 def test_every_setting_is_in_the_example_file() -> None:
     example = (ROOT / ".env.example").read_text()
-    assert [name for name in Settings().masked() if name not in example] == []
+    assert [name for name in Settings(_env_file=None).masked() if name not in example] == []
+
+
+def test_every_key_of_a_sources_table_is_documented_and_no_other() -> None:
+    text = (ROOT / "docs/sources.md").read_text()
+    tables = [re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE) for part in text.split("| key | default | meaning |")]
+    expected = [
+        [key for key in table.model_fields if key != "kind"] for table in (GitHubConfig, DocsConfig, RepositoryConfig)
+    ]
+    assert tables[1:] == expected
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_code(page)):
         if "://" not in target:
             path, _, fragment = target.partition("#")
             linked = (page.parent / path) if path else page
@@ -55,26 +87,65 @@ def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
             assert not fragment or fragment in anchors(linked), target
 
 
-def anchors(page: Path) -> set[str]:
-    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+@pytest.mark.parametrize("page", HANDBOOK, ids=lambda page: page.name)
+def test_headings_are_unique_within_a_page(page: Path) -> None:
+    assert len(anchors(page)) == len(set(anchors(page)))
+
+
+def without_code(page: Path) -> str:
+    return FENCE.sub("", page.read_text())
+
+
+def anchors(page: Path) -> list[str]:
+    """The fragments of a page, made of its headings as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", without_code(page), re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_python_example_compiles(page: Path) -> None:
-    for code in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
-        compile(code, page.name, "exec")
+def test_every_example_can_be_read(page: Path) -> None:
+    for language, code in FENCE.findall(page.read_text()):
+        if language == "python":
+            compile(code, page.name, "exec")
+        elif language == "toml":
+            tomllib.loads(code)
+
+
+def test_every_error_that_is_explained_is_one_of_the_program() -> None:
+    said = set(strings_of_the_program())
+    missing = [
+        error
+        for error in re.findall(r"^\| (.+?) \|", explanations(), re.MULTILINE)
+        if not any(re.search(".*".join(map(re.escape, error.split("…"))), text) for text in said)
+    ]
+    assert missing == []
+
+
+def explanations() -> str:
+    """The tables under "What errors mean", their heads left out."""
+    text = (ROOT / "docs/operate.md").read_text().partition("## What errors mean")[2]
+    return re.sub(r"^\| it says \|.*\n\|---.*$", "", text, flags=re.MULTILINE)
+
+
+def strings_of_the_program() -> Iterator[str]:
+    """Every string in the code, with an ellipsis for what is filled in."""
+    for path in (*(ROOT / "rag").rglob("*.py"), *(ROOT / "flows").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
 
 
 def test_every_dependency_says_why_it_is_there() -> None:
-    wanted = re.findall(
-        r'^    "([A-Za-z0-9_-]+)[\[<>=]',
-        (ROOT / "pyproject.toml").read_text().partition("[dependency-groups]")[0],
-        re.MULTILINE,
-    )
-    explained = (ROOT / "docs/develop.md").read_text()
-    assert [name for name in wanted if f"| {name} |" not in explained] == []
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    names = [re.match(r"[A-Za-z0-9_-]+", requirement)[0] for requirement in wanted]
+    reasons = (ROOT / "docs/develop.md").read_text().partition("## Why each dependency")[2]
+    explained = re.findall(r"^\| ([A-Za-z0-9_-]+) \|", reasons, re.MULTILINE)
+    assert sorted(names) == sorted(name for name in explained if name != "package")
 
 
 def test_the_sources_example_is_read_as_it_stands() -> None:
-    assert len(Settings(RAG_SOURCES=ROOT / "sources.example.toml").sources) == 3
+    settings = Settings(_env_file=None, RAG_SOURCES=ROOT / "sources.example.toml")
+    assert len(settings.sources) == 3
