@@ -104,7 +104,7 @@ def test_vectors_too_long_for_an_index_are_searched_all_the_same(empty_engine: E
     empty_engine.ingest(MemorySource(PAGES))
     with remote_model(empty_engine, dimension=3072) as (other, _):
         assert other.reindex().dimension == 3072
-        assert other.search("vacuum")[0].title == "vacuum"
+        assert {result.title for result in other.search("vacuum")} == {"backup", "vacuum", "replication"}
 
 
 def test_a_switch_that_fails_leaves_the_old_index_answering(empty_engine: Engine) -> None:

@@ -35,7 +35,7 @@ def browser(tmp_path: Path) -> Iterator[Chrome]:
 
 def test_a_person_asks_and_follows_a_marker_to_its_source(browser: Chrome, address: str) -> None:
     browser.get(address)
-    browser.switch_to.active_element.send_keys("How do I write one database to a file?", Keys.ENTER)
+    browser.find_element(By.ID, "q").send_keys("How do I write one database to a file?", Keys.ENTER)
     assert "pg_dump mydb" in browser.find_element(By.TAG_NAME, "pre").text
     browser.find_element(By.CSS_SELECTOR, "a.marker").click()
     assert browser.current_url.endswith("#source-1")
