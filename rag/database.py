@@ -189,7 +189,9 @@ def _connect(dsn: str) -> Connection:
     try:
         return psycopg.connect(dsn, autocommit=True, connect_timeout=10)
     except psycopg.Error as error:
-        raise DatabaseError(f"Postgres cannot be reached: {_one_line(error)}. Check RAG_DATABASE_URL.") from error
+        # libpq repeats a URL that it cannot read, and with it the password.
+        said = "RAG_DATABASE_URL is no postgresql:// URL" if "://" in str(error) else _one_line(error)
+        raise DatabaseError(f"Postgres cannot be reached: {said.rstrip('?')}. Check RAG_DATABASE_URL.") from None
 
 
 def _configure(connection: Connection, queries: Queries) -> None:
@@ -348,17 +350,21 @@ def stop_embedded(home: Path) -> bool:
 
 def main(arguments: list[str] | None = None) -> int:
     """`python -m rag.database stop`: stop the embedded Postgres."""
-    from rag.settings import load_settings
+    from rag.command import CommandParser, run
 
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m rag.database",
         description="The embedded Postgres starts by itself with the first command and stays up; this stops it.",
-        epilog="environment: RAG_HOME, the folder it lives in",
+        examples=["python -m rag.database stop"],
     )
     parser.add_argument("action", choices=["stop"])
-    parser.parse_args(arguments)
-    settings = load_settings()
-    stopped = stop_embedded(settings.home)
+    return run(parser, _stop, arguments)
+
+
+def _stop(_options: argparse.Namespace) -> int:
+    from rag.settings import load_settings
+
+    stopped = stop_embedded(load_settings().home)
     sys.stderr.write("stopped\n" if stopped else "it was not running\n")
     return 0
 

@@ -292,10 +292,11 @@ class Engine:
         index = self.store.active_index()
         size = self.store.index_size(index) if index else None
         synced = {status.name: status for status in self.store.source_status()}
-        try:
-            configured = {config.name: config.kind for config in self.settings.sources}
-        except ConfigurationError:
-            configured = {}
+        configured = (
+            {config.name: config.kind for config in self.settings.sources}
+            if self.settings.sources_path.exists()
+            else {}
+        )
         names = [*synced, *(name for name in configured if name not in synced)]
         return {
             "database": self.database.version(),
@@ -327,5 +328,6 @@ class Engine:
 
 def _index_name(model: str, *, not_: str = "") -> str:
     """Make a table name of a model's: "local/all-MiniLM-L6-v2" gives "all_minilm_l6_v2"."""
-    name = re.sub(r"[^a-z0-9]+", "_", model.partition("/")[2].lower()).strip("_")[:40] or "chunks"
-    return f"{name}_2" if name == not_ else name
+    provider, _, name = model.partition("/")
+    stem = re.sub(r"[^a-z0-9]+", "_", (name if provider == "local" else model).lower()).strip("_")[:40]
+    return f"{stem}_2" if stem == not_ else stem

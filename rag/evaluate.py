@@ -158,7 +158,7 @@ def _keys(url: str) -> tuple[str, str, str]:
 
 
 def _last_part(url: str) -> str:
-    return urlsplit(url).path.rsplit("/", 1)[-1]
+    return urlsplit(url).path.rstrip("/").rsplit("/", 1)[-1]
 
 
 if __name__ == "__main__":

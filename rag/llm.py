@@ -48,7 +48,8 @@ def open_llm(setting: str, *, api_key: str | None, base_url: str | None) -> LLM 
     return OpenAILike(
         model=name,
         temperature=0.0,
-        api_key=api_key or "ollama",
+        # A key for OpenAI is none of Ollama's business, unless a server was named for both.
+        api_key=(api_key if provider == "openai" or base_url else None) or "unused",
         api_base=base_url or (_OLLAMA_URL if provider == "ollama" else None),
         timeout=_TIMEOUT_SECONDS,
         max_retries=3,

@@ -326,8 +326,11 @@ class Store:
 
     def _rows(self, name: str, values: Mapping[str, object], index: IndexInfo | None = None) -> list[tuple[Any, ...]]:
         tables = IndexTables(index).identifiers if index else None
-        with self._database.connection() as connection:
-            return connection.execute(self._queries.compose(name, tables), values).fetchall()
+        try:
+            with self._database.connection() as connection:
+                return connection.execute(self._queries.compose(name, tables), values).fetchall()
+        except psycopg.Error as error:
+            raise DatabaseError(f"The database does not answer: {' '.join(str(error).split())}") from error
 
     # Sources
 

@@ -17,7 +17,16 @@ from rag.settings import Settings
 from rag.store import Store
 
 # No test may depend on what the developer's own environment or .env says.
-for name in ("RAG_DATABASE_URL", "RAG_SOURCES", "RAG_LLM", "RAG_EMBEDDING_MODEL", "GITHUB_TOKEN", "OPENAI_API_KEY"):
+for name in (
+    "RAG_DATABASE_URL",
+    "RAG_SOURCES",
+    "RAG_LLM",
+    "RAG_EMBEDDING_MODEL",
+    "GITHUB_TOKEN",
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "RAG_GITHUB_API_URL",
+):
     os.environ.pop(name, None)
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -82,6 +82,12 @@ def test_a_server_that_is_not_there_is_one_line_without_the_password() -> None:
     assert "secret" not in str(error.value)
 
 
+def test_a_url_of_another_form_is_one_line_without_the_password() -> None:
+    with pytest.raises(DatabaseError, match="is no postgresql:// URL") as error:
+        Database.open(url="postgresql+psycopg://me:secret@127.0.0.1/none", home=Path("unused"))
+    assert "secret" not in str(error.value)
+
+
 def test_connections_are_shared_and_given_back(database: Database) -> None:
     with database.connection() as one, database.connection() as other:
         assert one is not other
