@@ -6,11 +6,8 @@ A terminal is better served by `python -m rag.ask`, which does without Prefect.
 
 from __future__ import annotations
 
-import hashlib
 import textwrap
 from datetime import timedelta
-from functools import cache
-from pathlib import Path
 from typing import Annotated
 
 from prefect import flow, runtime, task
@@ -19,8 +16,7 @@ from prefect.cache_policies import INPUTS, TASK_SOURCE
 from prefect.tasks import exponential_backoff
 from pydantic import Field
 
-import rag
-from flows.engine import in_thread, shared_engine
+from flows.engine import in_thread, program, shared_engine
 from flows.retries import may_help_to_retry
 from rag.models import Answer
 
@@ -72,7 +68,7 @@ async def answer(
 
     """
     with shared_engine() as engine:
-        made_from = " ".join([await in_thread(engine.index_state), engine.settings.llm, _program()])
+        made_from = " ".join([await in_thread(engine.index_state), engine.settings.llm, program()])
         found = await ask(question, source, top_k, made_from)
     await acreate_markdown_artifact(answer_markdown(found), key="answer", description=question)
     return found
@@ -89,13 +85,3 @@ def answer_markdown(answer: Answer) -> str:
         if answer.answered:
             lines.append(f"   > {' '.join(source.quote.split())}")
     return "\n".join([*lines, "", f"*{answer.llm}, {answer.embedding_model}*"])
-
-
-@cache
-def _program() -> str:
-    """Return a digest of the program: another version may answer otherwise."""
-    package = Path(rag.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted([*package.rglob("*.py"), *package.parent.glob("sql/**/*.sql"), *package.glob("sql/**/*.sql")]):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

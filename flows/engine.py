@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
+from functools import cache
+from pathlib import Path
 from typing import TypeVar
 
+import rag
 from rag.engine import Engine
 from rag.models import SyncReport
 from rag.settings import Settings
 
-__all__ = ["Watcher", "in_thread", "shared_engine", "watched_by", "watcher"]
+__all__ = ["Watcher", "in_thread", "program", "shared_engine", "watched_by", "watcher"]
 
 #: Called with the name of a source, and a report so far or a sentence.
 Watcher = Callable[[str, SyncReport | str], None]
@@ -95,3 +99,13 @@ def watched_by(watch: Watcher) -> Iterator[None]:
 def watcher() -> Watcher:
     """Return who watches."""
     return _watcher.get()
+
+
+@cache
+def program() -> str:
+    """Return a digest of the program: what another version has made is no result of this one."""
+    package = Path(rag.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted([*package.rglob("*.py"), *package.parent.glob("sql/**/*.sql"), *package.glob("sql/**/*.sql")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

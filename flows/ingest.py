@@ -50,7 +50,7 @@ _SECONDS_APART = 0.2
     retry_condition_fn=may_help_to_retry,
     persist_result=False,
 )
-async def sync_source(name: str, full: bool = False) -> SyncReport:
+async def sync_source(name: str, full: bool = False, accept_removals: bool = False) -> SyncReport:
     """Sync one source; a thread does the work, so that others go on meanwhile."""
     watch = watcher()
     stop = threading.Event()
@@ -62,7 +62,7 @@ async def sync_source(name: str, full: bool = False) -> SyncReport:
 
     def sync() -> SyncReport:
         with shared_engine() as engine:
-            return engine.sync(name, full=full, progress=report_progress)
+            return engine.sync(name, full=full, accept_removals=accept_removals, progress=report_progress)
 
     try:
         return await in_thread(sync)
@@ -74,7 +74,7 @@ async def sync_source(name: str, full: bool = False) -> SyncReport:
 
 
 @flow(name="ingest-source", flow_run_name="ingest {name}", persist_result=False)
-async def ingest_source(name: str, full: bool = False) -> SyncReport | State[Any]:
+async def ingest_source(name: str, full: bool = False, accept_removals: bool = False) -> SyncReport | State[Any]:
     """Bring the index in line with one source.
 
     New and changed documents are cut, embedded and written; deleted ones are removed. The table artifact of the run
@@ -84,10 +84,12 @@ async def ingest_source(name: str, full: bool = False) -> SyncReport | State[Any
     Args:
         name: The source's name in sources.toml.
         full: Read the whole source again and remove what is gone, instead of only what changed.
+        accept_removals: Remove what is gone even if that is most of the source. Without it a run that would do so
+            removes nothing and fails.
 
     """
     try:
-        report = await sync_source(name, full)
+        report = await sync_source(name, full, accept_removals)
     except RagError as error:
         problem = str(error)
         report = await in_thread(lambda: _broken_off(name, problem))
@@ -100,17 +102,22 @@ async def ingest_source(name: str, full: bool = False) -> SyncReport | State[Any
 
 
 @flow(name="ingest", flow_run_name="ingest", persist_result=False)
-async def ingest(names: list[str] | None = None, full: bool = False) -> list[SyncReport] | State[Any]:
+async def ingest(
+    names: list[str] | None = None, full: bool = False, accept_removals: bool = False
+) -> list[SyncReport] | State[Any]:
     """Bring the index in line with several sources at once; one that fails stops no other.
 
     Args:
         names: Names of sources in sources.toml; all of them, if none.
         full: Read the sources in full and remove what is gone, instead of only what changed.
+        accept_removals: Remove what is gone even if that is most of a source.
 
     """
     with shared_engine() as engine:
         chosen = names or [source.name for source in engine.settings.sources]
-        states = await asyncio.gather(*(_begin(name, full, position) for position, name in enumerate(chosen)))
+        states = await asyncio.gather(
+            *(_begin(name, full, accept_removals, position) for position, name in enumerate(chosen))
+        )
         reports = [await _report(name, state) for name, state in zip(chosen, states, strict=True)]
     failed = [report.name for report in reports if report.state == "failed"]
     if failed:
@@ -118,9 +125,9 @@ async def ingest(names: list[str] | None = None, full: bool = False) -> list[Syn
     return reports
 
 
-async def _begin(name: str, full: bool, position: int) -> State[Any]:
+async def _begin(name: str, full: bool, accept_removals: bool, position: int) -> State[Any]:
     await asyncio.sleep(position * _SECONDS_APART)
-    return await ingest_source(name, full, return_state=True)
+    return await ingest_source(name, full, accept_removals, return_state=True)
 
 
 async def _report(name: str, state: State[Any]) -> SyncReport:
@@ -174,6 +181,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="a source in sources.toml; all of them, if none")
     parser.add_argument("--full", action="store_true", help="read everything again and remove what is gone")
+    parser.add_argument(
+        "--accept-removals", action="store_true", help="remove what is gone even if that is most of a source"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return run(parser, _ingest, arguments)
 
@@ -187,7 +197,7 @@ def _ingest(options: argparse.Namespace) -> int:
     with server or nullcontext(), shared_engine(settings):
         import_module("rag.ingestion")  # takes a second, in which the server boots
         with connected(server), show_progress(console, names) as watch, watched_by(watch):
-            reports = asyncio.run(run_ingest(names, full=options.full))
+            reports = asyncio.run(run_ingest(names, full=options.full, accept_removals=options.accept_removals))
     if options.json:
         json.dump({"sources": [report.to_json() for report in reports]}, sys.stdout, ensure_ascii=False)
         sys.stdout.write("\n")
@@ -196,9 +206,9 @@ def _ingest(options: argparse.Namespace) -> int:
     return 1 if any(report.state == "failed" for report in reports) else 0
 
 
-async def run_ingest(names: list[str], *, full: bool = False) -> list[SyncReport]:
+async def run_ingest(names: list[str], *, full: bool = False, accept_removals: bool = False) -> list[SyncReport]:
     """Run the flow and return its reports, of failed sources as well."""
-    state = await ingest(names, full, return_state=True)
+    state = await ingest(names, full, accept_removals, return_state=True)
     result = await state.aresult(raise_on_failure=False)
     if isinstance(result, BaseException):
         raise result

@@ -134,11 +134,8 @@ def connected(server: ServerProcess | None) -> Iterator[None]:
     with _terminable():
         server.wait()
         from prefect.exceptions import TerminationSignal
-        from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_API_URL, temporary_settings
 
-        with temporary_settings(
-            {PREFECT_API_URL: server.api_url, PREFECT_API_REQUEST_TIMEOUT: _REQUEST_TIMEOUT_SECONDS}
-        ):
+        with _settings(PREFECT_API_URL=server.api_url, PREFECT_API_REQUEST_TIMEOUT=str(_REQUEST_TIMEOUT_SECONDS)):
             try:
                 yield
             except TerminationSignal as terminated:
@@ -188,6 +185,29 @@ def _answers(api_url: str, *, timeout: float) -> bool:
         return False
     # One that asks for credentials first is up: Prefect's client brings them.
     return response.status_code < 500 and response.status_code != 404
+
+
+@contextmanager
+def _settings(**values: str) -> Iterator[None]:
+    """Set settings of Prefect's for the whole process.
+
+    Not `temporary_settings`, which hold for one context: the threads that take slots of a concurrency limit have
+    another, would find no server there, and would start one.
+    """
+    from prefect.context import refresh_global_settings_context
+
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    refresh_global_settings_context()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        refresh_global_settings_context()
 
 
 @contextmanager

@@ -24,7 +24,8 @@ __all__ = ["CHUNKING", "MarkdownChunker"]
 CHUNKING = "markdown-2"
 
 _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
-_ANCHOR = re.compile(r"[ \t]*\{#([^\s{}]+)\}[ \t]*$")
+_ANCHOR = re.compile(r"""[ \t]*\{#([^\s{}]+)((?:[ \t]+[\w-]+="[^"{}]*")*)[ \t]*\}[ \t]*$""")
+_ATTRIBUTE = re.compile(r"""([\w-]+)="([^"]*)\"""")
 # What opens a fence; backticks further on make it inline code.
 _FENCE = re.compile(r"^\s*(`{3,}(?=[^`\n]*(?:\n|$))|~{3,})")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[`*]*[A-Z0-9])|\n")
@@ -43,12 +44,20 @@ _HEADING_SHARE = 0.2
 _RESERVED = 4
 
 
+@dataclass(frozen=True, slots=True)
+class _Anchor:
+    """A place that can be linked to, and what is said of the text below it."""
+
+    fragment: str
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
 @dataclass(slots=True)
 class _Block:
     """A paragraph, list, table or fenced code block: what stays together if it fits."""
 
     text: str
-    anchor: str | None = None
+    anchor: _Anchor | None = None
     tokens: int = 0
 
     @property
@@ -66,7 +75,7 @@ class _Section:
     """What stands under one heading; `path` holds the titles down to it."""
 
     path: tuple[str, ...]
-    anchor: str | None
+    anchor: _Anchor | None
     blocks: list[_Block] = field(default_factory=list)
 
 
@@ -75,8 +84,8 @@ class _Piece:
     """A chunk in the making."""
 
     path: tuple[str, ...]
-    #: (offset in the text, fragment), ascending; the first one, at 0, is where the chunk starts
-    anchors: tuple[tuple[int, str], ...]
+    #: (offset in the text, anchor), ascending; one at 0 is where the chunk starts
+    anchors: tuple[tuple[int, _Anchor], ...]
     text: str
 
 
@@ -85,7 +94,8 @@ class MarkdownChunker(NodeParser):
 
     Documents carry `url` and `title` in their metadata, as those of `rag.sources` do. Nodes inherit the metadata
     and add `heading`, the path of titles; only that is embedded along with the text. A chunk that runs over several
-    anchors lists them in `anchors`, as [offset in the text, fragment].
+    anchors lists them in `anchors`, as [offset in the text, fragment], and the attributes of its anchors in
+    `passages`, as [offset, {attribute: value}]; `answer` is the best of their answers, accepted or maintainer.
 
     Example:
         >>> from llama_index.core import Document
@@ -129,26 +139,27 @@ class MarkdownChunker(NodeParser):
         metadata = dict(document.metadata)
         title = str(metadata.get("title", ""))
         base_url = str(metadata.get("url", ""))
-        excluded = [key for key in (*metadata, "anchors") if key != "heading"]
+        excluded = [key for key in metadata if key != "heading"]
         related = RelatedNodeInfo(node_id=document.node_id, hash=document.hash)
         seen: dict[str, int] = {}
         for piece in self._pieces(document.get_content(), title):
             heading = SEPARATOR.join(piece.path)
             digest = hashlib.sha256(f"{heading}\0{piece.text}".encode()).hexdigest()[:16]
             repeat = seen[digest] = seen.get(digest, -1) + 1
+            below = _said_of(piece)
             yield TextNode(
                 id_=f"{document.node_id}#{digest}" + (f"-{repeat}" if repeat else ""),
                 text=piece.text,
                 metadata={
                     **metadata,
-                    "url": f"{base_url}#{piece.anchors[0][1]}"
+                    "url": f"{base_url}#{piece.anchors[0][1].fragment}"
                     if piece.anchors and not piece.anchors[0][0]
                     else base_url,
                     "heading": heading,
-                    **({"anchors": [list(anchor) for anchor in piece.anchors]} if len(piece.anchors) > 1 else {}),
+                    **below,
                 },
-                excluded_embed_metadata_keys=excluded,
-                excluded_llm_metadata_keys=excluded,
+                excluded_embed_metadata_keys=[*excluded, *below],
+                excluded_llm_metadata_keys=[*excluded, *below],
                 metadata_template="{value}",
                 text_template="{metadata_str}\n\n{content}",
                 relationships={NodeRelationship.SOURCE: related},
@@ -261,7 +272,7 @@ class MarkdownChunker(NodeParser):
         units: Sequence[str],
         joint: str,
         room: int,
-        anchor: str | None,
+        anchor: _Anchor | None,
         before: str = "",
         after: str = "",
     ) -> Iterator[_Block]:
@@ -279,7 +290,7 @@ class MarkdownChunker(NodeParser):
         if group:
             yield self._block(before + joint.join(group) + after, anchor)
 
-    def _block(self, text: str, anchor: str | None) -> _Block:
+    def _block(self, text: str, anchor: _Anchor | None) -> _Block:
         text = text.strip("\n")
         return _Block(text, anchor, self._count(text))
 
@@ -295,14 +306,28 @@ class MarkdownChunker(NodeParser):
         yield from self._fit(unit[cut:], room)
 
 
-def _piece(path: tuple[str, ...], anchor: str | None, blocks: Sequence[_Block]) -> _Piece:
+def _piece(path: tuple[str, ...], anchor: _Anchor | None, blocks: Sequence[_Block]) -> _Piece:
     anchors = [(0, anchor)] if anchor else []
     offset = 0
     for block in blocks:
-        if block.anchor and offset:
+        if block.anchor and offset and (not anchors or anchors[-1][1] != block.anchor):
             anchors.append((offset, block.anchor))
         offset += len(block.text) + len(_JOINT)
     return _Piece(path, tuple(anchors), _JOINT.join(block.text for block in blocks))
+
+
+def _said_of(piece: _Piece) -> dict[str, Any]:
+    """Return what a chunk's metadata says beyond its document's: its places, where there are several, and its marks."""
+    said: dict[str, Any] = {}
+    if len(piece.anchors) > 1:
+        said["anchors"] = [[offset, anchor.fragment] for offset, anchor in piece.anchors]
+    passages = [(offset, dict(anchor.attributes)) for offset, anchor in piece.anchors if anchor.attributes]
+    if passages:
+        said["passages"] = [list(passage) for passage in passages]
+        answers = {attributes["answer"] for _, attributes in passages if "answer" in attributes}
+        if answers:
+            said["answer"] = min(answers)  # accepted comes before maintainer
+    return said
 
 
 def _sentences(text: str) -> list[str]:
@@ -312,7 +337,7 @@ def _sentences(text: str) -> list[str]:
 
 
 def _sections(text: str, title: str) -> Iterator[_Section]:
-    path: list[tuple[int, str]] = []
+    path: list[tuple[int, str, _Anchor | None]] = []
     section = _Section((title,) if title else (), None)
     term: _Block | None = None
     for block in _blocks(text):
@@ -327,12 +352,14 @@ def _sections(text: str, title: str) -> Iterator[_Section]:
             continue
         yield _closed(section, term)
         term = None if heading else block
-        path = [(depth, above) for depth, above in path if depth < level]
-        path.append((level, name))
-        titles = [above for _, above in path]
+        path = [above for above in path if above[0] < level]
+        # A heading that cannot be linked to is found below the one that it stands under.
+        anchor = block.anchor or (path[-1][2] if path else None)
+        path.append((level, name, anchor))
+        titles = [above for _, above, _ in path]
         if title and titles[0] != title:
             titles.insert(0, title)
-        section = _Section(tuple(titles), block.anchor)
+        section = _Section(tuple(titles), anchor)
     yield _closed(section, term)
 
 
@@ -375,4 +402,5 @@ def _anchored(lines: list[str]) -> _Block:
     match = _ANCHOR.search(lines[0])
     if not match:
         return _Block("\n".join(lines))
-    return _Block("\n".join([lines[0][: match.start()], *lines[1:]]).strip("\n"), match[1])
+    anchor = _Anchor(match[1], tuple(_ATTRIBUTE.findall(match[2])))
+    return _Block("\n".join([lines[0][: match.start()], *lines[1:]]).strip("\n"), anchor)

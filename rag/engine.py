@@ -13,17 +13,20 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rag.database import Database
 from rag.errors import ConfigurationError, RagError, SourceUnavailable
-from rag.models import Answer, IndexInfo, SearchResult, SyncReport
+from rag.models import Answer, Backfill, IndexInfo, SearchResult, SyncReport, Window
 from rag.settings import DocsConfig, GitHubConfig, Settings, SourceConfig, load_settings
+from rag.sources import MOST_REMOVED
 from rag.store import Store
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rag.embedding import Encoder
     from rag.ingestion import Ingestion, Progress
     from rag.query_engine import SupportQueryEngine
@@ -82,23 +85,29 @@ class Engine:
         known = ", ".join(config.name for config in self.settings.sources) or "none"
         raise ConfigurationError(f"No source is called {name!r} in {self.settings.sources_path}; there are: {known}.")
 
-    def sync(self, name: str, *, full: bool = False, progress: Progress | None = None) -> SyncReport:
+    def sync(
+        self,
+        name: str,
+        *,
+        full: bool = False,
+        accept_removals: bool = False,
+        progress: Progress | None = None,
+    ) -> SyncReport:
         """Bring the index in line with one source.
 
         :param full: read the whole source again and remove what is gone
+        :param accept_removals: remove what is gone even if that is most of the source
         :param progress: called after each batch with the report so far
         :returns: the outcome; its state is "failed" if anything in the source could not be read
         :raises SourceError: the source broke off; what had been committed stays
         """
-        return self.ingest(self._open_source(self.source_config(name)), full=full, progress=progress)
+        source = self._open_source(self.source_config(name), most_removed=1.0 if accept_removals else MOST_REMOVED)
+        return self.ingest(source, full=full, progress=progress)
 
     def ingest(self, source: Source, *, full: bool = False, progress: Progress | None = None) -> SyncReport:
         """Bring the index in line with any source, configured or of your own making; see `sync`."""
         index = self._index_to_write()
-        self.store.register_source(source.name, source.kind)
-        with self.store.locked_source(source.name) as free:
-            if not free:
-                raise SourceUnavailable(f"Another sync of {source.name} is running; wait until it has ended.")
+        with self._locked(source):
             try:
                 report = self._ingestion(index).sync(source, full=full, progress=progress)
             except RagError as error:
@@ -110,6 +119,84 @@ class Engine:
             first = report.errors[0]
             self.store.sync_failed(source.name, f"{report.failed} failed; the first: {first.url}: {first.error}")
         return report
+
+    @contextmanager
+    def _locked(self, source: Source, *, shared: bool = False) -> Iterator[None]:
+        self.store.register_source(source.name, source.kind)
+        with self.store.locked_source(source.name, shared=shared) as free:
+            if not free:
+                raise SourceUnavailable(f"Another sync of {source.name} is running; wait until it has ended.")
+            yield
+
+    def plan_backfill(
+        self, name: str, *, start: datetime | None = None, end: datetime | None = None, days: int = 7
+    ) -> Backfill:
+        """Cut a span of a GitHub source's past into windows, to be read by `backfill_window`, oldest first.
+
+        :param start: the beginning if None
+        :param end: now if None
+        :param days: the length of a window
+        :raises ConfigurationError: the source is none of GitHub's, or the span is empty
+        :raises SourceError: the repository cannot be read
+        """
+        from rag.sources.github import GitHubClient, plan_backfill
+
+        config = self._github_config(name)
+        self.store.register_source(name, config.kind)
+        client = GitHubClient(token=self._github_token, api_url=self.settings.github_api_url)
+        try:
+            return plan_backfill(config, self.store, client, start=start, end=end, days=days)
+        finally:
+            client.close()
+
+    def backfill_window(self, name: str, window: Window, *, progress: Progress | None = None) -> SyncReport:
+        """Read one window of a backfill into the index; several may be read at once, here and on other machines.
+
+        :returns: the outcome; threads that other windows have a part in are left to `finish_backfill`
+        :raises SourceError: GitHub broke off; what had been committed stays
+        """
+        source = self._open_window(name, window)
+        index = self._index_to_write()
+        with self._locked(source, shared=True):
+            return self._ingestion(index).sync(source, partial=True, progress=progress)
+
+    def finish_backfill(self, backfill: Backfill, *, progress: Progress | None = None) -> SyncReport:
+        """Complete a backfill whose windows are all read: write what was left, and bring what came meanwhile.
+
+        :raises SourceError: GitHub broke off; what had been committed stays
+        """
+        from rag.sources.github import finish_backfill
+
+        if finish_backfill(backfill, self.store):
+            return self.sync(backfill.source, progress=progress)
+        source = self._open_window(backfill.source, None)
+        index = self._index_to_write()
+        with self._locked(source):
+            return self._ingestion(index).sync(source, progress=progress)
+
+    def _github_config(self, name: str) -> GitHubConfig:
+        config = self.source_config(name)
+        if not isinstance(config, GitHubConfig):
+            raise ConfigurationError(
+                f"{name} is a {config.kind} source; only a repository on GitHub has a past to read."
+            )
+        return config
+
+    def _open_window(self, name: str, window: Window | None) -> Source:
+        from rag.sources.github import GitHubWindow
+
+        return GitHubWindow(
+            self._github_config(name),
+            self.store,
+            window,
+            token=self._github_token,
+            api_url=self.settings.github_api_url,
+        )
+
+    @property
+    def _github_token(self) -> str | None:
+        token = self.settings.github_token
+        return token.get_secret_value() if token else None
 
     def _ingestion(self, index: IndexInfo) -> Ingestion:
         from rag.chunking import MarkdownChunker
@@ -174,16 +261,16 @@ class Engine:
             raise ConfigurationError(f"The index {active.name} is of {model} already; there is nothing to build.")
         return active
 
-    def _open_source(self, config: SourceConfig) -> Source:
+    def _open_source(self, config: SourceConfig, *, most_removed: float) -> Source:
         if isinstance(config, GitHubConfig):
             from rag.sources.github import GitHubSource
 
-            token = self.settings.github_token
             return GitHubSource(
                 config,
                 self.store,
-                token=token.get_secret_value() if token else None,
+                token=self._github_token,
                 api_url=self.settings.github_api_url,
+                most_removed=most_removed,
             )
         if isinstance(config, DocsConfig):
             from rag.sources.docs import DocsSource

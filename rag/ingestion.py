@@ -55,8 +55,8 @@ class _Tally:
     chunks_added: int = 0
     chunks_deleted: int = 0
     errors: list[Failure] = field(default_factory=list)
-    #: ids of the documents that the source said anything about
-    mentioned: set[str] = field(default_factory=set)
+    #: how many documents that were stored the source said anything about
+    mentioned: int = 0
 
 
 class Ingestion:
@@ -73,16 +73,20 @@ class Ingestion:
         # Its own cache hashes whole batches and its docstore commits apart from the vectors, so neither is used.
         self._pipeline = IngestionPipeline(transformations=[chunker, embedding], disable_cache=True)
 
-    def sync(self, source: Source, *, full: bool = False, progress: Progress | None = None) -> SyncReport:
+    def sync(
+        self, source: Source, *, full: bool = False, partial: bool = False, progress: Progress | None = None
+    ) -> SyncReport:
         """Read what changed in a source and commit it.
 
         :param full: read the whole source again and remove what is gone
+        :param partial: the source is a part of one, a window: what it does not mention is not counted, and the
+            vectors' index is left for the sync that follows the parts
         :returns: the outcome; its state is "failed" if the source broke off or anything in it could not be read
         """
         started = time.monotonic()
         tally = _Tally()
         embedded_before = self._embedding.embedded
-        known = self._store.document_hashes(source.name)
+        before = 0 if partial else self._store.document_count(source.name)
 
         def report(state: Literal["completed", "failed"]) -> SyncReport:
             return SyncReport(
@@ -104,12 +108,12 @@ class Ingestion:
             )
 
         for batch in _read_ahead(source.changes(full=full)):
-            self._commit(source.name, batch, known, tally)
+            self._commit(source.name, batch, tally)
             if progress:
                 progress(report("completed"))
         # What the source did not mention, it knows to be as it was: that is what its cursor says.
-        tally.unchanged += len(known) - len(tally.mentioned & known.keys())
-        if tally.chunks_added and self._store.index_size(self._index).chunks >= _HNSW_FROM:
+        tally.unchanged += max(0, before - tally.mentioned)
+        if not partial and self._store.index_size(self._index).chunks >= _HNSW_FROM:
             self._build_hnsw()
         return report("failed" if tally.errors else "completed")
 
@@ -140,10 +144,12 @@ class Ingestion:
         if self._index.dimension <= _HNSW_MOST_DIMENSIONS:
             self._store.build_hnsw(self._index)
 
-    def _commit(self, source: str, batch: Sequence[Change], known: dict[str, str], tally: _Tally) -> None:
+    def _commit(self, source: str, batch: Sequence[Change], tally: _Tally) -> None:
         for change in batch:
             if isinstance(change, Changed):
                 _make_storable(change.document)
+        known = self._store.known_hashes({document_id for change in batch for document_id in _mentioned(change)})
+        tally.mentioned += len(known)
         changed = {
             change.document.id_: change.document
             for change in batch
@@ -151,7 +157,6 @@ class Ingestion:
         }
         chunks = self._chunks(list(changed.values()))
         for change in batch:
-            tally.mentioned.update(_mentioned(change))
             match change:
                 case Changed(document, record) if document.id_ in changed:
                     rows = chunks.get(document.id_, [])

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 __all__ = [
     "Answer",
+    "Backfill",
     "Evaluation",
     "Failure",
     "IndexInfo",
@@ -18,6 +19,7 @@ __all__ = [
     "Source",
     "SourceStatus",
     "SyncReport",
+    "Window",
     "search_json",
 ]
 
@@ -113,6 +115,26 @@ class SyncReport:
             "seconds": round(self.seconds, 3),
             "errors": [{"url": failure.url, "error": failure.error} for failure in self.errors],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A half-open span of time, [start, end), that a backfill is cut into."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """A span of a GitHub source's past, cut into windows, oldest first."""
+
+    source: str
+    #: the same until it is finished, so that windows which are done can be told after an interruption
+    id: str
+    #: whether the windows reach back to the beginning
+    whole: bool
+    windows: tuple[Window, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ __all__ = [
     "FoundChunk",
     "GitHubComment",
     "GitHubThread",
+    "PendingThread",
     "Store",
     "StoredChunk",
     "Transaction",
@@ -85,20 +86,36 @@ class StoredChunk:
 
 @dataclass(frozen=True, slots=True)
 class GitHubThread:
-    """A staged issue, pull request or discussion, as GitHub sent it."""
+    """A staged issue, pull request or discussion.
+
+    `kind` is issue, pull or discussion, or None for a thread that is not asked for and gets no document.
+    """
 
     number: int
-    kind: str
-    data: dict[str, Any]
+    kind: str | None
+    data: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class GitHubComment:
-    """A staged comment, as GitHub sent it."""
+    """A staged comment."""
 
     kind: str
     id: int
     data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PendingThread:
+    """A thread whose document is to be written, with all that is staged of it as of a revision."""
+
+    number: int
+    kind: str
+    data: dict[str, Any]
+    revision: int
+    comments: Sequence[GitHubComment] = ()
+    #: {"number", "url", "merged_at"} of each merged pull request that says it fixes this issue
+    fixed_by: Sequence[dict[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +152,11 @@ class IndexTables:
     def __init__(self, index: IndexInfo) -> None:
         self.chunks = f"data_{index.name}"
         self.postings = f"{index.name}_postings"
+        self.hnsw = f"{index.name}_hnsw"
         self.identifiers: dict[str, sql.Composable] = {
             "chunks": sql.Identifier(self.chunks),
             "postings": sql.Identifier(self.postings),
-            "hnsw": sql.Identifier(f"{index.name}_hnsw"),
+            "hnsw": sql.Identifier(self.hnsw),
             "dimension": sql.Literal(index.dimension),
         }
 
@@ -178,33 +196,43 @@ class Transaction:
         """Forget a page of a docs source."""
         self._run("delete_page", {"source": source, "url": url})
 
-    def put_github_thread(self, source: str, number: int, kind: str | None, data: Mapping[str, Any]) -> None:
-        """Stage a thread; it becomes pending only if it differs from what is staged.
+    def put_github_threads(self, source: str, threads: Sequence[GitHubThread]) -> None:
+        """Stage threads; each becomes pending only if it differs from what is staged, and is no older.
 
-        :param kind: issue, pull or discussion; None for a thread that is not asked for, and gets no document
+        Issues named in the `fixes` of a thread's data become pending with it.
         """
-        self._run("put_github_thread", {"source": source, "number": number, "kind": kind, "data": _json(data)})
+        latest = {thread.number: thread for thread in threads}
+        rows = [{"number": row.number, "kind": row.kind, "data": row.data} for row in latest.values()]
+        self._stage("put_github_threads", source, rows)
 
-    def put_github_comment(self, source: str, number: int, comment: GitHubComment) -> None:
-        """Stage a comment of thread `number`; the thread becomes pending only if the comment is new or differs."""
-        self._run(
-            "put_github_comment",
-            {
-                "source": source,
-                "number": number,
-                "kind": comment.kind,
-                "id": comment.id,
-                "data": _json(comment.data),
-            },
-        )
+    def put_github_comments(self, source: str, comments: Sequence[tuple[int, GitHubComment]]) -> None:
+        """Stage comments, each with its thread's number; a thread becomes pending only if one is new or differs."""
+        latest = {(comment.kind, comment.id): (number, comment) for number, comment in comments}
+        rows = [
+            {"number": number, "kind": comment.kind, "id": comment.id, "data": comment.data}
+            for number, comment in latest.values()
+        ]
+        self._stage("put_github_comments", source, rows)
 
-    def delete_github_comment(self, source: str, kind: str, comment_id: int) -> None:
-        """Forget a comment that is gone; its thread becomes pending."""
-        self._run("delete_github_comment", {"source": source, "kind": kind, "id": comment_id})
+    def _stage(self, query: str, source: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        if rows:
+            self._run("lock_staging", {"source": source})
+            self._run(query, {"source": source, "rows": Jsonb(rows, dumps=_dump)})
 
-    def settle_github_thread(self, source: str, number: int) -> None:
-        """Note that a thread's document is written."""
-        self._run("settle_github_thread", {"source": source, "number": number})
+    def delete_github_comments(self, source: str, kind: str, ids: Sequence[int]) -> None:
+        """Forget comments that are gone; their threads become pending."""
+        self._run("lock_staging", {"source": source})
+        self._run("delete_github_comments", {"source": source, "kind": kind, "ids": list(ids)})
+
+    def settle_github_thread(self, source: str, number: int, revision: int | None = None) -> bool:
+        """Note that a thread's document is written; if its rows have changed meanwhile, it is pending again.
+
+        :param revision: of the rows that the document was made from; None for those that are staged now
+        :returns: whether this settled it
+        """
+        values = {"source": source, "number": number, "revision": revision}
+        row = self._run("settle_github_thread", values).fetchone()
+        return bool(row and row[0])
 
     def delete_github_thread(self, source: str, number: int) -> None:
         """Forget a thread that is gone, with its comments."""
@@ -340,17 +368,21 @@ class Store:
             connection.execute(self._queries.compose("register_source"), {"name": name, "kind": kind})
 
     @contextmanager
-    def locked_source(self, name: str) -> Iterator[bool]:
-        """Hold the lock that lets one sync of a source run at a time; yield whether it was free."""
+    def locked_source(self, name: str, *, shared: bool = False) -> Iterator[bool]:
+        """Hold the lock that lets one sync of a source run at a time; yield whether it was free.
+
+        :param shared: let others in that share it as well, as the windows of a backfill do
+        """
         values = {"name": name}
+        lock, unlock = ("share_source", "unshare_source") if shared else ("lock_source", "unlock_source")
         with self._database.connection() as connection:
-            row = connection.execute(self._queries.compose("lock_source"), values).fetchone()
+            row = connection.execute(self._queries.compose(lock), values).fetchone()
             locked = bool(row and row[0])
             try:
                 yield locked
             finally:
                 if locked and not connection.closed:
-                    connection.execute(self._queries.compose("unlock_source"), values)
+                    connection.execute(self._queries.compose(unlock), values)
 
     def sync_succeeded(self, name: str) -> None:
         """Note that a source is in line with its origin."""
@@ -384,10 +416,20 @@ class Store:
         rows = self._rows("pages", {"source": source})
         return {row[0]: Page(row[0], row[1], row[2], tuple(row[3]), row[4]) for row in rows}
 
-    def pending_github_threads(self, source: str, *, after: int = 0, limit: int = 500) -> list[int]:
-        """Return numbers above `after` of threads that changed since their document was written."""
+    def pending_github_threads(
+        self, source: str, *, numbers: Sequence[int] | None = None, after: int = 0, limit: int = 100
+    ) -> list[PendingThread]:
+        """Return threads that changed since their document was written, by number from above `after` on.
+
+        :param numbers: only these threads; None for all
+        """
+        wanted = None if numbers is None else list(numbers)
+        values = {"source": source, "numbers": wanted, "after": after, "limit": limit}
         return [
-            row[0] for row in self._rows("pending_github_threads", {"source": source, "after": after, "limit": limit})
+            PendingThread(
+                number, kind, data, revision, [GitHubComment(*comment) for comment in comments or ()], fixed_by or ()
+            )
+            for number, kind, data, revision, comments, fixed_by in self._rows("pending_github_threads", values)
         ]
 
     def github_thread(self, source: str, number: int) -> GitHubThread | None:
@@ -411,20 +453,37 @@ class Store:
         """Return how many issues and pull requests are staged, those that are not asked for included."""
         return int(self._rows("github_thread_count", {"source": source})[0][0])
 
+    def github_discussion_count(self, source: str) -> int:
+        """Return how many discussions are staged."""
+        return int(self._rows("github_discussion_count", {"source": source})[0][0])
+
     def github_threads_by_creation(self, source: str, *, offset: int, limit: int) -> list[int]:
         """Return a page of the numbers of staged issues and pull requests, the oldest thread first."""
         values = {"source": source, "limit": limit, "offset": offset}
         return [row[0] for row in self._rows("github_threads_by_creation", values)]
 
-    def github_thread_numbers(self, source: str) -> dict[int, str]:
-        """Return the staged threads: kind by number."""
-        return dict(self._rows("github_thread_numbers", {"source": source}))
+    def github_thread_numbers(self, source: str, *, after: int = 0, limit: int | None = None) -> dict[int, str]:
+        """Return the staged threads with a number above `after`, in order: kind by number."""
+        return dict(self._rows("github_thread_numbers", {"source": source, "after": after, "limit": limit}))
 
     # Documents
 
     def document_hashes(self, source: str) -> dict[str, str]:
         """Return what is indexed of a source: content hash by document id."""
         return dict(self._rows("document_hashes", {"source": source}))
+
+    def known_hashes(self, documents: Iterable[str]) -> dict[str, str]:
+        """Return the content hashes of those documents that are stored, by id."""
+        return dict(self._rows("known_hashes", {"ids": list(documents)}))
+
+    def document_ids(self, source: str, *, after: str = "", limit: int) -> list[str]:
+        """Return ids of a source's documents above `after`, in order."""
+        values = {"source": source, "after": after, "limit": limit}
+        return [row[0] for row in self._rows("document_ids", values)]
+
+    def document_count(self, source: str) -> int:
+        """Return how many documents of a source are stored."""
+        return int(self._rows("document_count", {"source": source})[0][0])
 
     def cached_embeddings(self, model: str, contents: Iterable[bytes]) -> dict[bytes, Vector]:
         """Return the embeddings that `model` already made of these contents (SHA-256 digests)."""
@@ -515,6 +574,8 @@ class Store:
 
     def build_hnsw(self, index: IndexInfo) -> None:
         """Build the approximate nearest neighbour index, unless it is there."""
+        if self._rows("has_relation", {"name": IndexTables(index).hnsw})[0][0]:
+            return  # without the lock that even IF NOT EXISTS takes
         with self._database.connection() as connection:
             connection.execute(self._queries.compose("create_hnsw", IndexTables(index).identifiers))
 

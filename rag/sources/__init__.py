@@ -5,7 +5,8 @@ commits the change, so what a source remembers and what the index holds can neve
 
 Documents are LlamaIndex `Document`s whose text is Markdown. A heading, or the first line of any other block
 outside a code fence, may end in ` {#fragment}` (the heading attribute of Pandoc and kramdown): chunks below it
-link to `url#fragment`. The chunker strips these marks.
+link to `url#fragment`. Attributes may follow, ` {#fragment author="ann" answer="accepted"}`, which the chunks below
+carry in their metadata. The chunker strips these marks.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
     from rag.store import Transaction
 
-__all__ = ["Change", "Changed", "Checkpoint", "Failed", "Record", "Removed", "Source", "Unchanged"]
+__all__ = ["MOST_REMOVED", "Change", "Changed", "Checkpoint", "Failed", "Record", "Removed", "Source", "Unchanged"]
+
+#: The share of a source's documents that one sync removes unless it is told to remove more: an outage, a redesign or a
+#: slip in the settings must not empty an index.
+MOST_REMOVED = 0.5
 
 Record = Callable[["Transaction"], None]
 

@@ -2,6 +2,18 @@
 -- What is indexed of a source: document ids and their content hashes.
 SELECT id, hash FROM documents WHERE source = %(source)s;
 
+-- name: known_hashes
+-- Content hashes of those of some documents that are stored.
+SELECT id, hash FROM documents WHERE id = ANY(%(ids)s);
+
+-- name: document_ids
+-- Ids of a source's documents, a page of them. An id begins with its source's name, so the primary key has them in order.
+SELECT id FROM documents WHERE source = %(source)s AND id > %(after)s ORDER BY id LIMIT %(limit)s;
+
+-- name: document_count
+-- How many documents of a source are stored.
+SELECT count(*) FROM documents WHERE source = %(source)s;
+
 -- name: document_hash
 -- The content hash of one document.
 SELECT hash FROM documents WHERE id = %(id)s;

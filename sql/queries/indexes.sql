@@ -28,6 +28,10 @@ CREATE TABLE {postings} (
 );
 CREATE UNIQUE INDEX ON {postings} (term, chunk) INCLUDE (frequency, length);
 
+-- name: has_relation
+-- Whether a table or an index is there.
+SELECT to_regclass(quote_ident(%(name)s)) IS NOT NULL;
+
 -- name: create_hnsw
 -- The approximate nearest neighbour index; built once the bulk is in, since building is 20 times faster than inserting.
 CREATE INDEX IF NOT EXISTS {hnsw} ON {chunks} USING hnsw (embedding vector_cosine_ops);

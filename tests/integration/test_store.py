@@ -7,7 +7,7 @@ import pytest
 
 from rag.errors import DatabaseError
 from rag.models import IndexInfo, Page
-from rag.store import ChunkRow, DocumentRow, Store
+from rag.store import ChunkRow, DocumentRow, GitHubThread, Store
 
 INDEX = IndexInfo("minilm", "local/all-MiniLM-L6-v2", 4, "1")
 
@@ -78,7 +78,7 @@ def test_what_postgres_cannot_store_is_dropped_from_text(indexed: Store) -> None
 )
 def test_json_from_github_is_kept_but_for_what_cannot_be_stored(indexed: Store, sent: str, kept: str) -> None:
     with indexed.transaction() as transaction:
-        transaction.put_github_thread("s", 1, "issue", {"body": sent, "labels": [sent]})
+        transaction.put_github_threads("s", [GitHubThread(1, "issue", {"body": sent, "labels": [sent]})])
     thread = indexed.github_thread("s", 1)
     assert thread is not None
     assert thread.data == {"body": kept, "labels": [kept]}

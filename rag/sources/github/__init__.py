@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from rag.sources.github.backfill import GitHubWindow, finish_backfill, plan_backfill
 from rag.sources.github.client import GitHubClient, Patience
 from rag.sources.github.render import render
 from rag.sources.github.sync import GitHubSource
 
-__all__ = ["GitHubClient", "GitHubSource", "Patience", "render"]
+__all__ = [
+    "GitHubClient",
+    "GitHubSource",
+    "GitHubWindow",
+    "Patience",
+    "finish_backfill",
+    "plan_backfill",
+    "render",
+]

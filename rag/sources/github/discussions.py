@@ -10,7 +10,7 @@ from rag.sources.github import rows
 from rag.sources.github.client import GitHubClient
 from rag.store import GitHubComment, GitHubThread
 
-__all__ = ["Discussions"]
+__all__ = ["QUERIES", "Discussions"]
 
 _COMMENT = """
     databaseId url body createdAt updatedAt authorAssociation
@@ -29,6 +29,7 @@ query Discussions($owner: String!, $name: String!, $after: String) {{
     issues {{ totalCount }}
     pullRequests {{ totalCount }}
     discussions(first: 25, after: $after, orderBy: {{field: UPDATED_AT, direction: DESC}}) {{
+      totalCount
       nodes {{
         id number title body url createdAt updatedAt closed closedAt stateReason authorAssociation
         author {{ __typename login }}
@@ -43,6 +44,13 @@ query Discussions($owner: String!, $name: String!, $after: String) {{
   }}
 }}
 """
+_NUMBERS = """
+query Numbers($owner: String!, $name: String!, $after: String) {
+  repository(owner: $owner, name: $name) {
+    discussions(first: 100, after: $after) { nodes { number } pageInfo { hasNextPage endCursor } }
+  }
+}
+"""
 _MORE_COMMENTS = f"""
 query Comments($id: ID!, $after: String) {{
   node(id: $id) {{ ... on Discussion {{ comments(first: 40, after: $after) {{ {_COMMENTS} }} }} }}
@@ -53,6 +61,9 @@ query Replies($id: ID!, $after: String) {{
   node(id: $id) {{ ... on DiscussionComment {{ replies(first: 50, after: $after) {{ {_REPLIES} }} }} }}
 }}
 """
+
+#: Everything that is asked of GitHub's GraphQL API.
+QUERIES = (_LIST, _NUMBERS, _MORE_COMMENTS, _MORE_REPLIES)
 
 Node = Mapping[str, Any]
 
@@ -66,7 +77,8 @@ class Discussions:
     def __init__(self, client: GitHubClient, path: str) -> None:
         self._client = client
         self._owner, self._name = path.split("/")[2:4]
-        #: how many issues and pull requests the repository has, known once discussions are read
+        #: how many discussions there are, and how many issues and pull requests; known once discussions are read
+        self.total: int | None = None
         self.other_threads: int | None = None
 
     def updated_since(self, since: datetime | None) -> Iterator[list[tuple[GitHubThread, list[GitHubComment]]]]:
@@ -81,11 +93,23 @@ class Discussions:
             repository = self._client.graphql(_LIST, variables)["repository"]
             self.other_threads = repository["issues"]["totalCount"] + repository["pullRequests"]["totalCount"]
             found = repository["discussions"]
+            self.total = found["totalCount"]
             nodes = [
                 node for node in found["nodes"] if since is None or datetime.fromisoformat(node["updatedAt"]) >= since
             ]
             yield [(rows.discussion(node), list(self._comments(node))) for node in nodes]
             if len(nodes) < len(found["nodes"]) or not found["pageInfo"]["hasNextPage"]:
+                return
+            after = found["pageInfo"]["endCursor"]
+
+    def numbers(self) -> Iterator[int]:
+        """Yield the numbers of all discussions, a hundred a request."""
+        after: str | None = None
+        while True:
+            variables = {"owner": self._owner, "name": self._name, "after": after}
+            found = self._client.graphql(_NUMBERS, variables)["repository"]["discussions"]
+            yield from (node["number"] for node in found["nodes"])
+            if not found["pageInfo"]["hasNextPage"]:
                 return
             after = found["pageInfo"]["endCursor"]
 

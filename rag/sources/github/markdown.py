@@ -14,7 +14,7 @@ _UNDERLINE = re.compile(r"^ {0,3}(=+|-{2,})[ \t]*$")
 _INDENTED = re.compile(r"^(?: {4}|\t)")
 _NO_PARAGRAPH = re.compile(r"^ {0,3}(?:[>#|]|[-*+] |\d+[.)] |$)")
 #: What the chunker would take for an anchor of ours.
-_ANCHOR = re.compile(r"\{#(?=[^\s{}]+\}[ \t]*$)")
+_ANCHOR = re.compile(r"\{#(?=[^\s{}]+[^{}]*\}[ \t]*$)")
 _COMMENT_OR_CODE = re.compile(
     r"(?P<ticks>`+)(?:(?!(?P=ticks)).)+?(?P=ticks)(?!`)|<!--.*?(?:-->|(?P<open>\Z))", re.DOTALL
 )

@@ -10,11 +10,15 @@ from urllib.parse import urlsplit
 from llama_index.core.schema import Document
 
 from rag.sources.github.markdown import clean, without_quotes_of
-from rag.store import GitHubComment, GitHubThread
+from rag.store import GitHubComment, PendingThread
 
-__all__ = ["document_id", "fixes", "render"]
+__all__ = ["KINDS", "MAINTAINERS", "RENDERING", "document_id", "render"]
 
-_FOLDERS = {"issue": "issues", "pull": "pulls", "discussion": "discussions"}
+#: Part of a source's scope: with another one everything is read and written anew.
+RENDERING = 2
+
+#: Kinds of threads, and what they are called in the settings and in document ids.
+KINDS = {"issue": "issues", "pull": "pulls", "discussion": "discussions"}
 _ASSOCIATIONS = frozenset({"OWNER", "MEMBER", "COLLABORATOR", "CONTRIBUTOR"})
 #: Those whose word on a question counts as the project's.
 MAINTAINERS = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
@@ -22,26 +26,17 @@ MAINTAINERS = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 _BOTS = re.compile(
     r"\[bot\]$|[-_]bot$|-robot$|^(?:codecov-(?:io|commenter)|coveralls|googlebot|claassistant|cla-assistant)$", re.I
 )
-_FIXES = re.compile(r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+#(\d+)\b", re.I)
 
 
 def document_id(source: str, kind: str, number: int) -> str:
     """Return the id of a thread's document: NAME:issues/12, NAME:pulls/12 or NAME:discussions/12."""
-    return f"{source}:{_FOLDERS[kind]}/{number}"
+    return f"{source}:{KINDS[kind]}/{number}"
 
 
-def fixes(body: str) -> list[int]:
-    """Return the numbers of the issues that a pull request says it closes, sorted."""
-    return sorted({int(number) for number in _FIXES.findall(body)})
-
-
-def render(source: str, thread: GitHubThread, comments: Sequence[GitHubComment]) -> Document:
-    """Return the document of a thread.
-
-    :param comments: of every kind, in any order
-    """
+def render(source: str, thread: PendingThread) -> Document:
+    """Return the document of a thread; its comments are of every kind, in any order."""
     data = thread.data
-    people = [comment for comment in comments if not _is_bot(comment.data)]
+    people = [comment for comment in thread.comments if not _is_bot(comment.data)]
     body = clean(data["body"], top=2)
     sections = [body] if body else []
     said = [body]
@@ -59,7 +54,7 @@ def render(source: str, thread: GitHubThread, comments: Sequence[GitHubComment])
     )
 
 
-def _metadata(source: str, thread: GitHubThread, people: Sequence[GitHubComment]) -> dict[str, Any]:
+def _metadata(source: str, thread: PendingThread, people: Sequence[GitHubComment]) -> dict[str, Any]:
     data = thread.data
     metadata: dict[str, Any] = {
         "url": data["html_url"],
@@ -80,7 +75,9 @@ def _metadata(source: str, thread: GitHubThread, people: Sequence[GitHubComment]
     }
     if thread.kind == "pull":
         metadata["merged_at"] = data.get("merged_at")
-        metadata["fixes"] = fixes(data["body"])
+        metadata["fixes"] = data.get("fixes", [])
+    if thread.kind == "issue" and thread.fixed_by:
+        metadata["fixed_by"] = [dict(pull) for pull in thread.fixed_by]
     if thread.kind == "discussion":
         metadata["category"] = data.get("category")
         metadata["answered"] = data.get("answer") is not None
@@ -107,10 +104,10 @@ def _in_order(comments: Sequence[GitHubComment]) -> Iterator[GitHubComment]:
             waiting.extend(reversed(replies.get(comment.id, [])))
 
 
-def _heading(thread: GitHubThread, comment: GitHubComment) -> str:
+def _heading(thread: PendingThread, comment: GitHubComment) -> str:
     data = comment.data
-    level = "##"
-    if thread.kind == "discussion" and comment.id == thread.data.get("answer"):
+    answer = _answer(thread, comment)
+    if answer == "accepted":
         what = "Accepted answer by"
     elif comment.kind == "review_comment":
         what = "Review comment by"
@@ -121,7 +118,21 @@ def _heading(thread: GitHubThread, comment: GitHubComment) -> str:
     association = data["author_association"]
     said = f" ({association.lower()})" if association in _ASSOCIATIONS else ""
     place = f" on {data['path']}" if data.get("path") else ""
-    return f"{level} {what} {data['author']}{said}{place}, {data['created_at'][:10]} {{#{_fragment(comment)}}}"
+    marks = {
+        "author": data["author"],
+        "association": association.lower(),
+        "at": data["created_at"],
+        **({"answer": answer} if answer else {}),
+    }
+    attributes = " ".join(f'{key}="{value}"' for key, value in marks.items())
+    return f"## {what} {data['author']}{said}{place}, {data['created_at'][:10]} {{#{_fragment(comment)} {attributes}}}"
+
+
+def _answer(thread: PendingThread, comment: GitHubComment) -> str | None:
+    """Return how much weight a comment has as an answer: accepted, maintainer, or none."""
+    if thread.kind == "discussion" and comment.id == thread.data.get("answer"):
+        return "accepted"
+    return "maintainer" if comment.data["author_association"] in MAINTAINERS else None
 
 
 def _fragment(comment: GitHubComment) -> str:

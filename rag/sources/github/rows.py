@@ -5,15 +5,34 @@ A row that is read again and means the same is equal to what is staged, whatever
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from rag.store import GitHubComment, GitHubThread
 
-__all__ = ["discussion", "discussion_comment", "issue_comment", "review_comment", "thread", "thread_number"]
+__all__ = [
+    "discussion",
+    "discussion_comment",
+    "fixes",
+    "issue_comment",
+    "review_comment",
+    "thread",
+    "thread_number",
+    "without_text",
+]
 
 Row = Mapping[str, Any]
+
+#: GitHub's closing keywords, before #12, OWNER/NAME#12 or the address of an issue.
+_FIXES = re.compile(
+    r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+"
+    r"(?:(?P<repository>[\w.-]+/[\w.-]+)?#|(?P<address>https?://[^\s/]+/[\w.-]+/[\w.-]+)/issues/)(?P<number>\d{1,9})\b",
+    re.I,
+)
+#: Templates explain the keywords in comments, and programs quote them in code.
+_NOT_SAID = re.compile(r"<!--.*?(?:-->|\Z)|^(`{3,}|~{3,}).*?(?:^\1|\Z)|`[^`\n]*`", re.S | re.M)
 
 
 def thread(row: Row) -> GitHubThread:
@@ -29,7 +48,34 @@ def thread(row: Row) -> GitHubThread:
         "comments": row.get("comments", 0),
         "merged_at": (pull or {}).get("merged_at"),
     }
+    if pull and (numbers := fixes(data["body"], data["html_url"])):
+        data["fixes"] = numbers
     return GitHubThread(row["number"], "pull" if pull else "issue", data)
+
+
+def without_text(thread: GitHubThread) -> GitHubThread:
+    """Return what is kept of a thread that gets no document: its place among the others, and what it fixes."""
+    keys = ("created_at", "updated_at", *(("html_url", "merged_at", "fixes") if "fixes" in thread.data else ()))
+    return GitHubThread(thread.number, None, {key: thread.data[key] for key in keys})
+
+
+def fixes(body: str, html_url: str) -> list[int]:
+    """Return the numbers of the issues that a pull request says it closes, sorted.
+
+    The keywords are those of https://docs.github.com/articles/closing-issues-using-keywords; issues of other
+    repositories do not count.
+
+    :param html_url: the pull request's own address
+    """
+    site = html_url.partition("/pull/")[0].lower()
+    name = "/".join(site.rsplit("/", 2)[-2:])
+    return sorted(
+        {
+            int(found["number"])
+            for found in _FIXES.finditer(_NOT_SAID.sub(" ", body))
+            if (found["repository"] or name).lower() == name and (found["address"] or site).lower() == site
+        }
+    )
 
 
 def issue_comment(row: Row) -> GitHubComment:

@@ -1,0 +1,109 @@
+"""Threads whose rows changed become documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from rag.errors import SourceError
+from rag.sources import Change, Changed, Failed, Removed
+from rag.sources.github import rows
+from rag.sources.github.client import PER_PAGE, Gone
+from rag.sources.github.render import document_id, render
+from rag.sources.github.repository import Repository, listing, time
+from rag.sources.github.staging import replace_comments
+from rag.store import GitHubComment, PendingThread, Transaction
+
+__all__ = ["removed", "rendered"]
+
+_AT_ONCE = 100
+
+
+def rendered(repository: Repository, *, numbers: Sequence[int] | None = None) -> Iterator[Change]:
+    """Yield the documents of the threads whose rows changed since they were last written.
+
+    :param numbers: only of these threads, and only if all that belongs to them is staged; the others stay pending
+    """
+    after = 0
+    while threads := repository.store.pending_github_threads(
+        repository.name, numbers=numbers, after=after, limit=_AT_ONCE
+    ):
+        for thread in threads:
+            kinds = _incomplete(repository, thread)
+            if kinds and numbers is None:
+                yield _completed(repository, thread, kinds)
+            elif not kinds:
+                yield _document(repository, thread)
+        after = threads[-1].number
+
+
+def removed(repository: Repository, number: int, kind: str) -> Removed:
+    """Return the removal of a thread with all that is staged of it."""
+    return Removed(
+        document_id(repository.name, kind, number),
+        lambda transaction: transaction.delete_github_thread(repository.name, number),
+    )
+
+
+def _document(repository: Repository, thread: PendingThread) -> Changed:
+    return Changed(
+        render(repository.name, thread),
+        lambda transaction: _settle(transaction, repository, thread),
+    )
+
+
+def _settle(transaction: Transaction, repository: Repository, thread: PendingThread) -> None:
+    transaction.settle_github_thread(repository.name, thread.number, thread.revision)
+
+
+def _incomplete(repository: Repository, thread: PendingThread) -> list[str]:
+    """Return the kinds of comments that the listings did not bring all of, or of which some are gone.
+
+    GitHub counts a thread's comments, and what was written before `since` is not listed.
+    """
+    if thread.kind == "discussion":
+        return []
+    staged = sum(comment.kind == "issue_comment" for comment in thread.comments)
+    kinds = ["issue_comment"] if staged != thread.data["comments"] else []
+    since, created = repository.config.since, time(thread.data["created_at"])
+    if thread.kind == "pull" and since and created and created < since:
+        kinds.append("review_comment")
+    return kinds
+
+
+def _completed(repository: Repository, thread: PendingThread, kinds: Sequence[str]) -> Change:
+    """Ask for a thread's comments by themselves and return its document."""
+    try:
+        fetched = list(_comments_of(repository, thread, kinds))
+    except Gone:
+        return removed(repository, thread.number, thread.kind)
+    except SourceError as error:
+        if error.retryable:
+            raise
+        return Failed(thread.data["html_url"], str(error), document_id(repository.name, thread.kind, thread.number))
+    others = [comment for comment in thread.comments if comment.kind not in kinds]
+
+    def record(transaction: Transaction) -> None:
+        # Settled first, which locks the row, since staging the comments makes it pending once more.
+        settled = transaction.settle_github_thread(repository.name, thread.number, thread.revision)
+        replace_comments(transaction, repository.store, repository.name, thread.number, fetched, kinds)
+        if settled:
+            transaction.settle_github_thread(repository.name, thread.number)
+
+    return Changed(render(repository.name, replace(thread, comments=[*others, *fetched])), record)
+
+
+def _comments_of(repository: Repository, thread: PendingThread, kinds: Sequence[str]) -> Iterator[GitHubComment]:
+    for kind in kinds:
+        folder, read = {
+            "issue_comment": ("issues", rows.issue_comment),
+            "review_comment": ("pulls", rows.review_comment),
+        }[kind]
+        path = f"{repository.path}/{folder}/{thread.number}/comments"
+        reply = listing(repository.client.get(path, {"per_page": PER_PAGE}))
+        while True:
+            yield from (read(row) for row in reply.data)
+            following = reply.link("next")
+            if following is None:
+                break
+            reply = listing(repository.client.get(following))

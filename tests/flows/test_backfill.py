@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.backfill import LIMIT, backfill, backfill_window, finish
+from flows.sample.github_server import GitHubServer, Request, Response, load_export
+from flows.server import ServerProcess
+from rag.database import Database
+from rag.models import SyncReport
+from rag.store import Store
+from tests.flows.conftest import ROOT, Command
+from tests.flows.prefect_records import artifact
+
+Sources = Callable[..., None]
+
+
+class Refusing(GitHubServer):
+    """Forbids everything from a certain request on, which no retry helps against."""
+
+    refuses_from = 10**9
+
+    def answer(self, request: Request) -> Response:
+        self.asked = getattr(self, "asked", 0) + 1
+        if self.asked >= self.refuses_from:
+            return Response(403, {"message": "Resource not accessible by this token"})
+        return super().answer(request)
+
+
+@pytest.fixture
+def github() -> Iterator[Refusing]:
+    export = load_export(ROOT / "flows" / "sample" / "github.json")
+    with Refusing({"full_name": "example/engine", "issues": export["issues"][:8]}) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    for task in (backfill_window, finish):
+        monkeypatch.setattr(task, "retry_delay_seconds", [0.01, 0.01, 0.01])
+        monkeypatch.setattr(task, "retry_jitter_factor", None)
+
+
+def ran(**span: Any) -> SyncReport:
+    state = asyncio.run(backfill("issues", return_state=True, **span))
+    result = asyncio.run(state.aresult(raise_on_failure=False))
+    assert isinstance(result, SyncReport)
+    return result
+
+
+def windows() -> dict[str, int]:
+    """How many windows the newest table shows in each state."""
+    data = artifact("backfill-issues").data
+    rows = json.loads(data) if isinstance(data, str) else data
+    states = [str(row["state"]).partition(":")[0] for row in rows]
+    return {state: states.count(state) for state in sorted(set(states))}
+
+
+def test_a_backfill_reads_every_window_and_shows_it(
+    prefect_server: ServerProcess, sources: Sources, database: Database, github: Refusing
+) -> None:
+    sources(issues="example/engine")
+
+    report = ran(window=14)
+
+    assert (report.state, report.added, report.chunks_added > 0) == ("completed", 8, True)
+    assert list(windows()) == ["read"]
+    assert len(Store(database).document_hashes("issues")) == 8
+    assert report.requests == github.asked - 1  # the plan's own
+
+
+def test_an_interrupted_backfill_goes_on_where_it_stopped(
+    prefect_server: ServerProcess, sources: Sources, database: Database, github: Refusing
+) -> None:
+    sources(issues="example/engine")
+    github.refuses_from = 20  # a window costs two requests
+    first = ran(window=14)
+    shown = windows()
+    assert first.state == "failed"
+    assert "not accessible" in first.errors[0].error
+    assert shown["read"] >= 4
+    assert shown["waiting"] > 0
+
+    github.refuses_from = 10**9
+    second = ran(window=14)
+
+    assert second.state == "completed"
+    assert windows()["read before"] == shown["read"]
+    assert len(Store(database).document_hashes("issues")) == 8
+
+    again = ran(window=14)
+    assert "read before" not in windows(), "a finished backfill that is asked for again reads everything again"
+    assert again.added == 0
+
+
+def test_the_command_reads_a_span_and_prints_one_object(
+    settings_in_environment: Path, sources: Sources, command: Command, github: Refusing
+) -> None:
+    sources(issues="example/engine")
+    done = command("flows.backfill", "issues", "--start", str(date(2020, 1, 1)), "--window", "3000", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["name"], report["state"], report["documents"]["added"]) == ("issues", "completed", 8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nothing"], "No source is called 'nothing'"),
+        (["issues", "--start", "2030-01-01"], "issues: nothing lies between"),
+        (["issues", "--window", "0"], "--window is a number of days"),
+        (["issues", "--start", "yesterday"], "--start"),
+    ],
+)
+def test_bad_input_gets_one_line(
+    settings_in_environment: Path, sources: Sources, command: Command, github: Refusing, arguments: list[str], said: str
+) -> None:
+    sources(issues="example/engine")
+    done = command("flows.backfill", *arguments)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr.strip().splitlines()[-1]
+
+
+def test_windows_are_read_under_a_limit_that_can_be_changed(prefect_server: ServerProcess, sources: Sources) -> None:
+    from prefect.client.orchestration import get_client
+
+    sources(issues="example/engine")
+    ran(window=3000)
+
+    async def limit() -> tuple[int, int]:
+        async with get_client() as client:
+            found = await client.read_global_concurrency_limit_by_name(LIMIT)
+            return found.limit, found.active_slots
+
+    assert asyncio.run(limit()) == (8, 0)
