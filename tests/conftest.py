@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -73,13 +73,25 @@ def template(server_dsn: str) -> str:
 
 
 @pytest.fixture
-def dsn(server_dsn: str, template: str) -> Iterator[str]:
-    """A fresh, migrated database."""
-    name = f"test_{next(_numbers)}"
+def new_dsn(server_dsn: str, template: str) -> Iterator[Callable[[], str]]:
+    """Make fresh, migrated databases."""
+    names = []
+
+    def make() -> str:
+        names.append(f"test_{next(_numbers)}")
+        connection.execute(f"CREATE DATABASE {names[-1]} TEMPLATE {template}")
+        return _dsn(server_dsn, names[-1])
+
     with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        yield _dsn(server_dsn, name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        yield make
+        for name in names:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def dsn(new_dsn: Callable[[], str]) -> str:
+    """A fresh, migrated database."""
+    return new_dsn()
 
 
 @pytest.fixture

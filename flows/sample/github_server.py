@@ -94,6 +94,7 @@ class GitHubServer:
         self.requests: list[Request] = []
         self._threads: dict[int, Row] = {row["number"]: _copy(row) for row in export["issues"]}
         self._discussions: dict[int, Row] = {row["number"]: _copy(row) for row in export.get("discussions", ())}
+        self._moved: dict[int, Row] = {}
         self._lock = threading.RLock()
         self._sorted: dict[str, list[tuple[str, int, Row]]] = {}
         self._http = Server(("127.0.0.1", port), self.handler)
@@ -156,6 +157,19 @@ class GitHubServer:
         """Delete an issue with its comments."""
         with self._changing():
             del self._threads[number]
+
+    def transfer_issue(self, number: int, full_name: str) -> None:
+        """Move an issue to another repository, which this server does not have; its old address redirects there."""
+        with self._changing():
+            self._moved[number] = {**self._threads.pop(number), "full_name": full_name}
+
+    def convert_issue(self, number: int, *, category: str = "Q&A", at: str | None = None) -> int:
+        """Turn an issue into a discussion; return that one's number."""
+        with self._changing():
+            new = max((*self._threads, *self._discussions)) + 1
+            row = self._threads.pop(number)
+            self._discussions[new] = {**row, "number": new, "category": category, "updated_at": at or _now()}
+            return int(new)
 
     def add_comment(
         self, number: int, body: str, *, at: str | None = None, review: bool = False, **fields: object
@@ -277,9 +291,7 @@ class GitHubServer:
                 (r"/issues/comments$", lambda request, _: self._list(request, "comments")),
                 (r"/issues/(\d+)$", self._issue),
                 (r"/issues/(\d+)/comments$", lambda request, number: self._thread_comments(request, number, False)),
-                (r"/pulls$", lambda request, _: self._list(request, "pulls")),
                 (r"/pulls/comments$", lambda request, _: self._list(request, "review_comments")),
-                (r"/pulls/(\d+)$", self._pull),
                 (r"/pulls/(\d+)/comments$", lambda request, number: self._thread_comments(request, number, True)),
             )
         ]
@@ -310,6 +322,10 @@ class GitHubServer:
         name, rest = match.groups()
         if name.lower() == self.full_name.lower():
             return rest
+        transferred = next((row for row in self._moved.values() if row["full_name"] == name), None)
+        if transferred and rest == f"/issues/{transferred['number']}":
+            row = self._issue_row(transferred)
+            return Response(200, json.loads(json.dumps(row).replace(f"/repos/{self.full_name}", f"/repos/{name}")))
         if name in self.renamed_from:
             url = f"{self.api_url}{by_id}{rest}"
             return Response(301, {"message": "Moved Permanently", "url": url}, {"Location": url})
@@ -320,31 +336,47 @@ class GitHubServer:
     def _repository(self, request: Request, _: int) -> Response:
         owner, name = self.full_name.split("/")
         url = f"{self.api_url}/repos/{self.full_name}"
+        web = f"{self.web_url}/{self.full_name}"
+        threads = self._threads.values()
+        open_threads = sum(row["state"] == "open" for row in threads)
+        updated = max([row["updated_at"] for row in threads], default=_now())
         return Response(
             200,
             {
+                **{f"{what}_url": url + below for what, below in _BELOW_A_REPOSITORY.items()},
+                **dict.fromkeys(_COUNTS, 0),
                 "id": self.repository_id,
                 "node_id": f"R_{self.repository_id}",
                 "name": name,
                 "full_name": self.full_name,
                 "private": bool(self.tokens),
                 "owner": self._user(owner, kind="Organization"),
-                "html_url": f"{self.web_url}/{self.full_name}",
+                "html_url": web,
+                "clone_url": f"{web}.git",
+                "svn_url": web,
+                "git_url": f"git://127.0.0.1/{self.full_name}.git",
+                "ssh_url": f"git@127.0.0.1:{self.full_name}.git",
+                "mirror_url": None,
+                "homepage": None,
                 "description": None,
+                "language": None,
+                "license": None,
                 "fork": False,
                 "url": url,
-                "issues_url": url + "/issues{/number}",
-                "issue_comment_url": url + "/issues/comments{/number}",
-                "pulls_url": url + "/pulls{/number}",
                 "has_issues": self.has_issues,
                 "has_discussions": bool(self._discussions),
+                "has_pages": False,
+                "has_projects": False,
+                "has_wiki": False,
                 "archived": False,
                 "disabled": False,
                 "visibility": "private" if self.tokens else "public",
                 "default_branch": "main",
-                "open_issues_count": sum(row["state"] == "open" for row in self._threads.values()),
-                "created_at": min([row["created_at"] for row in self._threads.values()], default=_now()),
-                "updated_at": max([row["updated_at"] for row in self._threads.values()], default=_now()),
+                "open_issues": open_threads,
+                "open_issues_count": open_threads,
+                "created_at": min([row["created_at"] for row in threads], default=_now()),
+                "updated_at": updated,
+                "pushed_at": updated,
             },
         )
 
@@ -353,15 +385,15 @@ class GitHubServer:
             return Response(410, {"message": "Issues are disabled for this repo", "documentation_url": _DOCS})
         rows = self._by_update(what)
         since = request.query.get("since")
-        if since and what != "pulls":
+        if since:
             rows = rows[bisect.bisect_left(rows, (_normal(since),)) :]
         if request.query.get("sort", "created") != "updated":
             rows = sorted(rows, key=lambda row: (row[2]["created_at"], row[1]))
         state = request.query.get("state", "open")
-        if what in ("issues", "pulls") and state != "all":
+        if what == "issues" and state != "all":
             rows = [row for row in rows if row[2]["state"] == state]
         # Without a sort, comments come in the order of their ids and `direction` is ignored; issues come newest first.
-        by_default = "desc" if what in ("issues", "pulls") else "asc"
+        by_default = "desc" if what == "issues" else "asc"
         if request.query.get("direction" if "sort" in request.query else "", by_default) != "asc":
             rows = rows[::-1]
         return self._page(request, what, [row for _, _, row in rows])
@@ -372,8 +404,6 @@ class GitHubServer:
             threads = self._threads.values()
             if what == "issues":
                 found = [(row["updated_at"], row["number"], row) for row in threads]
-            elif what == "pulls":
-                found = [(row["updated_at"], row["number"], row) for row in threads if "pull_request" in row]
             else:
                 name = "comments_list" if what == "comments" else "review_comments_list"
                 found = [
@@ -390,7 +420,6 @@ class GitHubServer:
         last = max(1, -(-len(rows) // size))
         shape = {
             "issues": self._issue_row,
-            "pulls": self._pull_row,
             "comments": self._comment_row,
             "review_comments": self._review_comment_row,
         }[what]
@@ -410,12 +439,11 @@ class GitHubServer:
         return {"Link": ", ".join(links)} if links else {}
 
     def _issue(self, request: Request, number: int) -> Response:
+        if moved := self._moved.get(number):
+            url = f"{self.api_url}/repos/{moved['full_name']}/issues/{number}"
+            return Response(301, {"message": "Moved Permanently", "url": url}, {"Location": url})
         thread = self._threads.get(number)
         return Response(200, self._issue_row(thread)) if thread else _not_found()
-
-    def _pull(self, request: Request, number: int) -> Response:
-        thread = self._threads.get(number)
-        return Response(200, self._pull_row(thread)) if thread and "pull_request" in thread else _not_found()
 
     def _thread_comments(self, request: Request, number: int, review: bool) -> Response:
         thread = self._threads.get(number)
@@ -472,18 +500,6 @@ class GitHubServer:
                 "merged_at": row["pull_request"].get("merged_at"),
             }
         return issue
-
-    def _pull_row(self, row: Row) -> Row:
-        issue = self._issue_row(row)
-        url = issue["pull_request"]["url"]
-        return {
-            **{key: value for key, value in issue.items() if key not in ("pull_request", "comments", "reactions")},
-            "url": url,
-            "issue_url": issue["url"],
-            "merged_at": row["pull_request"].get("merged_at"),
-            "review_comments_url": url + "/comments",
-            "draft": False,
-        }
 
     def _comment_row(self, row: Row) -> Row:
         thread = row["thread"]
@@ -693,6 +709,49 @@ class GitHubServer:
 
 
 _DOCS = "https://docs.github.com/rest"
+#: What a repository's row links to.
+_BELOW_A_REPOSITORY = {
+    "archive": "/{archive_format}{/ref}",
+    "assignees": "/assignees{/user}",
+    "blobs": "/git/blobs{/sha}",
+    "branches": "/branches{/branch}",
+    "collaborators": "/collaborators{/collaborator}",
+    "comments": "/comments{/number}",
+    "commits": "/commits{/sha}",
+    "compare": "/compare/{base}...{head}",
+    "contents": "/contents/{+path}",
+    "contributors": "/contributors",
+    "deployments": "/deployments",
+    "downloads": "/downloads",
+    "events": "/events",
+    "forks": "/forks",
+    "git_commits": "/git/commits{/sha}",
+    "git_refs": "/git/refs{/sha}",
+    "git_tags": "/git/tags{/sha}",
+    "hooks": "/hooks",
+    "issue_comment": "/issues/comments{/number}",
+    "issue_events": "/issues/events{/number}",
+    "issues": "/issues{/number}",
+    "keys": "/keys{/key_id}",
+    "labels": "/labels{/name}",
+    "languages": "/languages",
+    "merges": "/merges",
+    "milestones": "/milestones{/number}",
+    "notifications": "/notifications{?since,all,participating}",
+    "pulls": "/pulls{/number}",
+    "releases": "/releases{/id}",
+    "stargazers": "/stargazers",
+    "statuses": "/statuses/{sha}",
+    "subscribers": "/subscribers",
+    "subscription": "/subscription",
+    "tags": "/tags",
+    "teams": "/teams",
+    "trees": "/git/trees{/sha}",
+}
+_COUNTS = (
+    *("forks", "forks_count", "network_count", "size", "stargazers_count", "subscribers_count"),
+    *("watchers", "watchers_count"),
+)
 _STYLE = "<style>body{font:16px sans-serif;max-width:50rem;margin:2rem auto}pre{white-space:pre-wrap}</style>"
 
 

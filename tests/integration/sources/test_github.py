@@ -10,12 +10,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from llama_index.core.schema import Document
 
 from flows.sample import github_server
 from flows.sample.github_server import GitHubServer, Response, load_export
-from rag.errors import SourceError, SourceUnavailable
+from rag.errors import ConfigurationError, SourceError, SourceUnavailable
 from rag.settings import GitHubConfig
 from rag.sources import Changed, Checkpoint, Failed, Removed
 from rag.sources.github import GitHubSource, Patience
@@ -473,6 +476,39 @@ def test_a_second_token_takes_over_where_the_first_is_used_up(site: Site, server
     server.next = [Response(403, {"message": "API rate limit exceeded"}, {"Retry-After": "3600"})]
     assert len(site.sync()) == 15
     assert {request.headers["authorization"] for request in server.requests} == {"token first", "token second"}
+
+
+class AppServer(FaultyGitHubServer):
+    """Gives an installation of a GitHub App a token for a JWT that the app's key has signed."""
+
+    public_key: Any = None
+
+    def answer(self, request: Any) -> Response:
+        if request.path == "/app/installations/22/access_tokens":
+            claims = jwt.decode(request.headers["authorization"].split()[1], self.public_key, algorithms=["RS256"])
+            assert str(claims["iss"]) == "11"
+            expires = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+            token = {"token": "ghs_right", "expires_at": expires, "permissions": {}, "repository_selection": "all"}
+            return Response(201, token)
+        return super().answer(request)
+
+
+def test_an_installation_of_a_github_app_reads_a_private_repository(store: Store, tmp_path: Path) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    (tmp_path / "app.pem").write_bytes(pem)
+    with AppServer(load_export(SAMPLE), tokens=("ghs_right",)) as server:
+        server.public_key = key.public_key()
+        site = Site(store, server)
+        site.token = f"app:11:22:{tmp_path / 'app.pem'}"
+        assert len(site.sync()) == 15
+
+
+@pytest.mark.parametrize("token", ["app:11:22:/nowhere.pem", "app:eleven:22:/nowhere.pem", "app:11"])
+def test_a_github_app_that_cannot_be_read_says_what_is_expected(site: Site, token: str) -> None:
+    site.token = token
+    with pytest.raises(ConfigurationError, match="app:APP_ID:INSTALLATION_ID:PATH_OF_PRIVATE_KEY"):
+        site.sync()
 
 
 def test_a_listing_longer_than_the_quota_says_how_long_it_takes(store: Store, caplog: pytest.LogCaptureFixture) -> None:
