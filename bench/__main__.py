@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bench import embedding, retrieval
+from bench import embedding, github, retrieval
 
 if __name__ == "__main__":
-    for bench in (embedding, retrieval):
+    for bench in (embedding, github, retrieval):
         print(f"\n== {bench.__name__}\n")
         bench.main()
