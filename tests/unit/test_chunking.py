@@ -122,3 +122,23 @@ def test_whatever_comes_every_chunk_fits_the_model(blocks: list[str]) -> None:
     for node in cut("\n\n".join(blocks), max_tokens=60, merge_below=10):
         assert count(node.get_content(MetadataMode.EMBED)) <= 60
         assert node.text.strip()
+
+
+def test_a_heading_without_an_anchor_links_to_the_one_above_it() -> None:
+    first, second = cut("## Use {#use}\n\nRead on.\n\n### Daily\n\nAgain.")
+    assert [node.metadata["url"] for node in (first, second)] == ["https://x.org/guide#use"] * 2
+
+
+def test_a_chunk_says_who_said_what_in_it_and_whether_that_is_an_answer() -> None:
+    said = (
+        'It breaks.\n\n## Comment by ann {#c-1 author="ann" association="none"}\n\nSame here.\n\n'
+        '## Comment by bob {#c-2 author="bob" association="member" answer="maintainer"}\n\nSet x.'
+    )
+    [node] = cut(said, merge_below=60)
+    assert node.metadata["passages"] == [
+        [node.text.index("## Comment by ann"), {"author": "ann", "association": "none"}],
+        [node.text.index("## Comment by bob"), {"author": "bob", "association": "member", "answer": "maintainer"}],
+    ]
+    assert node.metadata["answer"] == "maintainer"
+    assert "author=" not in node.text
+    assert node.get_content(MetadataMode.EMBED) == f"Guide\n\n{node.text}"
