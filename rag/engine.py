@@ -275,10 +275,10 @@ class Engine:
         if isinstance(config, DocsConfig):
             from rag.sources.docs import DocsSource
 
-            return DocsSource(config, self.store)
+            return DocsSource(config, self.store, most_removed=most_removed)
         from rag.sources.repository import RepositorySource
 
-        return RepositorySource(config, self.store, self.settings.home)
+        return RepositorySource(config, self.store, self.settings.home, most_removed=most_removed)
 
     # Questions
 

@@ -33,6 +33,8 @@ class Page:
     last_modified: str | None = None
     links: tuple[str, ...] = ()
     document_id: str | None = None
+    #: what the sitemap said of its last change when it was read
+    lastmod: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,7 @@ class Transaction:
                 "last_modified": page.last_modified,
                 "links": list(page.links),
                 "document_id": page.document_id,
+                "lastmod": page.lastmod,
             },
         )
 
@@ -414,7 +415,7 @@ class Store:
     def pages(self, source: str) -> dict[str, Page]:
         """Return what the last crawls remember, by URL."""
         rows = self._rows("pages", {"source": source})
-        return {row[0]: Page(row[0], row[1], row[2], tuple(row[3]), row[4]) for row in rows}
+        return {row[0]: Page(row[0], row[1], row[2], tuple(row[3]), row[4], row[5]) for row in rows}
 
     def pending_github_threads(
         self, source: str, *, numbers: Sequence[int] | None = None, after: int = 0, limit: int = 100

@@ -45,16 +45,17 @@ FROM sources s ORDER BY s.name;
 
 -- name: pages
 -- What the last crawls remember of a docs source.
-SELECT url, etag, last_modified, links, document_id FROM pages WHERE source = %(source)s;
+SELECT url, etag, last_modified, links, document_id, lastmod FROM pages WHERE source = %(source)s;
 
 -- name: put_page
 -- Remember a page; nothing is written where nothing changed.
-INSERT INTO pages AS p (source, url, etag, last_modified, links, document_id)
-VALUES (%(source)s, %(url)s, %(etag)s, %(last_modified)s, %(links)s, %(document_id)s)
+INSERT INTO pages AS p (source, url, etag, last_modified, links, document_id, lastmod)
+VALUES (%(source)s, %(url)s, %(etag)s, %(last_modified)s, %(links)s, %(document_id)s, %(lastmod)s)
 ON CONFLICT (source, url) DO UPDATE SET
-    etag = excluded.etag, last_modified = excluded.last_modified, links = excluded.links, document_id = excluded.document_id
-WHERE (p.etag, p.last_modified, p.links, p.document_id)
-    IS DISTINCT FROM (excluded.etag, excluded.last_modified, excluded.links, excluded.document_id);
+    etag = excluded.etag, last_modified = excluded.last_modified, links = excluded.links,
+    document_id = excluded.document_id, lastmod = excluded.lastmod
+WHERE (p.etag, p.last_modified, p.links, p.document_id, p.lastmod)
+    IS DISTINCT FROM (excluded.etag, excluded.last_modified, excluded.links, excluded.document_id, excluded.lastmod);
 
 -- name: delete_page
 -- Forget a page.

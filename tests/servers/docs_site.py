@@ -48,6 +48,7 @@ class DocsSite:
         self.replies: dict[str, Reply] = {}
         self.requests: list[Request] = []
         self._faults: dict[str, deque[Reply]] = defaultdict(deque)
+        self._markdown: dict[str, Reply] = {}
         self._stopped = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -73,6 +74,10 @@ class DocsSite:
         """Answer `path` with a page."""
         self.replies[path] = Reply(body.encode() if isinstance(body, str) else body, **reply)  # type: ignore[arg-type]
 
+    def negotiate(self, path: str, markdown: str) -> None:
+        """Answer `path` with Markdown where that is what is asked for."""
+        self._markdown[path] = Reply(markdown.encode(), content_type="text/markdown")
+
     def redirect(self, path: str, to: str, status: int = 301) -> None:
         self.replies[path] = Reply(status=status, headers={"Location": to})
 
@@ -91,6 +96,16 @@ class DocsSite:
         """The requests that `path` got."""
         return [request for request in self.requests if request.path == path]
 
+    def pages_asked(self) -> list[str]:
+        """The paths that were asked for as pages: neither robots.txt nor whether there is Markdown."""
+        return [
+            request.path
+            for request in self.requests
+            if request.path != "/robots.txt"
+            and not request.path.endswith(".md")
+            and not request.headers["accept"].startswith("text/markdown")
+        ]
+
     def forget_requests(self) -> None:
         self.requests.clear()
 
@@ -105,7 +120,9 @@ class DocsSite:
 
         return parts
 
-    def _reply(self, path: str) -> Reply:
+    def _reply(self, path: str, accept: str) -> Reply:
+        if accept.startswith("text/markdown") and path in self._markdown:
+            return self._markdown[path]
         if self._faults[path]:
             return self._faults[path].popleft()
         missing = Reply(b"<h1>Not found</h1>", status=404)
@@ -124,7 +141,7 @@ class DocsSite:
             def do_GET(self) -> None:
                 site.requests.append(Request(self.path, {name.lower(): value for name, value in self.headers.items()}))
                 try:
-                    self._answer(site._reply(self.path))
+                    self._answer(site._reply(self.path, self.headers.get("Accept", "")))
                 except (BrokenPipeError, ConnectionResetError):
                     self.close_connection = True
 

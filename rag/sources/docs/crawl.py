@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import queue
+import re
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,12 +20,14 @@ from llama_index.core.schema import Document
 from rag.errors import SourceError, SourceUnavailable
 from rag.models import Page as KnownPage
 from rag.settings import DocsConfig
-from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Unchanged
+from rag.sources import MOST_REMOVED, Change, Changed, Checkpoint, Failed, Record, Removed, Unchanged
+from rag.sources.docs.alternate import MARKDOWN_TYPES, Alternates, markdown_links
 from rag.sources.docs.fetch import Fetched, Fetcher, FetchError, Limits
 from rag.sources.docs.page import EXTRACTION, NotHtmlError, Page, decode, read_page
 from rag.sources.docs.robots import Robots, read_robots
 from rag.sources.docs.sitemap import SitemapError, list_pages
 from rag.sources.docs.urls import Scope, may_be_page, normalise, twins
+from rag.sources.repository.markdown import read_markdown
 
 if TYPE_CHECKING:
     from rag.store import Store, Transaction
@@ -34,14 +37,12 @@ __all__ = ["DocsSource"]
 log = logging.getLogger(__name__)
 
 _HTML = frozenset({"text/html", "application/xhtml+xml", "application/xml", "text/xml", ""})
-_MARKDOWN = frozenset({"text/markdown", "text/x-markdown"})
 _REDIRECTS = 10
 # So many different query strings of one path are followed: beyond it is a calendar or a search form.
 _MOST_VARIANTS = 50
 # So many pages in a row that fail for want of a server are an outage.
 _OUTAGE = 20
-# A crawl that finds less than half of what is known is more likely a broken site than a shrunken one.
-_SHRUNK = 0.5
+# So few pages may go at once, whatever share of the source they are.
 _FEW_PAGES = 10
 
 
@@ -90,6 +91,8 @@ class DocsSource:
 
     :param transport: an httpx transport to use instead of the network
     :param limits: what the crawl may cost
+    :param most_removed: the share of the source's documents, 0 to 1, that one crawl may remove; beyond it nothing is
+        removed and the crawl says so
     """
 
     kind = "docs"
@@ -101,9 +104,11 @@ class DocsSource:
         *,
         transport: httpx.BaseTransport | None = None,
         limits: Limits | None = None,
+        most_removed: float = MOST_REMOVED,
     ) -> None:
         self.name = config.name
         self.requests = 0
+        self._most_removed = most_removed
         self._config = config
         self._store = store
         self._transport = transport
@@ -112,14 +117,14 @@ class DocsSource:
     def changes(self, *, full: bool) -> Iterator[Change]:
         """Crawl the site and yield what changed; pages are fetched as the consumer takes them, not ahead.
 
-        :param full: ask for every page anew, and believe a site that has lost more than half of its pages
+        :param full: ask for every page anew
         :raises SourceUnavailable: the site cannot be reached, or stops answering
         :raises SourceError: the start page is refused, missing or no HTML
         """
         hosts = {urlsplit(url).hostname or "" for url in (self._config.url, self._config.sitemap) if url}
         with Fetcher(trusted=hosts, limits=self._limits, transport=self._transport) as fetcher:
             fetcher.slow_down(self._config.delay)
-            crawl = _Crawl(self._config, self._store, fetcher, full=full)
+            crawl = _Crawl(self._config, self._store, fetcher, full=full, most_removed=self._most_removed)
             try:
                 for change in crawl.run():
                     self.requests = fetcher.requests
@@ -147,6 +152,7 @@ class _Crawl:
     store: Store
     fetcher: Fetcher
     full: bool
+    most_removed: float
     robots: Robots = field(default_factory=Robots)
     waiting: deque[str] = field(default_factory=deque)
     seen: set[str] = field(default_factory=set)
@@ -165,7 +171,10 @@ class _Crawl:
     #: what to remember of addresses without a document; written at the end
     notes: dict[str, KnownPage] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)
-    removed: set[str] = field(default_factory=set)
+    #: documents whose page is none any more, and how to remember that; they go at the end, when all is known
+    leaving: dict[str, Record] = field(default_factory=dict)
+    #: what the sitemap says of a page's last change
+    lastmods: dict[str, str | None] = field(default_factory=dict)
     fetched: int = 0
     failures_in_a_row: int = 0
     whole: bool = True
@@ -178,12 +187,17 @@ class _Crawl:
         self.scope = Scope(start, self.config.include, self.config.exclude)
         self.known = self.store.pages(self.name)
         self.indexed = set(self.store.document_hashes(self.name))
+        self.alternates = Alternates(
+            self.fetcher, lambda url: urlsplit(url).hostname == self.scope.host and self.robots.allows(url)
+        )
         cursor = self.store.cursor(self.name)
         self.outdated: dict[str, object] | None = None
         if cursor.get("extraction") != EXTRACTION:
             # Another version read the pages: all are to be sent again, though their links still hold.
             self.outdated = {**cursor, "extraction": EXTRACTION}
-            self.known = {url: replace(page, etag=None, last_modified=None) for url, page in self.known.items()}
+            self.known = {
+                url: replace(page, etag=None, last_modified=None, lastmod=None) for url, page in self.known.items()
+            }
 
     # The course of a crawl
 
@@ -211,9 +225,10 @@ class _Crawl:
                     yield Failed(found.url, str(found))
                     continue
                 listed += 1
-                url = normalise(found)
+                url = normalise(found.url)
                 url = self.scope.place(url) if url else None
                 if url:
+                    self.lastmods[url] = found.lastmod
                     self._enqueue(url)
         except SitemapError as error:
             kind = SourceUnavailable if error.transient else SourceError
@@ -308,21 +323,24 @@ class _Crawl:
 
     def _finish(self) -> Iterator[Change]:
         """Remove what is gone, if the crawl saw all there is, and remember the rest."""
-        gone = (self.indexed - self.kept - self.removed) if self.whole else set()
-        if gone and not self.full and len(gone) > max(_FEW_PAGES, len(self.indexed) * _SHRUNK):
-            self.whole = False
+        gone = (self.indexed if self.whole else self.leaving.keys()) - self.kept
+        notes = [page for url, page in self.notes.items() if self.known.get(url) != page]
+        if len(gone) > max(_FEW_PAGES, len(self.indexed) * self.most_removed):
             yield Failed(
                 self.config.url,
-                f"{len(gone)} of {len(self.indexed)} known pages are no longer linked; nothing was removed. "
-                "If they are really gone, sync with --full",
+                f"{len(gone)} of {len(self.indexed)} known pages are gone or no longer linked. That is more than "
+                f"{self.most_removed:.0%}, so none was removed. If they are really gone, run: "
+                f"python -m flows.ingest {self.name} --full --accept-removals",
             )
-            gone = set()
+            # As they were known, so that the next crawl finds the same.
+            notes = [page for page in notes if self._id(page.url) not in gone]
+            self.whole, gone = False, set()
         forgotten = [url for url in self.known if url not in self.seen] if self.whole else []
         prefix = f"{self.name}:"
         for document_id in sorted(gone):
             url = document_id.removeprefix(prefix)
-            yield Removed(document_id, partial(_forget, self.name, [url] if url in forgotten else []))
-        notes = [page for url, page in self.notes.items() if self.known.get(url) != page]
+            unlinked = partial(_forget, self.name, [url] if url in forgotten else [])
+            yield Removed(document_id, self.leaving.get(document_id, unlinked))
         left = [url for url in forgotten if f"{prefix}{url}" not in gone]
         if notes or left:
             yield Checkpoint(partial(_remember, self.name, notes, left, None))
@@ -333,6 +351,8 @@ class _Crawl:
         known = self.known.get(url) if not self.full and url not in self.anew else None
         if known and known.document_id and known.document_id not in self.indexed:
             known = None
+        if known and known.lastmod and known.lastmod == self.lastmods.get(url):
+            return _NotModified()
         try:
             response = self.fetcher.get(
                 url,
@@ -372,8 +392,9 @@ class _Crawl:
                 robots=response.headers.get("x-robots-tag", ""),
                 link=self.scope.link,
             )
-        elif content_type in _MARKDOWN:
-            page = _markdown_page(response, url)
+            page = self.alternates.better(url, page)
+        elif content_type in MARKDOWN_TYPES:
+            page = _markdown_page(response, url, self.scope)
         else:
             return _NoPage(f"is {content_type}, not an HTML page")
         return _Read(page, response.headers.get("etag"), response.headers.get("last-modified"))
@@ -413,11 +434,12 @@ class _Crawl:
         yield from self._settle(url, None)
 
     def _unmodified(self, url: str) -> Iterator[Change]:
-        page = self.known[url]
+        page = replace(self.known[url], lastmod=self.lastmods.get(url))
         self._enqueue_all(page.links)
         if page.document_id == self._id(url):
             self.kept.add(page.document_id)
-            yield Unchanged(page.document_id)
+            moved = partial(_put_page, self.name, page) if page != self.known[url] else None
+            yield Unchanged(page.document_id, moved)
             yield from self._settle(url, page.document_id)
         elif page.document_id:
             yield from self._hold(page.document_id.removeprefix(f"{self.name}:"), _Held(url, None))
@@ -536,9 +558,9 @@ class _Crawl:
         if page is not None:
             self.notes[url] = page
         if document_id in self.indexed:
-            self.removed.add(document_id)
-            record = partial(_put_page, self.name, page) if page else partial(_forget, self.name, [url])
-            yield Removed(document_id, record)
+            self.leaving[document_id] = (
+                partial(_put_page, self.name, page) if page else partial(_forget, self.name, [url])
+            )
         elif page is None and url in self.known:
             self.seen.discard(url)
         yield from self._settle(url, None)
@@ -550,7 +572,7 @@ class _Crawl:
 
     def _record(self, url: str, read: _Read, document_id: str | None) -> KnownPage:
         links = read.page.links
-        return KnownPage(url, read.etag, read.last_modified, links, document_id)
+        return KnownPage(url, read.etag, read.last_modified, links, document_id, self.lastmods.get(url))
 
     def _id(self, url: str) -> str:
         return f"{self.name}:{url}"
@@ -583,13 +605,16 @@ class _Crawl:
             self.waiting.append(url)
 
 
-def _markdown_page(response: Fetched, url: str) -> Page:
-    text = decode(response.body, response.charset).strip()
-    if text.startswith("---\n") and "\n---" in text[4:]:
-        text = text[4:].partition("\n---")[2].lstrip("-").strip()
-    heading = next((line.lstrip("# ").strip() for line in text.split("\n") if line.startswith("# ")), "")
-    title = heading or url.rstrip("/").rpartition("/")[2]
-    return Page(title, text, (), None, None, noindex=False, fragments=frozenset())
+def _markdown_page(response: Fetched, url: str, scope: Scope) -> Page:
+    """Read a page that there is as Markdown only; whoever shows it gives its headings no anchors."""
+    source = decode(response.body, response.charset)
+    text = read_markdown(source)
+    links = dict.fromkeys(place for href in markdown_links(source) if (place := scope.link(href, url)))
+    links.pop(url, None)
+    heading = re.search(r"^# (.*?)(?: \{#[^\s{}]+\})?$", text.markdown, re.MULTILINE)
+    title = (heading[1] if heading else text.title) or url.rstrip("/").rpartition("/")[2]
+    lines = re.sub(r"^(#{1,6} .*?) \{#[^\s{}]+\}$", r"\1", text.markdown, flags=re.MULTILINE)
+    return Page(title, lines, tuple(links), None, None, noindex=False, fragments=frozenset())
 
 
 def _digest(page: Page) -> str:

@@ -124,34 +124,39 @@ class Fetcher:
         etag: str | None = None,
         last_modified: str | None = None,
         max_bytes: int | None = None,
+        accept: str | None = None,
+        attempts: int | None = None,
     ) -> Fetched:
         """Fetch an address; redirects are returned, not followed.
 
         :param etag: of the copy that is known; an unchanged page then comes back as a 304
         :param max_bytes: instead of the limits' `body_bytes`
+        :param accept: media types to ask for instead of HTML and whatever else is there
+        :param attempts: instead of the limits' `attempts`
         :raises FetchError: no usable response, after the retries
         """
         headers = {
             "User-Agent": USER_AGENT,
-            "Accept": _ACCEPT,
+            "Accept": accept or _ACCEPT,
             "Accept-Encoding": "gzip, deflate",
         }
         if etag:
             headers["If-None-Match"] = etag
         if last_modified:
             headers["If-Modified-Since"] = last_modified
-        for attempt in range(1, self.limits.attempts + 1):
+        most = attempts or self.limits.attempts
+        for attempt in range(1, most + 1):
             try:
                 fetched = self._once(url, headers, max_bytes or self.limits.body_bytes)
             except FetchError as error:
-                if not error.transient or attempt == self.limits.attempts or self._stop.is_set():
+                if not error.transient or attempt == most or self._stop.is_set():
                     raise
                 wait = self._backoff(attempt)
             else:
                 if fetched.status not in _TRANSIENT:
                     return fetched
                 asked = _retry_after(fetched.headers.get("retry-after"))
-                if attempt == self.limits.attempts or (asked or 0) > self.limits.retry_after or self._stop.is_set():
+                if attempt == most or (asked or 0) > self.limits.retry_after or self._stop.is_set():
                     raise FetchError(f"the server answers {_status(fetched.status)}", transient=True)
                 wait = self._backoff(attempt) if asked is None else asked
                 if fetched.status in (429, 503) and asked:

@@ -62,7 +62,8 @@ class Page:
     """What one HTML page holds.
 
     `links` are addresses under the source's folder; `canonical` and `refresh` are absolute where the page has them;
-    `apart` are addresses that it calls its site's index or search page.
+    `apart` are addresses that it calls its site's index or search page; `markdown` is where it says that the same is
+    to be had as Markdown.
     """
 
     title: str
@@ -73,6 +74,7 @@ class Page:
     noindex: bool
     fragments: frozenset[str]
     apart: tuple[str, ...] = ()
+    markdown: str | None = None
 
 
 def decode(body: bytes, charset: str | None) -> str:
@@ -154,6 +156,7 @@ def read_page(
         noindex=noindex,
         fragments=frozenset(fragments),
         apart=places(head.apart),
+        markdown=head.markdown,
     )
 
 
@@ -171,6 +174,8 @@ class _Head:
     neighbours: list[str] = field(default_factory=list)
     #: links to the site's index and search page
     apart: list[str] = field(default_factory=list)
+    #: the page as Markdown
+    markdown: str | None = None
 
 
 def _head(markup: str, url: str) -> _Head:
@@ -215,6 +220,8 @@ def _read_relation(head: _Head, tag: Tag) -> None:
     href = _attribute(tag, "href")
     if "canonical" in relations:
         head.canonical = normalise(href, head.base)
+    elif "alternate" in relations and _attribute(tag, "type").lower().startswith("text/markdown"):
+        head.markdown = normalise(href, head.base)
     elif "next" in relations or "prev" in relations:
         head.neighbours.append(href)
     elif "index" in relations or ("search" in relations and "opensearch" not in _attribute(tag, "type")):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urljoin, urlsplit
 
 from lxml import etree
 
 from rag.sources.docs.fetch import Fetcher, FetchError
 
-__all__ = ["SitemapError", "list_pages"]
+__all__ = ["Listed", "SitemapError", "list_pages"]
 
 # As sitemaps.org sets them: 50 MB and 50,000 addresses a file.
 _LARGEST = 52_428_800
@@ -30,8 +32,16 @@ class SitemapError(Exception):
         self.transient = transient
 
 
-def list_pages(url: str, fetcher: Fetcher) -> Iterator[str | SitemapError]:
-    """Yield the page addresses of a sitemap and, where it is an index, of those it names on the same host.
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page that a sitemap lists; `lastmod` is when it says that the page last changed."""
+
+    url: str
+    lastmod: str | None = None
+
+
+def list_pages(url: str, fetcher: Fetcher) -> Iterator[Listed | SitemapError]:
+    """Yield the pages of a sitemap and, where it is an index, of those it names on the same host.
 
     A broken file below an index is yielded as an error, and the others are read.
 
@@ -49,7 +59,7 @@ def list_pages(url: str, fetcher: Fetcher) -> Iterator[str | SitemapError]:
                 raise
             yield error
             continue
-        for address in more:
+        for address in (listed.url for listed in more):
             if address not in seen and urlsplit(address).netloc == urlsplit(url).netloc:
                 if len(seen) >= _MOST_FILES:
                     yield SitemapError(url, f"it names more than {_MOST_FILES} files", transient=True)
@@ -57,16 +67,16 @@ def list_pages(url: str, fetcher: Fetcher) -> Iterator[str | SitemapError]:
                     break
                 seen.add(address)
                 waiting.append(address)
-        for address in found:
+        for listed in found:
             pages += 1
             if pages > _MOST_PAGES:
                 yield SitemapError(url, f"it lists more than {_MOST_PAGES} pages", transient=True)
                 return
-            yield address
+            yield listed
 
 
-def _read(url: str, fetcher: Fetcher) -> tuple[list[str], list[str]]:
-    """Return the page addresses and the sitemap addresses that one file lists."""
+def _read(url: str, fetcher: Fetcher) -> tuple[list[Listed], list[Listed]]:
+    """Return the pages and the sitemaps that one file lists."""
     try:
         body, content_type = _fetch(url, fetcher)
     except FetchError as error:
@@ -76,7 +86,7 @@ def _read(url: str, fetcher: Fetcher) -> tuple[list[str], list[str]]:
     if urlsplit(url).path.endswith((".txt", ".md")) or content_type in ("text/plain", "text/markdown"):
         text = body.decode("utf-8-sig", "replace")
         if not text.lstrip().startswith("<"):
-            return [urljoin(url, match[1] or match[2]) for match in _MARKDOWN_LINK.finditer(text)], []
+            return [Listed(urljoin(url, match[1] or match[2])) for match in _MARKDOWN_LINK.finditer(text)], []
     return _parse(url, body)
 
 
@@ -104,7 +114,7 @@ def _unpacked(url: str, body: bytes) -> bytes:
     return unpacked
 
 
-def _parse(url: str, body: bytes) -> tuple[list[str], list[str]]:
+def _parse(url: str, body: bytes) -> tuple[list[Listed], list[Listed]]:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         root = etree.fromstring(body, parser)
@@ -113,10 +123,28 @@ def _parse(url: str, body: bytes) -> tuple[list[str], list[str]]:
     kind = etree.QName(root).localname if isinstance(root.tag, str) else ""
     if kind not in ("urlset", "sitemapindex"):
         raise SitemapError(url, f"it is no sitemap: its root is <{kind}>", transient=False)
-    listed = [
-        urljoin(url, place.text.strip())
-        for entry in root
-        for place in entry
-        if isinstance(place.tag, str) and etree.QName(place).localname == "loc" and place.text and place.text.strip()
-    ]
+    listed = [found for entry in root if (found := _listed(url, entry))]
     return ([], listed) if kind == "sitemapindex" else (listed, [])
+
+
+def _listed(url: str, entry: etree._Element) -> Listed | None:
+    said = {
+        etree.QName(part).localname: part.text.strip()
+        for part in entry
+        if isinstance(part.tag, str) and part.text and part.text.strip()
+    }
+    return Listed(urljoin(url, said["loc"]), _settled(said.get("lastmod"))) if "loc" in said else None
+
+
+def _settled(lastmod: str | None) -> str | None:
+    """Return a date of a last change if no later change can have the same one: it is over."""
+    if lastmod is None:
+        return None
+    try:
+        then = datetime.fromisoformat(lastmod)
+    except ValueError:
+        return None
+    ends = then + (timedelta(days=1) if len(lastmod) <= len("2026-01-01") else timedelta(minutes=1))
+    # A date without a zone is over when it is over everywhere.
+    over = ends if ends.tzinfo else (ends + timedelta(hours=12)).replace(tzinfo=UTC)
+    return lastmod if over < datetime.now(UTC) else None

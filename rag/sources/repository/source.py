@@ -14,7 +14,7 @@ from wcmatch import glob
 from rag.errors import SourceError
 from rag.models import Page
 from rag.settings import RepositoryConfig
-from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Unchanged
+from rag.sources import MOST_REMOVED, Change, Changed, Checkpoint, Failed, Removed, Unchanged
 from rag.sources.repository.git import Blob, Clone, open_clone
 from rag.sources.repository.markdown import Text, read_markdown
 from rag.sources.repository.rst import read_rst
@@ -27,6 +27,8 @@ __all__ = ["RepositorySource"]
 #: Kept in the cursor: another value makes the next sync read every file again.
 _RENDERING = 1
 _LARGEST = 10_000_000
+# So few files may go at once, whatever share of the source they are.
+_FEW_FILES = 10
 _GLOB_FLAGS = glob.GLOBSTAR | glob.BRACE | glob.DOTGLOB | glob.FORCEUNIX
 
 
@@ -41,8 +43,11 @@ class RepositorySource:
 
     kind = "repository"
 
-    def __init__(self, config: RepositoryConfig, store: Store, home: Path) -> None:
+    def __init__(
+        self, config: RepositoryConfig, store: Store, home: Path, *, most_removed: float = MOST_REMOVED
+    ) -> None:
         self.name = config.name
+        self._most_removed = most_removed
         self.requests = 0
         self._config = config
         self._store = store
@@ -70,10 +75,19 @@ class RepositorySource:
         indexed = set(self._store.document_hashes(self.name))
         cursor = self._store.cursor(self.name)
         anew = full or cursor.get("rendering") != _RENDERING
-        for path in sorted(known.keys() - wanted.keys()):
-            yield self._gone(path)
-        for document_id in sorted(indexed - {self._id(path) for path in known.keys() | wanted.keys()}):
-            yield Removed(document_id)
+        gone = indexed - {self._id(path) for path in wanted}
+        if len(gone) > max(_FEW_FILES, len(indexed) * self._most_removed):
+            yield Failed(
+                clone.web or self._config.url,
+                f"{len(gone)} of {len(indexed)} documents are no longer among the files. That is more than "
+                f"{self._most_removed:.0%}, so none was removed. If they are really gone, run: "
+                f"python -m flows.ingest {self.name} --full --accept-removals",
+            )
+        else:
+            for path in sorted(known.keys() - wanted.keys()):
+                yield self._gone(path)
+            for document_id in sorted(gone - {self._id(path) for path in known}):
+                yield Removed(document_id)
         to_read: list[Blob] = []
         for path, blob in wanted.items():
             page = known.get(path)

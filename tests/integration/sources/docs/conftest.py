@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from rag.settings import DocsConfig
-from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Unchanged
+from rag.sources import MOST_REMOVED, Change, Changed, Checkpoint, Failed, Removed, Unchanged
 from rag.sources.docs import DocsSource, Limits
 from rag.store import DocumentRow, Store
 from tests.servers.docs_site import DocsSite
@@ -45,9 +45,16 @@ def site() -> Iterator[DocsSite]:
 def crawl(site: DocsSite, store: Store) -> Crawl:
     """Crawl the site from /docs/index.html and commit everything; keyword arguments are the configuration's."""
 
-    def run(*, full: bool = False, start: str = "/docs/index.html", limits: Limits = FAST, **config: object) -> Outcome:
+    def run(
+        *,
+        full: bool = False,
+        start: str = "/docs/index.html",
+        limits: Limits = FAST,
+        most_removed: float = MOST_REMOVED,
+        **config: object,
+    ) -> Outcome:
         settings = {"name": "site", "url": site.url(start), **config}
-        source = DocsSource(DocsConfig(**settings), store, limits=limits)  # type: ignore[arg-type]
+        source = DocsSource(DocsConfig(**settings), store, limits=limits, most_removed=most_removed)  # type: ignore[arg-type]
         store.register_source("site", "docs")
         outcome = Outcome()
         prefix = f"site:{site.url('')}"

@@ -176,19 +176,30 @@ def test_an_outage_in_the_middle_ends_the_crawl(site: DocsSite, crawl: Crawl, st
     assert len(store.document_hashes("site")) == 1
 
 
-def test_a_site_that_lost_most_of_its_links_is_believed_only_by_a_full_sync(site: DocsSite, crawl: Crawl) -> None:
+@pytest.mark.parametrize("how", ["unlinked", "missing", "noindex", "moved"])
+def test_most_of_a_site_is_removed_only_if_that_is_accepted(site: DocsSite, crawl: Crawl, how: str) -> None:
     site.put("/docs/index.html", html("Start", links=[f"{n}.html" for n in range(30)]))
     for n in range(30):
         site.put(f"/docs/{n}.html", html(str(n)))
     crawl()
-    site.put("/docs/index.html", html("Down for maintenance"))
+    for n in range(30):
+        if how == "missing":
+            site.remove(f"/docs/{n}.html")
+        if how == "noindex":
+            site.put(f"/docs/{n}.html", html(str(n), head='<meta name="robots" content="noindex">'))
+        if how == "moved":
+            site.redirect(f"/docs/{n}.html", "/login")
+    if how == "unlinked":
+        site.put("/docs/index.html", html("Down for maintenance"))
 
-    cautious = crawl()
-    believing = crawl(full=True)
+    cautious = [crawl(), crawl(), crawl(full=True)]
+    accepting = crawl(full=True, most_removed=1.0)
 
-    assert cautious.removed == []
-    assert "30 of 31 known pages are no longer linked" in cautious.failed["/docs/index.html"]
-    assert len(believing.removed) == 30
+    for outcome in cautious:
+        assert outcome.removed == []
+        assert "30 of 31 known pages are gone or no longer linked" in outcome.failed["/docs/index.html"]
+        assert "--full --accept-removals" in outcome.failed["/docs/index.html"]
+    assert len(accepting.removed) == 30
 
 
 def test_transient_failures_are_tried_again(small_site: DocsSite, crawl: Crawl) -> None:

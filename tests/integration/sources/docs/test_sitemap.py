@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from datetime import UTC, datetime
 
 import pytest
 
@@ -125,3 +126,34 @@ def test_a_sitemap_that_fails_is_unavailable(pages: DocsSite, crawl: Crawl) -> N
 
     with pytest.raises(SourceUnavailable, match=r"sitemap\.xml cannot be read: the server answers 503"):
         crawl(sitemap=pages.url("/sitemap.xml"))
+
+
+@pytest.mark.parametrize(("lastmod", "asked"), [("2024-05-01", 0), ("2024-05-01T10:00:00+00:00", 0), ("yesterday", 1)])
+def test_a_page_whose_lastmod_is_as_it_was_is_not_asked_for(
+    site: DocsSite, crawl: Crawl, lastmod: str, asked: int
+) -> None:
+    def listed(date: str) -> str:
+        entry = f"<url><loc>{site.url('/docs/a.html')}</loc><lastmod>{date}</lastmod></url>"
+        return f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{entry}</urlset>'
+
+    site.put("/docs/a.html", html("A"))
+    site.put("/sitemap.xml", listed(lastmod), content_type="application/xml")
+    crawl(sitemap=site.url("/sitemap.xml"))
+    site.forget_requests()
+
+    unchanged = crawl(sitemap=site.url("/sitemap.xml"))
+    assert (unchanged.unchanged, len(site.asked("/docs/a.html"))) == (["/docs/a.html"], asked)
+
+    site.put("/docs/a.html", html("A", "Another text."))
+    site.put("/sitemap.xml", listed("2024-06-01"), content_type="application/xml")
+    assert set(crawl(sitemap=site.url("/sitemap.xml")).changed) == {"/docs/a.html"}
+
+
+def test_a_lastmod_of_today_says_nothing_since_the_page_may_change_again(site: DocsSite, crawl: Crawl) -> None:
+    today = datetime.now(UTC).date().isoformat()
+    entry = f"<url><loc>{site.url('/docs/a.html')}</loc><lastmod>{today}</lastmod></url>"
+    site.put("/sitemap.xml", f"<urlset>{entry}</urlset>", content_type="application/xml")
+    site.put("/docs/a.html", html("A"))
+    crawl(sitemap=site.url("/sitemap.xml"))
+    site.put("/docs/a.html", html("A", "Another text."))
+    assert set(crawl(sitemap=site.url("/sitemap.xml")).changed) == {"/docs/a.html"}

@@ -9,3 +9,6 @@ CREATE INDEX github_threads_fixes ON github_threads USING gin ((data -> 'fixes')
 -- A source's documents are read in the order of their ids, a page at a time.
 DROP INDEX documents_source;
 CREATE INDEX documents_source ON documents (source, id);
+
+-- What a sitemap said of a page's last change when the page was read: while it says the same, no request is needed.
+ALTER TABLE pages ADD COLUMN lastmod text;
