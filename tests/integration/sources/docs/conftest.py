@@ -61,7 +61,7 @@ def crawl(site: DocsSite, store: Store) -> Crawl:
         try:
             for change in source.changes(full=full):
                 outcome.changes.append(change)
-                _commit(store, change)
+                commit(store, change)
                 match change:
                     case Changed(document, _):
                         outcome.changed[document.id_.removeprefix(prefix)] = change
@@ -80,7 +80,7 @@ def crawl(site: DocsSite, store: Store) -> Crawl:
     return run
 
 
-def _commit(store: Store, change: Change) -> None:
+def commit(store: Store, change: Change) -> None:
     with store.transaction() as transaction:
         if isinstance(change, Changed):
             document, metadata = change.document, change.document.metadata

@@ -1,0 +1,86 @@
+"""The PostgreSQL manual, 1,172 files that DocBook made: exactly its pages, whole, each chunk where its link says."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urldefrag
+
+import pytest
+
+from rag.chunking import MarkdownChunker
+from rag.settings import DocsConfig
+from rag.sources import Changed, Failed, Unchanged
+from rag.sources.docs import DocsSource
+from rag.store import Store
+from tests.integration.sources.docs.conftest import commit
+
+#: where Debian's package postgresql-doc-15 puts it
+MANUAL = Path("/usr/share/doc/postgresql-doc-15/html")
+
+pytestmark = pytest.mark.skipif(not MANUAL.is_dir(), reason="the Debian package postgresql-doc-15 is not installed")
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def manual() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(MANUAL))) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/index.html"
+        server.shutdown()
+
+
+def crawled(manual: str, store: Store) -> tuple[dict[str, Changed], int, list[Failed]]:
+    store.register_source("site", "docs")
+    config = DocsConfig(name="site", url=manual, exclude=("*/bookindex.html",))
+    changed, unchanged, failed = {}, 0, []
+    for change in DocsSource(config, store).changes(full=False):
+        commit(store, change)
+        unchanged += isinstance(change, Unchanged)
+        if isinstance(change, Changed):
+            changed[change.document.metadata["url"]] = change
+        if isinstance(change, Failed):
+            failed.append(change)
+    return changed, unchanged, failed
+
+
+def test_a_crawl_gives_exactly_its_pages_and_every_fragment_is_there(manual: str, store: Store) -> None:
+    changed, _, failed = crawled(manual, store)
+    base = manual.removesuffix("index.html")
+    files = {path.name for path in MANUAL.glob("*.html")} - {"bookindex.html"}
+    pages = {url.removeprefix(base) or "index.html" for url in changed}
+    linked = {
+        name.partition("#")[0]
+        for path in MANUAL.glob("*.html")
+        if path.name != "bookindex.html"
+        for name in re.findall(r'href="([^":]+\.html(?:#[^"]*)?)"', path.read_text(encoding="utf-8"))
+    }
+    assert failed == []
+    assert pages == files & (linked | {"index.html"})
+    assert len(pages) > 1100
+
+    chunker = MarkdownChunker(lambda text: len(text.split()), max_tokens=160)
+    chunks = chunker.get_nodes_from_documents([change.document for change in changed.values()])
+    ids = {name: set(re.findall(r'\b(?:id|name)="([^"]+)"', (MANUAL / name).read_text("utf-8"))) for name in pages}
+    for chunk in chunks:
+        page, fragment = urldefrag(chunk.metadata["url"])
+        assert not fragment or fragment in ids[page.removeprefix(base) or "index.html"], chunk.metadata["url"]
+        assert not re.search(r"^(?:\[?Prev\]?|\[?Up\]?)\b.*\b(?:Next|Home)\b", chunk.get_content(), re.MULTILINE)
+    linked_chunks = sum("#" in chunk.metadata["url"] for chunk in chunks)
+    assert linked_chunks > 0.9 * len(chunks)
+
+
+def test_a_second_crawl_finds_nothing_to_write(manual: str, store: Store) -> None:
+    first, _, _ = crawled(manual, store)
+    again, unchanged, failed = crawled(manual, store)
+    assert (again, unchanged, failed) == ({}, len(first), [])

@@ -1,0 +1,119 @@
+"""TLS and HTTP/2, with a real server that speaks both."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from rag.errors import SourceError, SourceUnavailable
+from rag.settings import DocsConfig
+from rag.sources import Changed
+from rag.sources.docs import DocsSource, Limits
+from rag.store import Store
+
+LIMITS = Limits(backoff=0.01, timeout=5.0, deadline=10.0, attempts=2)
+APP = """
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    found = scope["path"].startswith("/docs/")
+    links = "<nav><a href='a.html'>a</a><a href='b.html'>b</a></nav>"
+    main = f"<main><h1>T</h1><p>Read over HTTP/{scope['http_version']}.</p></main>"
+    body = f"<title>T</title>{links}{main}".encode()
+    headers = [(b"content-type", b"text/html")]
+    await send({"type": "http.response.start", "status": 200 if found else 404, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+"""
+
+
+def certificate(folder: Path, *, days: int) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that it signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
+    begins = datetime.now(UTC) - timedelta(days=30)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begins)
+        .not_valid_after(begins + timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(made.public_bytes(Encoding.PEM))
+    paths[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return paths
+
+
+@pytest.fixture
+def days() -> int:
+    """For how long the certificate is valid, from thirty days ago on."""
+    return 60
+
+
+@pytest.fixture
+def secure_site(tmp_path: Path, days: int) -> Iterator[str]:
+    """The address of a site that speaks HTTP/2 over TLS."""
+    (tmp_path / "app.py").write_text(APP)
+    made, key = certificate(tmp_path, days=days)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "hypercorn", "--certfile", str(made), "--keyfile", str(key)]
+    server = subprocess.Popen(
+        [*command, "--bind", f"127.0.0.1:{port}", "app:app"], cwd=tmp_path, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield f"https://127.0.0.1:{port}/docs/index.html"
+    finally:
+        server.kill()
+        server.wait()
+
+
+def documents(url: str, store: Store) -> list[str]:
+    store.register_source("site", "docs")
+    changes = DocsSource(DocsConfig(name="site", url=url), store, limits=LIMITS).changes(full=False)
+    return [change.document.text for change in changes if isinstance(change, Changed)]
+
+
+def test_pages_are_read_over_http_2(
+    secure_site: str, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+    assert documents(secure_site, store) == ["# T\n\nRead over HTTP/2."] * 3
+
+
+def test_a_certificate_that_nobody_trusts_is_named(secure_site: str, store: Store) -> None:
+    with pytest.raises(SourceError, match="certificate is not valid: self-signed certificate") as raised:
+        documents(secure_site, store)
+    assert not isinstance(raised.value, SourceUnavailable)
+
+
+@pytest.mark.parametrize("days", [10])
+def test_a_certificate_that_has_expired_is_named(
+    secure_site: str, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+    with pytest.raises(SourceError, match="certificate is not valid: certificate has expired"):
+        documents(secure_site, store)
