@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bench import crawl, embedding, github, retrieval
+from bench import crawl, embedding, extraction, github, retrieval
 
 if __name__ == "__main__":
-    for bench in (crawl, embedding, github, retrieval):
+    for bench in (crawl, embedding, extraction, github, retrieval):
         print(f"\n== {bench.__name__}\n")
         bench.main()

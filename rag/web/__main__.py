@@ -44,12 +44,12 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=128
         )
-        # asyncio does this for sockets of its own; a reply in two parts else waits 40 ms for its second one.
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listening
     except OSError as error:
         reason = str(error.strerror).partition(" (")[0]
         raise ConfigurationError(f"{host}:{port} cannot be listened on: {reason}. Try another --port.") from error
+    # asyncio does this for sockets of its own; a reply in two parts else waits 40 ms for its second one.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def _port(text: str) -> int:

@@ -58,6 +58,8 @@ _DROPPED_CLASSES = words(
     "header-anchor vpdocfooter vpdocaside vp-doc-footer "
     "sl-anchor-link right-sidebar nav-chapters nav-wrapper mobile-nav-chapters "
     "feedback-toolbar eyebrow page-meta td-page-meta td-sidebar td-toc td-search feedback--title "
+    # hidden lines of mdBook's code, and what stands above a page of rustdoc's
+    "boring rustdoc-breadcrumbs hideme "
     # any
     "breadcrumb breadcrumbs pagination pager prevnext prev-next page-nav page-navigation site-nav site-header "
     "site-footer navbar topbar toolbar edit-page edit-this-page edit-link edit-page-link editlink "
@@ -73,7 +75,7 @@ _CONTENTS_CLASSES = words(
 _DOUBTFUL_CLASSES = words("sidebar menu nav navigation side-nav sidenav links")
 _DROPPED_IDS = words(
     "navbar sidebar site-header site-footer footer breadcrumbs breadcrumb pagination toc-container "
-    "table-of-contents feedback cookie-banner skip-to-content searchbox"
+    "table-of-contents feedback cookie-banner skip-to-content searchbox copy-path"
 )
 _ADMONITION_CLASS = re.compile(
     r"^(?:admonition|theme-admonition|callout|alert|custom-block|starlight-aside|markdown-alert|admonitionblock|"
@@ -125,6 +127,8 @@ def _part(tag: str, classes: str, role: str, identifier: str, hidden: bool) -> P
     if any(word.startswith(("katex-html", "tocdesktop", "tocmobile", "copybutton", "buttongroup")) for word in names):
         return Part.FURNITURE
     if hidden and tag not in ("a", "body", "html"):
+        return Part.FURNITURE
+    if tag == "a" and "src" in names:  # rustdoc's links to the source
         return Part.FURNITURE
     if any(_ADMONITION_TITLE_CLASS.match(word) or word.startswith("admonitionheading_") for word in names):
         return Part.ADMONITION_TITLE
