@@ -24,7 +24,9 @@ def python(name: str, packages: tuple[str, ...]) -> Path:
     if not stamp.exists() or stamp.read_text().split() != list(packages):
         print(f"installing {', '.join(packages)} …", file=sys.stderr)
         venv.create(folder, clear=True, with_pip=True)
-        install = [executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
-        subprocess.run(install, check=True)
+        install = [executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        # The pip that comes with Python may be years old, and stumbles over some packages' extras.
+        subprocess.run([*install, "--upgrade", "pip"], check=True)
+        subprocess.run([*install, *packages], check=True)
         stamp.write_text("\n".join(packages))
     return executable
