@@ -18,10 +18,10 @@ from llama_index.core.bridge.pydantic import Field, PrivateAttr
 from llama_index.core.node_parser import NodeParser
 from llama_index.core.schema import BaseNode, NodeRelationship, RelatedNodeInfo, TextNode
 
-__all__ = ["CHUNKING", "MarkdownChunker"]
+__all__ = ["CHUNKING", "MarkdownChunker", "without_addresses"]
 
 #: Written into the index; another value makes another index.
-CHUNKING = "markdown-2"
+CHUNKING = "markdown-3"
 
 _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
 _ANCHOR = re.compile(r"""[ \t]*\{#([^\s{}]+)((?:[ \t]+[\w-]+="[^"{}]*")*)[ \t]*\}[ \t]*$""")
@@ -30,6 +30,11 @@ _ATTRIBUTE = re.compile(r"""([\w-]+)="([^"]*)\"""")
 _FENCE = re.compile(r"^\s*(`{3,}(?=[^`\n]*(?:\n|$))|~{3,})")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[`*]*[A-Z0-9])|\n")
 _TABLE_RULE = re.compile(r"^\s*\|?\s*:?-{2,}")
+
+#: What follows the text of a link or image; one that is shown as it is, or stands in code, is text.
+_ADDRESS = re.compile(
+    r"(?<=\])\(<?(?:https?://|/|\.|#)[^\s()<>]*(?:\([^\s()<>]*\)[^\s()<>]*)*>?(?:\s+(?:\"[^\"]*\"|'[^']*'))?\)"
+)
 
 #: Below every heading.
 _TERM_LEVEL = 7
@@ -42,6 +47,11 @@ SEPARATOR = " › "
 _HEADING_SHARE = 0.2
 #: [CLS] and [SEP], and the joint between heading path and text.
 _RESERVED = 4
+
+
+def without_addresses(text: str) -> str:
+    """Return Markdown as a model should read it: where links lead to costs tokens and says nothing."""
+    return _ADDRESS.sub("", text) if "](" in text else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,13 +199,17 @@ class Engine:
         return token.get_secret_value() if token else None
 
     def _ingestion(self, index: IndexInfo) -> Ingestion:
-        from rag.chunking import MarkdownChunker
+        from rag.chunking import MarkdownChunker, without_addresses
         from rag.embedding.cached import CachedEmbedding
         from rag.ingestion import Ingestion
 
         encoder = self.encoder(index.embedding_model)
-        chunker = MarkdownChunker(encoder.count_tokens, max_tokens=min(encoder.max_tokens, _LONGEST_CHUNK))
-        return Ingestion(self.store, index, chunker, CachedEmbedding(encoder, self.store))
+        chunker = MarkdownChunker(
+            lambda text: encoder.count_tokens(without_addresses(text)),
+            max_tokens=min(encoder.max_tokens, _LONGEST_CHUNK),
+        )
+        embedding = CachedEmbedding(encoder, self.store, readable=without_addresses)
+        return Ingestion(self.store, index, chunker, embedding)
 
     def _index_to_write(self) -> IndexInfo:
         from rag.chunking import CHUNKING

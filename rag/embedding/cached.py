@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 from llama_index.core.base.embeddings.base import Embedding
 from llama_index.core.bridge.pydantic import PrivateAttr
@@ -23,14 +24,17 @@ class CachedEmbedding(EncoderEmbedding):
     Each text is looked up by itself: one changed chunk costs one embedding.
 
     :param encoder: is asked for what the cache lacks; the cache keeps its vectors under its model's name
+    :param readable: makes of a text what the model shall read of it
     """
 
     _store: Store = PrivateAttr()
+    _readable: Callable[[str], str] = PrivateAttr()
     _embedded: int = PrivateAttr(default=0)
 
-    def __init__(self, encoder: Encoder, store: Store) -> None:
+    def __init__(self, encoder: Encoder, store: Store, *, readable: Callable[[str], str] = str) -> None:
         super().__init__(encoder, embed_batch_size=_BATCH)
         self._store = store
+        self._readable = readable
 
     @property
     def embedded(self) -> int:
@@ -38,6 +42,7 @@ class CachedEmbedding(EncoderEmbedding):
         return self._embedded
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
+        texts = [self._readable(text) for text in texts]
         contents = [hashlib.sha256(text.encode()).digest() for text in texts]
         known = self._store.cached_embeddings(self.model_name, set(contents))
         missing = {content: text for content, text in zip(contents, texts, strict=True) if content not in known}

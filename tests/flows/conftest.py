@@ -67,6 +67,11 @@ def sources(
     return write
 
 
+def users_environment() -> dict[str, str]:
+    """The environment of this process without the server that its own flows go to."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API_")}
+
+
 @pytest.fixture
 def command() -> Command:
     """Run `python -m MODULE …` as a user does, from the checkout."""
@@ -75,7 +80,7 @@ def command() -> Command:
         return subprocess.run(
             [sys.executable, "-m", module, *arguments],
             cwd=ROOT,
-            env={**os.environ, **environment},
+            env={**users_environment(), **environment},
             capture_output=True,
             text=True,
             timeout=timeout,

@@ -16,7 +16,7 @@ from prefect.deployments import run_deployment
 from flows.serve import main, schedule_of
 from flows.server import ServerProcess
 from rag.settings import DocsConfig, GitHubConfig, RepositoryConfig
-from tests.flows.conftest import ROOT
+from tests.flows.conftest import ROOT, users_environment
 from tests.flows.prefect_records import table
 
 
@@ -118,7 +118,12 @@ def test_without_a_prefect_server_it_brings_its_own_and_takes_it_along(
 ) -> None:
     sources(issues="example/engine")
     process = subprocess.Popen(
-        [sys.executable, "-m", "flows.serve"], cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-m", "flows.serve"],
+        cwd=ROOT,
+        env=users_environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     assert process.stderr
     lines: list[str] = []

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from llama_index.core.schema import Document, MetadataMode, TextNode
 
-from rag.chunking import MarkdownChunker
+from rag.chunking import MarkdownChunker, without_addresses
 
 
 def count(text: str) -> int:
@@ -142,3 +143,15 @@ def test_a_chunk_says_who_said_what_in_it_and_whether_that_is_an_answer() -> Non
     assert node.metadata["answer"] == "maintainer"
     assert "author=" not in node.text
     assert node.get_content(MetadataMode.EMBED) == f"Guide\n\n{node.text}"
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("See [the guide](https://x.org/a_(b)#c 'Title') now.", "See [the guide] now."),
+        ("![A dialog](/img/a.png) and [this](#below) and [that](../up.md).", "![A dialog] and [this] and [that]."),
+        ("Call `f[0](x)` or a[i](j), and https://x.org stays.", "Call `f[0](x)` or a[i](j), and https://x.org stays."),
+    ],
+)
+def test_where_links_lead_to_is_not_read_by_the_model(text: str, read: str) -> None:
+    assert without_addresses(text) == read
