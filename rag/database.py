@@ -128,7 +128,7 @@ class Database:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """Borrow a connection; leaving commits, an exception rolls back.
+        """Borrow a connection, on which every statement is a transaction of its own unless one is opened.
 
         The pool, with its threads, starts with the second connection that is needed at the same time: a command
         that asks one question never pays for it.
@@ -139,8 +139,7 @@ class Database:
             first = None
         if first is not None and not first.closed:
             try:
-                with first.transaction():
-                    yield first
+                yield first
             finally:
                 self._first.append(first)
             return

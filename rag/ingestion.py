@@ -113,6 +113,8 @@ class Ingestion:
                 progress(report("completed"))
         # What the source did not mention, it knows to be as it was: that is what its cursor says.
         tally.unchanged += max(0, before - tally.mentioned)
+        if tally.chunks_added or tally.chunks_deleted:
+            self._store.compact_postings(self._index, source.name)
         if not partial and self._store.index_size(self._index).chunks >= _HNSW_FROM:
             self._build_hnsw()
         return report("failed" if tally.errors else "completed")

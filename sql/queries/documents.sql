@@ -43,31 +43,51 @@ COPY {chunks} (text, metadata_, node_id, embedding, document_id, source, ordinal
 UPDATE {chunks} SET ordinal = %(ordinal)s, url = %(url)s, metadata_ = %(metadata)s WHERE node_id = %(node_id)s;
 
 -- name: add_postings
--- Index the terms of new chunks; returns how many chunks and terms came in.
-WITH terms AS (
-    SELECT c.id, hashtextextended(t.lexeme, 0) AS term,
-           least(cardinality(t.positions), 32767) AS frequency,
+-- Index the terms of chunks, or with sign -1 take them back; returns how many terms there are in all.
+WITH entries AS (
+    SELECT c.id, hashtextextended(t.lexeme, 0) AS term, cardinality(t.positions) AS frequency,
            sum(cardinality(t.positions)) OVER (PARTITION BY c.id) AS length
     FROM {chunks} c CROSS JOIN LATERAL unnest(c.text_search_tsv) t
     WHERE c.node_id = ANY(%(node_ids)s)
 ), added AS (
-    INSERT INTO {postings} (term, chunk, frequency, length)
-    SELECT term, id, frequency, least(length, 32767) FROM terms
-    RETURNING frequency
+    INSERT INTO {postings} (term, source, chunks, first, last, entries)
+    SELECT term, %(source)s, %(sign)s * count(*), min(id), max(id),
+           array_agg((id << 24) | (least(frequency, 4095) << 12) | least(length, 4095)::bigint ORDER BY id)
+    FROM entries GROUP BY term
 )
-SELECT coalesce(sum(frequency), 0)::bigint AS terms FROM added;
+SELECT coalesce(sum(frequency), 0)::bigint AS terms FROM entries;
 
--- name: delete_postings
--- Forget the terms of chunks that are about to go; returns how many terms went.
-WITH gone AS (
-    DELETE FROM {postings} p
-    USING (SELECT c.id, hashtextextended(t.lexeme, 0) AS term
-           FROM {chunks} c CROSS JOIN LATERAL unnest(c.text_search_tsv) t
-           WHERE c.node_id = ANY(%(node_ids)s)) g
-    WHERE p.term = g.term AND p.chunk = g.id
-    RETURNING p.frequency
+-- name: lock_postings
+-- One compaction of an index at a time; the lock goes with the transaction.
+SELECT pg_advisory_xact_lock(hashtextextended('postings ' || %(index)s, 0));
+
+-- name: fresh_postings
+-- How many rows of postings a source has that were never compacted.
+SELECT count(*) FROM {postings} WHERE source = %(source)s AND fresh;
+
+-- name: compact_postings
+-- Make full rows of a source's small ones, and drop the entries that were taken back. 224 entries fit a row that needs
+-- no TOAST. Of a term's full rows only those are read that may hold an entry to drop.
+WITH terms AS (
+    SELECT term, min(first) FILTER (WHERE chunks < 0) AS first, max(last) FILTER (WHERE chunks < 0) AS last
+    FROM {postings} WHERE source = %(source)s AND fresh GROUP BY term
+), taken AS (
+    DELETE FROM {postings} p USING terms t
+    WHERE p.term = t.term AND p.source = %(source)s
+      AND (p.fresh OR p.chunks < 224 OR p.first <= t.last AND p.last >= t.first)
+    RETURNING p.term, p.chunks, p.entries
+), entries AS (
+    SELECT term, entry, row_number() OVER (PARTITION BY term ORDER BY entry) - 1 AS place
+    FROM taken CROSS JOIN LATERAL unnest(entries) AS entry
+    GROUP BY term, entry HAVING sum(sign(chunks)) > 0
 )
-SELECT coalesce(sum(frequency), 0)::bigint AS terms FROM gone;
+INSERT INTO {postings} (term, source, chunks, first, last, fresh, entries)
+SELECT term, %(source)s, count(*), min(entry) >> 24, max(entry) >> 24, false, array_agg(entry ORDER BY entry)
+FROM entries GROUP BY term, place / 224;
+
+-- name: vacuum_postings
+-- Give the room of compacted rows back, and let a count of a term's chunks be read from the index alone.
+VACUUM (ANALYZE) {postings};
 
 -- name: delete_chunks
 -- Remove chunks by their node ids.
@@ -85,7 +105,7 @@ SELECT content, embedding FROM embeddings WHERE model = %(model)s AND content = 
 
 -- name: stage_embeddings
 -- A place to COPY new embeddings into before they are merged.
-CREATE TEMPORARY TABLE IF NOT EXISTS new_embeddings (content bytea, embedding vector) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS new_embeddings (content bytea, embedding halfvec) ON COMMIT DELETE ROWS;
 
 -- name: copy_embeddings
 -- New embeddings arrive by binary COPY.

@@ -1,11 +1,11 @@
 -- name: create_chunks
--- The chunk table: LlamaIndex's PGVectorStore columns first, then ours.
+-- The chunk table: LlamaIndex's PGVectorStore columns first, then ours. Half precision moves a cosine by less than 0.001.
 CREATE TABLE {chunks} (
     id              bigserial PRIMARY KEY,
     text            varchar NOT NULL,
     metadata_       json,
     node_id         varchar NOT NULL UNIQUE,
-    embedding       vector({dimension}) NOT NULL,
+    embedding       halfvec({dimension}) NOT NULL,
     document_id     text NOT NULL REFERENCES documents ON DELETE CASCADE,
     source          text NOT NULL,
     ordinal         integer NOT NULL,
@@ -17,16 +17,24 @@ CREATE TABLE {chunks} (
     ) STORED
 );
 CREATE INDEX ON {chunks} (document_id, ordinal);
+CREATE INDEX ON {chunks} (source);
 
 -- name: create_postings
--- The keyword side: for each term the chunks that hold it, how often, and how many terms each chunk has.
+-- The keyword side: for each term and source the chunks that hold it, many to a row. An entry is a chunk's id, how often
+-- it holds the term and how many terms it has, in 40, 12 and 12 bits. Only ever added to: a chunk that goes takes its
+-- entries back by rows with a negative count, until compact_postings makes few full rows of many small ones.
 CREATE TABLE {postings} (
-    term      bigint NOT NULL,
-    chunk     bigint NOT NULL,
-    frequency smallint NOT NULL,
-    length    smallint NOT NULL
+    term    bigint NOT NULL,
+    source  text NOT NULL,
+    chunks  integer NOT NULL,                      -- the number of entries; negative: they are taken back
+    first   bigint NOT NULL,                       -- the lowest id of a chunk in it
+    last    bigint NOT NULL,
+    fresh   boolean NOT NULL DEFAULT true,         -- written since the last compaction
+    entries bigint[] NOT NULL
 );
-CREATE UNIQUE INDEX ON {postings} (term, chunk) INCLUDE (frequency, length);
+ALTER TABLE {postings} ALTER COLUMN entries SET STORAGE MAIN;
+CREATE INDEX ON {postings} (term, source) INCLUDE (chunks);
+CREATE INDEX ON {postings} (source, term) WHERE fresh;
 
 -- name: has_relation
 -- Whether a table or an index is there.
@@ -34,7 +42,7 @@ SELECT to_regclass(quote_ident(%(name)s)) IS NOT NULL;
 
 -- name: create_hnsw
 -- The approximate nearest neighbour index; built once the bulk is in, since building is 20 times faster than inserting.
-CREATE INDEX IF NOT EXISTS {hnsw} ON {chunks} USING hnsw (embedding vector_cosine_ops);
+CREATE INDEX IF NOT EXISTS {hnsw} ON {chunks} USING hnsw (embedding halfvec_cosine_ops);
 
 -- name: insert_index
 -- Register an index; the first one becomes the active one.

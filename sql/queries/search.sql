@@ -1,39 +1,52 @@
 -- name: search
 -- Candidates by meaning and by words with their exact scores. BM25 has k1 1.2 and b 0.75; coverage is the share of the
--- question's terms, weighed by idf, that a chunk holds.
-WITH terms AS MATERIALIZED (
-    SELECT hashtextextended(lexeme, 0) AS term, cardinality(positions) AS repeats
-    FROM unnest(to_tsvector('english', %(question)s))
-), corpus AS MATERIALIZED (
+-- question's terms, weighed by idf, that a chunk holds. A source that is asked for narrows the postings that are read,
+-- while idf is always that of the whole index.
+WITH corpus AS MATERIALIZED (
     SELECT sum(chunks)::float8 AS chunks, greatest(sum(terms)::float8 / nullif(sum(chunks), 0), 1) AS mean_length
     FROM index_statistics WHERE index_name = %(index)s
-), hits AS MATERIALIZED (
-    SELECT p.term, p.chunk, t.repeats, p.frequency, p.length
-    FROM terms t JOIN {postings} p USING (term)
+), terms AS MATERIALIZED (
+    SELECT hashtextextended(lexeme, 0) AS term, cardinality(positions) AS repeats
+    FROM unnest(to_tsvector('english', %(question)s))
 ), weights AS MATERIALIZED (
-    SELECT t.term, ln(1 + (max(corpus.chunks) - count(h.chunk) + 0.5) / (count(h.chunk) + 0.5)) AS idf
-    FROM terms t CROSS JOIN corpus LEFT JOIN hits h USING (term) GROUP BY t.term
+    SELECT term, idf, 2.2::float8 * repeats * idf AS weight, (0.9 / mean_length)::float8 AS per_term
+    FROM (SELECT t.*, mean_length, ln(1 + (corpus.chunks - held.chunks + 0.5) / (held.chunks + 0.5)) AS idf
+          FROM corpus CROSS JOIN terms t CROSS JOIN LATERAL (
+              SELECT coalesce(sum(p.chunks), 0)::float8 AS chunks FROM {postings} p WHERE p.term = t.term
+          ) held) weighed
+), gone AS MATERIALIZED (
+    SELECT unnest(p.entries) >> 24 AS chunk FROM weights JOIN {postings} p USING (term) WHERE p.chunks < 0 AND p.fresh
 ), bm25 AS MATERIALIZED (
-    SELECT hits.chunk,
-           sum(repeats * idf * frequency * 2.2
-               / (frequency + 1.2 * (0.25 + 0.75 * length / corpus.mean_length))) AS score,
-           sum(idf) / (SELECT sum(idf) FROM weights) AS coverage
-    FROM hits JOIN weights USING (term) CROSS JOIN corpus
-    GROUP BY hits.chunk
+    SELECT chunk, sum(weight * frequency / (frequency + 0.3::float8 + per_term * length)) AS score, sum(idf) AS covered
+    FROM (SELECT weight, idf, per_term, entry >> 24 AS chunk, (entry >> 12 & 4095)::float8 AS frequency,
+                 (entry & 4095)::float8 AS length
+          FROM (SELECT weight, idf, per_term, unnest(p.entries) AS entry
+                FROM weights JOIN {postings} p USING (term)
+                WHERE p.chunks > 0 AND (%(source)s::text IS NULL OR p.source = %(source)s)) packed) hits
+    GROUP BY chunk HAVING chunk NOT IN (SELECT chunk FROM gone)
 ), by_words AS (
-    SELECT bm25.chunk AS id FROM bm25 JOIN {chunks} c ON c.id = bm25.chunk
-    WHERE %(source)s::text IS NULL OR c.source = %(source)s
-    ORDER BY bm25.score DESC LIMIT %(candidates)s
+    SELECT chunk AS id FROM bm25 ORDER BY score DESC LIMIT %(candidates)s
 ), by_meaning AS (
-    SELECT id FROM {chunks}
-    WHERE %(source)s::text IS NULL OR source = %(source)s
-    ORDER BY embedding <=> %(embedding)s::vector LIMIT %(candidates)s
+    {by_meaning}
 ), candidates AS (
     SELECT id FROM by_words UNION SELECT id FROM by_meaning
 )
-SELECT c.id, c.document_id, 1 - (c.embedding <=> %(embedding)s::vector) AS cosine, coalesce(bm25.score, 0) AS bm25,
-       coalesce(bm25.coverage, 0) AS coverage
+SELECT c.id, c.document_id, 1 - (c.embedding <=> %(embedding)s::halfvec) AS cosine, coalesce(bm25.score, 0) AS bm25,
+       coalesce(bm25.covered / (SELECT sum(idf) FROM weights), 0) AS coverage
 FROM candidates JOIN {chunks} c USING (id) LEFT JOIN bm25 ON bm25.chunk = c.id;
+
+-- name: nearest
+-- The part of search that looks for meaning, in every source.
+SELECT id FROM {chunks} ORDER BY embedding <=> %(embedding)s::halfvec LIMIT %(candidates)s;
+
+-- name: nearest_in_source
+-- The same in one source that holds much of the index: the scan goes on until it has found enough of it.
+SELECT id FROM {chunks} WHERE source = %(source)s ORDER BY embedding <=> %(embedding)s::halfvec LIMIT %(candidates)s;
+
+-- name: nearest_in_small_source
+-- The same in one source that is a small part of the index: all of it is read, which the sum makes the planner do.
+SELECT id FROM {chunks} WHERE source = %(source)s
+ORDER BY (embedding <=> %(embedding)s::halfvec) + 0 LIMIT %(candidates)s;
 
 -- name: chunks_by_id
 -- Chunks with what is shown of their documents.
@@ -41,3 +54,7 @@ SELECT c.id, c.node_id, c.document_id, c.url, d.title, c.source, d.kind, c.headi
        coalesce(c.metadata_ -> 'anchors', '[]') AS anchors
 FROM {chunks} c JOIN documents d ON d.id = c.document_id
 WHERE c.id = ANY(%(ids)s);
+
+-- name: source_share
+-- How many chunks of an index are of one source.
+SELECT chunks FROM index_statistics WHERE index_name = %(index)s AND source = %(source)s;

@@ -90,7 +90,8 @@ def held(dsn: str) -> dict[str, list[tuple[Any, ...]]]:
     queries = {
         "documents": "SELECT id, source, kind, url, title, text, metadata::text, hash FROM documents",
         "chunks": "SELECT node_id, document_id, source, ordinal, heading, url, text, metadata_::text, embedding::text FROM {chunks}",
-        "postings": "SELECT term, node_id, frequency, length FROM {postings} JOIN {chunks} c ON c.id = chunk",
+        "postings": "SELECT term, node_id, entry & 16777215, sum(sign(chunks)) FROM {postings}, unnest(entries) entry "
+        "JOIN {chunks} c ON c.id = entry >> 24 GROUP BY 1, 2, 3",
         "statistics": "SELECT source, chunks, terms FROM index_statistics",
         "embeddings": "SELECT model, content, embedding::text FROM embeddings",
         "threads": "SELECT source, number, kind, data::text, pending FROM github_threads",
