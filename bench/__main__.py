@@ -1,10 +1,43 @@
-"""`make bench`: every bench, one after the other; each also runs alone, `python -m bench.NAME`."""
+"""Every bench by name: `python -m bench [NAME …] [--json]`; `python -m bench NAME -h` says what one can be asked."""
 
 from __future__ import annotations
 
-from bench import crawl, embedding, extraction, github, retrieval
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+
+NAMES = ("embed", "write", "ingest", "query", "scale", "cold-start", "web")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benches that are named, or all."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    named = [name for name in arguments if name in NAMES]
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of: {', '.join(NAMES)}; all if none")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    modules = {name: importlib.import_module(f"bench.{name.replace('-', '_')}") for name in named or NAMES}
+    for module in modules.values():
+        if hasattr(module, "arguments"):
+            module.arguments(parser)
+    options = parser.parse_args(arguments)
+    unknown = sorted(set(options.names) - set(NAMES))
+    if unknown:
+        parser.error(f"there is no bench called {unknown[0]}; there are: {', '.join(NAMES)}")
+    found = {}
+    for name, module in modules.items():
+        found[name] = []
+        for table in module.run(options):
+            found[name].append(table.json())
+            if not options.json:
+                print(table.markdown(), end="\n\n", flush=True)
+    if options.json:
+        json.dump(found, sys.stdout, indent=2)
+        print()
+    return 0
+
 
 if __name__ == "__main__":
-    for bench in (crawl, embedding, extraction, github, retrieval):
-        print(f"\n== {bench.__name__}\n")
-        bench.main()
+    sys.exit(main())

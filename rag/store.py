@@ -571,10 +571,10 @@ class Store:
             "source": source,
             "candidates": candidates,
         }
-        statement = self._search_statement(index, self._nearest(index, source))
+        statement = self._search_statement(index, self.nearest_query(index, source))
         return [Candidate(*row) for row in self._fetch(statement, values)]
 
-    def _nearest(self, index: IndexInfo, source: str | None) -> str:
+    def nearest_query(self, index: IndexInfo, source: str | None) -> str:
         """Name the query that finds a source's nearest vectors fastest and, within reason, misses none."""
         if source is None:
             return "nearest"
@@ -584,8 +584,8 @@ class Store:
     @cache  # noqa: B019 - a store lives as long as its database, and an index has three
     def _search_statement(self, index: IndexInfo, nearest: str) -> bytes:
         tables = IndexTables(index).identifiers
-        by_meaning = self._queries.compose(nearest, tables)
-        return self._queries.compose("search", {**tables, "by_meaning": by_meaning}).as_bytes()
+        parts = {"bm25": self._queries.compose("bm25", tables), "by_meaning": self._queries.compose(nearest, tables)}
+        return self._queries.compose("search", {**tables, **parts}).as_bytes()
 
     def chunks_by_id(self, index: IndexInfo, ids: Sequence[int]) -> dict[int, FoundChunk]:
         """Return chunks by id; one that was deleted meanwhile is missing."""

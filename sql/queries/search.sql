@@ -1,8 +1,8 @@
--- name: search
--- Candidates by meaning and by words with their exact scores. BM25 has k1 1.2 and b 0.75; coverage is the share of the
--- question's terms, weighed by idf, that a chunk holds. A source that is asked for narrows the postings that are read,
--- while idf is always that of the whole index.
-WITH corpus AS MATERIALIZED (
+-- name: bm25
+-- The part of search that scores words. BM25 has k1 1.2 and b 0.75; coverage is the share of the question's terms,
+-- weighed by idf, that a chunk holds. A source that is asked for narrows the postings that are read, while idf is always
+-- that of the whole index.
+corpus AS MATERIALIZED (
     SELECT sum(chunks)::float8 AS chunks, greatest(sum(terms)::float8 / nullif(sum(chunks), 0), 1) AS mean_length
     FROM index_statistics WHERE index_name = %(index)s
 ), terms AS MATERIALIZED (
@@ -24,7 +24,11 @@ WITH corpus AS MATERIALIZED (
                 FROM weights JOIN {postings} p USING (term)
                 WHERE p.chunks > 0 AND (%(source)s::text IS NULL OR p.source = %(source)s)) packed) hits
     GROUP BY chunk HAVING chunk NOT IN (SELECT chunk FROM gone)
-), by_words AS (
+);
+
+-- name: search
+-- Candidates by meaning and by words with their exact scores.
+WITH {bm25}, by_words AS (
     SELECT chunk AS id FROM bm25 ORDER BY score DESC LIMIT %(candidates)s
 ), by_meaning AS (
     {by_meaning}

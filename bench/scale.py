@@ -1,0 +1,308 @@
+"""How the store grows: `python -m bench scale [--sizes 10000 100000 1000000]`.
+
+For each size a new embedded Postgres is filled through the store, a transaction a document of ten chunks, with chunks
+made from Python's documentation (see bench.corpus); then its postings are compacted and the vectors' index is built.
+Every question is a passage of that documentation. Recall is that of the ten nearest vectors, against reading them all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pgvector
+import psycopg
+from numpy.typing import NDArray
+from psycopg import sql
+
+from bench import peers
+from bench.corpus import SHARES, Base, Synthetic, base, questions, synthetic
+from bench.report import Table, percentiles, seconds
+from rag.database import Database, stop_embedded
+from rag.embedding import LocalEncoder
+from rag.models import IndexInfo
+from rag.store import ChunkRow, DocumentRow, IndexTables, Store
+
+INDEX = IndexInfo("scale", "local/all-MiniLM-L6-v2", 384, "bench")
+PER_DOCUMENT = 10
+QUESTIONS = 100
+SIZES = (10_000, 100_000, 1_000_000)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what can be asked of this bench."""
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="CHUNKS", help="how many chunks")
+    parser.add_argument("--home", type=Path, help="keep the databases in this folder")
+
+
+def run(options: argparse.Namespace) -> Iterator[Table]:
+    """Yield the tables: filling, searching, filtering, keywords, quantization."""
+    with tempfile.TemporaryDirectory(prefix="rag-bench-") as folder:
+        home = options.home or Path(folder)
+        source = base(home)
+        tables = _tables()
+        for size in options.sizes:
+            place = home / str(size)
+            try:
+                with Database.open(url=None, home=place) as database:
+                    Scale(database, source, size, LocalEncoder(home)).measure(tables)
+            finally:
+                stop_embedded(place)
+        yield from tables.values()
+
+
+def _tables() -> dict[str, Table]:
+    return {
+        "fill": Table(
+            "Filling an index",
+            ["chunks", "written a second", "compacted in s", "HNSW in s", "bytes a chunk", "of these HNSW", "postings"],
+        ),
+        "search": Table(
+            "Searching it, ms",
+            ["chunks", "words", "both p50", "both p99", "vectors p50", "BM25 p50", "BM25 p99", "ts_rank p50", "ts_rank_cd p50",
+             "ts_rank / BM25"],
+        ),  # fmt: skip
+        "filter": Table(
+            "Searching one source of it", ["chunks", "source", "of it", "recall@10", "both p50 ms", "both p99 ms"]
+        ),
+        "exact": Table(
+            "BM25 against bm25s", ["chunks", "questions", "largest difference of a score", "same ten best"]
+        ),
+        "binary": Table(
+            "Vectors as bits, the best hundred scored again", ["chunks", "recall@10", "p50 ms", "HNSW bytes a chunk"]
+        ),
+    }  # fmt: skip
+
+
+class Scale:
+    """One size."""
+
+    def __init__(self, database: Database, source: Base, size: int, encoder: LocalEncoder) -> None:
+        self.database = database
+        self.store = Store(database)
+        self.source = source
+        self.size = size
+        self.names = IndexTables(INDEX)
+        self.asked = {words: questions(source, QUESTIONS, words) for words in (4, 20)}
+        self.vectors = {text: encoder.encode_query(text) for texts in self.asked.values() for text in texts}
+
+    def measure(self, tables: dict[str, Table]) -> None:
+        """Fill the index, then ask."""
+        if self.store.active_index() is None:
+            self._fill(tables["fill"])
+        self._search(tables["search"])
+        self._filter(tables["filter"])
+        if self.size <= 100_000:
+            self._exact(tables["exact"])
+            self._binary(tables["binary"])
+
+    def rows(self, statement: sql.Composable | str, values: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run SQL of the bench's own."""
+        with self.database.connection() as connection:
+            text = sql.SQL(statement) if isinstance(statement, str) else statement
+            cursor = connection.execute(text.format(**self.names.identifiers) if isinstance(text, sql.SQL) else text, values)
+            return cursor.fetchall() if cursor.description else []
+
+    def _fill(self, table: Table) -> None:
+        for name in SHARES:
+            self.store.register_source(name, "docs")
+        self.store.create_index(INDEX)
+        writing = seconds(self._write)
+        compacting = seconds(lambda: [self.store.compact_postings(INDEX, name) for name in SHARES])
+        memory = "4GB" if self.size > 200_000 else "1GB"
+        with self.database.connection() as connection:
+            connection.execute(f"SET maintenance_work_mem = '{memory}'")
+        building = seconds(lambda: self.store.build_hnsw(INDEX))
+        self.rows("VACUUM ANALYZE {chunks}")
+        ((total, hnsw, postings),) = self.rows(
+            "SELECT pg_total_relation_size(%(chunks)s) + pg_total_relation_size(%(postings)s),"
+            " pg_relation_size(%(hnsw)s), pg_total_relation_size(%(postings)s)",
+            {"chunks": self.names.chunks, "postings": self.names.postings, "hnsw": self.names.hnsw},
+        )
+        each = [part // self.size for part in (total, hnsw, postings)]
+        table.add(self.size, self.size / writing, compacting, building, *each)
+
+    def _write(self) -> None:
+        chunks = synthetic(self.source, self.size)
+        waiting: dict[str, list[Synthetic]] = {name: [] for name in SHARES}
+        made = 0
+        for chunk in chunks:
+            group = waiting[chunk.source]
+            group.append(chunk)
+            if len(group) == PER_DOCUMENT:
+                self._put(made, chunk.source, group)
+                made += 1
+                waiting[chunk.source] = []
+        for name, group in waiting.items():
+            if group:
+                self._put(made, name, group)
+                made += 1
+
+    def _put(self, number: int, source: str, group: list[Synthetic]) -> None:
+        name = f"{source}:{number}"
+        url = f"https://example.org/{number}"
+        with self.store.transaction() as transaction:
+            transaction.put_document(DocumentRow(name, source, "page", url, "A page", "", {}, str(number)))
+            rows = [
+                ChunkRow(f"{name}#{place}", place, chunk.text, "A page", url, {"url": url}, chunk.vector)
+                for place, chunk in enumerate(group)
+            ]
+            transaction.add_chunks(INDEX, source, name, rows)
+
+    def _search(self, table: Table) -> None:
+        self.rows("CREATE INDEX IF NOT EXISTS bench_gin ON {chunks} USING gin (text_search_tsv)")
+        self.rows("VACUUM ANALYZE {chunks}")
+        queries = self.database.queries
+        names = self.names.identifiers
+        words = sql.SQL("WITH {bm25} SELECT chunk, score FROM bm25 ORDER BY score DESC LIMIT 10").format(
+            bm25=queries.compose("bm25", names)
+        )
+        nearest = queries.compose("nearest", names)
+        rank = (
+            "SELECT id, {rank}(text_search_tsv, q) AS score FROM {chunks}, (SELECT replace("
+            "plainto_tsquery('english', %(question)s)::text, '&', '|')::tsquery AS q) asked "
+            "WHERE text_search_tsv @@ q ORDER BY score DESC LIMIT 10"
+        )
+        for length, asked in self.asked.items():
+            some = asked if self.size <= 100_000 else asked[:20]
+            both = percentiles(lambda text: self.search(text), asked)
+            vectors = percentiles(lambda text: self.rows(nearest, self.values(text, candidates=10)), asked)
+            bm25 = percentiles(lambda text: self.rows(words, self.values(text)), asked)
+            ranks = [
+                percentiles(
+                    lambda text, rank=sql.SQL(rank).format(rank=sql.SQL(name), **names): self.rows(  # type: ignore[misc]
+                        rank, {"question": text}
+                    ),
+                    some,
+                    warm=1,
+                )[0]
+                for name in ("ts_rank", "ts_rank_cd")
+            ]
+            table.add(self.size, length, *both, vectors[0], *bm25, *ranks, ranks[0] / bm25[0])
+        self.rows("DROP INDEX bench_gin")
+
+    def search(self, text: str, source: str | None = None) -> object:
+        """Search as the product does."""
+        return self.store.search(INDEX, question=text, embedding=self.vectors[text], source=source, candidates=100)
+
+    def values(self, text: str, source: str | None = None, candidates: int = 100) -> dict[str, Any]:
+        """Return what the queries of sql/ bind."""
+        vector = pgvector.HalfVector(self.vectors[text])
+        return {"index": INDEX.name, "question": text, "embedding": vector, "source": source, "candidates": candidates}
+
+    def _filter(self, table: Table) -> None:
+        ids, sources, vectors = self._all_vectors()
+        asked = [text for texts in self.asked.values() for text in texts[: QUESTIONS // 2]]
+        wanted = np.stack([self.vectors[text] for text in asked])
+        for source in (None, *SHARES):
+            if source == "rest":
+                continue
+            mask = np.ones(len(ids), bool) if source is None else sources == source
+            exact = _nearest(vectors, mask, wanted)
+            query = self.database.queries.compose(self.store.nearest_query(INDEX, source), self.names.identifiers)
+            recalls = []
+            for text, best in zip(asked, exact, strict=True):
+                found = {row[0] for row in self.rows(query, self.values(text, source))[:10]}
+                recalls.append(len(found & set(ids[best].tolist())) / len(best))
+            p50, p99 = percentiles(lambda text, source=source: self.search(text, source), asked)  # type: ignore[misc]
+            table.add(self.size, source or "all", float(mask.mean()), float(np.mean(recalls)), p50, p99)
+
+    def _all_vectors(self) -> tuple[NDArray[np.int64], NDArray[np.str_], NDArray[np.float16]]:
+        ids = np.empty(self.size, np.int64)
+        sources = np.empty(self.size, "U12")
+        vectors = np.empty((self.size, INDEX.dimension), np.float16)
+        with (
+            psycopg.connect(self.database.dsn) as connection,
+            connection.cursor("all_vectors", binary=True) as cursor,
+        ):
+            cursor.itersize = 10_000
+            query = sql.SQL("SELECT id, source, halfvec_send(embedding) FROM {chunks}").format(**self.names.identifiers)
+            for row, (number, source, packed) in enumerate(cursor.execute(query)):
+                ids[row], sources[row] = number, source
+                vectors[row] = np.frombuffer(packed, ">f2", offset=4)
+        return ids, sources, vectors
+
+    def _exact(self, table: Table) -> None:
+        """Compare scores with those of bm25s over the same lexemes."""
+        rows = self.rows(
+            "SELECT id, ARRAY(SELECT lexeme FROM unnest(text_search_tsv) t, unnest(t.positions)) FROM {chunks} ORDER BY id"
+        )
+        asked = [text for texts in self.asked.values() for text in texts]
+        lexemes = [
+            self.rows(
+                "SELECT ARRAY(SELECT lexeme FROM unnest(to_tsvector('english', %(text)s)) t, unnest(t.positions))",
+                {"text": text},
+            )[0][0]
+            for text in asked
+        ]
+        with tempfile.TemporaryDirectory() as folder:
+            work = Path(folder)
+            (work / "in.json").write_text(json.dumps({"corpus": [terms for _, terms in rows], "queries": lexemes}))
+            python = peers.python("bm25s", ("bm25s==0.3.0", "numpy"))
+            subprocess.run([python, "-c", _BM25S, str(work)], check=True, stdout=subprocess.DEVNULL)
+            reference = np.load(work / "scores.npy")
+        query = sql.SQL("WITH {bm25} SELECT chunk, score FROM bm25 ORDER BY score DESC").format(
+            bm25=self.database.queries.compose("bm25", self.names.identifiers)
+        )
+        place = {number: row for row, (number, _) in enumerate(rows)}
+        differences, same = [], 0
+        for text, theirs in zip(asked, reference, strict=True):
+            ours = np.zeros(len(rows))
+            for chunk, score in self.rows(query, self.values(text)):
+                ours[place[chunk]] = score
+            differences.append(float(np.abs(ours - theirs).max()))
+            best = np.argsort(-ours, kind="stable")[:10]
+            same += bool(np.allclose(np.sort(theirs[best]), np.sort(np.partition(theirs, -10)[-10:]), atol=1e-6))
+        table.add(self.size, len(asked), f"{max(differences):.1e}", f"{same / len(asked):.1%}")
+
+    def _binary(self, table: Table) -> None:
+        self.rows(
+            "CREATE INDEX bench_binary ON {chunks} USING hnsw ((binary_quantize(embedding)::bit({dimension})) bit_hamming_ops)"
+        )
+        ids, _, vectors = self._all_vectors()
+        asked = [text for texts in self.asked.values() for text in texts]
+        exact = _nearest(vectors, np.ones(len(ids), bool), np.stack([self.vectors[text] for text in asked]))
+        query = (
+            "SELECT id FROM (SELECT id, embedding FROM {chunks} ORDER BY binary_quantize(embedding)::bit({dimension})"
+            " <~> binary_quantize(%(embedding)s::halfvec)::bit({dimension}) LIMIT 100) near"
+            " ORDER BY embedding <=> %(embedding)s::halfvec LIMIT 10"
+        )
+        recalls = [
+            len({row[0] for row in self.rows(query, self.values(text))} & set(ids[best].tolist())) / len(best)
+            for text, best in zip(asked, exact, strict=True)
+        ]
+        p50, _ = percentiles(lambda text: self.rows(query, self.values(text)), asked)
+        size = self.rows("SELECT pg_relation_size('bench_binary')")[0][0] // self.size
+        table.add(self.size, float(np.mean(recalls)), p50, size)
+        self.rows("DROP INDEX bench_binary")
+
+
+_BM25S = """
+import json, sys
+from pathlib import Path
+import bm25s, numpy as np
+work = Path(sys.argv[1])
+data = json.loads((work / "in.json").read_text())
+model = bm25s.BM25(method="lucene", k1=1.2, b=0.75, dtype="float64")
+model.index(data["corpus"], show_progress=False)
+# bm25s leaves out the factor k1 + 1, which changes no order.
+none = np.zeros(len(data["corpus"]))
+np.save(work / "scores.npy", np.stack([2.2 * model.get_scores(query) if query else none for query in data["queries"]]))
+"""
+
+
+def _nearest(vectors: NDArray[np.float16], mask: NDArray[np.bool_], wanted: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the rows of the ten nearest vectors of each question, by reading all of them a slice at a time."""
+    rows = np.flatnonzero(mask)
+    scores = np.concatenate(
+        [vectors[part].astype(np.float32) @ wanted.T for part in np.array_split(rows, -(-len(rows) // 50_000))]
+    )
+    best: NDArray[np.int64] = rows[np.argsort(-scores, axis=0)[:10].T]
+    return best
+

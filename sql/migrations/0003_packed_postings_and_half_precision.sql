@@ -1,0 +1,31 @@
+-- Vectors of half the size, and postings of a tenth: many entries to a row. Vectors' indexes are built anew by the next sync.
+ALTER TABLE embeddings ALTER COLUMN embedding TYPE halfvec USING embedding::halfvec;
+
+-- When an index was switched away from: it is kept, and what changed since is indexed when it is switched back to.
+ALTER TABLE indexes ADD COLUMN retired_at timestamptz;
+
+DO $$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN SELECT name, dimension, 'data_' || name AS chunks, name || '_postings' AS postings FROM indexes LOOP
+        EXECUTE format('DROP INDEX IF EXISTS %I', one.name || '_hnsw');
+        EXECUTE format('ALTER TABLE %I ALTER COLUMN embedding TYPE halfvec(%s)', one.chunks, one.dimension);
+        EXECUTE format('CREATE INDEX ON %I (source)', one.chunks);
+        EXECUTE format('ALTER TABLE %I RENAME TO old_postings', one.postings);
+        EXECUTE format('CREATE TABLE %I (
+            term bigint NOT NULL, source text NOT NULL, chunks integer NOT NULL, first bigint NOT NULL,
+            last bigint NOT NULL, fresh boolean NOT NULL DEFAULT true, entries bigint[] NOT NULL)', one.postings);
+        EXECUTE format('ALTER TABLE %I ALTER COLUMN entries SET STORAGE MAIN', one.postings);
+        EXECUTE format('
+            INSERT INTO %1$I (term, source, chunks, first, last, fresh, entries)
+            SELECT term, source, count(*), min(chunk), max(chunk), false,
+                   array_agg((chunk << 24) | (least(frequency, 4095)::bigint << 12) | least(length, 4095) ORDER BY chunk)
+            FROM (SELECT p.*, c.source, row_number() OVER (PARTITION BY term, c.source ORDER BY chunk) - 1 AS place
+                  FROM old_postings p JOIN %2$I c ON c.id = p.chunk) placed
+            GROUP BY term, source, place / 224', one.postings, one.chunks);
+        EXECUTE format('CREATE INDEX ON %I (term, source) INCLUDE (chunks)', one.postings);
+        EXECUTE format('CREATE INDEX ON %I (source, term) WHERE fresh', one.postings);
+        DROP TABLE old_postings;
+    END LOOP;
+END $$;
