@@ -316,6 +316,8 @@ class Renderer:
 
     def _table(self, element: Element) -> None:
         if "highlighttable" in (element.get("class") or ""):
+            for title in element.iterfind(".//th"):
+                self._caption(title)
             for pre in element.iter("pre"):
                 if not any("linenos" in (above.get("class") or "") for above in pre.iterancestors("td", "div")):
                     self._code(pre)

@@ -16,6 +16,12 @@ from rag.sources.repository.inline import code_spans, words
 
 __all__ = ["FENCE", "plain_markdown"]
 
+# The title of a block of code: title=… in MkDocs, Docusaurus and Nextra, words after the language in Mintlify.
+_TITLE = re.compile(
+    r"""(?:title|filename|file|caption|label)=(["'])(.+?)\1|"""
+    r"""^\s*[\w+#.-]+\s+(?!(?:showLineNumbers|live|copy|nocopy|wrap|twoslash|expandable|lines|ignore|test)\b)"""
+    r"""(\w[\w .()/-]*)$"""
+)
 #: What opens a fence, wherever it stands: what is before it, its backticks or tildes, and what follows.
 FENCE = re.compile(r"^(?P<before>[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*)(?P<fence>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)$")
 
@@ -109,8 +115,14 @@ def _without_fences(body: str, codes: list[_Code]) -> Iterator[str]:
         if not opening:
             yield line
             continue
-        kept = [line[len(opening["before"]) :]]
         mark = opening["fence"]
+        kept = [line[len(opening["before"]) :]]
+        title = _TITLE.search(opening["info"])
+        if title and not opening["before"].strip():
+            # What a generator shows above the code is text; the language is all that is left in its fence.
+            language = re.match(r"[\w+#.-]*", opening["info"].strip())
+            yield from ("", f"{opening['before']}**{title[2] or title[3]}**", "")
+            kept = [f"{mark}{language[0] if language else ''}"]
         for inner in lines:
             kept.append(inner)
             bare = inner.strip(" \t>")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from html import unescape
@@ -15,13 +15,12 @@ from markdown_it.token import Token
 
 from rag.sources.repository.anchors import Anchors, Slug, github
 from rag.sources.repository.front_matter import split
-from rag.sources.repository.generators import plain_markdown
+from rag.sources.repository.generators import FENCE, plain_markdown
 from rag.sources.repository.inline import attributes, rewrite
 
-__all__ = ["Links", "Named", "Text", "read_markdown", "tidy"]
+__all__ = ["Links", "Named", "Text", "read_markdown", "tidy", "with_code"]
 
 _CUSTOM_ID = re.compile(r"[ \t]*\{:?[ \t]*#([\w.:-]+)[^{}]*\}[ \t]*$")
-_FENCE = re.compile(r"^[ \t>]*(`{3,}(?=[^`]*$)|~{3,})")
 #: What the chunker would take for an anchor of ours.
 _ANCHOR = re.compile(r"\{#(?=[^\s{}]+[^{}]*\}[ \t]*$)")
 _PLACE = re.compile(r"<[a-zA-Z][\w-]*\s[^<>]*?\b(?:id|name)\s*=\s*[\"']?([^\s\"'<>]+)")
@@ -109,23 +108,29 @@ def _is_title(lines: list[str]) -> bool:
 def tidy(lines: list[str]) -> str:
     """Join lines, with one blank line between two blocks; code keeps its own."""
     kept: list[str] = []
-    fence = ""
-    for line in lines:
-        match = _FENCE.match(line)
-        if fence:
-            bare = line.strip(" \t>")
-            if bare.startswith(fence) and not bare.strip(fence[0]):
-                fence = ""
-        elif match:
-            fence = match[1]
-        elif not line.strip():
-            if not kept or not kept[-1].strip():
-                continue
-            line = ""
-        kept.append(line)
+    for line, is_code in with_code(lines):
+        if is_code or line.strip():
+            kept.append(line)
+        elif kept and kept[-1].strip():
+            kept.append("")
     while kept and not kept[-1].strip():
         kept.pop()
     return "\n".join(kept)
+
+
+def with_code(lines: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """Yield each line, and whether it is of a fenced block of code, its fences among it."""
+    fence = ""
+    for line in lines:
+        if fence:
+            yield line, True
+            bare = line.strip(" \t>")
+            if bare.startswith(fence) and not bare.strip(fence[0]):
+                fence = ""
+        else:
+            opening = FENCE.match(line)
+            fence = opening["fence"] if opening else ""
+            yield line, bool(fence)
 
 
 @dataclass(frozen=True, slots=True)

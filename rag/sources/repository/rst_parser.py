@@ -47,8 +47,9 @@ _LANGUAGES = {
 }  # fmt: skip
 _ADMONITIONS = words("attention caution danger error hint important note tip warning seealso todo")
 _VERSIONS = {
-    "versionadded": "New in version", "versionchanged": "Changed in version", "deprecated": "Deprecated since version",
-    "versionremoved": "Removed in version", "deprecated-removed": "Deprecated since version",
+    "versionadded": "Added in version", "versionchanged": "Changed in version",
+    "deprecated": "Deprecated since version", "versionremoved": "Removed in version",
+    "deprecated-removed": "Deprecated since version",
     "availability": "Availability",
 }  # fmt: skip
 _TRANSPARENT = words(
@@ -67,6 +68,8 @@ _CODE_ROLES = re.compile(
 )
 # `class` is Python's in Sphinx, and names a style in docutils.
 _STYLES = re.compile(r"^[a-z][a-z0-9-]*(?: [a-z][a-z0-9-]*)*$")
+# What Sphinx shows of the options of something that is documented.
+_TOLD = ("type", "default", "value")
 _LINK_ROLES = frozenset({"doc", "ref", "numref", "any", "download", "std:doc", "std:ref", "external"})
 _EXPLICIT = re.compile(r"^(.+?)\s*(?<!\x00)<([^<>]*)>$", re.DOTALL)
 _OPTION = re.compile(r"^:([^:\\\s][^:\\]*):(?:\s+(.*))?$")
@@ -401,7 +404,9 @@ class _Object(_Directive):
         if self.name.endswith("class") and _STYLES.match(self._argument):
             return self._content()
         signatures = [line.strip().rstrip("\\").strip() for line in self._argument.split("\n")]
-        return [Signature("", *self._content(), signatures=[line for line in signatures if line])]
+        said = [f"{name.capitalize()}: {self.options[name]}" for name in _TOLD if self.options.get(name)]
+        told = [nodes.paragraph("", "", *self._text(", ".join(said)))] if said else []
+        return [Signature("", *told, *self._content(), signatures=[line for line in signatures if line])]
 
 
 class _Image(_Directive):

@@ -84,3 +84,14 @@ def test_front_matter(source: str, title: str, text: str) -> None:
 )
 def test_what_only_a_generator_reads_makes_way(source: str, expected: str) -> None:
     assert read_markdown(source).markdown == expected
+
+
+@pytest.mark.parametrize(
+    "info", ['python title="client.py" linenums="1"', "python {1,2} filename='client.py'", "python client.py"]
+)
+def test_the_title_of_code_is_text(info: str) -> None:
+    assert read_markdown(f"Text.\n```{info}\nx\n```").markdown == "Text.\n\n**client.py**\n\n```python\nx\n```"
+
+
+def test_flags_of_a_fence_are_no_title() -> None:
+    assert "**" not in read_markdown("```js showLineNumbers\nx\n```").markdown

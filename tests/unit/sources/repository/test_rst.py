@@ -135,7 +135,7 @@ Title
     assert read_rst(source).markdown == (
         "# Title {#title}\n\n`connect(url, *, timeout=10)`\n\nOpen a connection with `Pool`, `Ctrl+C` or up.\n\n"
         "`argument`\n\nIts content.\n\n**pip**\n\n**Install**\n\n```console\n$ pip install x\n```\n\n"
-        "**New in version 2.1:**\n\nThe *timeout*."
+        "**Added in version 2.1:**\n\nThe *timeout*."
     )
 
 
