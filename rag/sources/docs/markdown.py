@@ -181,6 +181,10 @@ class Renderer:
 
     def _heading(self, element: Element) -> None:
         self._flush()
+        card = next(element.iterancestors("a"), None)
+        if card is not None and not card.get("href", "#").startswith("#"):
+            self._caption(element)  # it names another page, and no part of this one
+            return
         anchor = self._heading_anchor(element) or self._anchor
         text = _heading_text(element)
         if not text:
