@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from rag.sources.docs.fetch import Fetched, Fetcher, FetchError
 from rag.sources.docs.page import NotHtmlError, Page, decode
-from rag.sources.repository.markdown import Text, read_markdown
+from rag.sources.repository.markdown import Text, read_markdown, with_code
 
 __all__ = ["MARKDOWN_TYPES", "Alternates", "markdown_links"]
 
@@ -26,7 +26,6 @@ _ACCEPT = "text/markdown, text/html;q=0.5"
 _WORD = re.compile(r"\w+")
 _HEADING = re.compile(r"^(#{1,6} .*?)(?: \{#([^\s{}]+)\})?$")
 _LINK = re.compile(r"(?<!!)\[[^\[\]]*\]\(<?([^\s()<>]+)")
-_FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
 # Less than this of the page's words, and the Markdown is of something else; more text than that, of much else.
 _LEAST_SHARED = 0.8
 _MOST_LONGER = 3.0
@@ -122,11 +121,11 @@ def _told(reply: Fetched | None, page: Page) -> Page | None:
 def _anchored(text: Text, page: Page) -> Iterator[str]:
     """Yield the lines with the anchors that the page's headings have, and no others."""
     anchors: dict[str, list[str]] = {}
-    for line, is_code in _lines(page.text):
+    for line, is_code in with_code(page.text.split("\n")):
         match = None if is_code else _HEADING.match(line)
         if match and match[2]:
             anchors.setdefault(_name(match[1]), []).append(match[2])
-    for line, is_code in _lines(text.markdown):
+    for line, is_code in with_code(text.markdown.split("\n")):
         match = None if is_code else _HEADING.match(line)
         if not match:
             yield line
@@ -140,22 +139,8 @@ def _name(heading: str) -> str:
     return " ".join(_WORD.findall(heading.lower()))
 
 
-def _lines(text: str) -> Iterator[tuple[str, bool]]:
-    """Yield lines, and whether each is code or its fence."""
-    fence = ""
-    for line in text.split("\n"):
-        match = _FENCE.match(line)
-        if fence:
-            yield line, True
-            if match and match[1].startswith(fence) and not line.strip().strip(fence[0]):
-                fence = ""
-        else:
-            fence = match[1] if match else ""
-            yield line, bool(fence)
-
-
 def markdown_links(source: str) -> Iterator[str]:
     """Yield where the links of a Markdown page lead to, code left out."""
-    for line, is_code in _lines(source):
+    for line, is_code in with_code(source.split("\n")):
         if not is_code:
             yield from _LINK.findall(re.sub(r"`[^`]*`", "", line))

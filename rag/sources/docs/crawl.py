@@ -325,10 +325,12 @@ class _Crawl:
         """Remove what is gone, if the crawl saw all there is, and remember the rest."""
         gone = (self.indexed if self.whole else self.leaving.keys()) - self.kept
         notes = [page for url, page in self.notes.items() if self.known.get(url) != page]
-        if len(gone) > max(_FEW_PAGES, len(self.indexed) * self.most_removed):
+        # What url, include and exclude no longer ask for, the user has taken out.
+        lost = [document_id for document_id in gone if self._is_asked_for(document_id.removeprefix(f"{self.name}:"))]
+        if len(lost) > max(_FEW_PAGES, len(self.indexed) * self.most_removed):
             yield Failed(
                 self.config.url,
-                f"{len(gone)} of {len(self.indexed)} known pages are gone or no longer linked. That is more than "
+                f"{len(lost)} of {len(self.indexed)} known pages are gone or no longer linked. That is more than "
                 f"{self.most_removed:.0%}, so none was removed. If they are really gone, run: "
                 f"python -m flows.ingest {self.name} --full --accept-removals",
             )
@@ -344,6 +346,10 @@ class _Crawl:
         left = [url for url in forgotten if f"{prefix}{url}" not in gone]
         if notes or left:
             yield Checkpoint(partial(_remember, self.name, notes, left, None))
+
+    def _is_asked_for(self, url: str) -> bool:
+        place = self.scope.place(url)
+        return place is not None and self.scope.wants(place)
 
     # Fetching, in a worker thread
 

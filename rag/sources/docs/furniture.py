@@ -57,7 +57,7 @@ _DROPPED_CLASSES = words(
     "theme-doc-version-badge theme-edit-this-page theme-last-updated pagination-nav hash-link table-of-contents "
     "header-anchor vpdocfooter vpdocaside vp-doc-footer "
     "sl-anchor-link right-sidebar nav-chapters nav-wrapper mobile-nav-chapters "
-    "feedback-toolbar eyebrow page-meta td-page-meta td-sidebar td-toc td-search feedback--title "
+    "feedback-toolbar eyebrow step-number page-meta td-page-meta td-sidebar td-toc td-search feedback--title "
     # hidden lines of mdBook's code, and what stands above a page of rustdoc's
     "boring rustdoc-breadcrumbs hideme "
     # any
@@ -99,13 +99,22 @@ def text_of(element: Element) -> str:
 def part_of(element: Element) -> Part:
     """Return what an element is, by its tag, classes, role and id."""
     get = element.get
+    if element.tag == "button" and _is_in_sentence(element):
+        return Part.CONTENT
     return _part(
         element.tag,
-        get("class", ""),
+        f"{get('class', '')} {get('data-component-part', '')}",
         get("role", ""),
         get("id", ""),
         get("aria-hidden") == "true" or "hidden" in element.attrib,
     )
+
+
+def _is_in_sentence(element: Element) -> bool:
+    """Return whether text goes on before and behind an element, as it does where a word shows a tooltip."""
+    before = element.getprevious()
+    text = before.tail if before is not None else element.getparent().text if element.getparent() is not None else ""
+    return bool((text or "").strip() and (element.tail or "").strip())
 
 
 @lru_cache(maxsize=8192)

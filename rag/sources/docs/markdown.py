@@ -181,6 +181,10 @@ class Renderer:
 
     def _heading(self, element: Element) -> None:
         self._flush()
+        card = next(element.iterancestors("a"), None)
+        if card is not None and not card.get("href", "#").startswith("#"):
+            self._caption(element)  # it names another page, and no part of this one
+            return
         anchor = self._heading_anchor(element) or self._anchor
         text = _heading_text(element)
         if not text:
@@ -316,6 +320,8 @@ class Renderer:
 
     def _table(self, element: Element) -> None:
         if "highlighttable" in (element.get("class") or ""):
+            for title in element.iterfind(".//th"):
+                self._caption(title)
             for pre in element.iter("pre"):
                 if not any("linenos" in (above.get("class") or "") for above in pre.iterancestors("td", "div")):
                     self._code(pre)

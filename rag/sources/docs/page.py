@@ -21,7 +21,7 @@ from rag.sources.docs.urls import normalise
 __all__ = ["EXTRACTION", "NotHtmlError", "Page", "decode", "read_page"]
 
 #: Kept in the cursor: another value makes the next sync read every page again.
-EXTRACTION = 2
+EXTRACTION = 3
 
 _FEW = 200
 _BOMS = (

@@ -2,99 +2,169 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from types import TracebackType
+from urllib.parse import quote, unquote, urlsplit
 
 from rag.errors import ConfigurationError, SourceError, SourceUnavailable
+from rag.sources.repository.hosts import Host, host_of, web_address
 
-__all__ = ["Blob", "Clone", "open_clone", "web_address"]
+__all__ = ["Blob", "Clone", "Reader", "open_clone", "without_secrets"]
 
 _TIMEOUT = 1800
 _HEAD = "refs/heads/rag"
 _TRANSIENT = re.compile(
     r"could not resolve host|temporary failure|timed? ?out|connection (?:refused|reset|closed)|early eof|"
     r"network is unreachable|no route to host|couldn't connect|failed to connect|returned error: (?:429|5\d\d)|"
-    r"rpc failed|remote end hung up|operation too slow",
+    r"rpc failed|remote end hung up|operation too slow|empty reply from server",
     re.IGNORECASE,
 )
-_BROKEN = re.compile(
-    r"\.lock'?: File exists|not a git repository|corrupt|bad object|unable to read|missing blob", re.IGNORECASE
+_NO_SHALLOW = re.compile(r"does not support shallow", re.IGNORECASE)
+_ADDRESS = re.compile(r"^(?:(?:https?|ssh|git|file)://|(?:[\w.-]+@)?[\w][\w.-]*:(?!:))", re.IGNORECASE)
+_USER = re.compile(r"(?<=://)[^/@\s]+@")
+# What says which repository git works on; ours is always named.
+_REPOSITORY_VARIABLES = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_DIR",
+        "GIT_INDEX_FILE",
+        "GIT_NAMESPACE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_SHALLOW_FILE",
+        "GIT_WORK_TREE",
+    }
 )
-_SCP = re.compile(r"^(?:[\w.-]+@)?([\w.-]+):(?!//)(.+)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A file of a commit; `size` is in bytes."""
+    """A file of a commit.
+
+    `path` is from the top; bytes of it that are not UTF-8 are escaped, and `name` has them as they are. `size` is in
+    bytes. Of a symbolic link, the content is where it leads to.
+    """
 
     path: str
+    name: bytes
     sha: str
     size: int
+    is_link: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Clone:
     """A repository on this machine, at one commit.
 
-    :param web: the address that its files can be opened under, such as https://github.com/owner/name, if there is one
-    :param local: the folder of its files, for a repository that was not cloned
+    :param host: where its files can be opened, if anywhere
+    :param place: the address of the folder of its files, where there is no host
+    :param is_cache: it can be fetched again
     """
 
     folder: Path
     commit: str
-    web: str | None
-    local: Path | None = None
+    host: Host | None
+    place: str
+    is_cache: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The repository's address, to be named in a message."""
+        return self.host.web if self.host else self.place
 
     def blobs(self) -> Iterator[Blob]:
-        """Yield every file of the commit; links and submodules are left out."""
-        listing = _git("ls-tree", "-r", "-l", "-z", "--full-tree", self.commit, folder=self.folder)
-        for entry in listing.split(b"\0"):
+        """Yield every file and symbolic link of the commit; submodules are left out.
+
+        :raises SourceError: the repository is damaged
+        """
+        for entry in self._listing().split(b"\0"):
             if not entry:
                 continue
-            about, _, path = entry.partition(b"\t")
+            about, _, name = entry.partition(b"\t")
             mode, kind, sha, size = about.split()
-            if kind == b"blob" and mode != b"120000":
-                yield Blob(path.decode("utf-8", "replace"), sha.decode(), int(size))
+            if kind == b"blob":
+                if not size.isdigit():
+                    raise self.damaged()
+                path = name.decode("utf-8", "backslashreplace")
+                yield Blob(path, name, sha.decode(), int(size), mode == b"120000")
 
-    def read(self, blobs: Iterable[Blob]) -> Iterator[tuple[Blob, bytes]]:
-        """Yield the content of blobs, one at a time, from one process."""
-        command = ["git", "-C", str(self.folder), "cat-file", "--batch"]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment()) as process:  # noqa: S603
-            if process.stdin is None or process.stdout is None:
-                raise AssertionError("pipes were asked for")
-            try:
-                for blob in blobs:
-                    process.stdin.write(f"{blob.sha}\n".encode())
-                    process.stdin.flush()
-                    header = process.stdout.readline().split()
-                    if len(header) != 3:
-                        raise SourceError(f"{blob.path} is missing from the repository in {self.folder}.")
-                    content = process.stdout.read(int(header[2]))
-                    process.stdout.read(1)
-                    yield blob, content
-            finally:
-                process.stdin.close()
-                process.wait(timeout=10)
+    def _listing(self) -> bytes:
+        try:
+            return _git("ls-tree", "-r", "-l", "-z", "--full-tree", self.commit, folder=self.folder)
+        except SourceError as error:
+            raise self.damaged() from error
 
-    def permalink(self, path: str, commit: str) -> str:
-        """Return where a file can be opened, as it was at a commit."""
-        if self.web is None:
-            return ((self.local or self.folder) / path).as_uri()
-        host = urlsplit(self.web).hostname or ""
-        name = quote(path)
-        if "gitlab" in host:
-            return f"{self.web}/-/blob/{commit}/{name}"
-        if host == "bitbucket.org":
-            return f"{self.web}/src/{commit}/{name}"
-        if host in ("codeberg.org", "gitea.com"):
-            return f"{self.web}/src/commit/{commit}/{name}"
-        return f"{self.web}/blob/{commit}/{name}"
+    def reader(self) -> Reader:
+        """Return what reads the content of blobs; use it in a `with` statement."""
+        return Reader(self)
+
+    def damaged(self) -> SourceError:
+        """Make way for a new clone, where this one is ours."""
+        if not self.is_cache:
+            return SourceError(f"The repository {self.folder} is damaged. Look at what git fsck says of it.")
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return SourceUnavailable(
+            f"The clone of {self.shown} was damaged and is removed. The next sync clones it again."
+        )
+
+    def link(self, path: str | bytes, commit: str) -> str:
+        """Return where a file can be opened, as it was at a commit, or what names it where it can be opened nowhere."""
+        if self.host:
+            return self.host.link_file(path, commit)
+        return f"{self.place}/{quote(path)}"
+
+
+class Reader(AbstractContextManager["Reader"]):
+    """Reads the content of blobs, one after the other, from one process of git."""
+
+    def __init__(self, clone: Clone) -> None:
+        self._clone = clone
+        self._process = subprocess.Popen(  # noqa: S603 - no shell, and no argument from outside
+            ["git", "-C", str(clone.folder), "cat-file", "--batch"],  # noqa: S607 - the git that the user has
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_environment(),
+        )
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End the process."""
+        self._process.kill()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.communicate()
+
+    def read(self, blob: Blob) -> bytes:
+        """Return the content of a blob.
+
+        :raises SourceError: the repository is damaged
+        """
+        assert self._process.stdin
+        assert self._process.stdout
+        try:
+            self._process.stdin.write(f"{blob.sha}\n".encode())
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._clone.damaged() from None
+        header = self._process.stdout.readline().split()
+        if len(header) != 3:
+            raise self._clone.damaged()
+        content = self._process.stdout.read(int(header[2]))
+        if len(content) != int(header[2]) or self._process.stdout.read(1) != b"\n":
+            raise self._clone.damaged()
+        return content
 
 
 def open_clone(url: str, cache: Path) -> Clone:
@@ -107,46 +177,87 @@ def open_clone(url: str, cache: Path) -> Clone:
     :raises SourceError: there is no such repository, or it is empty or refused
     """
     if shutil.which("git") is None:
-        raise ConfigurationError(f"git is not installed; install it to read the repository {_shown(url)}.")
-    local = Path(url).expanduser()
-    if "://" not in url and local.is_dir():
+        raise ConfigurationError(f"git is not installed; install it to read the repository {without_secrets(url)}.")
+    if "://" not in url and (local := Path(url).expanduser()).is_dir():
         return _open_local(local.absolute())
-    if "://" not in url and not _SCP.match(url):
-        raise SourceError(f"There is no folder {local.absolute()}, and {url} is no address of a repository. Check url.")
+    if not _ADDRESS.match(url):
+        raise SourceError(
+            f"There is no folder {Path(url).expanduser().absolute()}, and {without_secrets(url)} is no address of a "
+            "repository. Check url."
+        )
+    is_known = (cache / "HEAD").exists()
     try:
-        _fetch(url, cache)
-    except SourceError as error:
-        if not _BROKEN.search(str(error)):
+        commit = _fetch(url, cache)
+    except SourceUnavailable:
+        raise
+    except SourceError:
+        if not is_known or _is_sound(cache):
             raise
-        # An interrupted run left it half made; it holds nothing that cannot be fetched again.
+        # An interrupted run left it half made, or the disk spoilt it; it holds nothing that cannot be fetched again.
         shutil.rmtree(cache, ignore_errors=True)
-        _fetch(url, cache)
-    return Clone(cache, _commit(cache, _HEAD), web_address(url))
+        commit = _fetch(url, cache)
+    return _cached(url, cache, commit)
+
+
+def _cached(url: str, cache: Path, commit: str) -> Clone:
+    place = without_secrets(url).rstrip("/")
+    web = web_address(url)
+    if urlsplit(url).scheme == "file":
+        web = _origin(Path(unquote(urlsplit(url).path)), commit)
+    return Clone(cache, commit, host_of(web) if web else None, place, is_cache=True)
 
 
 def _open_local(folder: Path) -> Clone:
     top = Path(_git("rev-parse", "--show-cdup", folder=folder).decode().strip() or ".")
-    root = (folder / top).resolve()
     commit = _commit(folder, "HEAD")
+    web = _origin(folder, commit)
+    return Clone(folder, commit, host_of(web) if web else None, (folder / top).resolve().as_uri())
+
+
+def _origin(folder: Path, commit: str) -> str | None:
+    """Return the web address of a local clone's origin, if the commit is known to be there."""
     try:
         origin = _git("config", "--get", "remote.origin.url", folder=folder).decode().strip()
-        pushed = bool(_git("for-each-ref", "--count=1", f"--contains={commit}", "refs/remotes", folder=folder).strip())
+        known = _git("for-each-ref", "--count=1", f"--contains={commit}", "refs/remotes", folder=folder).strip()
+        if not known:
+            known = _git("config", "--type=bool", "--get", "remote.origin.mirror", folder=folder).strip()
     except SourceError:
-        return Clone(folder, commit, None, root)
-    return Clone(folder, commit, web_address(origin) if pushed else None, root)
+        return None
+    return web_address(origin) if known and known != b"false" else None
 
 
-def _fetch(url: str, cache: Path) -> None:
+def _fetch(url: str, cache: Path) -> str:
+    """Fetch the commit that the remote's HEAD is at, whatever it is called and whatever was there before."""
     if not (cache / "HEAD").exists():
         cache.mkdir(parents=True, exist_ok=True)
         _git("init", "--quiet", "--bare", folder=cache)
-    _git(
-        *("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60"),
-        *("fetch", "--quiet", "--depth=1", "--no-tags", "--force", "--no-recurse-submodules"),
-        *("--", url, f"+HEAD:{_HEAD}"),
-        folder=cache,
-        shown=url,
-    )
+    address, environment = _apart(url)
+    patience = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60", "-c", "gc.autoDetach=false")
+    wanted = ("--quiet", "--no-tags", "--force", "--no-recurse-submodules", "--no-write-fetch-head")
+    refs = ("--", address, f"+HEAD:{_HEAD}")
+    try:
+        _git(*patience, "fetch", "--depth=1", *wanted, *refs, folder=cache, shown=url, environment=environment)
+    except SourceError as error:
+        if not _NO_SHALLOW.search(str(error)):
+            raise
+        _git(*patience, "fetch", *wanted, *refs, folder=cache, shown=url, environment=environment)
+    return _commit(cache, _HEAD)
+
+
+def _is_sound(cache: Path) -> bool:
+    """Return whether git can work with a clone: a lock that nobody holds any more is enough that it cannot."""
+    if any(cache.glob("*.lock")) or any(cache.glob("refs/**/*.lock")):
+        return False
+    try:
+        _git("rev-parse", "--git-dir", folder=cache)
+        # It is no part of another repository above it.
+        if Path(_git("rev-parse", "--absolute-git-dir", folder=cache).decode().strip()) != cache.resolve():
+            return False
+        if _git("for-each-ref", _HEAD, folder=cache):
+            _git("fsck", "--connectivity-only", "--no-dangling", folder=cache)
+    except SourceError:
+        return False
+    return True
 
 
 def _commit(folder: Path, name: str) -> str:
@@ -156,27 +267,57 @@ def _commit(folder: Path, name: str) -> str:
         raise SourceError(f"The repository {folder} has no commit yet.") from error
 
 
-def _git(*arguments: str, folder: Path, shown: str | None = None) -> bytes:
+def _apart(url: str) -> tuple[str, Mapping[str, str]]:
+    """Return an address without its user and password, and the variables that tell git of them.
+
+    An address is shown in the list of processes, and git writes it into files.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
+        return url, {}
+    address = without_secrets(url)
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    basic = base64.b64encode(f"{user}:{password}".encode()).decode()
+    count = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
+    return address, {
+        "GIT_CONFIG_COUNT": str(count + 1),
+        f"GIT_CONFIG_KEY_{count}": f"http.{address}.extraHeader",
+        f"GIT_CONFIG_VALUE_{count}": f"Authorization: Basic {basic}",
+    }
+
+
+def _git(
+    *arguments: str, folder: Path, shown: str | None = None, environment: Mapping[str, str] | None = None
+) -> bytes:
     """Run git and return what it prints.
 
     :param shown: the address to name in an error, instead of the folder
     :raises SourceError: git fails
     """
-    command = ["git", "-C", str(folder), *arguments]
-    place = _shown(shown) if shown else str(folder)
-    try:
-        done = subprocess.run(  # noqa: S603 - no shell, and addresses come after --
-            command, capture_output=True, check=False, timeout=_TIMEOUT, env=_environment(), stdin=subprocess.DEVNULL
-        )
-    except subprocess.TimeoutExpired as error:
-        raise SourceUnavailable(
-            f"git did not finish with {place} in {_TIMEOUT // 60} minutes; try again later."
-        ) from error
-    if done.returncode == 0:
-        return done.stdout
-    lines = [line.strip() for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+    place = without_secrets(shown) if shown else str(folder)
+    with subprocess.Popen(  # noqa: S603 - no shell, and addresses come after --
+        ["git", "-C", str(folder), *arguments],  # noqa: S607 - the git that the user has
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**_environment(), **(environment or {})},
+        start_new_session=True,
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=_TIMEOUT)
+        except subprocess.TimeoutExpired as error:
+            raise SourceUnavailable(
+                f"git did not finish with {place} in {_TIMEOUT // 60} minutes; try again later."
+            ) from error
+        finally:
+            if process.poll() is None:
+                # What it started, such as ssh, would go on without it.
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode == 0:
+        return output
+    lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
     said = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1] if lines else "no message")
-    said = _shown(said.partition(": ")[2] if said.startswith(("fatal:", "error:")) else said).rstrip(".")
+    said = without_secrets(said.partition(": ")[2] if said.startswith(("fatal:", "error:")) else said).rstrip(".")
     if _TRANSIENT.search(" ".join(lines)):
         raise SourceUnavailable(f"The repository {place} cannot be reached: {said}. Try again later.")
     raise SourceError(f"The repository {place} cannot be read: {said}. Check its url, and that you may read it.")
@@ -186,38 +327,17 @@ def _environment() -> dict[str, str]:
     """Return an environment in which git asks nobody anything and knows of no other repository."""
     kept = {name: value for name, value in os.environ.items() if name not in _REPOSITORY_VARIABLES}
     return {
+        "GIT_ASKPASS": "",
+        "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=30",
         **kept,
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
-        "GIT_SSH_COMMAND": kept.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes"),
         "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_LFS_SKIP_SMUDGE": "1",
         "LC_ALL": "C",
     }
 
 
-_REPOSITORY_VARIABLES = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"})
-
-
-def _shown(text: str) -> str:
-    """Leave passwords out of what is shown."""
-    return re.sub(r"(?<=://)[^/@\s]+@", "", text)
-
-
-def web_address(url: str) -> str | None:
-    """Return the address that a repository's files are shown under, or None for one that has no host.
-
-    git@github.com:owner/name.git and https://token@github.com/owner/name.git both give https://github.com/owner/name.
-    """
-    if "://" in url:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https", "ssh", "git") or not parts.hostname:
-            return None
-        scheme = parts.scheme if parts.scheme == "http" else "https"
-        port = f":{parts.port}" if parts.port and parts.scheme in ("http", "https") else ""
-        host, path = f"{parts.hostname}{port}", parts.path
-    else:
-        match = _SCP.match(url)
-        if not match:
-            return None
-        scheme, host, path = "https", match[1], match[2]
-    return f"{scheme}://{host}/{path.strip('/').removesuffix('.git').rstrip('/')}"
+def without_secrets(text: str) -> str:
+    """Leave users and passwords out of addresses."""
+    return _USER.sub("", text)

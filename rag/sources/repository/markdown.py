@@ -3,217 +3,289 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from html import unescape
 
-__all__ = ["Text", "anchored", "read_markdown", "slug"]
+from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_block import reference as reference_rule
+from markdown_it.token import Token
 
-_FENCE = re.compile(r"^(\s*)(`{3,}|~{3,})")
-_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
-_UNDERLINE = re.compile(r"^ {0,3}(=+|-+)[ \t]*$")
-_ATTRIBUTE = re.compile(r"[ \t]*\{#[^{}\s]+[^{}]*\}$")
-_COMMENT = re.compile(r"<!--.*?-->|\{/\*.*?\*/\}", re.DOTALL)
-_TITLE = re.compile(r"^title:[ \t]*(.+?)[ \t]*$", re.MULTILINE)
-_MODULE = re.compile(r"^(?:import\s.+\sfrom\s+['\"].+|import\s+['\"].+|export\s+(?:const|default|let|function)\b.*)$")
-_COMPONENT = re.compile(r"^\s*</?(?:[A-Z][\w.]*|div|details|summary|center|p|br|picture|source)\b([^<>]*)/?>\s*$")
-_NAMED = re.compile(r"<([A-Z][\w.]*)")
-_LABEL = re.compile(r"\b(?:label|title|summary)=[\"{']+([^\"'}]+)")
-_DIRECTIVE = re.compile(r"^\s*:{3,}\s*\{?(\w+)?\}?(?:\s*\[?\s*(.*?)\s*\]?)?(?:\{.*\})?\s*$")
-_BANG = re.compile(r"^(\s*)(?:!!!|\?\?\?\+?)\s+([\w-]+)[^\"]*(?:\"(.*)\")?\s*$")
-_TAB = re.compile(r"^(\s*)===[!+]?\s+\"(.+)\"\s*$")
-_ALERT = re.compile(r"^(\s*>\s*)\[!(\w+)\]\s*$")
-_SHORTCODE = re.compile(r"\{\{[<%].*?[>%]\}\}|^\s*\{%.*?%\}\s*$|^\s*-+8<-+.*$")
-_IMAGE = re.compile(r"!\[([^\]]*)\]\([^()\s]*(?:\s+\"[^\"]*\")?\)")
-_LINK = re.compile(
-    r"\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(<?([^()\s<>]*(?:\([^()\s]*\))?[^()\s<>]*)>?(?:\s+[\"'][^\"']*[\"'])?\)"
+from rag.sources.repository.anchors import Anchors, Slug, github
+from rag.sources.repository.front_matter import split
+from rag.sources.repository.generators import FENCE, plain_markdown
+from rag.sources.repository.inline import attributes, rewrite
+
+__all__ = ["Links", "Named", "Text", "read_markdown", "tidy", "with_code"]
+
+_CUSTOM_ID = re.compile(r"[ \t]*\{:?[ \t]*#([\w.:-]+)[^{}]*\}[ \t]*$")
+#: What the chunker would take for an anchor of ours.
+_ANCHOR = re.compile(r"\{#(?=[^\s{}]+[^{}]*\}[ \t]*$)")
+_PLACE = re.compile(r"<[a-zA-Z][\w-]*\s[^<>]*?\b(?:id|name)\s*=\s*[\"']?([^\s\"'<>]+)")
+_HTML_HEADING = re.compile(r"<h([1-6])\b[^<>]*>(.{0,2000}?)</h\1\s*>", re.DOTALL | re.IGNORECASE)
+_HTML_BREAK = re.compile(
+    r"</?(?:address|article|aside|blockquote|br|center|dd|details|div|dl|dt|fieldset|figcaption|figure|footer|form|"
+    r"header|hr|li|main|nav|ol|p|section|summary|table|tbody|tfoot|thead|tr|ul|video|h[1-6])\b[^<>]*>",
+    re.IGNORECASE,
 )
-_REFERENCE = re.compile(r"^ {0,3}\[[^\]]+\]:\s+\S+.*$")
-_TAG = re.compile(r"</?(?:a|b|i|em|strong|span|kbd|sub|sup|img|br|small|u|font|center|div|p)\b[^<>]*>", re.IGNORECASE)
-_BADGE = re.compile(r"badge|shields\.io|travis-ci|codecov", re.IGNORECASE)
-_KINDS = {"note", "tip", "info", "warning", "caution", "danger", "important", "check", "hint", "example", "question"}
+_HTML_SUMMARY = re.compile(r"<summary\b[^<>]*>(.{0,500}?)</summary\s*>", re.DOTALL | re.IGNORECASE)
+_HTML_HIDDEN = re.compile(r"<(script|style|template)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a name leads to: the title there, and its address if there is one."""
+
+    title: str
+    address: str | None
+
+
+class Links:
+    """Says where the links of a file lead to; this one knows of no repository, and keeps those that lead out of it."""
+
+    def page(self, target: str, anchors: Mapping[str, str]) -> str | None:
+        """Return the address that a link leads to, or None if only its text is worth keeping.
+
+        :param anchors: those of the file that the link stands in
+        """
+        del anchors
+        return target if target.lower().startswith(("http://", "https://")) else None
+
+    def image(self, target: str) -> str | None:
+        """Return the address of an image, or None if only its description is worth keeping."""
+        return target if target.lower().startswith(("http://", "https://")) else None
+
+    def included(self, target: str) -> str | None:
+        """Return the text of a file that another takes code from, or None if there is none."""
+        del target
+        return None
+
+    def named(self, kind: str, name: str, anchors: Mapping[str, str], labels: Mapping[str, str]) -> Named | None:
+        """Return what a role of Sphinx names: a page (`doc`), a label (`ref`) or a file (`download`).
+
+        :param anchors: those of the file that the role stands in
+        :param labels: the titles of its headings, by label
+        """
+        del kind, anchors
+        return Named(labels[name.lower()], None) if name.lower() in labels else None
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A file's title, empty if it names none, and its Markdown."""
+    """A file as Markdown."""
 
+    #: empty if the file names none
     title: str
     markdown: str
+    tags: tuple[str, ...] = ()
+    #: the anchors that a link may name, and the one to be found on the host's page
+    anchors: Mapping[str, str] = field(default_factory=dict)
+    #: the headings that labels of reStructuredText stand before
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_markdown(source: str) -> Text:
-    """Read a .md or .mdx file: front matter, components and relative links make way for what a reader sees."""
-    title, body = _front_matter(source.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff"))
-    lines = list(_lines(_without_comments(body)))
-    text = re.sub(r"\n{3,}", "\n\n", "\n".join(anchored(lines))).strip("\n")
-    heading = next((match[2] for line in lines if (match := _HEADING.match(line)) and len(match[1]) == 1), "")
-    return Text(title or _plain(heading), text)
+def read_markdown(source: str, *, links: Links | None = None, slug: Slug = github, mdx: bool = False) -> Text:
+    """Read a .md or .mdx file: front matter and a generator's syntax make way for what a reader sees.
+
+    :param links: says where links lead to; by default those that are not absolute leave their text
+    :param slug: the rule by which the host makes anchors of headings
+    :param mdx: braces hold JavaScript
+    """
+    front, body = split(source.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff"))
+    page = _Page(plain_markdown(body, mdx=mdx), slug)
+    lines = page.written(links or Links())
+    if front.description and front.description not in source[-len(body) :]:
+        lines = [*lines[:1], "", front.description, *lines[1:]] if _is_title(lines) else [front.description, "", *lines]
+    return Text(front.title or page.title, tidy(lines), front.tags, page.anchors)
 
 
-def slug(text: str, seen: dict[str, int]) -> str:
-    """Return the anchor that GitHub gives a heading; `seen` counts those before it on the page."""
-    base = re.sub(r"[^\w\- ]", "", _plain(text).lower()).strip().replace(" ", "-")
-    count = seen.get(base, -1) + 1
-    seen[base] = count
-    return f"{base}-{count}" if count else base
+def _is_title(lines: list[str]) -> bool:
+    return bool(lines) and lines[0].startswith("# ")
 
 
-def anchored(lines: list[str]) -> Iterator[str]:
-    """Yield lines with headings in one form, `# Title {#anchor}`."""
-    seen: dict[str, int] = {}
-    for line, is_code in _with_fences(lines):
-        match = None if is_code else _HEADING.match(line)
-        if not match:
-            yield line
-            continue
-        anchor = slug(match[2], seen)
-        text = _plain(_ATTRIBUTE.sub("", match[2]))
-        yield f"{match[1]} {text} {{#{anchor}}}" if anchor else f"{match[1]} {text}"
+def tidy(lines: list[str]) -> str:
+    """Join lines, with one blank line between two blocks; code keeps its own."""
+    kept: list[str] = []
+    for line, is_code in with_code(lines):
+        if is_code or line.strip():
+            kept.append(line)
+        elif kept and kept[-1].strip():
+            kept.append("")
+    while kept and not kept[-1].strip():
+        kept.pop()
+    return "\n".join(kept)
 
 
-def _front_matter(source: str) -> tuple[str, str]:
-    """Return the title that the front matter gives, and what comes after it."""
-    for mark in ("---", "+++"):
-        if source.startswith(f"{mark}\n"):
-            head, found, body = source[len(mark) + 1 :].partition(f"\n{mark}\n")
-            if not found:
-                if not source.rstrip().endswith(f"\n{mark}"):
-                    continue
-                head, body = source[len(mark) + 1 :].rstrip().removesuffix(mark), ""
-            if mark == "+++":
-                return _toml_title(head), body
-            match = _TITLE.search(head)
-            return (match[1].strip("\"'") if match else ""), body
-    return "", source
-
-
-def _toml_title(head: str) -> str:
-    try:
-        return str(tomllib.loads(head).get("title", ""))
-    except tomllib.TOMLDecodeError:
-        return ""
-
-
-def _without_comments(body: str) -> str:
-    """Drop comments, but none of what stands in code."""
-    parts = []
-    run: list[str] = []
-    for line, is_code in _with_fences(body.split("\n")):
-        if is_code:
-            parts.append(_COMMENT.sub("", "\n".join(run)))
-            parts.append(line)
-            run = []
-        else:
-            run.append(line)
-    parts.append(_COMMENT.sub("", "\n".join(run)))
-    return "\n".join(part for part in parts if part or not parts)
-
-
-def _with_fences(lines: list[str]) -> Iterator[tuple[str, bool]]:
-    """Yield lines, and whether each is code or its fence."""
+def with_code(lines: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """Yield each line, and whether it is of a fenced block of code, its fences among it."""
     fence = ""
     for line in lines:
-        match = _FENCE.match(line)
         if fence:
             yield line, True
-            if match and match[2].startswith(fence) and not line.strip().strip(fence[0]):
+            bare = line.strip(" \t>")
+            if bare.startswith(fence) and not bare.strip(fence[0]):
                 fence = ""
-        elif match:
-            fence = match[2]
-            yield line, True
         else:
-            yield line, False
+            opening = FENCE.match(line)
+            fence = opening["fence"] if opening else ""
+            yield line, bool(fence)
 
 
-def _lines(body: str) -> Iterator[str]:
-    """Yield lines of plain Markdown: a generator's own syntax becomes labels, or goes."""
-    dedent: list[int] = []
-    held: str | None = None
-    fence_indent = 0
-    in_fence = False
-    for raw, is_code in _with_fences(body.split("\n")):
-        line = raw
-        if not is_code or not in_fence:
-            while dedent and line.strip() and _indent(line) <= dedent[-1]:
-                dedent.pop()
-            fence_indent = 4 * len(dedent)
-        in_fence = is_code
-        line = line[min(fence_indent, _indent(line)) :]
-        if is_code:
-            if held is not None:
-                yield held
-                held = None
-            yield line
-            continue
-        if held is not None:
-            match = _UNDERLINE.match(line)
-            if match and held.strip() and not re.match(r"^\s*(?:[-*+>|]|\d+\.)\s?", held):
-                yield f"{'#' if match[1][0] == '=' else '##'} {held.strip()}"
-                held = None
+@dataclass(frozen=True, slots=True)
+class _Heading:
+    level: int
+    text: str
+    anchor: str
+
+    @property
+    def line(self) -> str:
+        return f"{'#' * self.level} {self.text}{f' {{#{self.anchor}}}' if self.anchor else ''}" if self.text else ""
+
+
+class _Page:
+    """The blocks of a Markdown text, as CommonMark and GitHub's tables have them."""
+
+    def __init__(self, text: str, slug: Slug) -> None:
+        self._lines = text.split("\n")
+        environment: dict[str, list[tuple[int, int]]] = {}
+        self._tokens = _block_parser().parse(text, environment)
+        references: Mapping[str, dict[str, str]] = environment.get("references", {})  # type: ignore[assignment]
+        self._references = {label: unescape(said["href"]) for label, said in references.items()}
+        self._definitions = environment.get("definitions", [])
+        self._headings: dict[int, list[_Heading]] = {}
+        #: what a link may name: the anchor on the page
+        self.anchors: dict[str, str] = {}
+        self._name_places(Anchors(slug))
+        first = (heading for found in self._headings.values() for heading in found)
+        self.title = next((heading.text for heading in first if heading.level == 1 and heading.text), "")
+
+    def _name_places(self, anchors: Anchors) -> None:
+        custom: dict[str, str] = {}
+        for position, token in enumerate(self._tokens):
+            if token.type == "heading_open":
+                inline = self._tokens[position + 1]
+                heading, name = _heading(int(token.tag[1]), inline.content, anchors)
+                self._headings[position] = [heading]
+                if name:
+                    custom[name] = heading.anchor
+            elif token.type == "html_block" and "<h" in token.content.lower():
+                self._headings[position] = [
+                    _heading(int(match[1]), " ".join(match[2].split()), anchors)[0]
+                    for match in _HTML_HEADING.finditer(token.content)
+                ]
+            elif token.type in ("html_block", "inline"):
+                pass
+            if token.type in ("html_block", "inline") and "<" in token.content:
+                custom.update((unescape(name), unescape(name)) for name in _PLACE.findall(token.content))
+        own = {
+            heading.anchor: heading.anchor for found in self._headings.values() for heading in found if heading.anchor
+        }
+        self.anchors = {**custom, **own}
+
+    def written(self, links: Links) -> list[str]:
+        """Return the lines with all links rewritten, and headings in one form, `# Title {#anchor}`."""
+        lines: list[str | None] = [*self._lines]
+        change = partial(
+            rewrite,
+            link=lambda target: links.page(target, self.anchors),
+            image=links.image,
+            references=self._references,
+        )
+        for position, token in enumerate(self._tokens):
+            if not token.map:
                 continue
-            yield held
-        held = _line(line, raw, dedent)
-    if held is not None:
-        yield held
+            start, end = token.map
+            if token.type == "heading_open":
+                if token.level == 0:
+                    _put(lines, start, end, self._headings[position][0].line)
+                else:
+                    _put(lines, start, end, _guarded(change("\n".join(self._lines[start:end]))))
+            elif token.type == "tr_open":
+                cells = re.split(r"(?<!\\)(\|)", self._lines[start])
+                _put(lines, start, start + 1, "".join(cell if cell == "|" else change(cell) for cell in cells))
+            elif token.type == "inline" and self._tokens[position - 1].type == "paragraph_open":
+                _put(lines, start, end, _guarded(change("\n".join(self._lines[start:end]))))
+            elif token.type == "html_block":
+                if token.level == 0:
+                    headings = iter(self._headings.get(position, ()))
+                    _put(lines, start, end, _html(token.content, headings, change))
+                else:
+                    _put(lines, start, end, change("\n".join(self._lines[start:end])))
+        for start, end in self._definitions:
+            _put(lines, start, end, None)
+        return "\n".join(line for line in lines if line is not None).strip("\n").split("\n")
 
 
-def _line(line: str, raw: str, dedent: list[int]) -> str | None:
-    if match := _BANG.match(line) or _TAB.match(line):
-        dedent.append(_indent(raw))
-        if match.re is _TAB:
-            return f"**{match[2]}**\n"
-        title = match[3] if match[3] is not None else match[2].capitalize()
-        return f"**{title}:**" if title else ""
-    if _MODULE.match(line):
-        return None
-    if line.lstrip().startswith(":::"):
-        match = _DIRECTIVE.match(line)
-        name = (match[2] or (match[1] or "").capitalize()) if match else ""
-        return f"**{name}:**" if name else ""
-    if match := _ALERT.match(line):
-        return f"{match[1]}**{match[2].capitalize()}:**"
-    if match := _COMPONENT.match(line):
-        label = _LABEL.search(match[1])
-        if label:
-            return f"**{label[1].strip()}**\n"
-        name = _NAMED.search(line)
-        return f"**{name[1]}:**" if name and name[1].lower() in _KINDS and not line.lstrip().startswith("</") else ""
-    if _REFERENCE.match(line):
-        return None
-    return _inline(_SHORTCODE.sub("", line))
+def _put(lines: list[str | None], start: int, end: int, text: str | None) -> None:
+    lines[start:end] = [text, *[None] * (end - start - 1)]
 
 
-def _inline(line: str) -> str:
-    """Keep the text of images and of links inside the repository; links that lead out stay links."""
-    if "`" in line:
-        # Code spans stay to the letter.
-        parts = re.split(r"(`+[^`]*`+)", line)
-        return "".join(part if part.startswith("`") else _inline(part) for part in parts)
-    if "[" in line:
-        line = _LINK.sub(_link, _IMAGE.sub(_image, line))
-    return _TAG.sub("", line) if "<" in line else line
+def _guarded(text: str) -> str:
+    """Keep text from being taken for an anchor: only a block's first line can hold one."""
+    first, joint, rest = text.partition("\n")
+    return f"{_ANCHOR.sub(lambda _: chr(92) + '{#', first)}{joint}{rest}" if "{#" in first else text
 
 
-def _image(match: re.Match[str]) -> str:
-    return "" if _BADGE.search(match[0]) else match[1]
+def _html(content: str, headings: Iterator[_Heading], change: Callable[[str], str]) -> str:
+    """Return the text of a block of HTML, its links and images as Markdown."""
+    text = _HTML_HIDDEN.sub("", content)
+    text = _HTML_HEADING.sub(lambda _: f"\n\n\0{line}\n\n" if (line := next(headings).line) else "", text)
+    text = re.sub(r"<li\b[^<>]*>", "\n- ", text, flags=re.IGNORECASE)
+    text = re.sub(r"</t[dh]\s*>\s*<t[dh]\b[^<>]*>", " | ", text, flags=re.IGNORECASE)
+    text = _HTML_SUMMARY.sub(lambda match: f"\n\n**{match[1].strip()}**\n\n", text)
+    text = _HTML_BREAK.sub("\n", text)
+    paragraphs = (change(part) if "\0" not in part else part for part in re.split(r"(\0.*)", text))
+    lines = (" ".join(line.split()) for line in "".join(paragraphs).replace("\0", "").split("\n"))
+    return "\n".join(["", *lines, ""])
 
 
-def _link(match: re.Match[str]) -> str:
-    text, target = match[1], match[2]
-    if not text:
-        return ""
-    return match[0] if target.startswith(("http://", "https://")) else text
+def _heading(level: int, content: str, anchors: Anchors) -> tuple[_Heading, str]:
+    """Return a heading, and the id that its author gave it, if any."""
+    anchor = anchors.add(_heading_text(content))
+    custom = _CUSTOM_ID.search(content)
+    shown = content[: custom.start()] if custom else content
+    text = " ".join(_heading_text(shown, with_images=True).split())
+    return _Heading(level, text, anchor), custom[1] if custom else ""
 
 
-def _plain(text: str) -> str:
-    """Return a heading without its marks."""
-    text = _IMAGE.sub(_image, text)
-    text = _LINK.sub(lambda match: match[1], text)
-    text = re.sub(r"<[^<>]+>", "", text)
-    text = re.sub(r"(\*{1,3})(\S(?:.*?\S)?)\1", r"\2", text)
-    return text.replace("`", "").replace("\\", "").strip()
+def _heading_text(content: str, *, with_images: bool = False) -> str:
+    """Return a heading's text without marks, as the host's page shows it."""
+    return "".join(_texts(_inline_parser().parseInline(content)[0].children or [], with_images))
 
 
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip(" "))
+def _texts(tokens: list[Token], with_images: bool) -> Iterator[str]:
+    for token in tokens:
+        if token.type in ("text", "code_inline", "text_special"):
+            yield token.content
+        elif token.type in ("softbreak", "hardbreak"):
+            yield " "
+        elif token.type == "image" and with_images:
+            yield token.content
+        elif token.type == "html_inline" and token.content.startswith("<img") and with_images:
+            yield unescape(attributes(token.content[4:]).get("alt", ""))
+
+
+def _reference(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
+    """Find `[label]: target`, remember its lines, and leave footnotes, `[^1]: text`, to the text."""
+    start = state.bMarks[start_line] + state.tShift[start_line]
+    if state.src.startswith("[^", start) or not reference_rule(state, start_line, end_line, silent):
+        return False
+    if not silent:
+        state.env.setdefault("definitions", []).append((start_line, state.line))
+    return True
+
+
+@lru_cache(1)
+def _block_parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"maxNesting": 100}).enable("table")
+    parser.block.ruler.at("reference", _reference)
+    # Inline text is rewritten where it stands, which tokens do not tell.
+    parser.core.ruler.disable(["inline"])
+    return parser
+
+
+@lru_cache(1)
+def _inline_parser() -> MarkdownIt:
+    return MarkdownIt("commonmark").enable("strikethrough")

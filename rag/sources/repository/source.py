@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -15,9 +16,8 @@ from rag.errors import SourceError
 from rag.models import Page
 from rag.settings import RepositoryConfig
 from rag.sources import MOST_REMOVED, Change, Changed, Checkpoint, Failed, Removed, Unchanged
+from rag.sources.repository.files import File, Files, UnreadableError
 from rag.sources.repository.git import Blob, Clone, open_clone
-from rag.sources.repository.markdown import Text, read_markdown
-from rag.sources.repository.rst import read_rst
 
 if TYPE_CHECKING:
     from rag.store import Store, Transaction
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["RepositorySource"]
 
 #: Kept in the cursor: another value makes the next sync read every file again.
-_RENDERING = 1
-_LARGEST = 10_000_000
+_RENDERING = 2
 # So few files may go at once, whatever share of the source they are.
 _FEW_FILES = 10
 _GLOB_FLAGS = glob.GLOBSTAR | glob.BRACE | glob.DOTGLOB | glob.FORCEUNIX
@@ -36,7 +35,8 @@ class RepositorySource:
     """Files of a git repository.
 
     What is remembered of a file is a `Page` whose url is its path, whose etag is its blob, and whose last_modified
-    is the commit that its link names: a link stays the same for as long as the file does.
+    is the commit that its link, and the links in it, name: they stay the same for as long as the file does. Its links
+    are the blobs of the files that it takes code from, "blob path".
 
     :param home: clones are kept in `home/repositories`
     """
@@ -65,21 +65,23 @@ class RepositorySource:
         self.requests += 1
         clone = open_clone(self._config.url, self._cache)
         blobs = {blob.path: blob for blob in clone.blobs()}
-        wanted = {path: blob for path, blob in blobs.items() if self._globs.match(path)}
+        wanted = self._wanted(clone, blobs)
         if not wanted:
             raise SourceError(
-                f"None of the {len(blobs)} files of {clone.web or self._config.url} match paths of {self.name}: "
+                f"None of the {len(blobs)} files of {clone.shown} match paths of {self.name}: "
                 f"{', '.join(self._config.paths)}."
             )
         known = self._store.pages(self.name)
-        indexed = set(self._store.document_hashes(self.name))
+        indexed = self._store.document_hashes(self.name)
         cursor = self._store.cursor(self.name)
         anew = full or cursor.get("rendering") != _RENDERING
-        gone = indexed - {self._id(path) for path in wanted}
-        if len(gone) > max(_FEW_FILES, len(indexed) * self._most_removed):
+        gone = indexed.keys() - {self._id(path) for path in wanted}
+        # What paths no longer ask for, the user has taken out.
+        lost = [document for document in gone if self._globs.match(document.removeprefix(f"{self.name}:"))]
+        if len(lost) > max(_FEW_FILES, len(indexed) * self._most_removed):
             yield Failed(
-                clone.web or self._config.url,
-                f"{len(gone)} of {len(indexed)} documents are no longer among the files. That is more than "
+                clone.shown,
+                f"{len(lost)} of {len(indexed)} documents are no longer among the files. That is more than "
                 f"{self._most_removed:.0%}, so none was removed. If they are really gone, run: "
                 f"python -m flows.ingest {self.name} --full --accept-removals",
             )
@@ -91,46 +93,72 @@ class RepositorySource:
         to_read: list[Blob] = []
         for path, blob in wanted.items():
             page = known.get(path)
-            if anew or page is None or page.etag != blob.sha or (page.document_id and page.document_id not in indexed):
+            is_lost = bool(page and page.document_id and page.document_id not in indexed)
+            if anew or page is None or is_lost or not _is_as_it_was(page, blobs):
                 to_read.append(blob)
             elif page.document_id:
                 yield Unchanged(page.document_id)
-        yield from self._read(clone, to_read, known)
+        with Files(clone, blobs) as files:
+            for blob in to_read:
+                yield self._change(clone, files, blob, known.get(blob.path), indexed)
         moved = {"commit": clone.commit, "rendering": _RENDERING}
         if cursor != moved:
             yield Checkpoint(partial(_set_cursor, self.name, moved))
 
-    def _read(self, clone: Clone, blobs: list[Blob], known: Mapping[str, Page]) -> Iterator[Change]:
-        small = []
-        for blob in blobs:
-            if blob.size > _LARGEST:
-                document_id = self._id(blob.path) if blob.path in known else None
-                url = clone.permalink(blob.path, clone.commit)
-                yield Failed(url, f"the file is larger than {_LARGEST / 1e6:g} MB", document_id)
-            else:
-                small.append(blob)
-        for blob, content in clone.read(small):
-            page = known.get(blob.path)
-            commit = page.last_modified if page and page.etag == blob.sha and page.last_modified else clone.commit
-            yield self._change(clone.permalink(blob.path, commit), commit, blob, content, page)
+    def _wanted(self, clone: Clone, blobs: Mapping[str, Blob]) -> dict[str, Blob]:
+        """Return the files that match; of a symbolic link, the file that it leads to, if that is one of the commit."""
+        matching = [blob for path, blob in blobs.items() if self._globs.match(path)]
+        wanted = {blob.path: blob for blob in matching if not blob.is_link}
+        links = [blob for blob in matching if blob.is_link]
+        if not links:
+            return wanted
+        with clone.reader() as reader:
+            for link in links:
+                leads_to = reader.read(link).decode("utf-8", "replace")
+                path = posixpath.normpath(posixpath.join(posixpath.dirname(link.path), leads_to))
+                target = blobs.get(path)
+                if target and not target.is_link:
+                    wanted[path] = target
+        return wanted
 
-    def _change(self, url: str, commit: str, blob: Blob, content: bytes, page: Page | None) -> Change:
+    def _change(self, clone: Clone, files: Files, blob: Blob, page: Page | None, indexed: Mapping[str, str]) -> Change:
         document_id = self._id(blob.path)
-        if b"\0" in content[:8192]:
-            return Failed(url, "the file is binary", document_id if page else None)
-        text = _read_text(blob.path, content.decode("utf-8", "replace"))
-        if not text.markdown.strip():
-            empty = Page(blob.path, blob.sha, commit)
-            record = partial(_put_page, self.name, empty)
-            return Removed(document_id, record) if page and page.document_id else Checkpoint(record)
-        title = text.title or _title_of(blob.path)
-        document = Document(
-            id_=document_id,
-            text=text.markdown,
-            metadata={"url": url, "title": title, "source": self.name, "kind": "file"},
+        commit = (
+            page.last_modified if page and page.last_modified and _is_as_it_was(page, files.blobs) else clone.commit
         )
-        remembered = Page(blob.path, blob.sha, commit, document_id=document_id)
-        return Changed(document, partial(_put_page, self.name, remembered))
+        try:
+            file = files.read(blob, commit)
+            document = self._document(clone, file, blob, commit)
+            if commit != clone.commit and document and indexed.get(document_id) != document.hash:
+                # It says something else than it did: what it links to has changed, so it is read as of now.
+                commit = clone.commit
+                file = files.read(blob, commit)
+                document = self._document(clone, file, blob, commit)
+        except UnreadableError as error:
+            return Failed(clone.link(blob.name, clone.commit), str(error), document_id if page else None)
+        taken = tuple(f"{sha} {path}" for path, sha in sorted(file.taken.items()))
+        remembered = Page(blob.path, blob.sha, commit, taken, document_id if document else None)
+        record = partial(_put_page, self.name, remembered)
+        if document:
+            return Changed(document, record)
+        return Removed(document_id, record) if page and page.document_id else Checkpoint(record)
+
+    def _document(self, clone: Clone, file: File, blob: Blob, commit: str) -> Document | None:
+        """Return a file as a document whose links name a commit, or None if there is nothing to read in it."""
+        text = file.text
+        if not text.markdown.strip():
+            return None
+        return Document(
+            id_=self._id(blob.path),
+            text=text.markdown,
+            metadata={
+                "url": clone.link(blob.name, commit),
+                "title": text.title or _title_of(blob.path),
+                "source": self.name,
+                "kind": "file",
+                **({"tags": list(text.tags)} if text.tags else {}),
+            },
+        )
 
     def _gone(self, path: str) -> Removed:
         return Removed(self._id(path), partial(_delete_page, self.name, path))
@@ -139,10 +167,11 @@ class RepositorySource:
         return f"{self.name}:{path}"
 
 
-def _read_text(path: str, source: str) -> Text:
-    if PurePosixPath(path).suffix.lower() in (".rst", ".rest"):
-        return read_rst(source)
-    return read_markdown(source)
+def _is_as_it_was(page: Page, blobs: Mapping[str, Blob]) -> bool:
+    """Return whether neither a file nor one that it takes code from has changed since it was read."""
+    taken = (link.partition(" ") for link in page.links)
+    current = {page.url: page.etag or "", **{path: sha for sha, _, path in taken}}
+    return all(path in blobs and blobs[path].sha == sha for path, sha in current.items())
 
 
 def _title_of(path: str) -> str:

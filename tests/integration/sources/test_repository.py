@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 from pathlib import Path
@@ -13,6 +14,7 @@ from rag.settings import RepositoryConfig
 from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Unchanged
 from rag.sources.repository import RepositorySource
 from rag.store import DocumentRow, Store
+from tests.servers.git_server import git_server
 
 
 class Repository:
@@ -286,3 +288,147 @@ def test_the_cursor_names_the_commit(store: Store, repository: Repository, tmp_p
 
     assert isinstance(changes[-1], Checkpoint)
     assert store.cursor("handbook")["commit"] == commit
+
+
+# Over HTTP
+
+
+def serve(repository: Repository) -> str:
+    """Name the repository as the server does."""
+    return f"{repository.folder.name}/.git"
+
+
+def test_links_become_permalinks_to_what_is_there(store: Store, repository: Repository, tmp_path: Path) -> None:
+    commit = repository.commit(
+        docs__guide=(
+            "# Guide\n\nSee [setup](setup.md#second-step), [gone](setup.md#no-such-heading), [below](#more),\n"
+            "[the folder](../src/), [code](../src/run.py#L2-L3), ![map](map.png), [nowhere](lost.md),\n"
+            "[outside](../../etc/passwd), [the site](https://example.org/a.md), [by name][s] and `[not](setup.md)`.\n\n"
+            '<a href="setup.md">by hand</a>\n\n| Cell |\n|---|\n| [setup](/docs/setup) |\n\n'
+            "```\n[code](setup.md)\n```\n\n## More\n\n[s]: setup.md 'Title'\n"
+        ),
+        docs__setup="# Set up\n\n## Second step\n\nText.",
+        **{"src__run.py": "a\nb\nc\n", "docs__map.png": b"\x89PNG\0"},
+    )
+    with git_server(tmp_path) as server:
+        text = documents(read(store, tmp_path, f"{server}/{serve(repository)}"))["docs/guide.md"].document.text
+
+    web = f"{server}/{repository.folder.name}/"
+    setup = f"{web}blob/{commit}/docs/setup.md"
+    assert text.split("\n\n")[1:] == [
+        f"See [setup]({setup}#second-step), [gone]({setup}), [below]({web}blob/{commit}/docs/guide.md#more),\n"
+        f"[the folder]({web}tree/{commit}/src), [code]({web}blob/{commit}/src/run.py#L2-L3), "
+        f"![map]({web}raw/{commit}/docs/map.png), nowhere,\n"
+        f"outside, [the site](https://example.org/a.md), [by name]({setup}) and `[not](setup.md)`.",
+        f"[by hand]({setup})",
+        f"| Cell |\n|---|\n| [setup]({setup}) |",
+        "```\n[code](setup.md)\n```",
+        "## More {#more}",
+    ]
+
+
+def test_a_link_changes_with_its_target_and_not_with_every_commit(
+    store: Store, repository: Repository, tmp_path: Path
+) -> None:
+    with git_server(tmp_path) as server:
+        url = f"{server}/{serve(repository)}"
+        repository.commit(a="# A\n\n[b](b.md#use)", b="# B\n\n## Use")
+        read(store, tmp_path, url)
+        repository.commit(c="# C")
+        assert set(documents(read(store, tmp_path, url))) == {"c.md"}
+        repository.commit(b="# B\n\n## Usage")
+        read(store, tmp_path, url)
+        text = documents(read(store, tmp_path, url, full=True))["a.md"].document.text
+    assert "b.md)" in text
+
+
+def test_a_clone_over_http_follows_a_rewritten_history_and_a_renamed_branch(
+    store: Store, repository: Repository, tmp_path: Path
+) -> None:
+    with git_server(tmp_path) as server:
+        url = f"{server}/{serve(repository)}"
+        repository.commit(a="# A", b="# B")
+        read(store, tmp_path, url)
+        repository.git("checkout", "--quiet", "--orphan", "trunk")
+        repository.commit(a="# Another A")
+        repository.git("branch", "--quiet", "-D", "main")
+        repository.commit(b=None)
+        changes = read(store, tmp_path, url)
+    assert set(documents(changes)) == {"a.md"}
+    assert [change.document_id for change in changes if isinstance(change, Removed)] == ["handbook:b.md"]
+
+
+def test_a_token_in_the_address_is_used_and_never_kept(store: Store, repository: Repository, tmp_path: Path) -> None:
+    repository.commit(a="# A\n\n[self](a.md)")
+    basic = "Basic " + base64.b64encode(b"me:hunter2").decode()
+    with git_server(tmp_path, authorization=basic) as server:
+        with pytest.raises(SourceError, match="cannot be read") as refused:
+            read(store, tmp_path, f"{server}/{serve(repository)}")
+        url = f"{server.replace('//', '//me:hunter2@')}/{serve(repository)}"
+        document = documents(read(store, tmp_path, url))["a.md"].document
+    assert "\n" not in str(refused.value)
+    assert "hunter2" not in document.text + str(document.metadata)
+    clone = tmp_path / "repositories" / "handbook"
+    kept = [path for path in clone.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
+    assert kept == []
+
+
+def test_a_symbolic_link_is_one_file_and_never_leads_out(store: Store, repository: Repository, tmp_path: Path) -> None:
+    (repository.folder / "docs").mkdir()
+    (repository.folder / "docs" / "same.md").symlink_to("../a.md")
+    (repository.folder / "docs" / "out.md").symlink_to("/etc/passwd")
+    repository.commit(a="# A")
+
+    assert set(documents(read(store, tmp_path, str(repository.folder)))) == {"a.md"}
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "in Git LFS"),
+        (bytes(range(128, 256)) * 40, "in no encoding that is known"),
+        (b"x" * 10_000_001, "larger than 10 MB"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_read(
+    store: Store, repository: Repository, tmp_path: Path, content: bytes, error: str
+) -> None:
+    repository.commit(bad=content, good="# Good")
+
+    changes = read(store, tmp_path, str(repository.folder))
+
+    assert [error in change.error for change in changes if isinstance(change, Failed)] == [True]
+    assert set(documents(changes)) == {"good.md"}
+
+
+def test_names_with_spaces_quotes_and_other_bytes(store: Store, repository: Repository, tmp_path: Path) -> None:
+    names = [b"with space.md", b'quo"te.md', "über.md".encode(), b"latin-\xe4.md"]
+    for name in names:
+        Path(os.fsdecode(os.fsencode(repository.folder) + b"/" + name)).write_text("# T\n\nText.")
+    repository.commit()
+    with git_server(tmp_path) as server:
+        found = documents(read(store, tmp_path, f"{server}/{serve(repository)}"))
+    urls = {change.document.metadata["url"].rsplit("/", 1)[1] for change in found.values()}
+    assert urls == {"with%20space.md", "quo%22te.md", "%C3%BCber.md", "latin-%E4.md"}
+
+
+def test_narrower_paths_are_no_mass_deletion(store: Store, repository: Repository, tmp_path: Path) -> None:
+    repository.commit(**{f"blog__{number}": "# Post" for number in range(30)}, docs__a="# A")
+    read(store, tmp_path, str(repository.folder))
+
+    changes = read(store, tmp_path, str(repository.folder), paths=("docs/**",))
+
+    assert sum(isinstance(change, Removed) for change in changes) == 30
+
+
+def test_most_files_gone_at_once_stay_until_the_user_agrees(
+    store: Store, repository: Repository, tmp_path: Path
+) -> None:
+    repository.commit(**{f"p{number}": "# Page" for number in range(30)}, keep="# Keep")
+    read(store, tmp_path, str(repository.folder))
+    repository.commit(**dict.fromkeys((f"p{number}" for number in range(30)), None))
+
+    changes = read(store, tmp_path, str(repository.folder))
+
+    assert [change for change in changes if isinstance(change, Removed)] == []
+    assert ["--accept-removals" in change.error for change in changes if isinstance(change, Failed)] == [True]

@@ -202,6 +202,18 @@ def test_most_of_a_site_is_removed_only_if_that_is_accepted(site: DocsSite, craw
     assert len(accepting.removed) == 30
 
 
+def test_what_is_no_longer_asked_for_goes_without_asking(site: DocsSite, crawl: Crawl) -> None:
+    site.put("/docs/index.html", html("Start", links=[f"{n}.html" for n in range(30)]))
+    for n in range(30):
+        site.put(f"/docs/{n}.html", html(str(n)))
+    crawl()
+
+    outcome = crawl(exclude=["[0-9]*.html"])
+
+    assert outcome.failed == {}
+    assert len(outcome.removed) == 30
+
+
 def test_transient_failures_are_tried_again(small_site: DocsSite, crawl: Crawl) -> None:
     small_site.fail("/docs/a.html", 503)
     small_site.fail("/docs/a.html", Reply(drop=True))

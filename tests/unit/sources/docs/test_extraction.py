@@ -1,4 +1,4 @@
-"""Forty real pages of seven generators: code to the letter, the main text's words, and nothing of what surrounds them."""
+"""Real pages of eight generators: code to the letter, the main text's words, and nothing of what surrounds them."""
 
 from __future__ import annotations
 

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.sources.repository.git import web_address
-from rag.sources.repository.markdown import read_markdown, slug
+from rag.sources.repository.markdown import read_markdown
 
 
 @pytest.mark.parametrize(
@@ -19,7 +18,7 @@ from rag.sources.repository.markdown import read_markdown, slug
     ],
 )
 def test_anchors_are_those_that_github_gives(heading: str, anchor: str) -> None:
-    assert slug(heading, {}) == anchor
+    assert read_markdown(f"# {heading}").markdown.endswith(f" {{#{anchor}}}")
 
 
 def test_repeated_headings_are_counted() -> None:
@@ -88,16 +87,11 @@ def test_what_only_a_generator_reads_makes_way(source: str, expected: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("url", "web"),
-    [
-        ("https://github.com/owner/name.git", "https://github.com/owner/name"),
-        ("https://token@github.com/owner/name", "https://github.com/owner/name"),
-        ("git@github.com:owner/name.git", "https://github.com/owner/name"),
-        ("ssh://git@git.example.org:2222/owner/name.git", "https://git.example.org/owner/name"),
-        ("http://git.example.org:8080/name/", "http://git.example.org:8080/name"),
-        ("file:///srv/name.git", None),
-        ("../name", None),
-    ],
+    "info", ['python title="client.py" linenums="1"', "python {1,2} filename='client.py'", "python client.py"]
 )
-def test_web_address(url: str, web: str | None) -> None:
-    assert web_address(url) == web
+def test_the_title_of_code_is_text(info: str) -> None:
+    assert read_markdown(f"Text.\n```{info}\nx\n```").markdown == "Text.\n\n**client.py**\n\n```python\nx\n```"
+
+
+def test_flags_of_a_fence_are_no_title() -> None:
+    assert "**" not in read_markdown("```js showLineNumbers\nx\n```").markdown

@@ -1,0 +1,144 @@
+"""The files of a commit as Markdown, each knowing the others that it links to."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from types import TracebackType
+
+from rag.sources.repository.anchors import github
+from rag.sources.repository.git import Blob, Clone
+from rag.sources.repository.links import RepositoryLinks, Tree
+from rag.sources.repository.markdown import Links, Text, read_markdown
+
+__all__ = ["File", "Files", "UnreadableError"]
+
+_LARGEST = 10_000_000
+# docutils reads some 400 kB a second.
+_LARGEST_RST = 2_000_000
+_LARGEST_INCLUDED = 200_000
+_RST = frozenset({".rst", ".rest"})
+_LABEL = re.compile(rb"^\s*\.\. _`?([^`\n]+?)`?:\s*$", re.MULTILINE)
+_LFS = b"version https://git-lfs.github.com/spec/"
+_BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+# A text in one of the encodings that went before UTF-8 is still mostly ASCII.
+_MOST_FOREIGN = 0.3
+
+
+class UnreadableError(Exception):
+    """A file is not text that can be read; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as it reads, and the blobs of other files that it takes code from, by path."""
+
+    text: Text
+    taken: Mapping[str, str]
+
+
+class Files(AbstractContextManager["Files"]):
+    """Reads files of a clone.
+
+    :param blobs: every file of the commit, by path
+    """
+
+    def __init__(self, clone: Clone, blobs: Mapping[str, Blob]) -> None:
+        self._clone = clone
+        self.blobs = blobs
+        self._tree = Tree({path: blob.name for path, blob in blobs.items()})
+        self._slug = clone.host.slug if clone.host else github
+        self._texts: dict[str, Text | None] = {}
+        self._labels: dict[str, list[str]] | None = None
+        self._reader = clone.reader()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop reading."""
+        self._reader.__exit__(kind, error, traceback)
+
+    def read(self, blob: Blob, commit: str) -> File:
+        """Return a file, the links in it as permalinks that name a commit.
+
+        :raises UnreadableError: it is too large, binary, in an unknown encoding, or takes too long to parse
+        """
+        links = RepositoryLinks(blob.path, commit, self._clone.host, self._tree, self)
+        text = self._text(blob, links)
+        self._remember(blob.path, text)
+        return File(text, {path: self.blobs[path].sha for path in links.taken})
+
+    def text(self, path: str) -> Text | None:
+        """Return what a link to a file may name in it; its Markdown is left out."""
+        if path not in self._texts:
+            try:
+                self._remember(path, self._text(self.blobs[path], Links()))
+            except UnreadableError:
+                self._texts[path] = None
+        return self._texts[path]
+
+    def source(self, path: str) -> str | None:
+        """Return a file's text as it stands."""
+        blob = self.blobs[path]
+        try:
+            return None if blob.size > _LARGEST_INCLUDED else _plain(_decoded(self._reader.read(blob)))
+        except UnreadableError:
+            return None
+
+    def labelled(self, label: str) -> Sequence[str]:
+        """Return the files of reStructuredText that have a label; all of them are looked through once."""
+        if self._labels is None:
+            self._labels = defaultdict(list)
+            for path, blob in self.blobs.items():
+                if _suffix(path) in _RST and blob.size <= _LARGEST_RST and not blob.is_link:
+                    for found in _LABEL.findall(self._reader.read(blob)):
+                        self._labels[" ".join(found.decode("utf-8", "replace").lower().split())].append(path)
+        return self._labels.get(label, [])
+
+    def _remember(self, path: str, text: Text) -> None:
+        self._texts[path] = Text(text.title, "", anchors=text.anchors, labels=text.labels)
+
+    def _text(self, blob: Blob, links: Links) -> Text:
+        suffix = _suffix(blob.path)
+        largest = _LARGEST_RST if suffix in _RST else _LARGEST
+        if blob.size > largest:
+            raise UnreadableError(f"the file is larger than {largest / 1e6:g} MB")
+        source = _plain(_decoded(self._reader.read(blob)))
+        if suffix in _RST:
+            return self._rst(source, links)
+        return read_markdown(source, links=links, slug=self._slug, mdx=suffix == ".mdx")
+
+    def _rst(self, source: str, links: Links) -> Text:
+        from rag.sources.repository.rst import UnparsableError, read_rst
+
+        try:
+            return read_rst(source, links=links, slug=self._slug)
+        except UnparsableError as error:
+            raise UnreadableError(str(error)) from error
+
+
+def _suffix(path: str) -> str:
+    return PurePosixPath(path).suffix.lower()
+
+
+def _plain(source: str) -> str:
+    return source.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff")
+
+
+def _decoded(content: bytes) -> str:
+    if content.startswith(_LFS):
+        raise UnreadableError("the file is in Git LFS, and the repository holds only a pointer to it")
+    encoding = next((name for bom, name in _BOMS.items() if content.startswith(bom)), None)
+    if encoding is None and b"\0" in content[:8192]:
+        raise UnreadableError("the file is binary")
+    try:
+        return content.decode(encoding or "utf-8")
+    except UnicodeDecodeError:
+        if encoding or sum(byte > 127 for byte in content) > len(content) * _MOST_FOREIGN:
+            raise UnreadableError("the file is in no encoding that is known here; save it as UTF-8") from None
+        return content.decode("cp1252", "replace")

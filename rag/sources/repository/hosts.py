@@ -1,0 +1,99 @@
+"""Where a repository's files can be opened: the permalinks of GitHub, GitLab, Bitbucket and Gitea, each in its form."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+from rag.sources.repository.anchors import Slug, bitbucket, gitea, github, gitlab
+
+__all__ = ["Host", "host_of", "web_address"]
+
+_SCP = re.compile(r"^(?:[\w.-]+@)?([\w.-]+):(?!//|:)(.+)$")
+# Where ssh is answered on the port of https.
+_SSH_HOSTS = {
+    "ssh.github.com": "github.com",
+    "altssh.gitlab.com": "gitlab.com",
+    "altssh.bitbucket.org": "bitbucket.org",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The forms of a host's permalinks, in which {web}, {commit} and {path} stand for what they say."""
+
+    file: str
+    folder: str
+    image: str
+    slug: Slug
+    #: the address of the repository, where it is not the one that it is cloned from
+    web: str
+
+    def link_file(self, path: str | bytes, commit: str) -> str:
+        """Return where a file is shown."""
+        return self.file.format(web=self.web, commit=commit, path=quote(path))
+
+    def link_folder(self, path: str | bytes, commit: str) -> str:
+        """Return where a folder is listed; the path of the top folder is empty."""
+        return self.folder.format(web=self.web, commit=commit, path=quote(path)).rstrip("/")
+
+    def link_image(self, path: str | bytes, commit: str) -> str:
+        """Return where the bytes of a file are served."""
+        return self.image.format(web=self.web, commit=commit, path=quote(path))
+
+
+def host_of(web: str) -> Host:
+    """Return the forms of the host of a repository's web address; a host of no known kind is taken for a GitHub.
+
+    :param web: as `web_address` gives it
+    """
+    name = urlsplit(web).hostname or ""
+    if "gitlab" in name:
+        return _host("{web}/-/blob/{commit}/{path}", gitlab, web, raw="{web}/-/raw/", tree="{web}/-/tree/")
+    if name == "bitbucket.org":
+        return _host("{web}/src/{commit}/{path}", bitbucket, web, raw="{web}/raw/", tree="{web}/src/")
+    if "bitbucket" in name or "stash" in name:
+        return _data_center(web)
+    if name == "codeberg.org" or "gitea" in name or "forgejo" in name:
+        tree = "{web}/src/commit/"
+        return _host("{web}/src/commit/{commit}/{path}", gitea, web, raw="{web}/raw/commit/", tree=tree)
+    return _host("{web}/blob/{commit}/{path}", github, web, raw="{web}/raw/", tree="{web}/tree/")
+
+
+def _host(file: str, slug: Slug, web: str, *, raw: str, tree: str) -> Host:
+    return Host(file, f"{tree}{{commit}}/{{path}}", f"{raw}{{commit}}/{{path}}", slug, web)
+
+
+def _data_center(web: str) -> Host:
+    """Bitbucket Data Center clones from /scm/KEY/name and shows /projects/KEY/repos/name; ~name is a user."""
+    parts = urlsplit(web)
+    key, _, name = parts.path.strip("/").removeprefix("scm/").rpartition("/")
+    owner = f"users/{key[1:]}" if key.startswith("~") else f"projects/{key}"
+    at = "{path}?at={commit}"
+    shown = f"{parts.scheme}://{parts.netloc}/{owner}/repos/{name}"
+    return Host(f"{{web}}/browse/{at}", f"{{web}}/browse/{at}", f"{{web}}/raw/{at}", _no_anchor, shown)
+
+
+def _no_anchor(_text: str) -> str:
+    return ""
+
+
+def web_address(url: str) -> str | None:
+    """Return the address that a repository's files are shown under, or None for one that has no host.
+
+    git@github.com:owner/name.git and https://token@github.com/owner/name.git both give https://github.com/owner/name.
+    """
+    if "://" in url:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https", "ssh", "git") or not parts.hostname:
+            return None
+        scheme = "http" if parts.scheme == "http" else "https"
+        port = f":{parts.port}" if parts.port and parts.scheme in ("http", "https") else ""
+        host, path = f"{_SSH_HOSTS.get(parts.hostname, parts.hostname)}{port}", parts.path
+    else:
+        match = _SCP.match(url)
+        if not match:
+            return None
+        scheme, host, path = "https", _SSH_HOSTS.get(match[1], match[1]), match[2]
+    return f"{scheme}://{host}/{path.strip('/').removesuffix('.git').rstrip('/')}"
