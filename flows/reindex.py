@@ -23,25 +23,28 @@ __all__ = ["build_index", "main", "reindex"]
 
 
 @task(task_run_name="build index", persist_result=False)
-async def build_index() -> IndexInfo:
+async def build_index(roll_back: bool = False) -> IndexInfo:
     """Cut and embed every stored document; a run that was interrupted goes on where it stopped."""
     watch = watcher()
 
     def build() -> IndexInfo:
         with shared_engine() as engine:
-            return engine.reindex(progress=lambda done: watch("index", f"{done:,} documents done"))
+            work = engine.roll_back if roll_back else engine.reindex
+            return work(progress=lambda done: watch("index", f"{done:,} documents done"))
 
     return await asyncio.to_thread(build)
 
 
 @flow(name="reindex", flow_run_name="reindex", persist_result=False)
-async def reindex() -> IndexInfo:
+async def reindex(roll_back: bool = False) -> IndexInfo:
     """Build an index for RAG_EMBEDDING_MODEL beside the active one, then switch to it.
 
     Nothing is fetched: documents are kept as they were read. Questions are answered from the old index until the
-    new one is whole; syncs wait.
+    new one is whole; syncs wait. The old one is kept.
+
+    :param roll_back: switch back to the index that was kept, after indexing what changed since
     """
-    index = await build_index()
+    index = await build_index(roll_back)
     await acreate_markdown_artifact(
         f"The index is **{index.name}** now: {index.embedding_model}, {index.dimension} numbers a vector.",
         key="reindex",
@@ -54,9 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = CommandParser(
         prog="python -m flows.reindex",
         description="Build an index for RAG_EMBEDDING_MODEL from the stored documents and switch to it. Nothing is "
-        "fetched, and questions are answered meanwhile.",
-        examples=["RAG_EMBEDDING_MODEL=openai/text-embedding-3-small python -m flows.reindex"],
+        "fetched, and questions are answered meanwhile. The old index is kept until the next one is built.",
+        examples=[
+            "RAG_EMBEDDING_MODEL=openai/text-embedding-3-small python -m flows.reindex",
+            "python -m flows.reindex --roll-back",
+        ],
     )
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--roll-back", action="store_true", help="switch back to the index before this one")
+    instead.add_argument("--drop", action="store_true", help="remove every index but the one in use")
     return run(parser, _reindex, arguments)
 
 
@@ -69,16 +78,23 @@ def _reindex(options: argparse.Namespace) -> int:
         console.print(str(news), markup=False, highlight=False, soft_wrap=True)
 
     with shared_engine(settings) as engine:
-        engine.check_reindex()
+        if options.drop:
+            dropped = engine.drop_other_indexes()
+            sys.stdout.write("".join(f"dropped {index.name}\n" for index in dropped) or "there was no other index\n")
+            return 0
+        if not options.roll_back:
+            engine.check_reindex()
         server = wanted_server()
         with server or nullcontext(), connected(server), watched_by(show):
-            index = asyncio.run(_run())
+            index = asyncio.run(_run(options.roll_back))
     sys.stdout.write(f"The index is {index.name} now: {index.embedding_model}, {index.dimension} numbers a vector.\n")
+    if index.embedding_model != settings.embedding_model:
+        sys.stdout.write(f"Set RAG_EMBEDDING_MODEL={index.embedding_model} before the next ingest.\n")
     return 0
 
 
-async def _run() -> IndexInfo:
-    state = await reindex(return_state=True)
+async def _run(roll_back: bool) -> IndexInfo:
+    state = await reindex(roll_back, return_state=True)
     result = await state.aresult(raise_on_failure=False)
     if isinstance(result, RagError):
         raise result

@@ -11,6 +11,7 @@ Parts are built when they are first needed: a search never loads what only inges
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -223,18 +224,23 @@ class Engine:
                 f"The index holds vectors of {index.embedding_model} ({index.dimension} numbers each) and "
                 f"RAG_EMBEDDING_MODEL is {model}. Set it back, or build an index for it: python -m flows.reindex."
             )
-        name = _index_name(model, not_=index.name if index else "")
-        new = IndexInfo(name, model, self.encoder(model).dimension, CHUNKING)
+        new = IndexInfo(self._free_name(model), model, self.encoder(model).dimension, CHUNKING)
         self.store.create_index(new)
         if index:
             self.store.switch_index(index, new)
+            self.store.drop_index(index)
         return new
+
+    def _free_name(self, model: str) -> str:
+        active = self.store.active_index()
+        taken = {other.name for other, _ in self.store.other_indexes()} | ({active.name} if active else set())
+        return next(name for name in _index_names(model) if name not in taken)
 
     def reindex(self, *, progress: Callable[[int], None] | None = None) -> IndexInfo:
         """Build an index for RAG_EMBEDDING_MODEL beside the active one from the stored documents, then switch to it.
 
         Questions are answered from the old index until the switch; syncs wait. An interrupted run goes on where it
-        stopped.
+        stopped. The old index is kept for `roll_back`.
 
         :param progress: called after each batch with the number of documents done
         :raises ConfigurationError: there is nothing to index, or the active index is of this model already
@@ -243,15 +249,45 @@ class Engine:
 
         model = self.settings.embedding_model
         old = self.check_reindex()
-        new = IndexInfo(_index_name(model, not_=old.name), model, self.encoder(model).dimension, CHUNKING)
+        begun = [
+            other
+            for other, _ in self.store.other_indexes()
+            if (other.embedding_model, other.chunking) == (model, CHUNKING)
+        ]
+        new = begun[0] if begun else IndexInfo(self._free_name(model), model, self.encoder(model).dimension, CHUNKING)
+        self._fill_and_switch(old, new, progress)
+        return new
+
+    def roll_back(self, *, progress: Callable[[int], None] | None = None) -> IndexInfo:
+        """Switch back to the index before the active one, after bringing it in line with the stored documents.
+
+        :param progress: called after each batch with the number of documents done
+        :raises ConfigurationError: there is none, or its model cannot be asked
+        """
+        for other, was_active in self.store.other_indexes():
+            if was_active:
+                self._fill_and_switch(self._active, other, progress)
+                return other
+        raise ConfigurationError("There is no index to go back to: none was replaced, or it was dropped.")
+
+    def drop_other_indexes(self) -> list[IndexInfo]:
+        """Remove every index but the active one, and return those that were."""
+        others = [other for other, _ in self.store.other_indexes()]
+        for other in others:
+            self.store.drop_index(other)
+        return others
+
+    def _fill_and_switch(self, old: IndexInfo, new: IndexInfo, progress: Callable[[int], None] | None) -> None:
+        was_active = dict(self.store.other_indexes()).get(new, False)
         self.store.create_index(new)
         with ExitStack() as locks:
             for status in self.store.source_status():
                 if not locks.enter_context(self.store.locked_source(status.name)):
                     raise SourceUnavailable(f"A sync of {status.name} is running; wait until it has ended.")
+            if was_active:
+                self.store.queue_all_chunks(new)
             self._ingestion(new).reindex(progress=progress)
             self.store.switch_index(old, new)
-        return new
 
     def check_reindex(self) -> IndexInfo:
         """Return the active index if there is reason to build another one.
@@ -417,8 +453,9 @@ class Engine:
         }
 
 
-def _index_name(model: str, *, not_: str = "") -> str:
-    """Make a table name of a model's: "local/all-MiniLM-L6-v2" gives "all_minilm_l6_v2"."""
+def _index_names(model: str) -> Iterator[str]:
+    """Make table names of a model's: "local/all-MiniLM-L6-v2" gives "all_minilm_l6_v2", "all_minilm_l6_v2_2", …"""
     provider, _, name = model.partition("/")
     stem = re.sub(r"[^a-z0-9]+", "_", (name if provider == "local" else model).lower()).strip("_")[:40]
-    return f"{stem}_2" if stem == not_ else stem
+    yield stem
+    yield from (f"{stem}_{number}" for number in itertools.count(2))

@@ -38,10 +38,12 @@ Progress = Callable[[SyncReport], None]
 _BATCH_CHARACTERS = 400_000
 _BATCH_CHANGES = 200
 _PATIENCE_SECONDS = 2.0
+# The terms of so many chunks are written at once; as long as they wait, a search reads them from the chunks, 10 µs each.
+_QUEUED_CHUNKS = 2_000
 # Below this, exact search is faster than the index is worth; measured at 384 dimensions.
 _HNSW_FROM = 2_000
-# pgvector's limit; longer vectors are searched exactly, by reading them all.
-_HNSW_MOST_DIMENSIONS = 2_000
+# pgvector's limit in half precision; longer vectors are searched exactly, by reading them all.
+_HNSW_MOST_DIMENSIONS = 4_000
 
 
 @dataclass(slots=True)
@@ -107,14 +109,19 @@ class Ingestion:
                 errors=tuple(tally.errors),
             )
 
-        for batch in _read_ahead(source.changes(full=full)):
-            self._commit(source.name, batch, tally)
-            if progress:
-                progress(report("completed"))
+        compacted = 0
+        try:
+            for batch in _read_ahead(source.changes(full=full)):
+                self._commit(source.name, batch, tally)
+                if tally.chunks_added - compacted >= _QUEUED_CHUNKS:
+                    self._store.compact_postings(self._index, source.name)
+                    compacted = tally.chunks_added
+                if progress:
+                    progress(report("completed"))
+        finally:
+            self._store.compact_postings(self._index, source.name, thorough=compacted > 0)
         # What the source did not mention, it knows to be as it was: that is what its cursor says.
         tally.unchanged += max(0, before - tally.mentioned)
-        if tally.chunks_added or tally.chunks_deleted:
-            self._store.compact_postings(self._index, source.name)
         if not partial and self._store.index_size(self._index).chunks >= _HNSW_FROM:
             self._build_hnsw()
         return report("failed" if tally.errors else "completed")
@@ -127,8 +134,9 @@ class Ingestion:
         :param progress: called after each batch with the number of documents done
         :returns: the number of documents done
         """
-        done = 0
+        done = queued = 0
         after = ""
+        sources: set[str] = set()
         while rows := self._store.documents_to_index(self._index, after=after):
             documents = [Document(id_=row.id, text=row.text, metadata=row.metadata) for row in rows]
             chunks = self._chunks(documents)
@@ -137,8 +145,16 @@ class Ingestion:
                     self._replace_chunks(transaction, row.source, row.id, chunks.get(row.id, []))
             after = rows[-1].id
             done += len(rows)
+            queued += sum(map(len, chunks.values()))
+            sources |= {row.source for row in rows}
+            if queued >= _QUEUED_CHUNKS:
+                for source in sources:
+                    self._store.compact_postings(self._index, source)
+                queued = 0
             if progress:
                 progress(done)
+        for status in self._store.source_status():
+            self._store.compact_postings(self._index, status.name, thorough=True)
         self._build_hnsw()
         return done
 

@@ -22,7 +22,6 @@ import pgvector
 import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
-from psycopg.abc import Query
 from psycopg.rows import class_row
 from psycopg.types.json import Json, Jsonb
 
@@ -49,7 +48,7 @@ Vector = NDArray[np.float32]
 # A source of no more chunks is searched by reading all their vectors: exact, and as fast as a filtered index scan.
 _READ_WHOLE = 20_000
 # Fewer rows than these are left to autovacuum.
-_WORTH_A_VACUUM = 10_000
+_WORTH_A_VACUUM = 5_000
 
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
@@ -159,10 +158,12 @@ class IndexTables:
     def __init__(self, index: IndexInfo) -> None:
         self.chunks = f"data_{index.name}"
         self.postings = f"{index.name}_postings"
+        self.fresh = f"{index.name}_fresh"
         self.hnsw = f"{index.name}_hnsw"
         self.identifiers: dict[str, sql.Composable] = {
             "chunks": sql.Identifier(self.chunks),
             "postings": sql.Identifier(self.postings),
+            "fresh": sql.Identifier(self.fresh),
             "hnsw": sql.Identifier(self.hnsw),
             "dimension": sql.Literal(index.dimension),
         }
@@ -301,7 +302,7 @@ class Transaction:
                         chunk.url,
                     )
                 )
-        self._count(index, source, [chunk.node_id for chunk in chunks], sign=1)
+        self._count("count_chunks", index, source, [chunk.node_id for chunk in chunks])
 
     def move_chunk(self, index: IndexInfo, chunk: ChunkRow) -> None:
         """Update place, link and metadata of a chunk whose text is the same."""
@@ -320,22 +321,11 @@ class Transaction:
         """Remove chunks and forget their terms."""
         if not node_ids:
             return
-        self._count(index, source, node_ids, sign=-1)
+        self._count("discount_chunks", index, source, node_ids)
         self._run("delete_chunks", {"node_ids": list(node_ids)}, index)
 
-    def _count(self, index: IndexInfo, source: str, node_ids: Sequence[str], *, sign: int) -> None:
-        values = {"node_ids": list(node_ids), "source": source, "sign": sign}
-        row = self._run("add_postings", values, index).fetchone()
-        terms = int(row[0]) if row else 0
-        self._run(
-            "count_statistics",
-            {
-                "index_name": index.name,
-                "source": source,
-                "chunks": sign * len(node_ids),
-                "terms": sign * terms,
-            },
-        )
+    def _count(self, query: str, index: IndexInfo, source: str, node_ids: Sequence[str]) -> None:
+        self._run(query, {"index": index.name, "source": source, "node_ids": list(node_ids)}, index)
 
     def delete_document(self, document_id: str) -> None:
         """Remove a document; call `delete_chunks` first, so that the statistics stay right."""
@@ -365,7 +355,7 @@ class Store:
         tables = IndexTables(index).identifiers if index else None
         return self._fetch(self._queries.compose(name, tables), values)
 
-    def _fetch(self, statement: Query, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+    def _fetch(self, statement: bytes | sql.Composed | sql.SQL, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
         try:
             with self._database.connection() as connection:
                 return connection.execute(statement, values).fetchall()
@@ -547,15 +537,37 @@ class Store:
         values = {"name": index.name, "after": after, "limit": limit}
         return [DocumentRow(*row) for row in self._rows("documents_to_index", values, index)]
 
+    def other_indexes(self) -> list[tuple[IndexInfo, bool]]:
+        """Return the indexes that are not active, each with whether it ever was; the one of last first."""
+        return [(IndexInfo(*row[:4]), row[4]) for row in self._rows("other_indexes", {})]
+
     def switch_index(self, old: IndexInfo, new: IndexInfo) -> None:
-        """Answer from `new` and drop `old`, in one transaction."""
-        tables = IndexTables(old).identifiers
+        """Answer from `new`, and keep `old` to switch back to; an index that was kept before is dropped."""
         with self._database.connection() as connection, connection.transaction():
-            # The unique index on `active` is checked row by row, so the old row has to go first.
-            connection.execute(self._queries.compose("delete_index"), {"name": old.name})
+            connection.execute(self._queries.compose("lock_indexes"))
+            for other, was_active in self.other_indexes():
+                if was_active and other.name != new.name:
+                    self._drop(connection, other)
+            connection.execute(self._queries.compose("retire_index"), {"name": old.name})
             connection.execute(self._queries.compose("activate_index"), {"name": new.name})
-            connection.execute(self._queries.compose("drop_chunks", tables))
-            connection.execute(self._queries.compose("drop_postings", tables))
+
+    def drop_index(self, index: IndexInfo) -> None:
+        """Remove an index with all its chunks."""
+        with self._database.connection() as connection, connection.transaction():
+            self._drop(connection, index)
+
+    def _drop(self, connection: Connection, index: IndexInfo) -> None:
+        tables = IndexTables(index).identifiers
+        connection.execute(self._queries.compose("delete_index"), {"name": index.name})
+        connection.execute(self._queries.compose("drop_chunks", tables))
+        connection.execute(self._queries.compose("drop_postings", tables))
+
+    def queue_all_chunks(self, index: IndexInfo) -> None:
+        """Make the postings of an index anew from its chunks, with the next compaction of every source."""
+        with self._database.connection() as connection, connection.transaction():
+            connection.execute(
+                self._queries.compose("queue_all_chunks", IndexTables(index).identifiers), {"name": index.name}
+            )
 
     def search(
         self, index: IndexInfo, *, question: str, embedding: Vector, source: str | None, candidates: int
@@ -601,18 +613,21 @@ class Store:
         values = {"name": index.name, "chunks": tables.chunks, "postings": tables.postings}
         return IndexSize(*self._rows("index_size", values)[0])
 
-    def compact_postings(self, index: IndexInfo, source: str) -> None:
-        """Make what was written of a source's terms since the last time small and fast to read; drop what is gone."""
+    def compact_postings(self, index: IndexInfo, source: str, *, thorough: bool = False) -> None:
+        """Write the terms of a source's queued chunks, which until then every search has to read from the chunks.
+
+        :param thorough: join all rows that can be joined, as after a bulk
+        """
         tables = IndexTables(index).identifiers
-        values = {"index": index.name, "source": source}
-        with self._database.connection() as connection, connection.transaction():
-            row = connection.execute(self._queries.compose("fresh_postings", tables), values).fetchone()
-            fresh = row[0] if row else 0
-            if fresh:
+        values = {"index": index.name, "source": source, "thorough": thorough}
+        with self._database.connection() as connection:
+            waiting = connection.execute(self._queries.compose("waiting_postings", tables), values).fetchone()
+            if not thorough and not (waiting and waiting[0]):
+                return
+            with connection.transaction():
                 connection.execute(self._queries.compose("lock_postings"), values)
-                connection.execute(self._queries.compose("compact_postings", tables), values)
-        if fresh >= _WORTH_A_VACUUM:
-            with self._database.connection() as connection:
+                written = connection.execute(self._queries.compose("compact_postings", tables), values).rowcount
+            if written >= _WORTH_A_VACUUM:
                 connection.execute(self._queries.compose("vacuum_postings", tables))
 
     def build_hnsw(self, index: IndexInfo) -> None:

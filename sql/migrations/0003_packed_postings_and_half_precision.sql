@@ -15,17 +15,19 @@ BEGIN
         EXECUTE format('ALTER TABLE %I RENAME TO old_postings', one.postings);
         EXECUTE format('CREATE TABLE %I (
             term bigint NOT NULL, source text NOT NULL, chunks integer NOT NULL, first bigint NOT NULL,
-            last bigint NOT NULL, fresh boolean NOT NULL DEFAULT true, entries bigint[] NOT NULL)', one.postings);
+            last bigint NOT NULL, entries bigint[] NOT NULL)', one.postings);
         EXECUTE format('ALTER TABLE %I ALTER COLUMN entries SET STORAGE MAIN', one.postings);
         EXECUTE format('
-            INSERT INTO %1$I (term, source, chunks, first, last, fresh, entries)
-            SELECT term, source, count(*), min(chunk), max(chunk), false,
+            INSERT INTO %1$I (term, source, chunks, first, last, entries)
+            SELECT term, source, count(*), min(chunk), max(chunk),
                    array_agg((chunk << 24) | (least(frequency, 4095)::bigint << 12) | least(length, 4095) ORDER BY chunk)
             FROM (SELECT p.*, c.source, row_number() OVER (PARTITION BY term, c.source ORDER BY chunk) - 1 AS place
                   FROM old_postings p JOIN %2$I c ON c.id = p.chunk) placed
             GROUP BY term, source, place / 224', one.postings, one.chunks);
         EXECUTE format('CREATE INDEX ON %I (term, source) INCLUDE (chunks)', one.postings);
-        EXECUTE format('CREATE INDEX ON %I (source, term) WHERE fresh', one.postings);
+        EXECUTE format('CREATE INDEX ON %I (source, term) WHERE chunks < 224', one.postings);
+        EXECUTE format('CREATE INDEX ON %I (term) WHERE chunks < 0', one.postings);
+        EXECUTE format('CREATE TABLE %I (chunk bigint PRIMARY KEY, source text NOT NULL)', one.name || '_fresh');
         DROP TABLE old_postings;
     END LOOP;
 END $$;

@@ -42,62 +42,92 @@ COPY {chunks} (text, metadata_, node_id, embedding, document_id, source, ordinal
 -- A chunk whose text is unchanged but whose place, link or metadata is not.
 UPDATE {chunks} SET ordinal = %(ordinal)s, url = %(url)s, metadata_ = %(metadata)s WHERE node_id = %(node_id)s;
 
--- name: add_postings
--- Index the terms of chunks, or with sign -1 take them back; returns how many terms there are in all.
-WITH entries AS (
-    SELECT c.id, hashtextextended(t.lexeme, 0) AS term, cardinality(t.positions) AS frequency,
-           sum(cardinality(t.positions)) OVER (PARTITION BY c.id) AS length
-    FROM {chunks} c CROSS JOIN LATERAL unnest(c.text_search_tsv) t
-    WHERE c.node_id = ANY(%(node_ids)s)
-), added AS (
-    INSERT INTO {postings} (term, source, chunks, first, last, entries)
-    SELECT term, %(source)s, %(sign)s * count(*), min(id), max(id),
-           array_agg((id << 24) | (least(frequency, 4095) << 12) | least(length, 4095)::bigint ORDER BY id)
-    FROM entries GROUP BY term
+-- name: count_chunks
+-- Queue the terms of new chunks, and count them in.
+WITH added AS (
+    SELECT c.id, (SELECT coalesce(sum(cardinality(t.positions)), 0) FROM unnest(c.text_search_tsv) t) AS terms
+    FROM {chunks} c WHERE c.node_id = ANY(%(node_ids)s)
+), queued AS (
+    INSERT INTO {fresh} (chunk, source) SELECT id, %(source)s FROM added
 )
-SELECT coalesce(sum(frequency), 0)::bigint AS terms FROM entries;
+INSERT INTO index_statistics AS s (index_name, source, chunks, terms)
+SELECT %(index)s, %(source)s, count(*), coalesce(sum(terms), 0) FROM added
+ON CONFLICT (index_name, source) DO UPDATE SET chunks = s.chunks + excluded.chunks, terms = s.terms + excluded.terms;
+
+-- name: discount_chunks
+-- Take the terms of chunks that are about to go out of the queue, or back from the postings, and count them out.
+WITH gone AS (
+    SELECT c.id, t.lexeme, cardinality(t.positions) AS frequency
+    FROM {chunks} c LEFT JOIN LATERAL unnest(c.text_search_tsv) t ON true
+    WHERE c.node_id = ANY(%(node_ids)s)
+), lengths AS (
+    SELECT id, coalesce(sum(frequency), 0) AS length FROM gone GROUP BY id
+), waiting AS (
+    DELETE FROM {fresh} f USING lengths WHERE f.chunk = lengths.id RETURNING f.chunk
+), taken_back AS (
+    INSERT INTO {postings} (term, source, chunks, first, last, entries)
+    SELECT hashtextextended(lexeme, 0), %(source)s, -count(*), min(id), max(id),
+           array_agg((id << 24) | (least(frequency, 4095) << 12) | least(length, 4095)::bigint ORDER BY id)
+    FROM gone JOIN lengths USING (id)
+    WHERE lexeme IS NOT NULL AND id NOT IN (SELECT chunk FROM waiting)
+    GROUP BY lexeme
+)
+UPDATE index_statistics s SET chunks = s.chunks - counted.chunks, terms = s.terms - counted.terms
+FROM (SELECT count(*) AS chunks, coalesce(sum(length), 0) AS terms FROM lengths) counted
+WHERE index_name = %(index)s AND source = %(source)s;
+
+-- name: waiting_postings
+-- Whether a source has terms to write or to drop.
+SELECT EXISTS (SELECT FROM {fresh} WHERE source = %(source)s)
+       OR EXISTS (SELECT FROM {postings} WHERE source = %(source)s AND chunks < 0);
 
 -- name: lock_postings
 -- One compaction of an index at a time; the lock goes with the transaction.
 SELECT pg_advisory_xact_lock(hashtextextended('postings ' || %(index)s, 0));
 
--- name: fresh_postings
--- How many rows of postings a source has that were never compacted.
-SELECT count(*) FROM {postings} WHERE source = %(source)s AND fresh;
-
 -- name: compact_postings
--- Make full rows of a source's small ones, and drop the entries that were taken back. 224 entries fit a row that needs
--- no TOAST. Of a term's full rows only those are read that may hold an entry to drop.
-WITH terms AS (
-    SELECT term, min(first) FILTER (WHERE chunks < 0) AS first, max(last) FILTER (WHERE chunks < 0) AS last
-    FROM {postings} WHERE source = %(source)s AND fresh GROUP BY term
+-- Write the terms of a source's queued chunks, and drop the entries that were taken back. 224 entries fit a row that
+-- needs no TOAST. Rows with fewer are joined where a term has eight of them, or, if all is to be compact, two. Of the
+-- full rows only those are read that may hold an entry to drop.
+WITH posted AS (
+    DELETE FROM {fresh} WHERE source = %(source)s RETURNING chunk
+), new AS MATERIALIZED (
+    SELECT t.term, (posted.chunk << 24) | (least(t.frequency, 4095) << 12) | least(t.length, 4095)::bigint AS entry
+    FROM posted CROSS JOIN LATERAL (
+        SELECT hashtextextended(u.lexeme, 0) AS term, cardinality(u.positions) AS frequency,
+               sum(cardinality(u.positions)) OVER () AS length
+        FROM {chunks} c CROSS JOIN LATERAL unnest(c.text_search_tsv) u WHERE c.id = posted.chunk
+    ) t
+), gone AS MATERIALIZED (
+    SELECT term, min(first) AS first, max(last) AS last
+    FROM {postings} WHERE source = %(source)s AND chunks < 0 GROUP BY term
+), crowded AS (
+    SELECT term FROM {postings}
+    WHERE source = %(source)s AND chunks < 224 AND (%(thorough)s OR term IN (SELECT term FROM new))
+    GROUP BY term HAVING count(*) >= CASE WHEN %(thorough)s THEN 2 ELSE 8 END
+    UNION SELECT term FROM gone
 ), taken AS (
-    DELETE FROM {postings} p USING terms t
-    WHERE p.term = t.term AND p.source = %(source)s
-      AND (p.fresh OR p.chunks < 224 OR p.first <= t.last AND p.last >= t.first)
+    DELETE FROM {postings} p USING crowded LEFT JOIN gone USING (term)
+    WHERE p.term = crowded.term AND p.source = %(source)s
+      AND (p.chunks < 224 OR p.first <= gone.last AND p.last >= gone.first)
     RETURNING p.term, p.chunks, p.entries
 ), entries AS (
     SELECT term, entry, row_number() OVER (PARTITION BY term ORDER BY entry) - 1 AS place
-    FROM taken CROSS JOIN LATERAL unnest(entries) AS entry
-    GROUP BY term, entry HAVING sum(sign(chunks)) > 0
+    FROM (SELECT term, entry, 1 AS sign FROM new
+          UNION ALL SELECT term, unnest(entries), sign(chunks) FROM taken) signed
+    GROUP BY term, entry HAVING sum(sign) > 0
 )
-INSERT INTO {postings} (term, source, chunks, first, last, fresh, entries)
-SELECT term, %(source)s, count(*), min(entry) >> 24, max(entry) >> 24, false, array_agg(entry ORDER BY entry)
+INSERT INTO {postings} (term, source, chunks, first, last, entries)
+SELECT term, %(source)s, count(*), min(entry) >> 24, max(entry) >> 24, array_agg(entry ORDER BY entry)
 FROM entries GROUP BY term, place / 224;
 
 -- name: vacuum_postings
--- Give the room of compacted rows back, and let a count of a term's chunks be read from the index alone.
-VACUUM (ANALYZE) {postings};
+-- Give the room of joined rows back, and let a count of a term's chunks be read from the index alone.
+VACUUM (ANALYZE) {postings}, {fresh};
 
 -- name: delete_chunks
 -- Remove chunks by their node ids.
 DELETE FROM {chunks} WHERE node_id = ANY(%(node_ids)s);
-
--- name: count_statistics
--- Move the corpus statistics of a source by so many chunks and terms.
-INSERT INTO index_statistics AS s (index_name, source, chunks, terms)
-VALUES (%(index_name)s, %(source)s, %(chunks)s, %(terms)s)
-ON CONFLICT (index_name, source) DO UPDATE SET chunks = s.chunks + excluded.chunks, terms = s.terms + excluded.terms;
 
 -- name: cached_embeddings
 -- Embeddings already made for these contents by this model.

@@ -21,20 +21,25 @@ CREATE INDEX ON {chunks} (source);
 
 -- name: create_postings
 -- The keyword side: for each term and source the chunks that hold it, many to a row. An entry is a chunk's id, how often
--- it holds the term and how many terms it has, in 40, 12 and 12 bits. Only ever added to: a chunk that goes takes its
--- entries back by rows with a negative count, until compact_postings makes few full rows of many small ones.
+-- it holds the term and how many terms it has, in 40, 12 and 12 bits. New chunks wait in a queue, of which the terms
+-- are read from the chunks themselves, until compact_postings writes many at once; a chunk that goes takes its entries
+-- back by rows with a negative count.
 CREATE TABLE {postings} (
     term    bigint NOT NULL,
     source  text NOT NULL,
     chunks  integer NOT NULL,                      -- the number of entries; negative: they are taken back
     first   bigint NOT NULL,                       -- the lowest id of a chunk in it
     last    bigint NOT NULL,
-    fresh   boolean NOT NULL DEFAULT true,         -- written since the last compaction
     entries bigint[] NOT NULL
 );
 ALTER TABLE {postings} ALTER COLUMN entries SET STORAGE MAIN;
 CREATE INDEX ON {postings} (term, source) INCLUDE (chunks);
-CREATE INDEX ON {postings} (source, term) WHERE fresh;
+CREATE INDEX ON {postings} (source, term) WHERE chunks < 224;
+CREATE INDEX ON {postings} (term) WHERE chunks < 0;
+CREATE TABLE {fresh} (
+    chunk  bigint PRIMARY KEY,
+    source text NOT NULL
+);
 
 -- name: has_relation
 -- Whether a table or an index is there.
@@ -57,6 +62,12 @@ SELECT name, embedding_model, dimension, chunking FROM indexes WHERE active;
 -- One index.
 SELECT name, embedding_model, dimension, chunking FROM indexes WHERE name = %(name)s;
 
+-- name: other_indexes
+-- The indexes that questions are not answered from: the one that was switched away from last comes first, those that
+-- are still being built come last.
+SELECT name, embedding_model, dimension, chunking, retired_at IS NOT NULL FROM indexes WHERE NOT active
+ORDER BY retired_at DESC NULLS LAST, created_at DESC;
+
 -- name: index_size
 -- Documents and chunks of an index, and the bytes of its tables with their indexes.
 SELECT (SELECT count(*) FROM documents) AS documents,
@@ -76,21 +87,40 @@ SELECT 1 FROM {chunks} LIMIT 1;
 SELECT d.id, d.source, d.kind, d.url, d.title, d.text, d.metadata, d.hash
 FROM documents d
 WHERE d.id > %(after)s
-  AND (d.indexed_at > (SELECT created_at FROM indexes WHERE name = %(name)s)
+  AND (d.indexed_at > (SELECT coalesce(retired_at, created_at) FROM indexes WHERE name = %(name)s)
        OR NOT EXISTS (SELECT FROM {chunks} c WHERE c.document_id = d.id))
 ORDER BY d.id LIMIT %(limit)s;
 
+-- name: retire_index
+-- Keep an index, but answer from it no more.
+UPDATE indexes SET active = false, retired_at = now() WHERE name = %(name)s;
+
 -- name: activate_index
 -- Answer from this index from now on.
-UPDATE indexes SET active = (name = %(name)s) WHERE active OR name = %(name)s;
+UPDATE indexes SET active = true, retired_at = NULL WHERE name = %(name)s;
+
+-- name: queue_all_chunks
+-- Begin the postings of an index anew: documents that went while it was not in use took their chunks along, and left these.
+WITH emptied AS (
+    DELETE FROM {postings}
+), counted AS (
+    INSERT INTO index_statistics AS s (index_name, source, chunks, terms)
+    SELECT %(name)s, c.source, count(*),
+           sum((SELECT coalesce(sum(cardinality(t.positions)), 0) FROM unnest(c.text_search_tsv) t))
+    FROM {chunks} c GROUP BY c.source
+    ON CONFLICT (index_name, source) DO UPDATE SET chunks = excluded.chunks, terms = excluded.terms
+), forgotten AS (
+    DELETE FROM index_statistics WHERE index_name = %(name)s AND source NOT IN (SELECT source FROM {chunks})
+)
+INSERT INTO {fresh} (chunk, source) SELECT id, source FROM {chunks} ON CONFLICT DO NOTHING;
 
 -- name: drop_chunks
 -- Remove the chunk table of an index.
-DROP TABLE {chunks};
+DROP TABLE IF EXISTS {chunks};
 
 -- name: drop_postings
 -- Remove the postings of an index.
-DROP TABLE {postings};
+DROP TABLE IF EXISTS {postings}, {fresh};
 
 -- name: delete_index
 -- Forget an index; its statistics go with it.

@@ -5,25 +5,39 @@
 corpus AS MATERIALIZED (
     SELECT sum(chunks)::float8 AS chunks, greatest(sum(terms)::float8 / nullif(sum(chunks), 0), 1) AS mean_length
     FROM index_statistics WHERE index_name = %(index)s
-), terms AS MATERIALIZED (
+), asked AS MATERIALIZED (
     SELECT hashtextextended(lexeme, 0) AS term, cardinality(positions) AS repeats
     FROM unnest(to_tsvector('english', %(question)s))
+), fresh AS MATERIALIZED (
+    SELECT f.chunk, f.source, t.term, t.frequency, t.length
+    FROM {fresh} f CROSS JOIN LATERAL (
+        SELECT hashtextextended(u.lexeme, 0) AS term, cardinality(u.positions)::float8 AS frequency,
+               (sum(cardinality(u.positions)) OVER ())::float8 AS length
+        FROM {chunks} c CROSS JOIN LATERAL unnest(c.text_search_tsv) u WHERE c.id = f.chunk
+    ) t
+    WHERE t.term IN (SELECT term FROM asked)
 ), weights AS MATERIALIZED (
     SELECT term, idf, 2.2::float8 * repeats * idf AS weight, (0.9 / mean_length)::float8 AS per_term
-    FROM (SELECT t.*, mean_length, ln(1 + (corpus.chunks - held.chunks + 0.5) / (held.chunks + 0.5)) AS idf
-          FROM corpus CROSS JOIN terms t CROSS JOIN LATERAL (
-              SELECT coalesce(sum(p.chunks), 0)::float8 AS chunks FROM {postings} p WHERE p.term = t.term
+    FROM (SELECT asked.*, mean_length, ln(1 + (corpus.chunks - held.chunks + 0.5) / (held.chunks + 0.5)) AS idf
+          FROM corpus CROSS JOIN asked CROSS JOIN LATERAL (
+              SELECT (SELECT coalesce(sum(p.chunks), 0)::float8 FROM {postings} p WHERE p.term = asked.term)
+                     + (SELECT count(*) FROM fresh WHERE fresh.term = asked.term) AS chunks
           ) held) weighed
 ), gone AS MATERIALIZED (
-    SELECT unnest(p.entries) >> 24 AS chunk FROM weights JOIN {postings} p USING (term) WHERE p.chunks < 0 AND p.fresh
+    SELECT unnest(p.entries) >> 24 AS chunk FROM weights JOIN {postings} p USING (term) WHERE p.chunks < 0
+), hits AS (
+    SELECT weight, idf, per_term, entry >> 24 AS chunk, (entry >> 12 & 4095)::float8 AS frequency,
+           (entry & 4095)::float8 AS length
+    FROM weights CROSS JOIN LATERAL (
+        SELECT unnest(p.entries) AS entry FROM {postings} p
+        WHERE p.term = weights.term AND p.chunks > 0 AND (%(source)s::text IS NULL OR p.source = %(source)s)
+    ) packed
+    UNION ALL
+    SELECT weight, idf, per_term, chunk, frequency, length FROM fresh JOIN weights USING (term)
+    WHERE %(source)s::text IS NULL OR source = %(source)s
 ), bm25 AS MATERIALIZED (
     SELECT chunk, sum(weight * frequency / (frequency + 0.3::float8 + per_term * length)) AS score, sum(idf) AS covered
-    FROM (SELECT weight, idf, per_term, entry >> 24 AS chunk, (entry >> 12 & 4095)::float8 AS frequency,
-                 (entry & 4095)::float8 AS length
-          FROM (SELECT weight, idf, per_term, unnest(p.entries) AS entry
-                FROM weights JOIN {postings} p USING (term)
-                WHERE p.chunks > 0 AND (%(source)s::text IS NULL OR p.source = %(source)s)) packed) hits
-    GROUP BY chunk HAVING chunk NOT IN (SELECT chunk FROM gone)
+    FROM hits GROUP BY chunk HAVING chunk NOT IN (SELECT chunk FROM gone)
 );
 
 -- name: search

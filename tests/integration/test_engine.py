@@ -7,10 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from psycopg import sql
 
 from rag.engine import Engine
 from rag.errors import ConfigurationError, EmbeddingError, SourceUnavailable
+from rag.models import IndexInfo
 from rag.settings import Settings
+from rag.sources import Removed
+from rag.store import IndexTables
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
 
@@ -28,12 +32,12 @@ def engine_with(engine: Engine, **changes: str) -> Engine:
 
 
 @contextmanager
-def remote_model(engine: Engine, dimension: int = 16) -> Iterator[tuple[Engine, OpenAIServer]]:
+def remote_model(
+    engine: Engine, dimension: int = 16, model: str = "openai/some-model"
+) -> Iterator[tuple[Engine, OpenAIServer]]:
     with (
         OpenAIServer(dimension=dimension) as server,
-        engine_with(
-            engine, RAG_EMBEDDING_MODEL="openai/some-model", OPENAI_API_KEY=server.key, OPENAI_BASE_URL=server.url
-        ) as other,
+        engine_with(engine, RAG_EMBEDDING_MODEL=model, OPENAI_API_KEY=server.key, OPENAI_BASE_URL=server.url) as other,
     ):
         yield other, server
 
@@ -91,6 +95,70 @@ def test_switching_the_model_builds_a_second_index_and_fetches_nothing(empty_eng
         assert other.ingest(MemorySource(PAGES)).unchanged == len(PAGES)
         with pytest.raises(ConfigurationError, match="nothing to build"):
             other.reindex()
+
+
+def test_rolling_back_brings_the_old_index_in_line_with_what_changed_since(empty_engine: Engine) -> None:
+    empty_engine.ingest(MemorySource(PAGES))
+    with remote_model(empty_engine) as (other, _):
+        other.reindex()
+        other.ingest(MemorySource([page("vacuum", "Vacuum is now called hoover.", title="vacuum")]))
+        other.ingest(MemorySource([Removed("docs:https://example.org/backup")]))
+        back = other.roll_back()
+        assert back.embedding_model == "local/all-MiniLM-L6-v2"
+    (hoover, *_) = empty_engine.search("what is hoover?")
+    assert hoover.title == "vacuum"
+    assert {result.title for result in empty_engine.search("backup")} == {"vacuum", "replication"}
+    assert words_of(empty_engine, back) == words_of_chunks(empty_engine, back)
+
+
+def test_other_indexes_can_be_dropped_and_then_there_is_nothing_to_go_back_to(empty_engine: Engine) -> None:
+    empty_engine.ingest(MemorySource(PAGES))
+    with remote_model(empty_engine) as (other, _):
+        new = other.reindex()
+        assert [index.embedding_model for index in other.drop_other_indexes()] == ["local/all-MiniLM-L6-v2"]
+        with pytest.raises(ConfigurationError, match="no index to go back to"):
+            other.roll_back()
+        assert other.store.active_index() == new
+        assert other.search("vacuum")[0].title == "vacuum"
+
+
+def test_only_the_last_index_is_kept(empty_engine: Engine) -> None:
+    empty_engine.ingest(MemorySource(PAGES))
+    with remote_model(empty_engine) as (other, _):
+        other.reindex()
+    with remote_model(empty_engine, model="openai/third-model") as (third, _):
+        third.reindex()
+        assert [index.embedding_model for index, _ in third.store.other_indexes()] == ["openai/some-model"]
+
+
+def words_of(engine: Engine, index: IndexInfo) -> list[tuple[object, ...]]:
+    """What the postings and statistics of an index say."""
+    return rows_of(
+        engine,
+        index,
+        "SELECT term, entry, sum(sign(p.chunks)), (SELECT sum(s.chunks) FROM index_statistics s WHERE index_name = {name}),"
+        " (SELECT sum(s.terms) FROM index_statistics s WHERE index_name = {name})"
+        " FROM {postings} p, unnest(entries) entry GROUP BY 1, 2 HAVING sum(sign(p.chunks)) > 0 ORDER BY 1, 2",
+    )
+
+
+def words_of_chunks(engine: Engine, index: IndexInfo) -> list[tuple[object, ...]]:
+    """What they ought to say."""
+    return rows_of(
+        engine,
+        index,
+        "SELECT hashtextextended(t.lexeme, 0), (c.id << 24) | (cardinality(t.positions) << 12)"
+        " | (SELECT sum(cardinality(u.positions)) FROM unnest(c.text_search_tsv) u)::bigint, 1,"
+        " (SELECT count(*) FROM {chunks}),"
+        " (SELECT sum(cardinality(u.positions)) FROM {chunks} a, unnest(a.text_search_tsv) u)"
+        " FROM {chunks} c, unnest(c.text_search_tsv) t ORDER BY 1, 2",
+    )
+
+
+def rows_of(engine: Engine, index: IndexInfo, query: str) -> list[tuple[object, ...]]:
+    names = {**IndexTables(index).identifiers, "name": sql.Literal(index.name)}
+    with engine.database.connection() as connection:
+        return connection.execute(sql.SQL(query).format(**names)).fetchall()
 
 
 def test_an_index_that_is_still_empty_gives_way_to_another_model(empty_engine: Engine) -> None:

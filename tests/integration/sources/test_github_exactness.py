@@ -90,7 +90,8 @@ def held(dsn: str) -> dict[str, list[tuple[Any, ...]]]:
     queries = {
         "documents": "SELECT id, source, kind, url, title, text, metadata::text, hash FROM documents",
         "chunks": "SELECT node_id, document_id, source, ordinal, heading, url, text, metadata_::text, embedding::text FROM {chunks}",
-        "postings": "SELECT term, node_id, entry & 16777215, sum(sign(chunks)) FROM {postings}, unnest(entries) entry "
+        "postings": "SELECT term, node_id, entry & 16777215, sum(sign(chunks)), (SELECT count(*) FROM {fresh}) "
+        "FROM {postings}, unnest(entries) entry "
         "JOIN {chunks} c ON c.id = entry >> 24 GROUP BY 1, 2, 3",
         "statistics": "SELECT source, chunks, terms FROM index_statistics",
         "embeddings": "SELECT model, content, embedding::text FROM embeddings",
@@ -101,7 +102,11 @@ def held(dsn: str) -> dict[str, list[tuple[Any, ...]]]:
     with psycopg.connect(dsn) as connection:
         row = connection.execute("SELECT name FROM indexes WHERE active").fetchone()
         assert row
-        names = {"chunks": sql.Identifier(f"data_{row[0]}"), "postings": sql.Identifier(f"{row[0]}_postings")}
+        names = {
+            "chunks": sql.Identifier(f"data_{row[0]}"),
+            "postings": sql.Identifier(f"{row[0]}_postings"),
+            "fresh": sql.Identifier(f"{row[0]}_fresh"),
+        }
         return {
             table: sorted(connection.execute(sql.SQL(query).format(**names)).fetchall())
             for table, query in queries.items()
