@@ -126,7 +126,7 @@ def ours(url: str, store: Store, concurrency: int, name: str) -> tuple[int, floa
                 document = change.document
                 shown = {key: document.metadata[key] for key in ("kind", "url", "title")}
                 row = {"text": document.text, "metadata": document.metadata, "hash": document.hash, **shown}
-                transaction.put_document(DocumentRow(id=document.id_, source=name, **row))
+                transaction.put_documents([DocumentRow(id=document.id_, source=name, **row)])
             if isinstance(change, Changed | Unchanged | Checkpoint) and change.record:
                 change.record(transaction)
     return read, time.monotonic() - started

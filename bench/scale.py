@@ -1,6 +1,6 @@
 """How the store grows: `python -m bench scale [--sizes 10000 100000 1000000]`.
 
-For each size a new embedded Postgres is filled through the store, a transaction a document of ten chunks, with chunks
+For each size a new embedded Postgres is filled through the store, 40 documents of ten chunks a transaction, with chunks
 made from Python's documentation (see bench.corpus); then its postings are compacted and the vectors' index is built.
 Every question is a passage of that documentation. Recall is that of the ten nearest vectors, against reading them all.
 """
@@ -11,7 +11,8 @@ import argparse
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from rag.store import ChunkRow, DocumentRow, IndexTables, Store
 
 INDEX = IndexInfo("scale", "local/all-MiniLM-L6-v2", 384, "bench")
 PER_DOCUMENT = 10
+PER_TRANSACTION = 400
+COMPACTED = 2_000
 QUESTIONS = 100
 SIZES = (10_000, 100_000, 1_000_000)
 
@@ -61,23 +64,39 @@ def _tables() -> dict[str, Table]:
     return {
         "fill": Table(
             "Filling an index",
-            ["chunks", "written a second", "of it compacting", "HNSW in s", "bytes a chunk", "of these HNSW", "postings"],
+            [
+                "chunks",
+                "written a second",
+                "of it compacting",
+                "HNSW in s",
+                "bytes a chunk",
+                "of these HNSW",
+                "postings",
+            ],
         ),
         "search": Table(
             "Searching it, ms",
-            ["chunks", "words", "both p50", "both p99", "vectors p50", "BM25 p50", "BM25 p99", "ts_rank p50", "ts_rank_cd p50",
-             "ts_rank / BM25"],
-        ),  # fmt: skip
+            [
+                "chunks",
+                "words",
+                "both p50",
+                "both p99",
+                "vectors p50",
+                "BM25 p50",
+                "BM25 p99",
+                "ts_rank p50",
+                "ts_rank_cd p50",
+                "ts_rank / BM25",
+            ],
+        ),
         "filter": Table(
             "Searching one source of it", ["chunks", "source", "of it", "recall@10", "both p50 ms", "both p99 ms"]
         ),
-        "exact": Table(
-            "BM25 against bm25s", ["chunks", "questions", "largest difference of a score", "same ten best"]
-        ),
+        "exact": Table("BM25 against bm25s", ["chunks", "questions", "largest difference of a score", "same ten best"]),
         "binary": Table(
             "Vectors as bits, the best hundred scored again", ["chunks", "recall@10", "p50 ms", "HNSW bytes a chunk"]
         ),
-    }  # fmt: skip
+    }
 
 
 class Scale:
@@ -131,39 +150,26 @@ class Scale:
         table.add(self.size, self.size / writing, self._compacting / writing, building, *each)
 
     def _write(self) -> None:
-        chunks = synthetic(self.source, self.size)
         waiting: dict[str, list[Synthetic]] = {name: [] for name in SHARES}
         made = 0
-        for chunk in chunks:
+        for chunk in synthetic(self.source, self.size):
             group = waiting[chunk.source]
             group.append(chunk)
-            if len(group) == PER_DOCUMENT:
-                self._put(made, chunk.source, group)
-                made += 1
+            if len(group) == PER_TRANSACTION:
+                put(self.store, chunk.source, made, group)
+                made += len(group)
                 waiting[chunk.source] = []
-                if made % 200 == 0:
+                if made % COMPACTED == 0:
                     self._compact(thorough=False)
         for name, group in waiting.items():
-            if group:
-                self._put(made, name, group)
-                made += 1
+            put(self.store, name, made, group)
+            made += len(group)
         self._compact(thorough=True)
 
     def _compact(self, *, thorough: bool) -> None:
         """Write what is queued, every 2,000 chunks as ingestion does."""
         for name in SHARES:
             self._compacting += seconds(lambda name=name: self.store.compact_postings(INDEX, name, thorough=thorough))  # type: ignore[misc]
-
-    def _put(self, number: int, source: str, group: list[Synthetic]) -> None:
-        name = f"{source}:{number}"
-        url = f"https://example.org/{number}"
-        with self.store.transaction() as transaction:
-            transaction.put_document(DocumentRow(name, source, "page", url, "A page", "", {}, str(number)))
-            rows = [
-                ChunkRow(f"{name}#{place}", place, chunk.text, "A page", url, {"url": url}, chunk.vector)
-                for place, chunk in enumerate(group)
-            ]
-            transaction.add_chunks(INDEX, source, name, rows)
 
     def _search(self, table: Table) -> None:
         self.rows("CREATE INDEX IF NOT EXISTS bench_gin ON {chunks} USING gin (text_search_tsv)")
@@ -184,18 +190,16 @@ class Scale:
             both = percentiles(lambda text: self.search(text), asked)
             vectors = percentiles(lambda text: self.rows(nearest, self.values(text, candidates=10)), asked)
             bm25 = percentiles(lambda text: self.rows(words, self.values(text)), asked)
-            ranks = [
-                percentiles(
-                    lambda text, rank=sql.SQL(rank).format(rank=sql.SQL(name), **names): self.rows(  # type: ignore[misc]
-                        rank, {"question": text}
-                    ),
-                    some,
-                    warm=1,
-                )[0]
-                for name in ("ts_rank", "ts_rank_cd")
-            ]
+            ranks = []
+            for name in ("ts_rank", "ts_rank_cd"):
+                statement = sql.SQL(rank).format(rank=sql.SQL(name), **names)
+                ask = partial(self._ask, statement)
+                ranks.append(percentiles(ask, some, warm=1)[0])
             table.add(self.size, length, *both, vectors[0], *bm25, *ranks, ranks[0] / bm25[0])
         self.rows("DROP INDEX bench_gin")
+
+    def _ask(self, statement: sql.Composable, text: str) -> object:
+        return self.rows(statement, {"question": text})
 
     def search(self, text: str, source: str | None = None) -> object:
         """Search as the product does."""
@@ -291,6 +295,21 @@ class Scale:
         size = self.rows("SELECT pg_relation_size('bench_binary')")[0][0] // self.size
         table.add(self.size, float(np.mean(recalls)), p50, size)
         self.rows("DROP INDEX bench_binary")
+
+
+def put(store: Store, source: str, first: int, chunks: Sequence[Synthetic]) -> None:
+    """Write chunks as ingestion does: some documents a transaction, each of ten chunks; `first` tells them from others."""
+    documents, rows = [], []
+    for start in range(0, len(chunks), PER_DOCUMENT):
+        name, url = f"{source}:{first + start}", f"https://example.org/{first + start}"
+        documents.append(DocumentRow(name, source, "page", url, "A page", "", {}, name))
+        for place, chunk in enumerate(chunks[start : start + PER_DOCUMENT]):
+            about = {"url": url, "title": "A page", "source": source, "kind": "page", "heading": "A page"}
+            row = ChunkRow(f"{name}#{place}", place, chunk.text, "A page", url, about, chunk.vector)
+            rows.append((name, row))
+    with store.transaction() as transaction:
+        transaction.put_documents(documents)
+        transaction.add_chunks(INDEX, source, rows)
 
 
 _BM25S = """

@@ -454,7 +454,7 @@ class Engine:
 
 
 def _index_names(model: str) -> Iterator[str]:
-    """Make table names of a model's: "local/all-MiniLM-L6-v2" gives "all_minilm_l6_v2", "all_minilm_l6_v2_2", …"""
+    """Make table names of a model's: "local/all-MiniLM-L6-v2" gives "all_minilm_l6_v2", then "all_minilm_l6_v2_2"."""
     provider, _, name = model.partition("/")
     stem = re.sub(r"[^a-z0-9]+", "_", (name if provider == "local" else model).lower()).strip("_")[:40]
     yield stem

@@ -1,4 +1,4 @@
-"""Documents to chunks to embeddings to the store, one transaction a document.
+"""Documents to chunks to embeddings to the store, a document always in one transaction.
 
 A source is read in a thread of its own, a batch ahead: fetching and embedding overlap, and a slow embedder holds
 the source back instead of filling the memory. A crash anywhere leaves the index as it was before or after a
@@ -12,8 +12,9 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -22,9 +23,9 @@ from llama_index.core.schema import BaseNode, Document, MetadataMode, TransformC
 from llama_index.core.vector_stores.utils import node_to_metadata_dict
 
 from rag.embedding.cached import CachedEmbedding
-from rag.errors import RagError
+from rag.errors import DatabaseError, RagError
 from rag.models import Failure, IndexInfo, SyncReport
-from rag.sources import Change, Changed, Checkpoint, Failed, Record, Removed, Source, Unchanged
+from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Source, Unchanged
 from rag.store import ChunkRow, DocumentRow, Store, Transaction, storable
 
 __all__ = ["Ingestion", "Progress"]
@@ -38,7 +39,7 @@ Progress = Callable[[SyncReport], None]
 _BATCH_CHARACTERS = 400_000
 _BATCH_CHANGES = 200
 _PATIENCE_SECONDS = 2.0
-# The terms of so many chunks are written at once; as long as they wait, a search reads them from the chunks, 10 µs each.
+# The terms of so many chunks are written at once; while they wait, a search reads them from the chunks, 10 µs each.
 _QUEUED_CHUNKS = 2_000
 # Below this, exact search is faster than the index is worth; measured at 384 dimensions.
 _HNSW_FROM = 2_000
@@ -59,6 +60,11 @@ class _Tally:
     errors: list[Failure] = field(default_factory=list)
     #: how many documents that were stored the source said anything about
     mentioned: int = 0
+
+    def add(self, other: _Tally) -> None:
+        """Count what another counted."""
+        for field_ in fields(self):
+            setattr(self, field_.name, getattr(self, field_.name) + getattr(other, field_.name))
 
 
 class Ingestion:
@@ -138,11 +144,10 @@ class Ingestion:
         after = ""
         sources: set[str] = set()
         while rows := self._store.documents_to_index(self._index, after=after):
-            documents = [Document(id_=row.id, text=row.text, metadata=row.metadata) for row in rows]
-            chunks = self._chunks(documents)
-            for row in rows:
+            chunks = self._chunks([Document(id_=row.id, text=row.text, metadata=row.metadata) for row in rows])
+            for source, documents in groupby(sorted(rows, key=lambda row: row.source), key=lambda row: row.source):
                 with self._store.transaction() as transaction:
-                    self._replace_chunks(transaction, row.source, row.id, chunks.get(row.id, []))
+                    self._replace_chunks(transaction, source, {row.id: chunks.get(row.id, ()) for row in documents})
             after = rows[-1].id
             done += len(rows)
             queued += sum(map(len, chunks.values()))
@@ -166,35 +171,61 @@ class Ingestion:
         for change in batch:
             if isinstance(change, Changed):
                 _make_storable(change.document)
-        known = self._store.known_hashes({document_id for change in batch for document_id in _mentioned(change)})
-        tally.mentioned += len(known)
+        mentioned = [document_id for change in batch for document_id in _mentioned(change)]
+        known = self._store.known_hashes(set(mentioned))
         changed = {
             change.document.id_: change.document
             for change in batch
             if isinstance(change, Changed) and known.get(change.document.id_) != change.document.hash
         }
         chunks = self._chunks(list(changed.values()))
+        # All in one transaction costs a tenth of one a document. What cannot be written so, because a document comes
+        # twice or the database refuses one of them, is written one by one, so that the rest is kept.
+        try:
+            if len(mentioned) == len(set(mentioned)):
+                tally.add(self._write(source, batch, known, chunks))
+                return
+        except DatabaseError as error:
+            log.info("%s: writing a batch one by one: %s", source, error)
+        for change in batch:
+            current = self._store.known_hashes(_mentioned(change))
+            tally.add(self._write(source, [change], current, chunks))
+
+    def _write(
+        self, source: str, batch: Sequence[Change], known: Mapping[str, str], chunks: Mapping[str, Sequence[ChunkRow]]
+    ) -> _Tally:
+        """Write changes in one transaction, each with what its source records of it."""
+        tally = _Tally(mentioned=len(known))
+        written = []
+        gone = []
         for change in batch:
             match change:
-                case Changed(document, record) if document.id_ in changed:
-                    rows = chunks.get(document.id_, [])
-                    self._write(source, document, rows, record, tally)
+                case Changed(document, _) if known.get(document.id_) != document.hash:
+                    written.append(_document_row(source, document))
                     if document.id_ in known:
                         tally.updated += 1
                     else:
                         tally.added += 1
-                    known[document.id_] = document.hash
-                case Changed(_, record) | Unchanged(_, record):
+                case Changed() | Unchanged():
                     tally.unchanged += 1
-                    self._record(record)
-                case Removed(document_id, record):
-                    self._remove(source, document_id, record, tally)
-                    tally.deleted += known.pop(document_id, None) is not None
+                case Removed(document_id, _):
+                    gone.append(document_id)
+                    tally.deleted += document_id in known
                 case Failed(url, error, _):
                     log.warning("%s: %s", url, error)
                     tally.errors.append(Failure(url, error))
-                case Checkpoint(record):
-                    self._record(record)
+        records = [change.record for change in batch if not isinstance(change, Failed) and change.record]
+        if written or gone or records:
+            with self._store.transaction() as transaction:
+                transaction.put_documents(written)
+                kept = {row.id: chunks.get(row.id, ()) for row in written} | dict.fromkeys(gone, ())
+                added, deleted = self._replace_chunks(transaction, source, kept)
+                transaction.delete_documents(gone)
+                for record in records:
+                    record(transaction)
+            tally.chunks_added += added
+            tally.chunks_deleted += deleted
+        return tally
 
     def _chunks(self, documents: Sequence[Document]) -> dict[str, list[ChunkRow]]:
         """Cut and embed documents; return their chunks by document id."""
@@ -205,50 +236,20 @@ class Ingestion:
                 of_document.append(_chunk_row(node, len(of_document)))
         return rows
 
-    def _write(
-        self,
-        source: str,
-        document: Document,
-        chunks: Sequence[ChunkRow],
-        record: Record | None,
-        tally: _Tally,
-    ) -> None:
-        with self._store.transaction() as transaction:
-            transaction.put_document(_document_row(source, document))
-            added, deleted = self._replace_chunks(transaction, source, document.id_, chunks)
-            if record:
-                record(transaction)
-        tally.chunks_added += added
-        tally.chunks_deleted += deleted
-
     def _replace_chunks(
-        self, transaction: Transaction, source: str, document_id: str, chunks: Sequence[ChunkRow]
+        self, transaction: Transaction, source: str, documents: Mapping[str, Sequence[ChunkRow]]
     ) -> tuple[int, int]:
-        """Write the chunks that are new and remove those that are gone; return how many of each."""
+        """Write the chunks of documents that are new and remove those that are gone; return how many of each."""
         index = self._index
-        before = {chunk.node_id for chunk in transaction.document_chunks(index, document_id)}
-        new = [chunk for chunk in chunks if chunk.node_id not in before]
-        gone = sorted(before - {chunk.node_id for chunk in chunks})
+        before = transaction.chunk_ids(index, documents.keys())
+        wanted = {chunk.node_id for chunks in documents.values() for chunk in chunks}
+        new = [(name, chunk) for name, chunks in documents.items() for chunk in chunks if chunk.node_id not in before]
+        kept = [chunk for chunks in documents.values() for chunk in chunks if chunk.node_id in before]
+        gone = sorted(before - wanted)
         transaction.delete_chunks(index, source, gone)
-        transaction.add_chunks(index, source, document_id, new)
-        for chunk in chunks:
-            if chunk.node_id in before:
-                transaction.move_chunk(index, chunk)
+        transaction.add_chunks(index, source, new)
+        transaction.move_chunks(index, kept)
         return len(new), len(gone)
-
-    def _remove(self, source: str, document_id: str, record: Record | None, tally: _Tally) -> None:
-        with self._store.transaction() as transaction:
-            gone = [chunk.node_id for chunk in transaction.document_chunks(self._index, document_id)]
-            transaction.delete_chunks(self._index, source, gone)
-            transaction.delete_document(document_id)
-            if record:
-                record(transaction)
-        tally.chunks_deleted += len(gone)
-
-    def _record(self, record: Callable[[Transaction], None] | None) -> None:
-        if record:
-            with self._store.transaction() as transaction:
-                record(transaction)
 
 
 def _mentioned(change: Change) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 Reading methods borrow a connection each. Writing goes through a `Transaction`:
 
     with store.transaction() as transaction:
-        transaction.put_document(...)
+        transaction.put_documents([...])
         transaction.set_cursor("postgres", {"last": "2024-05-01"})
 """
 
@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
@@ -38,7 +38,6 @@ __all__ = [
     "GitHubThread",
     "PendingThread",
     "Store",
-    "StoredChunk",
     "Transaction",
     "storable",
 ]
@@ -78,16 +77,6 @@ class ChunkRow:
     url: str
     metadata: dict[str, Any]
     embedding: Vector
-
-
-@dataclass(frozen=True, slots=True)
-class StoredChunk:
-    """What a new version of a document's chunks is compared with."""
-
-    node_id: str
-    ordinal: int
-    url: str
-    heading: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,34 +241,18 @@ class Transaction:
         self._run("clear_github_comments", {"source": source})
         self._run("clear_github_threads", {"source": source})
 
-    def document_hash(self, document_id: str) -> str | None:
-        """Return the content hash that is stored for a document."""
-        row = self._run("document_hash", {"id": document_id}).fetchone()
-        return row[0] if row else None
+    def put_documents(self, documents: Sequence[DocumentRow]) -> None:
+        """Insert or replace documents; their chunks are written by `add_chunks` and `delete_chunks`."""
+        if documents:
+            self._run("put_documents", {"rows": Json([asdict(row) for row in documents], dumps=_dump)})
 
-    def put_document(self, document: DocumentRow) -> None:
-        """Insert or replace a document; its chunks are written by `add_chunks` and `delete_chunks`."""
-        self._run(
-            "put_document",
-            {
-                "id": document.id,
-                "source": document.source,
-                "kind": document.kind,
-                "url": document.url,
-                "title": storable(document.title),
-                "text": storable(document.text),
-                "metadata": _json(document.metadata),
-                "hash": document.hash,
-            },
-        )
+    def chunk_ids(self, index: IndexInfo, documents: Iterable[str]) -> set[str]:
+        """Return the node ids of the chunks of documents."""
+        rows = self._run("chunk_ids", {"documents": list(documents)}, index).fetchall()
+        return {row[0] for row in rows}
 
-    def document_chunks(self, index: IndexInfo, document_id: str) -> list[StoredChunk]:
-        """Return the chunks of a document, in order."""
-        rows = self._run("document_chunks", {"document_id": document_id}, index).fetchall()
-        return [StoredChunk(*row) for row in rows]
-
-    def add_chunks(self, index: IndexInfo, source: str, document_id: str, chunks: Sequence[ChunkRow]) -> None:
-        """Write new chunks by binary COPY and index their terms."""
+    def add_chunks(self, index: IndexInfo, source: str, chunks: Sequence[tuple[str, ChunkRow]]) -> None:
+        """Write new chunks, each with its document's id, by binary COPY, and queue their terms."""
         if not chunks:
             return
         tables = IndexTables(index).identifiers
@@ -288,7 +261,7 @@ class Transaction:
             cursor.copy(self._queries.compose("copy_chunks", tables)) as copy,
         ):
             copy.set_types(["varchar", "json", "varchar", "halfvec", "text", "text", "int4", "text", "text"])
-            for chunk in chunks:
+            for document_id, chunk in chunks:
                 copy.write_row(
                     (
                         storable(chunk.text),
@@ -302,20 +275,16 @@ class Transaction:
                         chunk.url,
                     )
                 )
-        self._count("count_chunks", index, source, [chunk.node_id for chunk in chunks])
+        self._count("count_chunks", index, source, [chunk.node_id for _, chunk in chunks])
 
-    def move_chunk(self, index: IndexInfo, chunk: ChunkRow) -> None:
-        """Update place, link and metadata of a chunk whose text is the same."""
-        self._run(
-            "move_chunk",
-            {
-                "node_id": chunk.node_id,
-                "ordinal": chunk.ordinal,
-                "url": chunk.url,
-                "metadata": Json(chunk.metadata, dumps=_dump),
-            },
-            index,
-        )
+    def move_chunks(self, index: IndexInfo, chunks: Sequence[ChunkRow]) -> None:
+        """Update place, link and metadata of chunks whose text is the same."""
+        if chunks:
+            rows = [
+                {"node_id": chunk.node_id, "ordinal": chunk.ordinal, "url": chunk.url, "metadata": chunk.metadata}
+                for chunk in chunks
+            ]
+            self._run("move_chunks", {"rows": Json(rows, dumps=_dump)}, index)
 
     def delete_chunks(self, index: IndexInfo, source: str, node_ids: Sequence[str]) -> None:
         """Remove chunks and forget their terms."""
@@ -327,9 +296,10 @@ class Transaction:
     def _count(self, query: str, index: IndexInfo, source: str, node_ids: Sequence[str]) -> None:
         self._run(query, {"index": index.name, "source": source, "node_ids": list(node_ids)}, index)
 
-    def delete_document(self, document_id: str) -> None:
-        """Remove a document; call `delete_chunks` first, so that the statistics stay right."""
-        self._run("delete_document", {"id": document_id})
+    def delete_documents(self, ids: Sequence[str]) -> None:
+        """Remove documents; call `delete_chunks` first, so that the statistics stay right."""
+        if ids:
+            self._run("delete_documents", {"ids": list(ids)})
 
 
 class Store:
@@ -636,10 +606,6 @@ class Store:
             return  # without the lock that even IF NOT EXISTS takes
         with self._database.connection() as connection:
             connection.execute(self._queries.compose("create_hnsw", IndexTables(index).identifiers))
-
-
-def _json(data: Mapping[str, Any]) -> Jsonb:
-    return Jsonb(dict(data), dumps=_dump)
 
 
 def _dump(value: object) -> str:

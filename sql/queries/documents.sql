@@ -14,33 +14,35 @@ SELECT id FROM documents WHERE source = %(source)s AND id > %(after)s ORDER BY i
 -- How many documents of a source are stored.
 SELECT count(*) FROM documents WHERE source = %(source)s;
 
--- name: document_hash
--- The content hash of one document.
-SELECT hash FROM documents WHERE id = %(id)s;
-
--- name: put_document
--- Insert or replace a document.
+-- name: put_documents
+-- Insert or replace documents.
 INSERT INTO documents (id, source, kind, url, title, text, metadata, hash)
-VALUES (%(id)s, %(source)s, %(kind)s, %(url)s, %(title)s, %(text)s, %(metadata)s, %(hash)s)
+SELECT id, source, kind, url, title, text, metadata, hash
+FROM json_to_recordset(%(rows)s)
+    AS row (id text, source text, kind text, url text, title text, text text, metadata jsonb, hash text)
+ORDER BY id
 ON CONFLICT (id) DO UPDATE SET
     source = excluded.source, kind = excluded.kind, url = excluded.url, title = excluded.title,
     text = excluded.text, metadata = excluded.metadata, hash = excluded.hash, indexed_at = now();
 
--- name: delete_document
--- Remove a document; its chunks go before it, by delete_chunks.
-DELETE FROM documents WHERE id = %(id)s;
+-- name: delete_documents
+-- Remove documents; their chunks go before them, by delete_chunks.
+DELETE FROM documents WHERE id = ANY(%(ids)s);
 
--- name: document_chunks
--- The chunks of a document as they are in the index.
-SELECT node_id, ordinal, url, heading FROM {chunks} WHERE document_id = %(document_id)s ORDER BY ordinal;
+-- name: chunk_ids
+-- The chunks of documents.
+SELECT node_id FROM {chunks} WHERE document_id = ANY(%(documents)s);
 
 -- name: copy_chunks
 -- Chunks arrive by binary COPY; the tsvector is generated.
 COPY {chunks} (text, metadata_, node_id, embedding, document_id, source, ordinal, heading, url) FROM STDIN (FORMAT binary);
 
--- name: move_chunk
--- A chunk whose text is unchanged but whose place, link or metadata is not.
-UPDATE {chunks} SET ordinal = %(ordinal)s, url = %(url)s, metadata_ = %(metadata)s WHERE node_id = %(node_id)s;
+-- name: move_chunks
+-- Chunks whose text is unchanged but whose place, link or metadata is not.
+UPDATE {chunks} c SET ordinal = row.ordinal, url = row.url, metadata_ = row.metadata
+FROM json_to_recordset(%(rows)s) AS row (node_id text, ordinal integer, url text, metadata json)
+WHERE c.node_id = row.node_id
+  AND (c.ordinal, c.url, c.metadata_::text) IS DISTINCT FROM (row.ordinal, row.url, row.metadata::text);
 
 -- name: count_chunks
 -- Queue the terms of new chunks, and count them in.

@@ -34,8 +34,8 @@ def indexed(store: Store) -> Store:
     store.register_source("s", "docs")
     store.create_index(INDEX)
     with store.transaction() as transaction:
-        transaction.put_document(document())
-        transaction.add_chunks(INDEX, "s", "s:1", [chunk("a", "alpha beta beta"), chunk("b", "gamma")])
+        transaction.put_documents([document()])
+        transaction.add_chunks(INDEX, "s", [("s:1", chunk("a", "alpha beta beta")), ("s:1", chunk("b", "gamma"))])
     return store
 
 
@@ -53,16 +53,16 @@ def test_statistics_follow_chunks_in_and_out(indexed: Store) -> None:
 
 def test_an_error_inside_a_transaction_leaves_nothing_behind(indexed: Store) -> None:
     with pytest.raises(DatabaseError, match="unique"), indexed.transaction() as transaction:
-        transaction.put_document(document(id="s:2"))
+        transaction.put_documents([document(id="s:2")])
         transaction.set_cursor("s", {"at": 2})
-        transaction.add_chunks(INDEX, "s", "s:2", [chunk("a", "the same node id again")])
+        transaction.add_chunks(INDEX, "s", [("s:2", chunk("a", "the same node id again"))])
     assert indexed.document_hashes("s") == {"s:1": "h"}
     assert indexed.cursor("s") == {}
 
 
 def test_what_postgres_cannot_store_is_dropped_from_text(indexed: Store) -> None:
     with indexed.transaction() as transaction:
-        transaction.put_document(document(id="s:3", text="nul \x00 and lone \ud800 surrogate", title="T"))
+        transaction.put_documents([document(id="s:3", text="nul \x00 and lone \ud800 surrogate", title="T")])
     assert "s:3" in indexed.document_hashes("s")
 
 

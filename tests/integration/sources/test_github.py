@@ -71,9 +71,9 @@ class Site:
     def commit(self, change: Any) -> None:
         with self.store.transaction() as transaction:
             if isinstance(change, Changed):
-                transaction.put_document(_row(self.config.name, change.document))
+                transaction.put_documents([_row(self.config.name, change.document)])
             if isinstance(change, Removed):
-                transaction.delete_document(change.document_id)
+                transaction.delete_documents([change.document_id])
             if isinstance(change, Changed | Removed | Checkpoint) and change.record:
                 change.record(transaction)
             if isinstance(change, Failed):

@@ -81,11 +81,15 @@ def commit(store: Store, name: str, source: GitHubSource | GitHubWindow, *, full
                 document = change.document
                 metadata = document.metadata
                 shown = {key: metadata[key] for key in ("kind", "url", "title")}
-                transaction.put_document(
-                    DocumentRow(document.id_, name, **shown, text=document.text, metadata=metadata, hash=document.hash)
+                transaction.put_documents(
+                    [
+                        DocumentRow(
+                            document.id_, name, **shown, text=document.text, metadata=metadata, hash=document.hash
+                        )
+                    ]
                 )
             if isinstance(change, Removed):
-                transaction.delete_document(change.document_id)
+                transaction.delete_documents([change.document_id])
             if isinstance(change, Changed | Removed | Checkpoint) and change.record:
                 change.record(transaction)
     return source.requests
@@ -136,7 +140,7 @@ def test_windows_in_any_order_end_as_one_sync_does(
         transaction.clear_github("it")
         transaction.set_cursor("it", {})
         for document in hashes(store, "it"):
-            transaction.delete_document(document)
+            transaction.delete_documents([document])
 
     planned = plan(store, server, config("it"))
     windows = list(planned.windows)

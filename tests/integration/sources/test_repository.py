@@ -70,20 +70,22 @@ def read(
         with store.transaction() as transaction:
             if isinstance(change, Changed):
                 document, metadata = change.document, change.document.metadata
-                transaction.put_document(
-                    DocumentRow(
-                        id=document.id_,
-                        source="handbook",
-                        kind=metadata["kind"],
-                        url=metadata["url"],
-                        title=metadata["title"],
-                        text=document.text,
-                        metadata=metadata,
-                        hash=document.hash,
-                    )
+                transaction.put_documents(
+                    [
+                        DocumentRow(
+                            id=document.id_,
+                            source="handbook",
+                            kind=metadata["kind"],
+                            url=metadata["url"],
+                            title=metadata["title"],
+                            text=document.text,
+                            metadata=metadata,
+                            hash=document.hash,
+                        )
+                    ]
                 )
             elif isinstance(change, Removed):
-                transaction.delete_document(change.document_id)
+                transaction.delete_documents([change.document_id])
             if not isinstance(change, Failed) and change.record:
                 change.record(transaction)
     return changes

@@ -84,20 +84,22 @@ def commit(store: Store, change: Change) -> None:
     with store.transaction() as transaction:
         if isinstance(change, Changed):
             document, metadata = change.document, change.document.metadata
-            transaction.put_document(
-                DocumentRow(
-                    id=document.id_,
-                    source="site",
-                    kind=metadata["kind"],
-                    url=metadata["url"],
-                    title=metadata["title"],
-                    text=document.text,
-                    metadata=metadata,
-                    hash=document.hash,
-                )
+            transaction.put_documents(
+                [
+                    DocumentRow(
+                        id=document.id_,
+                        source="site",
+                        kind=metadata["kind"],
+                        url=metadata["url"],
+                        title=metadata["title"],
+                        text=document.text,
+                        metadata=metadata,
+                        hash=document.hash,
+                    )
+                ]
             )
         elif isinstance(change, Removed):
-            transaction.delete_document(change.document_id)
+            transaction.delete_documents([change.document_id])
         record = None if isinstance(change, Failed) else change.record
         if record:
             record(transaction)
