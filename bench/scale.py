@@ -136,9 +136,6 @@ class Scale:
         self.store.create_index(INDEX)
         self._compacting = 0.0
         writing = seconds(self._write)
-        memory = "4GB" if self.size > 200_000 else "1GB"
-        with self.database.connection() as connection:
-            connection.execute(f"SET maintenance_work_mem = '{memory}'")
         building = seconds(lambda: self.store.build_hnsw(INDEX))
         self.rows("VACUUM ANALYZE {chunks}")
         ((total, hnsw, postings),) = self.rows(
@@ -186,7 +183,7 @@ class Scale:
             "WHERE text_search_tsv @@ q ORDER BY score DESC LIMIT 10"
         )
         for length, asked in self.asked.items():
-            some = asked if self.size <= 100_000 else asked[:20]
+            some = asked if self.size <= 100_000 else asked[:8]
             both = percentiles(lambda text: self.search(text), asked)
             vectors = percentiles(lambda text: self.rows(nearest, self.values(text, candidates=10)), asked)
             bm25 = percentiles(lambda text: self.rows(words, self.values(text)), asked)

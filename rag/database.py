@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import logging
+import os
 import re
 import sys
 import threading
@@ -31,10 +32,9 @@ Connection = psycopg.Connection[TupleRow]
 
 log = logging.getLogger(__name__)
 
-# The wheel's Postgres is tuned for a test run. These suit a laptop: memory for an index of some 100,000 chunks, and no
-# WAL for replicas that do not exist. Nothing here weakens durability.
+# The wheel's Postgres is tuned for a test run. These suit a laptop, and there is no WAL for replicas that do not exist.
+# Nothing here weakens durability. Buffers are an eighth of the memory, which is taken only as far as it is used.
 _EMBEDDED_SETTINGS = {
-    "shared_buffers": "256MB",
     "maintenance_work_mem": "256MB",
     "max_wal_size": "2GB",
     "wal_level": "minimal",
@@ -333,7 +333,9 @@ def _interprocess_lock(path: Path) -> Any:  # noqa: ANN401 - untyped, and there 
 
 
 def _tune(configuration: Path) -> None:
-    lines = [f"{name} = {value}" for name, value in _EMBEDDED_SETTINGS.items()]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    buffers = f"{min(max(memory // 8, 128), 4096)}MB"
+    lines = [f"{name} = {value}" for name, value in {**_EMBEDDED_SETTINGS, "shared_buffers": buffers}.items()]
     with configuration.open("a", encoding="utf-8") as file:
         file.write("\n".join(["", "# Set by this project when the folder was made.", *lines, ""]))
 

@@ -9,7 +9,9 @@ Reading methods borrow a connection each. Writing goes through a `Transaction`:
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -44,8 +46,13 @@ __all__ = [
 
 Vector = NDArray[np.float32]
 
-# A source of no more chunks is searched by reading all their vectors: exact, and as fast as a filtered index scan.
-_READ_WHOLE = 20_000
+# A source of no more chunks is searched by reading all their vectors: exact, and 1 to 2 ms a thousand. A larger one that
+# is less than half of the index has a vectors' index of its own.
+_READ_WHOLE = 10_000
+_LARGE_SHARE = 0.5
+# Bytes a vector takes beside its numbers while its index is built, and what of the memory a build may have, in MB.
+_HNSW_OVERHEAD = 700
+_HNSW_MOST_MEMORY = 4096
 # Fewer rows than these are left to autovacuum.
 _WORTH_A_VACUUM = 5_000
 
@@ -560,8 +567,11 @@ class Store:
         """Name the query that finds a source's nearest vectors fastest and, within reason, misses none."""
         if source is None:
             return "nearest"
-        rows = self._rows("source_share", {"index": index.name, "source": source})
-        return "nearest_in_source" if rows and rows[0][0] > _READ_WHOLE else "nearest_in_small_source"
+        is_large = self._source_sizes(index).get(source, 0) > _READ_WHOLE
+        return "nearest_in_source" if is_large else "nearest_in_small_source"
+
+    def _source_sizes(self, index: IndexInfo) -> dict[str, int]:
+        return dict(self._rows("source_sizes", {"name": index.name}))
 
     @cache  # noqa: B019 - a store lives as long as its database, and an index has three
     def _search_statement(self, index: IndexInfo, nearest: str) -> bytes:
@@ -597,15 +607,34 @@ class Store:
             with connection.transaction():
                 connection.execute(self._queries.compose("lock_postings"), values)
                 written = connection.execute(self._queries.compose("compact_postings", tables), values).rowcount
-            if written >= _WORTH_A_VACUUM:
+            if thorough and written >= _WORTH_A_VACUUM:
                 connection.execute(self._queries.compose("vacuum_postings", tables))
 
     def build_hnsw(self, index: IndexInfo) -> None:
-        """Build the approximate nearest neighbour index, unless it is there."""
-        if self._rows("has_relation", {"name": IndexTables(index).hnsw})[0][0]:
+        """Build what is missing of the approximate nearest neighbour indexes: one of all, one of each large source."""
+        tables = IndexTables(index)
+        sizes = self._source_sizes(index)
+        total = sum(sizes.values())
+        self._build(index, tables.hnsw, "create_hnsw", total, {})
+        for source, chunks in sizes.items():
+            if _READ_WHOLE < chunks < total * _LARGE_SHARE:
+                digest = hashlib.sha256(source.encode()).hexdigest()[:8]
+                self._build(
+                    index, f"{tables.hnsw}_{digest}", "create_hnsw_of_source", chunks, {"source": sql.Literal(source)}
+                )
+
+    def _build(
+        self, index: IndexInfo, name: str, query: str, chunks: int, identifiers: Mapping[str, sql.Composable]
+    ) -> None:
+        if self._rows("has_relation", {"name": name})[0][0]:
             return  # without the lock that even IF NOT EXISTS takes
-        with self._database.connection() as connection:
-            connection.execute(self._queries.compose("create_hnsw", IndexTables(index).identifiers))
+        tables = {**IndexTables(index).identifiers, **identifiers, "hnsw": sql.Identifier(name)}
+        with self._database.connection() as connection, connection.transaction():
+            if self._database.embedded:  # another server's memory is its administrator's to share out
+                needed = chunks * (2 * index.dimension + _HNSW_OVERHEAD) // 2**20 + 64
+                values = {"memory": f"{min(needed, _HNSW_MOST_MEMORY)}MB", "workers": str(os.cpu_count() or 1)}
+                connection.execute(self._queries.compose("prepare_build"), values)
+            connection.execute(self._queries.compose(query, tables))
 
 
 def _dump(value: object) -> str:

@@ -49,6 +49,18 @@ SELECT to_regclass(quote_ident(%(name)s)) IS NOT NULL;
 -- The approximate nearest neighbour index; built once the bulk is in, since building is 20 times faster than inserting.
 CREATE INDEX IF NOT EXISTS {hnsw} ON {chunks} USING hnsw (embedding halfvec_cosine_ops);
 
+-- name: create_hnsw_of_source
+-- One of a source alone: in that of all, a search for a small part of it passes by too much, and misses some.
+CREATE INDEX IF NOT EXISTS {hnsw} ON {chunks} USING hnsw (embedding halfvec_cosine_ops) WHERE source = {source};
+
+-- name: prepare_build
+-- Keep a vectors' index in memory while it is built, and use every core.
+SELECT set_config('maintenance_work_mem', %(memory)s, true), set_config('max_parallel_maintenance_workers', %(workers)s, true);
+
+-- name: source_sizes
+-- How many chunks of each source an index holds.
+SELECT source, chunks FROM index_statistics WHERE index_name = %(name)s AND chunks > 0;
+
 -- name: insert_index
 -- Register an index; the first one becomes the active one.
 INSERT INTO indexes (name, embedding_model, dimension, chunking, active)

@@ -16,42 +16,49 @@ corpus AS MATERIALIZED (
         FROM {chunks} c CROSS JOIN LATERAL unnest(c.text_search_tsv) u WHERE c.id = f.chunk
     ) t
     WHERE t.term IN (SELECT term FROM asked)
+), held AS MATERIALIZED (
+    SELECT term, repeats,
+           (SELECT coalesce(sum(p.chunks), 0)::float8 FROM {postings} p WHERE p.term = asked.term)
+           + (SELECT count(*) FROM fresh WHERE fresh.term = asked.term) AS chunks
+    FROM asked
 ), weights AS MATERIALIZED (
-    SELECT term, idf, 2.2::float8 * repeats * idf AS weight, (0.9 / mean_length)::float8 AS per_term
-    FROM (SELECT asked.*, mean_length, ln(1 + (corpus.chunks - held.chunks + 0.5) / (held.chunks + 0.5)) AS idf
-          FROM corpus CROSS JOIN asked CROSS JOIN LATERAL (
-              SELECT (SELECT coalesce(sum(p.chunks), 0)::float8 FROM {postings} p WHERE p.term = asked.term)
-                     + (SELECT count(*) FROM fresh WHERE fresh.term = asked.term) AS chunks
-          ) held) weighed
+    SELECT term, idf, 2.2::float8 * repeats * idf AS weight, per_term
+    FROM (SELECT term, repeats, ln(1 + (corpus.chunks - held.chunks + 0.5) / (held.chunks + 0.5)) AS idf,
+                 (0.9 / mean_length)::float8 AS per_term
+          FROM corpus CROSS JOIN held) weighed
 ), gone AS MATERIALIZED (
     SELECT unnest(p.entries) >> 24 AS chunk FROM weights JOIN {postings} p USING (term) WHERE p.chunks < 0
-), hits AS (
-    SELECT weight, idf, per_term, entry >> 24 AS chunk, (entry >> 12 & 4095)::float8 AS frequency,
-           (entry & 4095)::float8 AS length
+), bm25 AS MATERIALIZED (
+    SELECT entry >> 24 AS chunk,
+           sum(weight / (1 + (0.3::float8 + per_term * (entry & 4095)) / (entry >> 12 & 4095))) AS score,
+           sum(idf) AS covered
     FROM weights CROSS JOIN LATERAL (
         SELECT unnest(p.entries) AS entry FROM {postings} p
         WHERE p.term = weights.term AND p.chunks > 0 AND (%(source)s::text IS NULL OR p.source = %(source)s)
     ) packed
+    GROUP BY entry >> 24 HAVING entry >> 24 NOT IN (SELECT chunk FROM gone)
     UNION ALL
-    SELECT weight, idf, per_term, chunk, frequency, length FROM fresh JOIN weights USING (term)
-    WHERE %(source)s::text IS NULL OR source = %(source)s
-), bm25 AS MATERIALIZED (
-    SELECT chunk, sum(weight * frequency / (frequency + 0.3::float8 + per_term * length)) AS score, sum(idf) AS covered
-    FROM hits GROUP BY chunk HAVING chunk NOT IN (SELECT chunk FROM gone)
+    SELECT chunk, sum(weight / (1 + (0.3::float8 + per_term * length) / frequency)), sum(idf)
+    FROM fresh JOIN weights USING (term)
+    WHERE %(source)s::text IS NULL OR source = %(source)s GROUP BY chunk
 );
 
 -- name: search
 -- Candidates by meaning and by words with their exact scores.
-WITH {bm25}, by_words AS (
-    SELECT chunk AS id FROM bm25 ORDER BY score DESC LIMIT %(candidates)s
-), by_meaning AS (
+WITH {bm25}, by_words AS MATERIALIZED (
+    SELECT * FROM bm25 ORDER BY score DESC LIMIT %(candidates)s
+), by_meaning AS MATERIALIZED (
     {by_meaning}
+), by_both AS MATERIALIZED (
+    SELECT * FROM bm25 WHERE chunk IN (SELECT id FROM by_meaning)
 ), candidates AS (
-    SELECT id FROM by_words UNION SELECT id FROM by_meaning
+    SELECT * FROM by_words
+    UNION SELECT * FROM by_both
+    UNION ALL SELECT id, 0, 0 FROM by_meaning WHERE id NOT IN (SELECT chunk FROM by_both)
 )
-SELECT c.id, c.document_id, 1 - (c.embedding <=> %(embedding)s::halfvec) AS cosine, coalesce(bm25.score, 0) AS bm25,
-       coalesce(bm25.covered / (SELECT sum(idf) FROM weights), 0) AS coverage
-FROM candidates JOIN {chunks} c USING (id) LEFT JOIN bm25 ON bm25.chunk = c.id;
+SELECT c.id, c.document_id, 1 - (c.embedding <=> %(embedding)s::halfvec) AS cosine, candidates.score AS bm25,
+       coalesce(candidates.covered / (SELECT sum(idf) FROM weights), 0) AS coverage
+FROM candidates JOIN {chunks} c ON c.id = candidates.chunk;
 
 -- name: nearest
 -- The part of search that looks for meaning, in every source.
@@ -72,7 +79,3 @@ SELECT c.id, c.node_id, c.document_id, c.url, d.title, c.source, d.kind, c.headi
        coalesce(c.metadata_ -> 'anchors', '[]') AS anchors
 FROM {chunks} c JOIN documents d ON d.id = c.document_id
 WHERE c.id = ANY(%(ids)s);
-
--- name: source_share
--- How many chunks of an index are of one source.
-SELECT chunks FROM index_statistics WHERE index_name = %(index)s AND source = %(source)s;
