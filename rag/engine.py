@@ -329,7 +329,11 @@ class Engine:
         :raises ConfigurationError: the index is empty, the question is, or the source is unknown
         """
         self._check(question, source)
-        return self.searcher().search(question.strip(), top_k=top_k, source=source)
+        index = self.store.active_index() or self._active
+        found = self._searcher(index).search(question.strip(), top_k=top_k, source=source)
+        if not found:
+            self._active  # noqa: B018 - says what to do if the index is empty
+        return found
 
     def ask(self, question: str, *, top_k: int = 8, source: str | None = None) -> Answer:
         """Answer a question from the index, or say that the sources do not.
@@ -365,9 +369,12 @@ class Engine:
 
     def searcher(self) -> Searcher:
         """Return a searcher of the active index, which always asks the model that made its vectors."""
+        return self._searcher(self._active)
+
+    def _searcher(self, index: IndexInfo) -> Searcher:
         from rag.search import Searcher
 
-        return Searcher(self.store, self._active, self.encoder(self._active.embedding_model))
+        return Searcher(self.store, index, self.encoder(index.embedding_model))
 
     def retriever(self, *, top_k: int = 8, source: str | None = None) -> HybridRetriever:
         """Return a LlamaIndex retriever over the active index."""

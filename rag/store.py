@@ -46,8 +46,8 @@ __all__ = [
 
 Vector = NDArray[np.float32]
 
-# A source of no more chunks is searched by reading all their vectors: exact, and 1 to 2 ms a thousand. A larger one that
-# is less than half of the index has a vectors' index of its own.
+# A source of no more chunks is searched by reading all their vectors: exact, and 1 to 2 ms a thousand. A larger one,
+# if less than half of the index, has a vectors' index of its own.
 _READ_WHOLE = 10_000
 _LARGE_SHARE = 0.5
 # Bytes a vector takes beside its numbers while its index is built, and what of the memory a build may have, in MB.
@@ -638,7 +638,11 @@ class Store:
 
 
 def _dump(value: object) -> str:
-    return json.dumps(_storable_parts(value), ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    # Control characters come out as escapes; without one there is nothing to clean in the parts.
+    if "\\u" in text or _UNSTORABLE.search(text):
+        text = json.dumps(_storable_parts(value), ensure_ascii=False)
+    return text
 
 
 def _storable_parts(value: object) -> object:

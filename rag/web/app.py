@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
-from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.engine import Engine
 from rag.errors import ConfigurationError, RagError
@@ -58,7 +59,7 @@ class _App:
                 Route("/healthz", self.health),
                 Mount("/static", StaticFiles(directory=_FOLDER / "static")),
             ],
-            middleware=[Middleware(BaseHTTPMiddleware, dispatch=_add_headers)],
+            middleware=[Middleware(_Headers)],
             exception_handlers={404: _not_found},
         )
 
@@ -142,12 +143,22 @@ def _status(error: RagError) -> int:
     return 400 if isinstance(error, ConfigurationError) else 503
 
 
-async def _add_headers(request: Request, follow: Callable[[Request], Awaitable[Response]]) -> Response:
-    response = await follow(request)
-    response.headers.update(_HEADERS)
-    if request.url.path.startswith("/static/"):
-        response.headers["Cache-Control"] = "max-age=3600"
-    return response
+class _Headers:
+    """Adds headers to every response; Starlette's own middleware for functions costs a task a request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(_HEADERS)
+                if scope["path"].startswith("/static/"):
+                    headers["Cache-Control"] = "max-age=3600"
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
 
 
 async def _not_found(request: Request, _error: Exception) -> Response:

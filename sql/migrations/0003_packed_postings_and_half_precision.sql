@@ -26,7 +26,7 @@ BEGIN
             GROUP BY term, source, place / 224', one.postings, one.chunks);
         EXECUTE format('CREATE INDEX ON %I (term, source) INCLUDE (chunks)', one.postings);
         EXECUTE format('CREATE INDEX ON %I (source, term) WHERE chunks < 224', one.postings);
-        EXECUTE format('CREATE INDEX ON %I (term) WHERE chunks < 0', one.postings);
+        EXECUTE format('CREATE INDEX ON %I (source, term) WHERE chunks < 0', one.postings);
         EXECUTE format('CREATE TABLE %I (chunk bigint PRIMARY KEY, source text NOT NULL)', one.name || '_fresh');
         DROP TABLE old_postings;
     END LOOP;

@@ -114,14 +114,21 @@ WITH posted AS (
       AND (p.chunks < 224 OR p.first <= gone.last AND p.last >= gone.first)
     RETURNING p.term, p.chunks, p.entries
 ), entries AS (
-    SELECT term, entry, row_number() OVER (PARTITION BY term ORDER BY entry) - 1 AS place
-    FROM (SELECT term, entry, 1 AS sign FROM new
-          UNION ALL SELECT term, unnest(entries), sign(chunks) FROM taken) signed
-    GROUP BY term, entry HAVING sum(sign) > 0
+    SELECT term, entry FROM new
+    UNION ALL
+    SELECT term, entry FROM (SELECT term, unnest(entries) AS entry FROM taken WHERE chunks > 0) kept
+    WHERE (term, entry) NOT IN (SELECT term, unnest(entries) FROM taken WHERE chunks < 0)
+), joined AS (
+    SELECT term, array_agg(entry) AS entries FROM entries GROUP BY term
 )
 INSERT INTO {postings} (term, source, chunks, first, last, entries)
-SELECT term, %(source)s, count(*), min(entry) >> 24, max(entry) >> 24, array_agg(entry ORDER BY entry)
-FROM entries GROUP BY term, place / 224;
+SELECT term, %(source)s, held.chunks, held.first, held.last, part.entries
+FROM joined
+CROSS JOIN LATERAL generate_series(1, cardinality(entries), 224) AS start
+CROSS JOIN LATERAL (SELECT joined.entries[start:start + 223] AS entries OFFSET 0) part
+CROSS JOIN LATERAL (
+    SELECT count(*) AS chunks, min(entry) >> 24 AS first, max(entry) >> 24 AS last FROM unnest(part.entries) AS entry
+) held;
 
 -- name: vacuum_postings
 -- Give the room of joined rows back, and let a count of a term's chunks be read from the index alone.

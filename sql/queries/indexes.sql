@@ -35,7 +35,7 @@ CREATE TABLE {postings} (
 ALTER TABLE {postings} ALTER COLUMN entries SET STORAGE MAIN;
 CREATE INDEX ON {postings} (term, source) INCLUDE (chunks);
 CREATE INDEX ON {postings} (source, term) WHERE chunks < 224;
-CREATE INDEX ON {postings} (term) WHERE chunks < 0;
+CREATE INDEX ON {postings} (source, term) WHERE chunks < 0;
 CREATE TABLE {fresh} (
     chunk  bigint PRIMARY KEY,
     source text NOT NULL

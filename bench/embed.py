@@ -1,7 +1,4 @@
-"""The speed of the embedder and the quality of its vectors.
-
-    python -m bench.embedding               chunks a second, cold start and memory of each runtime; SciFact
-    python -m bench.embedding --no-scifact  only the first, which takes a minute
+"""The speed of the embedder and the quality of its vectors: `python -m bench embed`.
 
 Every runtime works on the same chunks in a process of its own, one after the other.
 """
@@ -24,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.report import Table, memory_mb
 from rag.embedding import LocalEncoder
 from rag.embedding.graph import ensure_graph
 from rag.embedding.local import has_fast_bf16
@@ -38,7 +36,6 @@ CHUNKS = 400
 CHUNK_TOKENS = 213
 SCIFACT = Path(__file__).parents[2] / "shared" / "data" / "scifact"
 SCIFACT_PUBLISHED = 0.645
-SCIFACT_TOLERANCE = 0.005
 QUESTION = "How do I set the maximum number of connections in a pool?"
 
 
@@ -115,16 +112,7 @@ def measure(name: str, home: Path, texts: list[str]) -> dict[str, object]:
         vectors = encode(texts)
         rates.append(len(texts) / (time.perf_counter() - started))
     np.save(home / f"{name}.npy", vectors)
-    return {"rate": max(rates), "ready": ready, "rss_mb": _peak_memory_mb()}
-
-
-def _peak_memory_mb() -> float | None:
-    # getrusage would count the peak of the parent in, as it outlives fork and exec.
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return None
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
+    return {"rate": max(rates), "ready": ready, "rss_mb": memory_mb()}
 
 
 def cold_start(name: str, home: Path) -> float:
@@ -157,8 +145,8 @@ def sgemm_limit(tokens: float) -> float:
     return best / (2 * tokens * (weights + attention))
 
 
-def compare_runtimes(home: Path) -> None:
-    """Print the table of runtimes."""
+def compare_runtimes(home: Path) -> Table:
+    """Measure each runtime."""
     ensure_graph(home / "models")  # so that no runtime pays for it
     texts = chunks(home)
     (home / "chunks.json").write_text(json.dumps(texts))
@@ -167,50 +155,51 @@ def compare_runtimes(home: Path) -> None:
     names = [name for name in RUNTIMES if has_fast_bf16() or "bf16" not in name]
     rows = {}
     for name in names:
-        command = [sys.executable, "-m", "bench.embedding", "--runtime", name, "--home", str(home)]
+        command = [sys.executable, "-m", "bench.embed", "--runtime", name, "--home", str(home)]
         rows[name] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     reference = np.load(home / "question.npy")
     limit = sgemm_limit(tokens)
-    print(f"{len(texts)} chunks of {tokens:.0f} tokens, {os.cpu_count()} cores; numpy's sgemm: {limit:.0f} chunks/s\n")
-    print(
-        "| runtime | chunks/s | of numpy's sgemm | cold to the first vector | peak memory | cosine to fp32: mean, min |"
+    yardstick = rows.get("plain-bf16", rows["fp32"])["rate"]
+    table = Table(
+        f"Embedding {len(texts)} chunks of {tokens:.0f} tokens on {os.cpu_count()} cores; numpy's sgemm: {limit:.0f} chunks/s",
+        [
+            "runtime",
+            "chunks/s",
+            "of the yardstick",
+            "of sgemm",
+            "first vector after s",
+            "peak MB",
+            "cosine to fp32",
+            "least",
+        ],
     )
-    print("|---|---|---|---|---|---|")
     for name, row in rows.items():
         cosines = (np.load(home / f"{name}.npy") * reference).sum(axis=1)
-        cold = f"{cold_start(name, home):.2f} s" if name != "plain-bf16" else "-"
-        memory = f"{row['rss_mb']:.0f} MB" if row["rss_mb"] else "-"
-        print(
-            f"| {RUNTIMES[name][0]} | {row['rate']:.1f} | {row['rate'] / limit:.2f} | {cold} | {memory}"
-            f" | {cosines.mean():.5f}, {cosines.min():.5f} |"
-        )
+        cold = cold_start(name, home) if name != "plain-bf16" else None
+        rate = row["rate"]
+        table.add(
+            RUNTIMES[name][0], rate, rate / yardstick, rate / limit, cold, row["rss_mb"],
+            f"{cosines.mean():.5f}", f"{cosines.min():.5f}",
+        )  # fmt: skip
+    return table
 
 
-def scifact(home: Path) -> bool:
-    """Print nDCG@10 over whole abstracts by exact search; return whether it is the published one."""
-    if not SCIFACT.is_dir():
-        print("SciFact is not beside this checkout (../shared/data/scifact): skipped.")
-        return True
+def scifact(home: Path) -> Table:
+    """Measure nDCG@10 over whole abstracts by exact search, which others have published."""
     corpus = list(_lines(SCIFACT / "corpus.jsonl.gz"))
     queries = list(_lines(SCIFACT / "queries.jsonl"))
     encoder = LocalEncoder(home)
-    started = time.perf_counter()
     abstracts = encoder.encode([f"{row['title']} {row['text']}" for row in corpus])
-    seconds = time.perf_counter() - started
-    questions = np.stack([encoder.encode_query(row["query"]) for row in queries])
-    best = np.argsort(-(questions @ abstracts.T), axis=1, kind="stable")[:, :10]
+    asked = np.stack([encoder.encode_query(row["query"]) for row in queries])
+    best = np.argsort(-(asked @ abstracts.T), axis=1, kind="stable")[:, :10]
     ids = [str(row["id"]) for row in corpus]
     scores = [
         ndcg([ids[index] for index in ranking], {str(gold) for gold in row["gold"]})
         for ranking, row in zip(best, queries, strict=True)
     ]
-    found = float(np.mean(scores))
-    right = abs(found - SCIFACT_PUBLISHED) <= SCIFACT_TOLERANCE
-    print(
-        f"SciFact, {len(corpus)} abstracts in {seconds:.0f} s: nDCG@10 {found:.4f}, "
-        f"published {SCIFACT_PUBLISHED} ± {SCIFACT_TOLERANCE}: {'as it should be' if right else 'WRONG'}"
-    )
-    return right
+    table = Table("SciFact, vectors of whole abstracts", ["abstracts", "queries", "nDCG@10", "published"])
+    table.add(len(corpus), len(queries), float(np.mean(scores)), SCIFACT_PUBLISHED)
+    return table
 
 
 def ndcg(ranking: Sequence[str], gold: set[str]) -> float:
@@ -226,23 +215,18 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
     return (json.loads(line) for line in text.decode().splitlines())
 
 
-def main() -> int:
-    """Run the bench; exit 1 where SciFact's figure is not the published one."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--no-scifact", action="store_true", help="leave SciFact out")
-    parser.add_argument("--runtime", choices=RUNTIMES, help=argparse.SUPPRESS)
-    parser.add_argument("--home", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.runtime:
-        texts = json.loads((options.home / "chunks.json").read_text())
-        print(json.dumps(measure(options.runtime, options.home, texts)))
-        return 0
-    with tempfile.TemporaryDirectory() as folder:
+def run(_options: argparse.Namespace) -> Iterator[Table]:
+    """Yield the runtimes' table, and SciFact's where it is on this machine."""
+    with tempfile.TemporaryDirectory(prefix="rag-bench-") as folder:
         home = Path(folder)
-        compare_runtimes(home)
-        print()
-        return 0 if options.no_scifact or scifact(home) else 1
+        yield compare_runtimes(home)
+        if SCIFACT.is_dir():
+            yield scifact(home)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runtime", choices=RUNTIMES)
+    parser.add_argument("--home", type=Path)
+    child = parser.parse_args()
+    print(json.dumps(measure(child.runtime, child.home, json.loads((child.home / "chunks.json").read_text()))))

@@ -1,0 +1,56 @@
+"""A database with an index to measure on, and an engine over it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from bench.corpus import SHARES, Base, base, synthetic
+from bench.scale import INDEX, put
+from rag.database import stop_embedded
+from rag.engine import Engine
+from rag.settings import Settings
+
+__all__ = ["empty_engine", "filled_engine"]
+
+
+@contextmanager
+def empty_engine() -> Iterator[Engine]:
+    """Yield an engine over an embedded Postgres that is new and goes with its folder."""
+    with tempfile.TemporaryDirectory(prefix="rag-bench-") as folder:
+        home = Path(folder)
+        (home / "sources.toml").write_text("")
+        settings = Settings(_env_file=None, RAG_HOME=home, RAG_SOURCES=home / "sources.toml", RAG_LLM="extractive")
+        try:
+            with Engine.open(settings) as engine:
+                yield engine
+        finally:
+            stop_embedded(home)
+
+
+@contextmanager
+def filled_engine(chunks: int) -> Iterator[tuple[Engine, Base]]:
+    """Yield an engine over so many synthetic chunks, and the real ones that they were made from."""
+    with empty_engine() as engine:
+        store = engine.store
+        source = base(user_cache_path("support-engine") / "bench" / "corpus")
+        for name in SHARES:
+            store.register_source(name, "docs")
+        store.create_index(INDEX)
+        made = synthetic(source, chunks)
+        number = 0
+        while part := list(islice(made, 400)):
+            for name in SHARES:
+                put(store, name, number, [chunk for chunk in part if chunk.source == name])
+                number += len(part)
+        for name in SHARES:
+            store.compact_postings(INDEX, name, thorough=True)
+        store.build_hnsw(INDEX)
+        with engine.database.connection() as connection:
+            connection.execute("VACUUM ANALYZE")
+        yield engine, source

@@ -1,0 +1,75 @@
+"""Draw how the store grows: `python -m bench scale --json > FILE`, then `python -m bench.plots FILE FOLDER`.
+
+matplotlib is in an environment of its own, as the peers are.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from bench import peers
+
+_PROGRAM = """
+import json, sys
+import matplotlib
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+tables = {table["title"]: table["rows"] for table in json.load(open(sys.argv[1]))["scale"]}
+search = tables["Searching it, ms"]
+plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "0"})
+
+def axes(ylabel):
+    figure, axis = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
+    axis.set(xscale="log", yscale="log", xlabel="chunks", ylabel=ylabel)
+    axis.grid(True, which="major", alpha=0.3)
+    return figure, axis
+
+for words in (4, 20):
+    rows = [row for row in search if row["words"] == words]
+    sizes = [row["chunks"] for row in rows]
+    figure, axis = axes("p50, ms")
+    for column, label, style in (
+        ("BM25 p50", "BM25 here", "o-"), ("ts_rank p50", "ts_rank", "s--"), ("ts_rank_cd p50", "ts_rank_cd", "^--"),
+        ("vectors p50", "ten nearest vectors", "d-"), ("both p50", "the whole search", "o:"),
+    ):
+        axis.plot(sizes, [row[column] for row in rows], style, label=label, markersize=4)
+    axis.set_title(f"Questions of {words} words")
+    axis.legend(frameon=False)
+    figure.savefig(f"{sys.argv[2]}/search-{words}-words.svg", metadata={"Date": None})
+
+rows = tables["Searching one source of it"]
+figure, axis = axes("p50, ms")
+for source in dict.fromkeys(row["source"] for row in rows):
+    some = [row for row in rows if row["source"] == source]
+    axis.plot([row["chunks"] for row in some], [row["both p50 ms"] for row in some], "o-", markersize=4,
+              label=f"{source} ({some[-1]['of it']:.1%}), recall@10 {min(row['recall@10'] for row in some):.3f} at least")
+axis.set_title("Searching one source")
+axis.legend(frameon=False)
+figure.savefig(f"{sys.argv[2]}/search-one-source.svg", metadata={"Date": None})
+
+rows = tables["Filling an index"]
+figure, axis = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
+sizes = [row["chunks"] for row in rows]
+axis.set(xscale="log", xlabel="chunks", ylabel="seconds per 10,000 chunks")
+axis.plot(sizes, [1e4 / row["written a second"] for row in rows], "o-", label="writing chunks and postings", markersize=4)
+axis.plot(sizes, [1e4 * row["HNSW in s"] / row["chunks"] for row in rows], "s-", label="building the vectors' indexes", markersize=4)
+axis.set_ylim(bottom=0)
+axis.grid(True, alpha=0.3)
+axis.set_title("Filling an index")
+axis.legend(frameon=False)
+figure.savefig(f"{sys.argv[2]}/filling.svg", metadata={"Date": None})
+"""
+
+
+def main() -> int:
+    """Draw the plots of a file into a folder."""
+    if len(sys.argv) != 3:
+        sys.stderr.write("usage: python -m bench.plots FILE.json FOLDER\n")
+        return 2
+    python = peers.python("plots", ("matplotlib==3.11.1",))
+    return subprocess.run([python, "-c", _PROGRAM, *sys.argv[1:]], check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

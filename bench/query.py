@@ -1,0 +1,95 @@
+"""What a search costs beside its SQL: `python -m bench query`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from functools import partial
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pgvector
+import psycopg
+from pgvector.psycopg import register_vector
+
+from bench.corpus import questions
+from bench.filled import filled_engine
+from bench.report import Table, percentiles
+from bench.scale import INDEX
+from rag.engine import Engine
+from rag.store import IndexTables
+
+CHUNKS = 20_000
+
+
+def run(_options: argparse.Namespace) -> Iterator[Table]:
+    """Yield one table: a hundred questions of eight words."""
+    table = Table(
+        f"A search of {CHUNKS:,} chunks, ten results", ["what", "p50 ms", "p99 ms", "of the SQL by hand", "it includes"]
+    )
+    with filled_engine(CHUNKS) as (engine, source):
+        asked = questions(source, 100, 8)
+        encoder = engine.encoder(INDEX.embedding_model)
+        vectors = {text: encoder.encode_query(text) for text in asked}
+        index = engine.store.active_index()
+        assert index
+
+        def stored(text: str) -> object:
+            store = engine.store
+            found = store.search(index, question=text, embedding=vectors[text], source=None, candidates=100)
+            return store.chunks_by_id(index, [one.id for one in found[:10]])
+
+        ways: list[tuple[str, Callable[[str], object], str]] = [
+            ("the SQL by hand", _by_hand(engine, vectors), "candidates and ten texts, vector at hand"),
+            ("Store", stored, "the same"),
+            ("engine.search", partial(engine.search, top_k=10), "embedding the question, fusion"),
+            ("embedding alone", encoder.encode_query, "the question's vector"),
+            *_stock(engine, vectors),
+        ]
+        first = 0.0
+        for name, work, includes in ways:
+            p50, p99 = percentiles(work, asked)
+            first = first or p50
+            table.add(name, p50, p99, p50 / first, includes)
+    yield table
+
+
+def _by_hand(engine: Engine, vectors: dict[str, np.ndarray]) -> Callable[[str], object]:
+    store, names = engine.store, IndexTables(INDEX).identifiers
+    statement = store._search_statement(INDEX, "nearest")
+    texts = engine.database.queries.compose("chunks_by_id", names).as_bytes()
+    connection = psycopg.connect(engine.database.dsn, autocommit=True)
+    register_vector(connection)
+    connection.execute(engine.database.queries.compose("load_pgvector"))
+    connection.execute(engine.database.queries.compose("configure_session"))
+
+    def ask(text: str) -> object:
+        values = {
+            "index": INDEX.name, "question": text, "embedding": pgvector.HalfVector(vectors[text]), "source": None,
+            "candidates": 100,
+        }  # fmt: skip
+        found = connection.execute(statement, values).fetchall()
+        return connection.execute(texts, {"ids": [row[0] for row in found[:10]]}).fetchall()
+
+    return ask
+
+
+def _stock(engine: Engine, vectors: dict[str, np.ndarray]) -> Iterator[tuple[str, Callable[[str], object], str]]:
+    from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryMode
+    from llama_index.vector_stores.postgres import PGVectorStore
+
+    url = f"postgresql+psycopg://postgres@/postgres?host={parse_qs(urlsplit(engine.database.dsn).query)['host'][0]}"
+    stock = PGVectorStore(
+        connection_string=url, async_connection_string=url, table_name=INDEX.name, embed_dim=INDEX.dimension,
+        hybrid_search=True, use_halfvec=True, perform_setup=False,
+    )  # fmt: skip
+
+    def ask(mode: str, text: str) -> object:
+        query = VectorStoreQuery(
+            query_embedding=vectors[text].tolist(), query_str=text, similarity_top_k=10, sparse_top_k=10,
+            mode=VectorStoreQueryMode(mode),
+        )  # fmt: skip
+        return stock.query(query)
+
+    yield "PGVectorStore, default mode", partial(ask, "default"), "ten nearest, vector at hand"
+    yield "PGVectorStore, hybrid mode", partial(ask, "hybrid"), "ten nearest and ts_rank, unfused; all words must match"

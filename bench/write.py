@@ -1,0 +1,255 @@
+"""How fast chunks with their vectors get into Postgres: `python -m bench write`.
+
+The rows are the same for all: synthetic chunks with vectors at hand, ten to a document. Others write as their users
+make them write, into tables of their own with a vectors' index and a keyword index; theirs are there before the rows,
+ours and that of the hand-written COPY come after them, and the time counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pgvector
+from platformdirs import user_cache_path
+from psycopg import sql
+
+from bench import peers
+from bench.corpus import Synthetic, base, synthetic
+from bench.filled import empty_engine
+from bench.report import Table, seconds
+from bench.scale import COMPACTED, INDEX, PER_DOCUMENT, PER_TRANSACTION, put
+from rag.engine import Engine
+from rag.store import IndexTables
+
+ROWS = 20_000
+FEWER = 2_000  # for those that take long
+
+
+def run(_options: argparse.Namespace) -> Iterator[Table]:
+    """Yield what writing costs against others, and what of ours costs how much."""
+    source = base(user_cache_path("support-engine") / "bench" / "corpus")
+    chunks = list(islice(synthetic(source, ROWS), ROWS))
+    table = Table("Writing chunks", ["how", "rows", "rows/s", "with the vectors' index", "ours is so many times that"])
+    rates: dict[str, tuple[int, float, float]] = {}
+    for name, way, rows in (
+        ("COPY by hand into the same columns", _by_hand, ROWS),
+        ("ours: documents and chunks", partial(_ours, postings=False), ROWS),
+        ("ours: documents, chunks, postings", _ours, ROWS),
+        ("PGVectorStore.add, hybrid", _stock, ROWS),
+        ("langchain-postgres, hybrid", _langchain, FEWER),
+        ("haystack's pgvector store", _haystack, FEWER),
+    ):
+        with empty_engine() as engine:
+            try:
+                rates[name] = (rows, *way(engine, chunks[:rows]))
+            except subprocess.CalledProcessError as error:
+                print(f"left out: {name}: {(error.stderr or '').strip().splitlines()[-1:]}")
+    ours = rates["ours: documents, chunks, postings"][2]
+    for name, (rows, written, whole) in rates.items():
+        table.add(name, rows, written, whole, ours / whole)
+    yield table
+    yield _parts(chunks)
+
+
+def _by_hand(engine: Engine, chunks: Sequence[Synthetic]) -> tuple[float, float]:
+    """One COPY in one transaction; the documents that the rows refer to are there."""
+    store, names = engine.store, IndexTables(INDEX).identifiers
+    _documents(engine, chunks)
+    rows = [_row(number, chunk) for number, chunk in enumerate(chunks)]
+    copy = engine.database.queries.compose("copy_chunks", names)
+
+    def write() -> None:
+        with (
+            engine.database.connection() as connection,
+            connection.transaction(),
+            connection.cursor() as cursor,
+            cursor.copy(copy) as into,
+        ):
+            into.set_types(["varchar", "json", "varchar", "halfvec", "text", "text", "int4", "text", "text"])
+            for row in rows:
+                into.write_row(row)
+
+    writing = seconds(write)
+    with engine.database.connection() as connection:
+        connection.execute("INSERT INTO index_statistics VALUES (%s, 'rest', %s, 0)", [INDEX.name, len(chunks)])
+    building = seconds(lambda: store.build_hnsw(INDEX))
+    return len(chunks) / writing, len(chunks) / (writing + building)
+
+
+def _documents(engine: Engine, chunks: Sequence[Synthetic]) -> None:
+    engine.store.register_source("rest", "docs")
+    engine.store.create_index(INDEX)
+    with engine.database.connection() as connection:
+        connection.execute(
+            "INSERT INTO documents SELECT 'rest:' || n, 'rest', 'page', '', '', '', '{}', '' FROM generate_series(0, %s, %s) n",
+            [len(chunks), PER_DOCUMENT],
+        )
+
+
+def _row(number: int, chunk: Synthetic) -> tuple[object, ...]:
+    document = f"rest:{number - number % PER_DOCUMENT}"
+    url = f"https://example.org/{number - number % PER_DOCUMENT}"
+    about = {"url": url, "title": "A page", "source": "rest", "kind": "page", "heading": "A page"}
+    place = number % PER_DOCUMENT
+    return (
+        chunk.text, json.dumps(about), f"{document}#{place}", pgvector.HalfVector(chunk.vector), document, "rest", place,
+        "A page", url,
+    )  # fmt: skip
+
+
+def _ours(engine: Engine, chunks: Sequence[Synthetic], *, postings: bool = True) -> tuple[float, float]:
+    """As ingestion does it: batches of documents, postings every 2,000 chunks, or never."""
+    engine.store.register_source("rest", "docs")
+    engine.store.create_index(INDEX)
+
+    def write() -> None:
+        for start in range(0, len(chunks), PER_TRANSACTION):
+            put(engine.store, "rest", start, chunks[start : start + PER_TRANSACTION])
+            if postings and start % COMPACTED == 0:
+                engine.store.compact_postings(INDEX, "rest")
+        if postings:
+            engine.store.compact_postings(INDEX, "rest", thorough=True)
+
+    writing = seconds(write)
+    building = seconds(lambda: engine.store.build_hnsw(INDEX))
+    return len(chunks) / writing, len(chunks) / (writing + building)
+
+
+def _stock(engine: Engine, chunks: Sequence[Synthetic]) -> tuple[float, float]:
+    from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
+    from llama_index.vector_stores.postgres import PGVectorStore
+
+    url = f"postgresql+psycopg://postgres@/postgres?host={_socket(engine)}"
+    store = PGVectorStore(
+        connection_string=url, async_connection_string=url, table_name="stock", embed_dim=INDEX.dimension,
+        hybrid_search=True, hnsw_kwargs={"hnsw_m": 16, "hnsw_ef_construction": 64, "hnsw_dist_method": "vector_cosine_ops"},
+    )  # fmt: skip
+    nodes = []
+    for number, chunk in enumerate(chunks):
+        _, about, name, _, document, *_ = _row(number, chunk)
+        node = TextNode(
+            id_=str(name), text=chunk.text, metadata=json.loads(str(about)), embedding=chunk.vector.tolist()
+        )
+        node.relationships[NodeRelationship.SOURCE] = RelatedNodeInfo(node_id=str(document))
+        nodes.append(node)
+    rate = len(chunks) / seconds(lambda: store.add(nodes))
+    return rate, rate
+
+
+def _langchain(engine: Engine, chunks: Sequence[Synthetic]) -> tuple[float, float]:
+    packages = ("langchain-postgres==0.0.17", "psycopg[binary]", "numpy")
+    return _peer(engine, chunks, "langchain-postgres", packages, _LANGCHAIN)
+
+
+def _haystack(engine: Engine, chunks: Sequence[Synthetic]) -> tuple[float, float]:
+    packages = ("pgvector-haystack==6.5.0", "psycopg[binary]", "numpy")
+    return _peer(engine, chunks, "haystack", packages, _HAYSTACK)
+
+
+def _peer(
+    engine: Engine, chunks: Sequence[Synthetic], name: str, packages: tuple[str, ...], program: str
+) -> tuple[float, float]:
+    """Run a peer's program in its own environment; it prints the seconds that writing took."""
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(f"{folder}/vectors.npy", np.stack([chunk.vector for chunk in chunks]))
+        rows = [_row(number, chunk) for number, chunk in enumerate(chunks)]
+        Path(folder, "rows.json").write_text(json.dumps([[row[0], json.loads(str(row[1])), row[2]] for row in rows]))
+        command = [peers.python(name, packages), "-c", program, folder, _socket(engine)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    rate = len(chunks) / float(done.stdout.strip().splitlines()[-1])
+    return rate, rate
+
+
+def _socket(engine: Engine) -> str:
+    return parse_qs(urlsplit(engine.database.dsn).query)["host"][0]
+
+
+_LANGCHAIN = """
+import json, sys, time
+import numpy as np
+from langchain_core.embeddings import Embeddings
+from langchain_postgres import PGEngine, PGVectorStore
+from langchain_postgres.v2.hybrid_search_config import HybridSearchConfig
+from langchain_postgres.v2.indexes import HNSWIndex
+folder, socket = sys.argv[1:]
+rows = json.load(open(folder + "/rows.json"))
+vectors = np.load(folder + "/vectors.npy")
+class None_(Embeddings):
+    def embed_documents(self, texts): return vectors.tolist()
+    def embed_query(self, text): return vectors[0].tolist()
+engine = PGEngine.from_connection_string(f"postgresql+psycopg://postgres@/postgres?host={socket}")
+config = HybridSearchConfig(tsv_column="tsv")
+engine.init_vectorstore_table("langchain", vectors.shape[1], hybrid_search_config=config)
+store = PGVectorStore.create_sync(engine, None_(), "langchain", hybrid_search_config=config)
+store.apply_vector_index(HNSWIndex())
+started = time.perf_counter()
+store.add_embeddings([row[0] for row in rows], vectors.tolist(), [row[1] for row in rows])
+print(time.perf_counter() - started)
+"""
+_HAYSTACK = """
+import json, sys, time
+import numpy as np
+from haystack import Document
+from haystack.utils import Secret
+from haystack_integrations.document_stores.pgvector import PgvectorDocumentStore
+folder, socket = sys.argv[1:]
+rows = json.load(open(folder + "/rows.json"))
+vectors = np.load(folder + "/vectors.npy")
+store = PgvectorDocumentStore(connection_string=Secret.from_token(f"postgresql://postgres@/postgres?host={socket}"), embedding_dimension=vectors.shape[1], search_strategy="hnsw")
+documents = [Document(id=row[2], content=row[0], meta=row[1], embedding=vector.tolist()) for row, vector in zip(rows, vectors)]
+started = time.perf_counter()
+store.write_documents(documents)
+print(time.perf_counter() - started)
+"""
+
+
+def _parts(chunks: Sequence[Synthetic]) -> Table:
+    """Measure a bare COPY, and what each thing that search needs adds to it."""
+    table = Table("What it is made of", ["a COPY of", "rows/s", "of the barest", "MB"])
+    lean = "text text, embedding halfvec(384)"
+    vector = "tsvector GENERATED ALWAYS AS (to_tsvector('english', text)) STORED"
+    steps: list[tuple[str, str, str]] = [
+        ("text", "text text", ""),
+        ("text and halfvec", lean, ""),
+        ("and the tsvector", f"{lean}, tsv {vector}", ""),
+        ("and a GIN index on it", f"{lean}, tsv {vector}", "CREATE INDEX ON parts USING gin (tsv)"),
+        ("text and vector", "text text, embedding vector(384)", ""),
+    ]
+    first = 0.0
+    with empty_engine() as engine, engine.database.connection() as connection:
+        for name, columns, index in steps:
+            connection.execute(sql.SQL(f"DROP TABLE IF EXISTS parts; CREATE TABLE parts ({columns}); {index}"))
+            types = [part.split("(")[0].split()[1] for part in columns.split(", ")[:2]] if "," in columns else ["text"]
+
+            def write(types: list[str] = types) -> None:
+                kind = pgvector.Vector if "vector" in types else pgvector.HalfVector
+                into = "COPY parts (text, embedding)" if len(types) > 1 else "COPY parts (text)"
+                with connection.cursor() as cursor, cursor.copy(f"{into} FROM STDIN (FORMAT binary)") as copy:
+                    copy.set_types(types)
+                    for chunk in chunks:
+                        copy.write_row((chunk.text, kind(chunk.vector))[: len(types)])
+
+            rate = len(chunks) / seconds(write)
+            first = first or rate
+            size = connection.execute("SELECT pg_total_relation_size('parts')").fetchone()
+            table.add(name, rate, rate / first, (size[0] if size else 0) / 2**20)
+    with empty_engine() as engine:
+        rate = _ours(engine, chunks)[0]
+        with engine.database.connection() as connection:
+            size = connection.execute(
+                "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relname IN (%s, %s)",
+                [f"data_{INDEX.name}", f"{INDEX.name}_postings"],
+            ).fetchone()
+        table.add(
+            "ours: documents, chunks with tsvector, postings", rate, rate / first, (size[0] if size else 0) / 2**20
+        )
+    return table
