@@ -8,11 +8,12 @@ DO $$
 DECLARE
     one record;
 BEGIN
-    FOR one IN SELECT name, dimension, 'data_' || name AS chunks, name || '_postings' AS postings FROM indexes LOOP
+    FOR one IN SELECT name, dimension, 'data_' || name AS chunks, name || '_postings' AS postings, name || '_0002' AS before
+        FROM indexes LOOP
         EXECUTE format('DROP INDEX IF EXISTS %I', one.name || '_hnsw');
         EXECUTE format('ALTER TABLE %I ALTER COLUMN embedding TYPE halfvec(%s)', one.chunks, one.dimension);
         EXECUTE format('CREATE INDEX ON %I (source)', one.chunks);
-        EXECUTE format('ALTER TABLE %I RENAME TO old_postings', one.postings);
+        EXECUTE format('ALTER TABLE %I RENAME TO %I', one.postings, one.before);
         EXECUTE format('CREATE TABLE %I (
             term bigint NOT NULL, source text NOT NULL, chunks integer NOT NULL, first bigint NOT NULL,
             last bigint NOT NULL, entries bigint[] NOT NULL)', one.postings);
@@ -22,12 +23,12 @@ BEGIN
             SELECT term, source, count(*), min(chunk), max(chunk),
                    array_agg((chunk << 24) | (least(frequency, 4095)::bigint << 12) | least(length, 4095) ORDER BY chunk)
             FROM (SELECT p.*, c.source, row_number() OVER (PARTITION BY term, c.source ORDER BY chunk) - 1 AS place
-                  FROM old_postings p JOIN %2$I c ON c.id = p.chunk) placed
-            GROUP BY term, source, place / 224', one.postings, one.chunks);
+                  FROM %3$I p JOIN %2$I c ON c.id = p.chunk) placed
+            GROUP BY term, source, place / 224', one.postings, one.chunks, one.before);
         EXECUTE format('CREATE INDEX ON %I (term, source) INCLUDE (chunks)', one.postings);
         EXECUTE format('CREATE INDEX ON %I (source, term) WHERE chunks < 224', one.postings);
         EXECUTE format('CREATE INDEX ON %I (source, term) WHERE chunks < 0', one.postings);
         EXECUTE format('CREATE TABLE %I (chunk bigint PRIMARY KEY, source text NOT NULL)', one.name || '_fresh');
-        DROP TABLE old_postings;
+        EXECUTE format('DROP TABLE %I', one.before);
     END LOOP;
 END $$;

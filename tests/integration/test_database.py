@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
 
 from rag.database import Database, Queries, embedded_dsn, migrate, sql_folder, stop_embedded
 from rag.errors import DatabaseError
+from rag.store import Store
 
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "sql"
 QUERIES = Queries(sql_folder() / "queries")
 
 
@@ -50,7 +54,7 @@ def test_processes_that_start_the_embedded_server_at_once_share_it() -> None:
         assert [starter.returncode for starter in starters] == [0] * 4, said
         assert len({out for out, _ in said}) == 1
         with psycopg.connect(embedded_dsn(home)) as connection:
-            assert connection.execute("SHOW shared_buffers").fetchone() == ("256MB",)
+            assert connection.execute("SHOW max_wal_size").fetchone() == ("2GB",)
         assert stop_embedded(home)
         assert not stop_embedded(home)
 
@@ -73,6 +77,30 @@ def test_an_applied_migration_must_not_be_edited(empty_dsn: str, tmp_path: Path)
         (tmp_path / "0001_one.sql").write_text("CREATE TABLE one (id bigint);")
         with pytest.raises(DatabaseError, match=r"0001_one\.sql was edited"):
             migrate(connection, tmp_path, QUERIES)
+
+
+def test_an_index_from_before_is_brought_along(empty_dsn: str, tmp_path: Path) -> None:
+    for name in ("0001_documents_and_indexes", "0002_parallel_threads_and_sitemap_dates"):
+        shutil.copy(sql_folder() / "migrations" / f"{name}.sql", tmp_path)
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        migrate(connection, tmp_path, QUERIES)
+        connection.execute((FIXTURES / "index_before_0003.sql").read_bytes())
+    with Database(empty_dsn, embedded=False) as database:
+        store = Store(database)
+        index = store.active_index()
+        assert index
+        vector = np.array([1, 0, 0.5], np.float32)
+        found = store.search(index, question="row 77 of vacuum", embedding=vector, source=None, candidates=600)
+        best = max(found, key=lambda one: one.bm25)
+        assert len(found) == 500
+        assert "row 77." in store.chunks_by_id(index, [best.id])[best.id].text
+        assert store.cached_embeddings(index.embedding_model, [b"\0"])[b"\0"].tolist() == vector.tolist()
+        with store.transaction() as transaction:
+            transaction.delete_chunks(index, "docs", ["docs:1#77"])
+        store.compact_postings(index, "docs", thorough=True)
+        store.build_hnsw(index)
+        found = store.search(index, question="77", embedding=vector, source=None, candidates=600)
+        assert {one.bm25 for one in found} == {0.0}
 
 
 def test_a_server_that_is_not_there_is_one_line_without_the_password() -> None:
