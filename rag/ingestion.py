@@ -1,8 +1,9 @@
 """Documents to chunks to embeddings to the store, a document always in one transaction.
 
-A source is read in a thread of its own, a batch ahead: fetching and embedding overlap, and a slow embedder holds
-the source back instead of filling the memory. A crash anywhere leaves the index as it was before or after a
-document, never between; running again finishes the work.
+A source is read, its documents are cut, and their chunks are embedded in a thread each, a batch ahead of the next: the
+embedder has its next batch when it is done with one, and a slow embedder holds the source back instead of filling the
+memory. Writing is the caller's thread's. A crash anywhere leaves the index as it was before or after a document, never
+between; running again finishes the work.
 """
 
 from __future__ import annotations
@@ -67,6 +68,18 @@ class _Tally:
             setattr(self, field_.name, getattr(self, field_.name) + getattr(other, field_.name))
 
 
+@dataclass(slots=True)
+class _Batch:
+    """Changes that are written together, on their way."""
+
+    changes: Sequence[Change]
+    #: set when they are written
+    committed: threading.Event = field(default_factory=threading.Event)
+    nodes: list[BaseNode] = field(default_factory=list)
+    #: the chunks of the documents that were new or changed when the batch was cut
+    chunks: dict[str, list[ChunkRow]] = field(default_factory=dict)
+
+
 class Ingestion:
     """Bring an index in line with sources.
 
@@ -79,7 +92,8 @@ class Ingestion:
         self._index = index
         self._embedding = embedding
         # Its own cache hashes whole batches and its docstore commits apart from the vectors, so neither is used.
-        self._pipeline = IngestionPipeline(transformations=[chunker, embedding], disable_cache=True)
+        self._cutting = IngestionPipeline(transformations=[chunker], disable_cache=True)
+        self._embedding_of_nodes = IngestionPipeline(transformations=[embedding], disable_cache=True)
 
     def sync(
         self, source: Source, *, full: bool = False, partial: bool = False, progress: Progress | None = None
@@ -117,8 +131,9 @@ class Ingestion:
 
         compacted = 0
         try:
-            for batch in _read_ahead(source.changes(full=full)):
+            for batch in self._ready(source.changes(full=full)):
                 self._commit(source.name, batch, tally)
+                batch.committed.set()
                 if tally.chunks_added - compacted >= _QUEUED_CHUNKS:
                     self._store.compact_postings(self._index, source.name)
                     compacted = tally.chunks_added
@@ -167,38 +182,65 @@ class Ingestion:
         if self._index.dimension <= _HNSW_MOST_DIMENSIONS:
             self._store.build_hnsw(self._index)
 
-    def _commit(self, source: str, batch: Sequence[Change], tally: _Tally) -> None:
-        for change in batch:
-            if isinstance(change, Changed):
-                _make_storable(change.document)
-        mentioned = [document_id for change in batch for document_id in _mentioned(change)]
+    @contextlib.contextmanager
+    def _threads(self) -> Iterator[threading.Event]:
+        """Tell the threads of a sync to stop when it ends, however it does."""
+        stopped = threading.Event()
+        try:
+            yield stopped
+        finally:
+            stopped.set()
+
+    def _ready(self, changes: Iterator[Change]) -> Iterator[_Batch]:
+        """Yield batches that are cut and embedded, each of these steps being at work on the next one meanwhile."""
+        with self._threads() as stopped:
+            read = _ahead("read", _batches(changes, stopped), stopped)
+            cut = _ahead("cut", map(self._cut, read), stopped)
+            yield from _ahead("embed", map(self._embed, cut), stopped)
+
+    def _cut(self, batch: _Batch) -> _Batch:
+        documents = {change.document.id_: change.document for change in batch.changes if isinstance(change, Changed)}
+        for document in documents.values():
+            _make_storable(document)
+        known = self._store.known_hashes(documents)
+        new = [document for name, document in documents.items() if known.get(name) != document.hash]
+        batch.chunks = {document.id_: [] for document in new}
+        batch.nodes = self._nodes(new)
+        return batch
+
+    def _embed(self, batch: _Batch) -> _Batch:
+        self._add_rows(batch.nodes, batch.chunks)
+        batch.nodes = []
+        return batch
+
+    def _commit(self, source: str, batch: _Batch, tally: _Tally) -> None:
+        changes, chunks = batch.changes, batch.chunks
+        mentioned = [document_id for change in changes for document_id in _mentioned(change)]
         known = self._store.known_hashes(set(mentioned))
-        changed = {
-            change.document.id_: change.document
-            for change in batch
-            if isinstance(change, Changed) and known.get(change.document.id_) != change.document.hash
-        }
-        chunks = self._chunks(list(changed.values()))
+        # The batch before may have written another version of a document that was as stored when this one was cut.
+        documents = [change.document for change in changes if isinstance(change, Changed)]
+        late = [one for one in documents if one.id_ not in chunks and known.get(one.id_) != one.hash]
+        chunks |= self._chunks(late)
         # All in one transaction costs a tenth of one a document. What cannot be written so, because a document comes
         # twice or the database refuses one of them, is written one by one, so that the rest is kept.
         try:
             if len(mentioned) == len(set(mentioned)):
-                tally.add(self._write(source, batch, known, chunks))
+                tally.add(self._write(source, changes, known, chunks))
                 return
         except DatabaseError as error:
             log.info("%s: writing a batch one by one: %s", source, error)
-        for change in batch:
+        for change in changes:
             current = self._store.known_hashes(_mentioned(change))
             tally.add(self._write(source, [change], current, chunks))
 
     def _write(
-        self, source: str, batch: Sequence[Change], known: Mapping[str, str], chunks: Mapping[str, Sequence[ChunkRow]]
+        self, source: str, changes: Sequence[Change], known: Mapping[str, str], chunks: Mapping[str, Sequence[ChunkRow]]
     ) -> _Tally:
         """Write changes in one transaction, each with what its source records of it."""
         tally = _Tally(mentioned=len(known))
         written = []
         gone = []
-        for change in batch:
+        for change in changes:
             match change:
                 case Changed(document, _) if known.get(document.id_) != document.hash:
                     written.append(_document_row(source, document))
@@ -214,7 +256,7 @@ class Ingestion:
                 case Failed(url, error, _):
                     log.warning("%s: %s", url, error)
                     tally.errors.append(Failure(url, error))
-        records = [change.record for change in batch if not isinstance(change, Failed) and change.record]
+        records = [change.record for change in changes if not isinstance(change, Failed) and change.record]
         if written or gone or records:
             with self._store.transaction() as transaction:
                 transaction.put_documents(written)
@@ -229,12 +271,18 @@ class Ingestion:
 
     def _chunks(self, documents: Sequence[Document]) -> dict[str, list[ChunkRow]]:
         """Cut and embed documents; return their chunks by document id."""
-        rows: dict[str, list[ChunkRow]] = {}
-        if documents:
-            for node in self._pipeline.run(documents=list(documents), in_place=False):
-                of_document = rows.setdefault(node.ref_doc_id or "", [])
-                of_document.append(_chunk_row(node, len(of_document)))
+        rows: dict[str, list[ChunkRow]] = {document.id_: [] for document in documents}
+        self._add_rows(self._nodes(documents), rows)
         return rows
+
+    def _nodes(self, documents: Sequence[Document]) -> list[BaseNode]:
+        return list(self._cutting.run(documents=list(documents), in_place=False)) if documents else []
+
+    def _add_rows(self, nodes: Sequence[BaseNode], rows: dict[str, list[ChunkRow]]) -> None:
+        if nodes:
+            for node in self._embedding_of_nodes.run(nodes=list(nodes)):
+                of_document = rows[node.ref_doc_id or ""]
+                of_document.append(_chunk_row(node, len(of_document)))
 
     def _replace_chunks(
         self, transaction: Transaction, source: str, documents: Mapping[str, Sequence[ChunkRow]]
@@ -300,8 +348,11 @@ def _document_row(source: str, document: Document) -> DocumentRow:
     )
 
 
-def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
-    """Cut a stream of changes into batches; a checkpoint ends one, and so does an error, after what came before it."""
+def _batches(changes: Iterable[Change], stopped: threading.Event) -> Iterator[_Batch]:
+    """Cut a stream of changes into batches; a checkpoint ends one, and so does an error, after what came before it.
+
+    Behind a checkpoint a source may rely on what it has recorded, so it is asked for more only when that is written.
+    """
     batch: list[Change] = []
     characters = 0
     try:
@@ -309,56 +360,55 @@ def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
             batch.append(change)
             if isinstance(change, Changed):
                 characters += len(change.document.text)
-            full = characters >= _BATCH_CHARACTERS or len(batch) >= _BATCH_CHANGES
-            if full or isinstance(change, Checkpoint):
-                yield batch
-                batch, characters = [], 0
+            if isinstance(change, Checkpoint):
+                yield (made := _Batch(batch))
+                while not (made.committed.wait(0.1) or stopped.is_set()):
+                    pass
+            elif characters >= _BATCH_CHARACTERS or len(batch) >= _BATCH_CHANGES:
+                yield _Batch(batch)
+            else:
+                continue
+            batch, characters = [], 0
     except RagError:
         if batch:
-            yield batch
+            yield _Batch(batch)
         raise
     if batch:
-        yield batch
+        yield _Batch(batch)
 
 
-def _read_ahead(changes: Iterator[Change]) -> Iterator[list[Change]]:
-    """Read a source in a thread, a batch or two ahead of the consumer.
+def _ahead(name: str, batches: Iterator[_Batch], stopped: threading.Event) -> Iterator[_Batch]:
+    """Yield from an iterator that runs in a thread of its own, one item ahead of what is asked for."""
+    ready: queue.Queue[_Batch | BaseException | None] = queue.Queue(maxsize=1)
 
-    A batch that ends in a checkpoint is committed, that is the consumer asks for the next one, before the source is
-    asked for more: behind a checkpoint a source may rely on what it has recorded.
-    """
-    ready: queue.Queue[tuple[list[Change], threading.Event] | BaseException | None] = queue.Queue(maxsize=1)
-    stopped = threading.Event()
-
-    def put(item: tuple[list[Change], threading.Event] | BaseException | None) -> None:
+    def put(item: _Batch | BaseException | None) -> None:
         while not stopped.is_set():
             with contextlib.suppress(queue.Full):
                 ready.put(item, timeout=0.1)
                 return
 
-    def read() -> None:
+    def run() -> None:
         try:
-            for batch in _batches(changes):
-                committed = threading.Event()
-                put((batch, committed))
-                while isinstance(batch[-1], Checkpoint) and not stopped.is_set() and not committed.wait(0.1):
-                    pass
+            for batch in batches:
+                put(batch)
                 if stopped.is_set():
                     return
             put(None)
-        except BaseException as error:  # noqa: BLE001 - raised again by the consumer
+        except BaseException as error:  # noqa: BLE001 - raised again by who asks
             put(error)
 
-    thread = threading.Thread(target=read, name="read-ahead", daemon=True)
+    thread = threading.Thread(target=run, name=name, daemon=True)
     thread.start()
     try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            batch, committed = item
-            yield batch
-            committed.set()
+        while not stopped.is_set():
+            with contextlib.suppress(queue.Empty):
+                item = ready.get(timeout=0.5)
+                if item is None:
+                    return
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
     finally:
-        stopped.set()
         # The thread may be waiting out a rate limit; it is a daemon, and whoever interrupts us need not wait with it.
-        thread.join(timeout=_PATIENCE_SECONDS)
+        if stopped.is_set():
+            thread.join(timeout=_PATIENCE_SECONDS)
