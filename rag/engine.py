@@ -15,7 +15,7 @@ import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rag.database import Database
@@ -280,10 +280,9 @@ class Engine:
     def _fill_and_switch(self, old: IndexInfo, new: IndexInfo, progress: Callable[[int], None] | None) -> None:
         was_active = dict(self.store.other_indexes()).get(new, False)
         self.store.create_index(new)
-        with ExitStack() as locks:
-            for status in self.store.source_status():
-                if not locks.enter_context(self.store.locked_source(status.name)):
-                    raise SourceUnavailable(f"A sync of {status.name} is running; wait until it has ended.")
+        with self.store.locked_sources([status.name for status in self.store.source_status()]) as busy:
+            if busy:
+                raise SourceUnavailable(f"A sync of {busy} is running; wait until it has ended.")
             if was_active:
                 self.store.queue_all_chunks(new)
             self._ingestion(new).reindex(progress=progress)

@@ -363,6 +363,23 @@ class Store:
                 if locked and not connection.closed:
                     connection.execute(self._queries.compose(unlock), values)
 
+    @contextmanager
+    def locked_sources(self, names: Sequence[str]) -> Iterator[str | None]:
+        """Hold the locks of several sources, on one connection; yield the first that is not free, or None."""
+        with self._database.connection() as connection:
+            held = []
+            try:
+                for name in names:
+                    row = connection.execute(self._queries.compose("lock_source"), {"name": name}).fetchone()
+                    if not (row and row[0]):
+                        break
+                    held.append(name)
+                yield None if len(held) == len(names) else names[len(held)]
+            finally:
+                if not connection.closed:
+                    for name in held:
+                        connection.execute(self._queries.compose("unlock_source"), {"name": name})
+
     def sync_succeeded(self, name: str) -> None:
         """Note that a source is in line with its origin."""
         with self._database.connection() as connection:

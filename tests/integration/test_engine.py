@@ -122,6 +122,16 @@ def test_other_indexes_can_be_dropped_and_then_there_is_nothing_to_go_back_to(em
         assert other.search("vacuum")[0].title == "vacuum"
 
 
+def test_more_sources_than_connections_can_be_indexed_anew(empty_engine: Engine) -> None:
+    for number in range(12):
+        name = f"docs{number}"
+        empty_engine.ingest(MemorySource([page("a", "Text of a page.", source=name)], name=name))
+    with remote_model(empty_engine) as (other, _):
+        with empty_engine.store.locked_source("docs7"), pytest.raises(SourceUnavailable, match="A sync of docs7"):
+            other.reindex()
+        assert other.store.index_size(other.reindex()).chunks == 12
+
+
 def test_only_the_last_index_is_kept(empty_engine: Engine) -> None:
     empty_engine.ingest(MemorySource(PAGES))
     with remote_model(empty_engine) as (other, _):
