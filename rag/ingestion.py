@@ -13,7 +13,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import groupby
 from typing import Literal
@@ -131,14 +131,16 @@ class Ingestion:
 
         compacted = 0
         try:
-            for batch in self._ready(source.changes(full=full)):
-                self._commit(source.name, batch, tally)
-                batch.committed.set()
-                if tally.chunks_added - compacted >= _QUEUED_CHUNKS:
-                    self._store.compact_postings(self._index, source.name)
-                    compacted = tally.chunks_added
-                if progress:
-                    progress(report("completed"))
+            # Closed here, since a traceback that somebody keeps would keep the threads of an open one.
+            with contextlib.closing(self._ready(source.changes(full=full))) as batches:
+                for batch in batches:
+                    self._commit(source.name, batch, tally)
+                    batch.committed.set()
+                    if tally.chunks_added - compacted >= _QUEUED_CHUNKS:
+                        self._store.compact_postings(self._index, source.name)
+                        compacted = tally.chunks_added
+                    if progress:
+                        progress(report("completed"))
         finally:
             self._store.compact_postings(self._index, source.name, thorough=compacted > 0)
         # What the source did not mention, it knows to be as it was: that is what its cursor says.
@@ -182,21 +184,18 @@ class Ingestion:
         if self._index.dimension <= _HNSW_MOST_DIMENSIONS:
             self._store.build_hnsw(self._index)
 
-    @contextlib.contextmanager
-    def _threads(self) -> Iterator[threading.Event]:
-        """Tell the threads of a sync to stop when it ends, however it does."""
+    def _ready(self, changes: Iterator[Change]) -> Generator[_Batch]:
+        """Yield batches that are cut and embedded, each of these steps being at work on the next one meanwhile."""
         stopped = threading.Event()
+        read = _ahead("read", _batches(changes, stopped), stopped)
+        cut = _ahead("cut", map(self._cut, read), stopped)
+        embedded = _ahead("embed", map(self._embed, cut), stopped)
         try:
-            yield stopped
+            for batch in embedded:  # noqa: UP028 - "yield from" would close it before it is told to stop
+                yield batch
         finally:
             stopped.set()
-
-    def _ready(self, changes: Iterator[Change]) -> Iterator[_Batch]:
-        """Yield batches that are cut and embedded, each of these steps being at work on the next one meanwhile."""
-        with self._threads() as stopped:
-            read = _ahead("read", _batches(changes, stopped), stopped)
-            cut = _ahead("cut", map(self._cut, read), stopped)
-            yield from _ahead("embed", map(self._embed, cut), stopped)
+            embedded.close()
 
     def _cut(self, batch: _Batch) -> _Batch:
         documents = {change.document.id_: change.document for change in batch.changes if isinstance(change, Changed)}
@@ -377,7 +376,7 @@ def _batches(changes: Iterable[Change], stopped: threading.Event) -> Iterator[_B
         yield _Batch(batch)
 
 
-def _ahead(name: str, batches: Iterator[_Batch], stopped: threading.Event) -> Iterator[_Batch]:
+def _ahead(name: str, batches: Iterator[_Batch], stopped: threading.Event) -> Generator[_Batch]:
     """Yield from an iterator that runs in a thread of its own, one item ahead of what is asked for."""
     ready: queue.Queue[_Batch | BaseException | None] = queue.Queue(maxsize=1)
 
