@@ -185,7 +185,7 @@ class Scale:
         for length, asked in self.asked.items():
             some = asked if self.size <= 100_000 else asked[:8]
             both = percentiles(lambda text: self.search(text), asked)
-            vectors = percentiles(lambda text: self.rows(nearest, self.values(text, candidates=10)), asked)
+            vectors = percentiles(lambda text: self.nearest(nearest, text), asked)
             bm25 = percentiles(lambda text: self.rows(words, self.values(text)), asked)
             ranks = []
             for name in ("ts_rank", "ts_rank_cd"):
@@ -201,6 +201,11 @@ class Scale:
     def search(self, text: str, source: str | None = None) -> object:
         """Search as the product does."""
         return self.store.search(INDEX, question=text, embedding=self.vectors[text], source=source, candidates=100)
+
+    def nearest(self, query: sql.Composable, text: str) -> object:
+        """Search the vectors alone, in every source, as the product's search does."""
+        with self.store.searching(INDEX, None) as connection:
+            return connection.execute(query, self.values(text, candidates=10)).fetchall()
 
     def values(self, text: str, source: str | None = None, candidates: int = 100) -> dict[str, Any]:
         """Return what the queries of sql/ bind."""
@@ -219,7 +224,9 @@ class Scale:
             query = self.database.queries.compose(self.store.nearest_query(INDEX, source), self.names.identifiers)
             recalls = []
             for text, best in zip(asked, exact, strict=True):
-                found = {row[0] for row in self.rows(query, self.values(text, source))[:10]}
+                with self.store.searching(INDEX, source) as connection:
+                    rows = connection.execute(query, self.values(text, source)).fetchall()
+                found = {row[0] for row in rows[:10]}
                 recalls.append(len(found & set(ids[best].tolist())) / len(best))
             p50, p99 = percentiles(lambda text, source=source: self.search(text, source), asked)  # type: ignore[misc]
             table.add(self.size, source or "all", float(mask.mean()), float(np.mean(recalls)), p50, p99)

@@ -26,8 +26,9 @@ from bench import peers
 from bench.corpus import Synthetic, base, synthetic
 from bench.filled import empty_engine
 from bench.report import Table, seconds
-from bench.scale import COMPACTED, INDEX, PER_DOCUMENT, PER_TRANSACTION, put
+from bench.scale import INDEX, PER_DOCUMENT, PER_TRANSACTION, put
 from rag.engine import Engine
+from rag.ingestion import Compaction
 from rag.store import IndexTables
 
 ROWS = 20_000
@@ -111,16 +112,23 @@ def _ours(engine: Engine, chunks: Sequence[Synthetic], *, postings: bool = True)
     engine.store.register_source("rest", "docs")
     engine.store.create_index(INDEX)
 
+    compaction = Compaction(engine.store, INDEX, "rest")
+
     def write() -> None:
         for start in range(0, len(chunks), PER_TRANSACTION):
             put(engine.store, "rest", start, chunks[start : start + PER_TRANSACTION])
-            if postings and start % COMPACTED == 0:
-                engine.store.compact_postings(INDEX, "rest")
+            if postings:
+                compaction.queued(start + PER_TRANSACTION)
         if postings:
-            engine.store.compact_postings(INDEX, "rest", thorough=True)
+            compaction.finish()
+
+    def build() -> None:
+        engine.store.build_hnsw(INDEX)
+        if postings:
+            compaction.close()
 
     writing = seconds(write)
-    building = seconds(lambda: engine.store.build_hnsw(INDEX))
+    building = seconds(build)
     return len(chunks) / writing, len(chunks) / (writing + building)
 
 

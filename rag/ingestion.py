@@ -9,11 +9,13 @@ between; running again finishes the work.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from itertools import groupby
 from typing import Literal
@@ -29,7 +31,7 @@ from rag.models import Failure, IndexInfo, SyncReport
 from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Source, Unchanged
 from rag.store import ChunkRow, DocumentRow, Store, Transaction, storable
 
-__all__ = ["Ingestion", "Progress"]
+__all__ = ["QUEUED_CHUNKS", "Compaction", "Ingestion", "Progress"]
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +42,8 @@ Progress = Callable[[SyncReport], None]
 _BATCH_CHARACTERS = 400_000
 _BATCH_CHANGES = 200
 _PATIENCE_SECONDS = 2.0
-# The terms of so many chunks are written at once; while they wait, a search reads them from the chunks, 10 µs each.
-_QUEUED_CHUNKS = 2_000
+#: The terms of so many chunks are written at once; while they wait, a search reads them from the chunks, 10 µs each.
+QUEUED_CHUNKS = 2_000
 # Below this, exact search is faster than the index is worth; measured at 384 dimensions.
 _HNSW_FROM = 2_000
 # pgvector's limit in half precision; longer vectors are searched exactly, by reading them all.
@@ -129,24 +131,23 @@ class Ingestion:
                 errors=tuple(tally.errors),
             )
 
-        compacted = 0
+        compaction = Compaction(self._store, self._index, source.name)
         try:
             # Closed here, since a traceback that somebody keeps would keep the threads of an open one.
             with contextlib.closing(self._ready(source.changes(full=full))) as batches:
                 for batch in batches:
                     self._commit(source.name, batch, tally)
                     batch.committed.set()
-                    if tally.chunks_added - compacted >= _QUEUED_CHUNKS:
-                        self._store.compact_postings(self._index, source.name)
-                        compacted = tally.chunks_added
+                    compaction.queued(tally.chunks_added)
                     if progress:
                         progress(report("completed"))
+            compaction.finish()
+            if not partial and self._store.index_size(self._index).chunks >= _HNSW_FROM:
+                self._build_hnsw()
         finally:
-            self._store.compact_postings(self._index, source.name, thorough=compacted > 0)
+            compaction.close()
         # What the source did not mention, it knows to be as it was: that is what its cursor says.
         tally.unchanged += max(0, before - tally.mentioned)
-        if not partial and self._store.index_size(self._index).chunks >= _HNSW_FROM:
-            self._build_hnsw()
         return report("failed" if tally.errors else "completed")
 
     def reindex(self, *, progress: Callable[[int], None] | None = None) -> int:
@@ -169,7 +170,7 @@ class Ingestion:
             done += len(rows)
             queued += sum(map(len, chunks.values()))
             sources |= {row.source for row in rows}
-            if queued >= _QUEUED_CHUNKS:
+            if queued >= QUEUED_CHUNKS:
                 for source in sources:
                     self._store.compact_postings(self._index, source)
                 queued = 0
@@ -297,6 +298,49 @@ class Ingestion:
         transaction.add_chunks(index, source, new)
         transaction.move_chunks(index, kept)
         return len(new), len(gone)
+
+
+class Compaction:
+    """Writes the postings of a source's new chunks in a thread, while more of them come.
+
+    :raises DatabaseError: from any method, if the database refused the last writing
+    """
+
+    def __init__(self, store: Store, index: IndexInfo, source: str) -> None:
+        self._write = functools.partial(store.compact_postings, index, source)
+        self._thread = ThreadPoolExecutor(1, "compact")
+        self._writing: Future[None] | None = None
+        self._written = 0
+        self._finished = False
+
+    def queued(self, chunks: int) -> None:
+        """Say how many chunks were added since the beginning; waits if two writings are due."""
+        if chunks - self._written >= QUEUED_CHUNKS:
+            self._begin(thorough=False)
+            self._written = chunks
+
+    def finish(self) -> None:
+        """Begin to write what is left, and to join the rows of what was a bulk."""
+        self._begin(thorough=self._written > 0)
+        self._finished = True
+
+    def close(self) -> None:
+        """Wait until everything that is queued is written."""
+        try:
+            if not self._finished:
+                self.finish()
+            self._wait()
+        finally:
+            self._thread.shutdown()
+
+    def _begin(self, *, thorough: bool) -> None:
+        self._wait()
+        self._writing = self._thread.submit(self._write, thorough=thorough)
+
+    def _wait(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing:
+            writing.result()
 
 
 def _mentioned(change: Change) -> tuple[str, ...]:

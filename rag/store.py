@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -50,6 +51,13 @@ Vector = NDArray[np.float32]
 # if less than half of the index, has a vectors' index of its own.
 _READ_WHOLE = 10_000
 _LARGE_SHARE = 0.5
+# From so many chunks on, a vectors' index has more links and more of it is looked at: at a million, the ten nearest are
+# found in 88 of 100 cases with what is enough below, and in 97 so. pgvector looks at no more than 1,000.
+_LARGE_INDEX = 30_000
+_LARGE_LINKS, _LARGE_BUILD, _LARGE_SEARCH = 24, 200, 1_000
+_LINKS, _BUILD = 16, 64
+# How long the sizes of an index are believed; what is searched by which index is the same within wide bounds.
+_SIZES_SECONDS = 10.0
 # Bytes a vector takes beside its numbers while its index is built, and what of the memory a build may have, in MB.
 _HNSW_OVERHEAD = 700
 _HNSW_MOST_MEMORY = 4096
@@ -57,6 +65,7 @@ _HNSW_MOST_MEMORY = 4096
 _WORTH_A_VACUUM = 5_000
 
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_encoder = json.JSONEncoder(ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,14 +276,16 @@ class Transaction:
             self._connection.cursor() as cursor,
             cursor.copy(self._queries.compose("copy_chunks", tables)) as copy,
         ):
-            copy.set_types(["varchar", "json", "varchar", "halfvec", "text", "text", "int4", "text", "text"])
-            for document_id, chunk in chunks:
+            # What these types send is what json and halfvec read, without an object a value to make it.
+            copy.set_types(["varchar", "text", "varchar", "bytea", "text", "text", "int4", "text", "text"])
+            vectors = _packed([chunk.embedding for _, chunk in chunks])
+            for (document_id, chunk), vector in zip(chunks, vectors, strict=True):
                 copy.write_row(
                     (
                         storable(chunk.text),
-                        Json(chunk.metadata, dumps=_dump),
+                        _dump(chunk.metadata),
                         chunk.node_id,
-                        pgvector.HalfVector(chunk.embedding),
+                        vector,
                         document_id,
                         source,
                         chunk.ordinal,
@@ -315,6 +326,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._queries = database.queries
+        self._sizes: dict[str, tuple[float, dict[str, int]]] = {}
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -578,7 +590,27 @@ class Store:
             "candidates": candidates,
         }
         statement = self._search_statement(index, self.nearest_query(index, source))
-        return [Candidate(*row) for row in self._fetch(statement, values)]
+        with self.searching(index, source) as connection:
+            return [Candidate(*row) for row in connection.execute(statement, values)]
+
+    @contextmanager
+    def searching(self, index: IndexInfo, source: str | None) -> Iterator[Connection]:
+        """Lend a connection that looks at as many neighbours as an index of this size needs.
+
+        :raises DatabaseError: the database refused or went away
+        """
+        sizes = self._source_sizes(index)
+        searched = sum(sizes.values()) if source is None else sizes.get(source, 0)
+        try:
+            with self._database.connection() as connection:
+                if searched < _LARGE_INDEX:
+                    yield connection
+                else:
+                    with connection.transaction():
+                        connection.execute(self._queries.compose("look_at"), {"neighbours": str(_LARGE_SEARCH)})
+                        yield connection
+        except psycopg.Error as error:
+            raise DatabaseError(f"The database does not answer: {' '.join(str(error).split())}") from error
 
     def nearest_query(self, index: IndexInfo, source: str | None) -> str:
         """Name the query that finds a source's nearest vectors fastest and, within reason, misses none."""
@@ -588,7 +620,11 @@ class Store:
         return "nearest_in_source" if is_large else "nearest_in_small_source"
 
     def _source_sizes(self, index: IndexInfo) -> dict[str, int]:
-        return dict(self._rows("source_sizes", {"name": index.name}))
+        known = self._sizes.get(index.name)
+        if known is None or known[0] < time.monotonic():
+            sizes = dict(self._rows("source_sizes", {"name": index.name}))
+            known = self._sizes[index.name] = (time.monotonic() + _SIZES_SECONDS, sizes)
+        return known[1]
 
     @cache  # noqa: B019 - a store lives as long as its database, and an index has three
     def _search_statement(self, index: IndexInfo, nearest: str) -> bytes:
@@ -630,6 +666,7 @@ class Store:
     def build_hnsw(self, index: IndexInfo) -> None:
         """Build what is missing of the approximate nearest neighbour indexes: one of all, one of each large source."""
         tables = IndexTables(index)
+        self._sizes.clear()
         sizes = self._source_sizes(index)
         total = sum(sizes.values())
         self._build(index, tables.hnsw, "create_hnsw", total, {})
@@ -645,7 +682,9 @@ class Store:
     ) -> None:
         if self._rows("has_relation", {"name": name})[0][0]:
             return  # without the lock that even IF NOT EXISTS takes
-        tables = {**IndexTables(index).identifiers, **identifiers, "hnsw": sql.Identifier(name)}
+        links, build = (_LARGE_LINKS, _LARGE_BUILD) if chunks >= _LARGE_INDEX else (_LINKS, _BUILD)
+        shape = {"hnsw": sql.Identifier(name), "links": sql.Literal(links), "build": sql.Literal(build)}
+        tables = {**IndexTables(index).identifiers, **identifiers, **shape}
         with self._database.connection() as connection, connection.transaction():
             if self._database.embedded:  # another server's memory is its administrator's to share out
                 needed = chunks * (2 * index.dimension + _HNSW_OVERHEAD) // 2**20 + 64
@@ -654,11 +693,19 @@ class Store:
             connection.execute(self._queries.compose(query, tables))
 
 
+def _packed(vectors: Sequence[Vector]) -> list[bytes]:
+    """Return vectors as a binary COPY sends a halfvec: its dimension and a zero, 16 bits each, then its numbers."""
+    matrix = np.stack(vectors)
+    header = matrix.shape[1].to_bytes(2, "big") + b"\0\0"
+    packed, size = matrix.astype(">f2").tobytes(), 2 * matrix.shape[1]
+    return [header + packed[start : start + size] for start in range(0, len(packed), size)]
+
+
 def _dump(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = _encoder.encode(value)
     # Control characters come out as escapes; without one there is nothing to clean in the parts.
     if "\\u" in text or _UNSTORABLE.search(text):
-        text = json.dumps(_storable_parts(value), ensure_ascii=False)
+        text = _encoder.encode(_storable_parts(value))
     return text
 
 
@@ -679,4 +726,5 @@ def storable(text: str) -> str:
 
     That is NUL, lone surrogates, and control characters other than tab and newline.
     """
-    return _UNSTORABLE.sub("", text)
+    # To look first takes a quarter of the time, and hardly a text has any.
+    return _UNSTORABLE.sub("", text) if _UNSTORABLE.search(text) else text

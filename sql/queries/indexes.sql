@@ -47,11 +47,12 @@ SELECT to_regclass(quote_ident(%(name)s)) IS NOT NULL;
 
 -- name: create_hnsw
 -- The approximate nearest neighbour index; built once the bulk is in, since building is 20 times faster than inserting.
-CREATE INDEX IF NOT EXISTS {hnsw} ON {chunks} USING hnsw (embedding halfvec_cosine_ops);
+CREATE INDEX IF NOT EXISTS {hnsw} ON {chunks} USING hnsw (embedding halfvec_cosine_ops) WITH (m = {links}, ef_construction = {build});
 
 -- name: create_hnsw_of_source
 -- One of a source alone: in that of all, a search for a small part of it passes by too much, and misses some.
-CREATE INDEX IF NOT EXISTS {hnsw} ON {chunks} USING hnsw (embedding halfvec_cosine_ops) WHERE source = {source};
+CREATE INDEX IF NOT EXISTS {hnsw} ON {chunks} USING hnsw (embedding halfvec_cosine_ops)
+WITH (m = {links}, ef_construction = {build}) WHERE source = {source};
 
 -- name: prepare_build
 -- Keep a vectors' index in memory while it is built, and use every core.

@@ -73,6 +73,10 @@ SELECT id FROM {chunks} WHERE source = %(source)s ORDER BY embedding <=> %(embed
 SELECT id FROM {chunks} WHERE source = %(source)s
 ORDER BY (embedding <=> %(embedding)s::halfvec) + 0 LIMIT %(candidates)s;
 
+-- name: look_at
+-- How many neighbours the searches of this transaction look at.
+SELECT set_config('hnsw.ef_search', %(neighbours)s, true);
+
 -- name: chunks_by_id
 -- Chunks with what is shown of their documents.
 SELECT c.id, c.node_id, c.document_id, c.url, d.title, c.source, d.kind, c.heading, c.text,
