@@ -326,7 +326,7 @@ class AnswerQuality:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How good retrieval is over a set of queries, and, if they were asked for, the answers; latencies are in milliseconds."""
+    """How good retrieval is over a set of queries, and, if asked for, the answers; latencies are in milliseconds."""
 
     queries: int
     k: int

@@ -183,14 +183,14 @@ class AnsweredDiscussion:
 
 @dataclass(frozen=True, slots=True)
 class FixingPull:
-    """A merged pull request that says which issues it fixes; each is {"number", "url", "created_at"}."""
+    """A merged pull request with the URLs of the issues that it says it fixes."""
 
     number: int
     url: str
     title: str
     body: str
     created_at: str
-    issues: Sequence[Mapping[str, Any]]
+    issues: Sequence[str]
 
 
 class IndexTables:
@@ -353,7 +353,6 @@ class Transaction:
         if ids:
             self._run("delete_documents", {"ids": list(ids)})
 
-
     def mark_answers_stale(self, index: IndexInfo, documents: Sequence[str]) -> None:
         """Mark logged answers that show a chunk of these documents which is another one now, or gone."""
         if documents:
@@ -363,9 +362,7 @@ class Transaction:
         """Mark the same of answers that were given since a time."""
         self._run("mark_late_answers_stale", {"since": since}, index)
 
-    def log_answer(
-        self, index: IndexInfo, answer: Answer, *, source: str | None, asked: bytes, keep_days: int
-    ) -> None:
+    def log_answer(self, index: IndexInfo, answer: Answer, *, source: str | None, asked: bytes, keep_days: int) -> None:
         """Keep an answer, which supersedes those to the same question, and forget some that are too old.
 
         :param source: it was answered from this source only
@@ -580,11 +577,16 @@ class Store:
                     copy.write_row((content, pgvector.HalfVector(embedding)))
             connection.execute(self._queries.compose("merge_embeddings"), {"model": model})
 
-    def documents_by_url(self, urls: Iterable[str]) -> set[str]:
-        """Return those of some URLs, without fragments, that are documents'."""
-        return {row[0] for row in self._rows("documents_by_url", {"urls": list(urls)})}
+    def documents_by_url(self, urls: Iterable[str]) -> dict[str, str | None]:
+        """Return those of some URLs that are documents', each with when its thread began, in ISO; a page says None."""
+        return dict(self._rows("documents_by_url", {"urls": list(urls)}))
 
     # Answers
+
+    def now(self) -> datetime:
+        """Return the database's time."""
+        now: datetime = self._rows("now", {})[0][0]
+        return now
 
     def mark_late_answers_stale(self, index: IndexInfo, since: datetime) -> None:
         """Mark stale what was answered since a time from chunks that are others now, or gone."""
@@ -629,15 +631,17 @@ class Store:
 
     # Evaluation
 
-    def add_evaluation(self, fingerprint: str, evaluation: PastEvaluation) -> None:
-        """Keep an evaluation; its time is that of the database."""
+    def add_evaluation(
+        self, fingerprint: str, *, name: str, embedding_model: str, llm: str, report: Mapping[str, Any], good: bool
+    ) -> None:
+        """Keep an evaluation, under what its set of queries is recognised by."""
         values = {
-            "name": evaluation.name,
+            "name": name,
             "fingerprint": fingerprint,
-            "embedding_model": evaluation.embedding_model,
-            "llm": evaluation.llm,
-            "report": Jsonb(evaluation.report),
-            "good": evaluation.good,
+            "embedding_model": embedding_model,
+            "llm": llm,
+            "report": Jsonb(dict(report)),
+            "good": good,
         }
         self._change("add_evaluation", values)
 

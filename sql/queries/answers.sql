@@ -1,6 +1,7 @@
 -- name: limit_logging
--- An answer is not worth a long wait: give up on a lock or a slow disk, in this transaction only.
-SELECT set_config('lock_timeout', '300ms', true), set_config('statement_timeout', '1000ms', true);
+-- No answer waits for its log, in this transaction only: neither for a lock nor for the disk.
+SELECT set_config('lock_timeout', '300ms', true), set_config('statement_timeout', '1000ms', true),
+       set_config('synchronous_commit', 'off', true);
 
 -- name: log_answer
 -- Keep an answer with the chunks that it shows; one of them gone meanwhile makes it stale at once. Earlier answers to the
@@ -46,6 +47,10 @@ UPDATE answers SET stale_at = now() WHERE id IN (
         SELECT FROM {chunks} c WHERE c.document_id = k.document_id AND sha256(convert_to(c.text, 'UTF8')) = k.hash)
     ORDER BY a.id FOR UPDATE OF a
 );
+
+-- name: now
+-- The time by the clock that dates answers.
+SELECT now();
 
 -- name: stale_answers
 -- What must be answered anew, the longest stale first.
@@ -105,8 +110,8 @@ WHERE c.node_id = ANY(%(node_ids)s) AND d.metadata ? 'created_at';
 SELECT node_id, heading || E'\n' || text FROM {chunks} WHERE node_id = ANY(%(node_ids)s);
 
 -- name: documents_by_url
--- Which of some URLs are documents'.
-SELECT DISTINCT url FROM documents WHERE url = ANY(%(urls)s);
+-- Which of some URLs are documents', and when these began, where they say.
+SELECT url, min(metadata ->> 'created_at') FROM documents WHERE url = ANY(%(urls)s) GROUP BY url;
 
 -- name: answered_discussions
 -- Discussions with the answer that was accepted, oldest first.
@@ -119,7 +124,7 @@ ORDER BY t.data ->> 'created_at', t.number;
 -- name: fixing_pulls
 -- Merged pull requests with the issues that they say they fix, as far as these have a document and are older.
 SELECT p.number, p.data ->> 'html_url', p.data ->> 'title', p.data ->> 'body', p.data ->> 'created_at',
-       jsonb_agg(jsonb_build_object('number', i.number, 'url', i.data ->> 'html_url') ORDER BY i.number)
+       array_agg(i.data ->> 'html_url' ORDER BY i.number)
 FROM github_threads p
 JOIN github_threads i ON i.source = p.source AND i.kind = 'issue' AND p.data -> 'fixes' @> to_jsonb(i.number)
     AND i.data ->> 'created_at' < p.data ->> 'created_at'
