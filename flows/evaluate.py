@@ -1,4 +1,4 @@
-"""Evaluate search, and the answers if wanted, as a flow run that fails when a metric fell: `python -m flows.evaluate`."""
+"""Evaluate search, and answers, as a flow run that fails when a metric fell: `python -m flows.evaluate`."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from rag.models import Answer, AnswerQuality
 
 __all__ = ["auroc", "cited_passages", "evaluate_answers", "holds"]
 
-# A text holds a sentence if it has this share of the words that carry meaning, and all that is exact: numbers, names, code.
+# A text holds a sentence if it has this share of the words that carry meaning, and all that is exact: numbers, code.
 _HELD = 0.5
 # Words are compared by so many letters, which is what English endings leave alone.
 _STEM = 6
