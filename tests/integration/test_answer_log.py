@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from uuid import UUID, uuid4
 
 import pytest
+from psycopg import sql
 
 from rag.engine import Engine
 from rag.models import LoggedAnswer, Usage
@@ -31,8 +33,6 @@ def reopened(engine: Engine, **changes: object) -> Engine:
 
 
 def logged(engine: Engine, answer: str | None) -> LoggedAnswer:
-    from uuid import UUID
-
     found = engine.store.logged_answer(UUID(answer))
     assert found
     return found
@@ -203,8 +203,6 @@ def test_without_a_price_the_cost_is_not_known(engine: Engine, chat: OpenAIServe
 
 
 def test_a_thumb_is_noted(engine: Engine) -> None:
-    from uuid import UUID, uuid4
-
     answer = engine.ask(QUESTION)
     assert engine.store.rate_answer(UUID(answer.id), "down", better_page="https://example.org/other")
     assert not engine.store.rate_answer(uuid4(), "up")
@@ -215,9 +213,8 @@ def test_a_thumb_is_noted(engine: Engine) -> None:
 
 def test_marking_reads_an_index(engine: Engine) -> None:
     """A sync must not read the whole log for each batch."""
-    query = engine.database.queries.compose(
-        "mark_answers_stale", {"chunks": __import__("psycopg").sql.Identifier(f"data_{engine.active_index.name}")}
-    )
+    chunks = {"chunks": sql.Identifier(f"data_{engine.active_index.name}")}
+    query = engine.database.queries.compose("mark_answers_stale", chunks)
     with engine.database.connection() as connection:
         connection.execute("SET enable_seqscan = off")
         plan = connection.execute("EXPLAIN " + query.as_string(connection), {"documents": [BACKUP.id_]}).fetchall()
