@@ -31,7 +31,7 @@ from flows.retries import may_help_to_retry
 from flows.server import connected, log_to, wanted_server
 from rag.command import CommandParser, run
 from rag.errors import ConfigurationError, RagError
-from rag.models import Failure, SyncReport
+from rag.models import Failure, StaleAnswer, SyncReport
 from rag.settings import Settings, load_settings
 
 __all__ = ["chosen_sources", "ingest", "ingest_source", "main", "run_ingest", "sync_source"]
@@ -96,9 +96,23 @@ async def ingest_source(name: str, full: bool = False, accept_removals: bool = F
     await acreate_table_artifact(
         outcome_table(report), key=artifact_key("ingest", name), description=f"**{name}**: {summary(report)}"
     )
+    await _list_stale_answers()
     if report.state == "failed":
         return Failed(message=_why(report), data=report)
     return report
+
+
+async def _list_stale_answers() -> None:
+    """Leave a table of the logged answers whose sources have changed, where any answer is logged."""
+
+    def read() -> list[StaleAnswer] | None:
+        with shared_engine() as engine:
+            return engine.store.stale_answers() if engine.store.answer_counts().logged else None
+
+    stale = await in_thread(read)
+    if stale is not None:
+        rows = [answer.to_json() for answer in stale]
+        await acreate_table_artifact(rows, key="stale-answers", description="Questions to be answered anew")
 
 
 @flow(name="ingest", flow_run_name="ingest", persist_result=False)

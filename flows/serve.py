@@ -8,6 +8,7 @@ import signal
 import zlib
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
+from pathlib import Path
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
@@ -18,15 +19,19 @@ from prefect.types.entrypoint import EntrypointType
 from rich.console import Console
 
 from flows.answer import answer
+from flows.evaluate import evaluate
 from flows.ingest import chosen_sources, ingest_source
 from flows.server import ServerProcess, connected, free_port, log_to, wanted_server
 from rag.command import CommandParser, run
-from rag.settings import SourceConfig, load_settings
+from rag.evaluate.queries import read_queries
+from rag.settings import Settings, SourceConfig, load_settings
 
 __all__ = ["deployments", "main"]
 
 #: Monday 00:00 UTC: the week that a full reconcile closes.
 WEEKLY = "0 0 * * MON"
+#: 06:00 UTC: the nightly syncs begin before five.
+DAILY = "0 6 * * *"
 # Prefect's own port, and those tried after it.
 _PORTS = range(4200, 4210)
 # So many runs at once: two sources and a question.
@@ -36,9 +41,10 @@ _AT_ONCE = 3
 _ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
 
 
-async def deployments(sources: Sequence[SourceConfig]) -> list[RunnerDeployment]:
-    """Return a deployment for each source and the one that answers."""
-    return [await ingest_deployment(source) for source in sources] + [await answer_deployment()]
+async def deployments(sources: Sequence[SourceConfig], evaluation: Path | None = None) -> list[RunnerDeployment]:
+    """Return a deployment for each source, the one that answers, and, for a file of queries, the one that evaluates."""
+    found = [await ingest_deployment(source) for source in sources] + [await answer_deployment()]
+    return [*found, await evaluation_deployment(evaluation)] if evaluation else found
 
 
 async def ingest_deployment(source: SourceConfig) -> RunnerDeployment:
@@ -77,6 +83,22 @@ async def answer_deployment() -> RunnerDeployment:
     )
 
 
+async def evaluation_deployment(queries: Path) -> RunnerDeployment:
+    """Return the deployment that evaluates a file of queries every day, when the nightly syncs are done."""
+    return await evaluate.ato_deployment(
+        name=f"evaluate {queries.stem}",
+        description=(
+            f"Evaluates **{queries.name}** every day and keeps the outcome.\n\n"
+            "A run fails if a metric fell by more than `allowed_drop` since the last good one."
+        ),
+        tags=["evaluate"],
+        parameters={"queries": str(queries.absolute())},
+        schedules=[Cron(DAILY, timezone="UTC", slug="daily")],
+        concurrency_limit=_ONE_AT_A_TIME,
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+
+
 def schedule_of(source: SourceConfig) -> str:
     """Return when a source is synced, in cron's words: GitHub every hour, others every night, each at its own minute.
 
@@ -107,15 +129,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _serve(options: argparse.Namespace) -> int:
     settings = load_settings()
     chosen_sources(settings, [])
+    if settings.evaluation:
+        read_queries(settings.evaluation)
     console = Console(stderr=True)
     log_to(console, debug=options.debug)
     server = wanted_server(lambda: ServerProcess(ui=True, port=free_port(*_PORTS)))
     with server or nullcontext(), connected(server):
-        asyncio.run(_work(settings.sources, server, console))
+        asyncio.run(_work(settings, server, console))
     return 0
 
 
-async def _work(sources: Sequence[SourceConfig], server: ServerProcess | None, console: Console) -> None:
+async def _work(settings: Settings, server: ServerProcess | None, console: Console) -> None:
     """Register the deployments and work on them until Ctrl-C or SIGTERM."""
 
     def say(line: str) -> None:
@@ -124,7 +148,7 @@ async def _work(sources: Sequence[SourceConfig], server: ServerProcess | None, c
     _cancel_on_signals()
     with suppress(asyncio.CancelledError):
         runner = Runner(name="support-engine", limit=_AT_ONCE)
-        for deployment in await deployments(sources):
+        for deployment in await deployments(settings.sources, settings.evaluation):
             await runner.aadd_deployment(deployment)
             say(f"registered  {deployment.flow_name}/{deployment.name}  {_crons(deployment)}".rstrip())
         say(f"Prefect     {server.url if server else await _configured_ui()}")

@@ -16,8 +16,11 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from rag.answer_log import AnswerLog
 from rag.database import Database
 from rag.errors import ConfigurationError, RagError, SourceUnavailable
 from rag.models import Answer, Backfill, IndexInfo, SearchResult, SyncReport, Window
@@ -26,8 +29,6 @@ from rag.sources import MOST_REMOVED
 from rag.store import Store
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from rag.embedding import Encoder
     from rag.ingestion import Ingestion, Progress
     from rag.query_engine import SupportQueryEngine
@@ -48,6 +49,7 @@ class Engine:
         self.settings = settings
         self.database = database
         self.store = Store(database)
+        self.answer_log = AnswerLog(self.store, days=settings.log_days)
         self._encoders: dict[str, Encoder] = {}
         self._building = threading.RLock()
 
@@ -108,7 +110,7 @@ class Engine:
     def ingest(self, source: Source, *, full: bool = False, progress: Progress | None = None) -> SyncReport:
         """Bring the index in line with any source, configured or of your own making; see `sync`."""
         index = self._index_to_write()
-        with self._locked(source):
+        with self._locked(source), self._minding_answers(index):
             try:
                 report = self._ingestion(index).sync(source, full=full, progress=progress)
             except RagError as error:
@@ -120,6 +122,14 @@ class Engine:
             first = report.errors[0]
             self.store.sync_failed(source.name, f"{report.failed} failed; the first: {first.url}: {first.error}")
         return report
+
+    @contextmanager
+    def _minding_answers(self, index: IndexInfo) -> Iterator[None]:
+        """Mark stale what is answered while a sync runs, and forget what is older than is kept."""
+        started = self.store.now()
+        yield
+        self.store.mark_late_answers_stale(index, started)
+        self.answer_log.prune()
 
     @contextmanager
     def _locked(self, source: Source, *, shared: bool = False) -> Iterator[None]:
@@ -343,7 +353,13 @@ class Engine:
         :raises LLMError: the language model cannot be asked
         """
         self._check(question, source)
-        return self.query_engine(top_k=top_k, source=source).answer(question.strip())
+        from rag.usage import counted
+
+        with counted() as count:
+            answer = self.query_engine(top_k=top_k, source=source).answer(question.strip())
+        answer = replace(answer, usage=count.total(self.settings.llm_price))
+        index = self.store.active_index()
+        return self.answer_log.add(index, answer, source=source) if self.settings.log_answers and index else answer
 
     def _check(self, question: str, source: str | None) -> None:
         if not question.strip():
@@ -351,6 +367,14 @@ class Engine:
         if source is not None and not self.store.has_source(source):
             known = ", ".join(status.name for status in self.store.source_status())
             raise ConfigurationError(f"No source called {source!r} has been ingested; there are: {known or 'none'}.")
+
+    @property
+    def active_index(self) -> IndexInfo:
+        """The index that questions are answered from.
+
+        :raises ConfigurationError: it is empty
+        """
+        return self._active
 
     @property
     def _active(self) -> IndexInfo:
@@ -381,16 +405,20 @@ class Engine:
 
         return HybridRetriever(self.searcher(), top_k=top_k, source=source)
 
-    def query_engine(self, *, top_k: int = 8, source: str | None = None) -> SupportQueryEngine:
-        """Return a LlamaIndex query engine over the active index."""
+    def query_engine(
+        self, *, top_k: int = 8, source: str | None = None, searcher: Searcher | None = None
+    ) -> SupportQueryEngine:
+        """Return a LlamaIndex query engine over the active index.
+
+        :param searcher: what it retrieves with, instead of `searcher()`
+        """
         from rag.extract import Extractor
         from rag.llm import open_llm
         from rag.query_engine import SupportQueryEngine
 
         settings = self.settings
-        searcher = self.searcher()
         return SupportQueryEngine(
-            searcher,
+            searcher or self.searcher(),
             Extractor(self.encoder(self._active.embedding_model)),
             llm=open_llm(settings.llm, api_key=self._openai_key, base_url=settings.openai_base_url),
             llm_name=settings.llm,
@@ -455,6 +483,10 @@ class Engine:
                 }
                 for name, status in ((name, synced.get(name)) for name in names)
             ],
+            "answers": {
+                **asdict(self.store.answer_counts()),
+                "answer_anew": [answer.to_json() for answer in self.store.stale_answers()],
+            },
             "settings": self.settings.masked(),
         }
 

@@ -265,6 +265,7 @@ class Ingestion:
                 transaction.delete_documents(gone)
                 for record in records:
                     record(transaction)
+                transaction.mark_answers_stale(self._index, list(kept))
             tally.chunks_added += added
             tally.chunks_deleted += deleted
         return tally

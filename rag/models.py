@@ -9,16 +9,23 @@ from typing import Any, Literal
 
 __all__ = [
     "Answer",
+    "AnswerCounts",
+    "AnswerQuality",
     "Backfill",
     "Evaluation",
     "Failure",
     "IndexInfo",
     "IndexSize",
+    "LoggedAnswer",
     "Page",
+    "PastEvaluation",
     "SearchResult",
     "Source",
     "SourceStatus",
+    "StaleAnswer",
     "SyncReport",
+    "Thumb",
+    "Usage",
     "Window",
     "search_json",
 ]
@@ -183,6 +190,22 @@ class Source:
     kind: str
     score: float
     quote: str
+    #: the chunk's node id
+    chunk_id: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the shape that `rag.ask --json` prints for a source."""
+        return {key: value for key, value in asdict(self).items() if key != "chunk_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a language model was asked for one answer; None: it did not say, or the price is not known."""
+
+    prompt_tokens: int | None = None
+    answer_tokens: int | None = None
+    #: US dollars
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +219,10 @@ class Answer:
     embedding_model: str
     llm: str
     timings: dict[str, float] = field(default_factory=dict)
+    #: None where no language model was asked
+    usage: Usage | None = None
+    #: under which it is logged; None if it is not
+    id: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the shape that `rag.ask --json` prints."""
@@ -203,20 +230,138 @@ class Answer:
             "question": self.question,
             "answered": self.answered,
             "answer": self.answer,
-            "sources": [asdict(source) for source in self.sources],
+            "sources": [source.to_json() for source in self.sources],
             "model": {"embedding": self.embedding_model, "llm": self.llm},
             "timings": self.timings,
+            "usage": None if self.usage is None else asdict(self.usage),
+            "id": self.id,
+        }
+
+
+#: What a reader thinks of an answer.
+Thumb = Literal["up", "down"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedAnswer:
+    """An answer as it was given, and what became of it."""
+
+    answer: Answer
+    asked_at: datetime
+    #: it was answered from this source only; None: from all
+    source: str | None
+    thumb: Thumb | None
+    #: the page that a reader says would have answered
+    better_page: str | None
+    stale_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StaleAnswer:
+    """A question to answer anew: a chunk that its answer shows is another one since `stale_at`, or gone."""
+
+    id: str
+    question: str
+    source: str | None
+    asked_at: datetime
+    stale_at: datetime
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the shape that `rag.status --json` prints."""
+        return {**asdict(self), "asked_at": self.asked_at.isoformat(), "stale_at": self.stale_at.isoformat()}
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerCounts:
+    """How many answers are logged, and what became of them; tokens and cost are of those that are known."""
+
+    logged: int
+    answered: int
+    up: int
+    down: int
+    stale: int
+    tokens: int | None
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerQuality:
+    """How good the answers to a set of queries are; each share is in [0, 1], None where there was nothing to share.
+
+    Answerable are the queries with a gold URL, unanswerable those whose gold is empty.
+    """
+
+    answerable: int
+    unanswerable: int
+    #: of the answerable ones
+    answered: int
+    #: of the unanswerable ones
+    declined: int
+    #: of the citations, the share whose chunk holds what the sentence says
+    citation_precision: float | None
+    #: of the sentences, the share that their citations hold
+    support: float | None
+    #: of the gold pages, the share that is cited
+    gold_coverage: float | None
+    #: how well the score tells answerable queries from the others: the chance that one of them has the higher score
+    auroc: float | None
+    #: milliseconds
+    latency_p50: float
+    latency_p95: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the shape that `rag.evaluate --answers --json` prints under "answers"."""
+        return {
+            "answerable": self.answerable,
+            "unanswerable": self.unanswerable,
+            "answered": self.answered,
+            "declined": self.declined,
+            "citation_precision": _rounded(self.citation_precision),
+            "support": _rounded(self.support),
+            "gold_coverage": _rounded(self.gold_coverage),
+            "abstention_auroc": _rounded(self.auroc),
+            "latency_ms": {"p50": round(self.latency_p50, 2), "p95": round(self.latency_p95, 2)},
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Retrieval quality over a set of queries; latencies are in milliseconds."""
+    """How good retrieval is over a set of queries, and, if asked for, the answers; latencies are in milliseconds."""
 
     queries: int
     k: int
-    ndcg: float
-    mrr: float
-    recall: float
+    ndcg: float | None
+    mrr: float | None
+    recall: float | None
     latency_p50: float
     latency_p95: float
+    answers: AnswerQuality | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the shape that `rag.evaluate --json` prints."""
+        report: dict[str, Any] = {
+            "queries": self.queries,
+            "k": self.k,
+            "ndcg": _rounded(self.ndcg),
+            "mrr": _rounded(self.mrr),
+            "recall": _rounded(self.recall),
+            "latency_ms": {"p50": round(self.latency_p50, 2), "p95": round(self.latency_p95, 2)},
+        }
+        return report if self.answers is None else {**report, "answers": self.answers.to_json()}
+
+
+@dataclass(frozen=True, slots=True)
+class PastEvaluation:
+    """An evaluation that is kept; `report` is as `rag.evaluate --json` prints it."""
+
+    at: datetime
+    name: str
+    embedding_model: str
+    llm: str
+    report: dict[str, Any]
+    #: whether no metric had fallen by more than was allowed
+    good: bool
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)

@@ -194,6 +194,7 @@ def _source(number: int, result: SearchResult, about: str) -> Source:
         kind=result.kind,
         score=round(result.score, 4),
         quote=quote,
+        chunk_id=result.chunk_id,
     )
 
 

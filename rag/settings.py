@@ -19,7 +19,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from rag.errors import ConfigurationError
 
@@ -27,6 +27,7 @@ __all__ = ["DocsConfig", "GitHubConfig", "RepositoryConfig", "Settings", "Source
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 GitHubKind = Literal["issues", "discussions", "pulls"]
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class _Table(BaseModel):
@@ -123,6 +124,20 @@ class Settings(BaseSettings):
     github_api_url: str = Field("https://api.github.com", validation_alias="RAG_GITHUB_API_URL")
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
+    llm_price: Annotated[tuple[Dollars, Dollars] | None, NoDecode] = Field(None, validation_alias="RAG_LLM_PRICE")
+    log_answers: bool = Field(True, validation_alias="RAG_LOG_ANSWERS")
+    log_days: Annotated[int, Field(ge=1, le=3650)] = Field(90, validation_alias="RAG_LOG_DAYS")
+    evaluation: Path | None = Field(None, validation_alias="RAG_EVALUATION")
+
+    @field_validator("llm_price", mode="before")
+    @classmethod
+    def _two_prices(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        prices = value.replace(",", " ").split()
+        if len(prices) != 2:
+            raise ValueError(f"{value!r} is not two prices: US dollars for a million tokens read, and written")
+        return prices
 
     @field_validator("home")
     @classmethod
@@ -167,6 +182,10 @@ class Settings(BaseSettings):
             "RAG_GITHUB_API_URL": self.github_api_url,
             "OPENAI_API_KEY": _mask(self.openai_api_key),
             "OPENAI_BASE_URL": self.openai_base_url,
+            "RAG_LLM_PRICE": " ".join(f"{price:g}" for price in self.llm_price) if self.llm_price else None,
+            "RAG_LOG_ANSWERS": self.log_answers,
+            "RAG_LOG_DAYS": self.log_days,
+            "RAG_EVALUATION": str(self.evaluation) if self.evaluation else None,
         }
 
 

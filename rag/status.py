@@ -1,10 +1,11 @@
-"""`python -m rag.status`: the database, the index, every source, and the settings with secrets masked."""
+"""`python -m rag.status`: the database, the index, every source, the answers, and the settings with secrets masked."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ from rag.command import CommandParser, run
 from rag.engine import Engine
 
 __all__ = ["main"]
+
+# Stale answers that a person is shown.
+_MOST_STALE = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,8 +62,25 @@ def _lines(status: dict[str, Any]) -> list[str]:
             lines.append(f"    last error: {source['last_error']}")
     if not status["sources"]:
         lines.append("  none; put them into the file that RAG_SOURCES names")
-    lines += ["", "Settings"]
+    lines += ["", *_answer_lines(status["answers"]), "", "Settings"]
     lines += [f"  {name:<20} {'' if value is None else value}".rstrip() for name, value in status["settings"].items()]
+    return lines
+
+
+def _answer_lines(answers: dict[str, Any]) -> list[str]:
+    lines = [
+        f"Answers   {answers['logged']:,} logged, {answers['answered']:,} answered, "
+        f"{answers['up']:,} up, {answers['down']:,} down, {answers['stale']:,} stale"
+    ]
+    if answers["answer_anew"]:
+        lines.append("  to be answered anew, since their sources have changed:")
+    shown = answers["answer_anew"][:_MOST_STALE]
+    lines += [
+        f"  {answer['stale_at'][:10]}  {textwrap.shorten(answer['question'], 100, placeholder=' …')}"
+        for answer in shown
+    ]
+    if answers["stale"] > len(shown):
+        lines.append(f"  and {answers['stale'] - len(shown):,} more; --json lists them")
     return lines
 
 

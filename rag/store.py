@@ -17,8 +17,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pgvector
@@ -30,12 +32,27 @@ from psycopg.types.json import Json, Jsonb
 
 from rag.database import Connection, Database, Queries
 from rag.errors import DatabaseError
-from rag.models import IndexInfo, IndexSize, Page, SourceStatus
+from rag.models import (
+    Answer,
+    AnswerCounts,
+    IndexInfo,
+    IndexSize,
+    LoggedAnswer,
+    Page,
+    PastEvaluation,
+    Source,
+    SourceStatus,
+    StaleAnswer,
+    Thumb,
+    Usage,
+)
 
 __all__ = [
+    "AnsweredDiscussion",
     "Candidate",
     "ChunkRow",
     "DocumentRow",
+    "FixingPull",
     "FoundChunk",
     "GitHubComment",
     "GitHubThread",
@@ -63,6 +80,9 @@ _HNSW_OVERHEAD = 700
 _HNSW_MOST_MEMORY = 4096
 # Fewer rows than these are left to autovacuum.
 _WORTH_A_VACUUM = 5_000
+
+# Of the answers that are too old, so many go with each that comes; more are never held up by one.
+_PRUNED_AT_ONCE = 100
 
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _encoder = json.JSONEncoder(ensure_ascii=False)
@@ -155,6 +175,31 @@ class FoundChunk:
     heading: str
     text: str
     anchors: list[tuple[int, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredDiscussion:
+    """A discussion whose author has accepted an answer."""
+
+    number: int
+    url: str
+    title: str
+    body: str
+    created_at: str
+    #: the accepted comment, with the replies to it left out
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class FixingPull:
+    """A merged pull request with the URLs of the issues that it says it fixes."""
+
+    number: int
+    url: str
+    title: str
+    body: str
+    created_at: str
+    issues: Sequence[str]
 
 
 class IndexTables:
@@ -318,6 +363,42 @@ class Transaction:
         """Remove documents; call `delete_chunks` first, so that the statistics stay right."""
         if ids:
             self._run("delete_documents", {"ids": list(ids)})
+
+    def mark_answers_stale(self, index: IndexInfo, documents: Sequence[str]) -> None:
+        """Mark logged answers that show a chunk of these documents which is another one now, or gone."""
+        if documents:
+            self._run("mark_answers_stale", {"documents": list(documents)}, index)
+
+    def mark_late_answers_stale(self, index: IndexInfo, since: datetime) -> None:
+        """Mark the same of answers that were given since a time."""
+        self._run("mark_late_answers_stale", {"since": since}, index)
+
+    def log_answer(self, index: IndexInfo, answer: Answer, *, source: str | None, asked: bytes, keep_days: int) -> None:
+        """Keep an answer, which supersedes those to the same question, and forget some that are too old.
+
+        :param source: it was answered from this source only
+        :param asked: the same for the same question
+        """
+        usage = answer.usage or Usage()
+        values = {
+            "id": answer.id,
+            "question": storable(answer.question),
+            "source": source,
+            "asked": asked,
+            "answered": answer.answered,
+            "answer": storable(answer.answer),
+            "sources": Jsonb([asdict(one) for one in answer.sources], dumps=_dump),
+            "embedding_model": answer.embedding_model,
+            "llm": answer.llm,
+            "timings": Jsonb(answer.timings),
+            "prompt_tokens": usage.prompt_tokens,
+            "answer_tokens": usage.answer_tokens,
+            "cost": usage.cost,
+            "chunks": [one.chunk_id for one in answer.sources],
+        }
+        self._run("limit_logging", {})
+        self._run("log_answer", values, index)
+        self._run("prune_answers", {"days": keep_days, "limit": _PRUNED_AT_ONCE})
 
 
 class Store:
@@ -507,6 +588,100 @@ class Store:
                 for content, embedding in embeddings.items():
                     copy.write_row((content, pgvector.HalfVector(embedding)))
             connection.execute(self._queries.compose("merge_embeddings"), {"model": model})
+
+    def documents_by_url(self, urls: Iterable[str]) -> dict[str, str | None]:
+        """Return those of some URLs that are documents', each with when its thread began, in ISO; a page says None."""
+        return dict(self._rows("documents_by_url", {"urls": list(urls)}))
+
+    # Answers
+
+    def now(self) -> datetime:
+        """Return the database's time."""
+        now: datetime = self._rows("now", {})[0][0]
+        return now
+
+    def mark_late_answers_stale(self, index: IndexInfo, since: datetime) -> None:
+        """Mark stale what was answered since a time from chunks that are others now, or gone."""
+        with self.transaction() as transaction:
+            transaction.mark_late_answers_stale(index, since)
+
+    def stale_answers(self, *, limit: int = 100) -> list[StaleAnswer]:
+        """Return what must be answered anew, the longest stale first."""
+        return [StaleAnswer(str(row[0]), *row[1:]) for row in self._rows("stale_answers", {"limit": limit})]
+
+    def answer_counts(self) -> AnswerCounts:
+        """Return how many answers are logged, and what became of them."""
+        return AnswerCounts(*self._rows("answer_counts", {})[0])
+
+    def logged_answer(self, answer: UUID) -> LoggedAnswer | None:
+        """Return an answer as it was given."""
+        rows = self._rows("logged_answer", {"id": answer})
+        return _logged_answer(rows[0]) if rows else None
+
+    def down_voted_answers(self) -> list[LoggedAnswer]:
+        """Return the answers that readers found wrong, the latest of each question, oldest first."""
+        return [_logged_answer(row) for row in self._rows("down_voted_answers", {})]
+
+    def rate_answer(self, answer: UUID, thumb: Thumb | None, *, better_page: str | None = None) -> bool:
+        """Note what a reader thinks of an answer; return whether it is known.
+
+        :param better_page: the page that would have answered
+        """
+        values = {"id": answer, "thumb": thumb, "better_page": better_page and storable(better_page)}
+        return self._change("rate_answer", values) > 0
+
+    def prune_answers(self, days: int) -> int:
+        """Forget answers from before so many days; return how many."""
+        return self._change("prune_answers", {"days": days, "limit": None})
+
+    def _change(self, name: str, values: Mapping[str, object]) -> int:
+        try:
+            with self._database.connection() as connection:
+                return connection.execute(self._queries.compose(name), values).rowcount
+        except psycopg.Error as error:
+            raise DatabaseError(f"The database refused a write: {' '.join(str(error).split())}") from error
+
+    # Evaluation
+
+    def add_evaluation(
+        self, fingerprint: str, *, name: str, embedding_model: str, llm: str, report: Mapping[str, Any], good: bool
+    ) -> None:
+        """Keep an evaluation, under what its set of queries is recognised by."""
+        values = {
+            "name": name,
+            "fingerprint": fingerprint,
+            "embedding_model": embedding_model,
+            "llm": llm,
+            "report": Jsonb(dict(report)),
+            "good": good,
+        }
+        self._change("add_evaluation", values)
+
+    def evaluations(self, fingerprint: str, *, limit: int = 30) -> list[PastEvaluation]:
+        """Return the latest evaluations of a set of queries, oldest first."""
+        values = {"fingerprint": fingerprint, "limit": limit}
+        return [PastEvaluation(*row) for row in self._rows("evaluations", values)]
+
+    def last_good_evaluation(self, fingerprint: str) -> PastEvaluation | None:
+        """Return what the next evaluation of a set of queries is compared with."""
+        rows = self._rows("last_good_evaluation", {"fingerprint": fingerprint})
+        return PastEvaluation(*rows[0]) if rows else None
+
+    def answered_discussions(self, source: str) -> list[AnsweredDiscussion]:
+        """Return the discussions with an accepted answer, oldest first."""
+        return [AnsweredDiscussion(*row) for row in self._rows("answered_discussions", {"source": source})]
+
+    def fixing_pulls(self, source: str) -> list[FixingPull]:
+        """Return the merged pull requests that say they fix issues which have a document, oldest first."""
+        return [FixingPull(*row) for row in self._rows("fixing_pulls", {"source": source})]
+
+    def said_at(self, index: IndexInfo, node_ids: Sequence[str]) -> dict[str, str]:
+        """Return when the latest part of each chunk was written, in ISO; one whose source does not say is left out."""
+        return dict(self._rows("said_at", {"node_ids": list(node_ids)}, index))
+
+    def chunk_texts(self, index: IndexInfo, node_ids: Sequence[str]) -> dict[str, str]:
+        """Return the heading paths and texts of chunks by node id."""
+        return dict(self._rows("chunk_texts", {"node_ids": list(node_ids)}, index))
 
     # Indexes
 
@@ -699,6 +874,15 @@ def _packed(vectors: Sequence[Vector]) -> list[bytes]:
     header = matrix.shape[1].to_bytes(2, "big") + b"\0\0"
     packed, size = matrix.astype(">f2").tobytes(), 2 * matrix.shape[1]
     return [header + packed[start : start + size] for start in range(0, len(packed), size)]
+
+
+def _logged_answer(row: tuple[Any, ...]) -> LoggedAnswer:
+    (name, asked_at, question, source, answered, text, sources, embedding_model, llm, timings, prompt_tokens,
+     answer_tokens, cost, thumb, better_page, stale_at) = row  # fmt: skip
+    usage = None if prompt_tokens is answer_tokens is cost is None else Usage(prompt_tokens, answer_tokens, cost)
+    shown = tuple(Source(**one) for one in sources)
+    answer = Answer(question, answered, text, shown, embedding_model, llm, timings, usage, str(name))
+    return LoggedAnswer(answer, asked_at, source, thumb, better_page, stale_at)
 
 
 def _dump(value: object) -> str:

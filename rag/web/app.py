@@ -20,7 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.engine import Engine
 from rag.errors import ConfigurationError, RagError
-from rag.models import search_json
+from rag.models import Answer, LoggedAnswer, search_json
+from rag.web.feedback import feedback_routes
 from rag.web.markup import is_web_url, render_answer
 
 __all__ = ["create_app"]
@@ -54,6 +55,7 @@ class _App:
         self.application = Starlette(
             routes=[
                 Route("/", self.page),
+                *feedback_routes(engine, self.show),
                 Route("/api/ask", self.ask),
                 Route("/api/search", self.search),
                 Route("/healthz", self.health),
@@ -67,6 +69,27 @@ class _App:
         """Show the question box and, for a question, its answer."""
         question = request.query_params.get("q", "").strip()
         source = request.query_params.get("source") or None
+        try:
+            _check(question)
+            answer = await run_in_threadpool(self._engine.ask, question, source=source) if question else None
+        except RagError as error:
+            return await self.show(question, source, error=str(error), status=_status(error))
+        return await self.show(question, source, answer=answer)
+
+    async def show(
+        self,
+        question: str,
+        source: str | None,
+        *,
+        answer: Answer | None = None,
+        logged: LoggedAnswer | None = None,
+        error: str | None = None,
+        status: int = 200,
+    ) -> Response:
+        """Show the question box, an answer or an error below it.
+
+        :param logged: where the answer is one from the log, what is known of it
+        """
         known = await run_in_threadpool(self._engine.store.source_status)
         values: dict[str, Any] = {
             "question": question,
@@ -74,19 +97,11 @@ class _App:
             "sources": [status.name for status in known],
             "documents": sum(status.documents for status in known),
             "longest": _LONGEST_QUESTION,
-            "answer": None,
-            "html": "",
-            "error": None,
+            "answer": answer,
+            "logged": logged,
+            "html": render_answer(answer) if answer else "",
+            "error": error,
         }
-        status = 200
-        if question:
-            try:
-                _check(question)
-                answer = await run_in_threadpool(self._engine.ask, question, source=source)
-                values |= {"answer": answer, "html": render_answer(answer)}
-            except RagError as error:
-                values["error"] = str(error)
-                status = _status(error)
         return HTMLResponse(_templates.get_template("page.html").render(values), status)
 
     async def ask(self, request: Request) -> Response:

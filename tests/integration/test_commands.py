@@ -45,7 +45,7 @@ def output(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
 def test_ask_prints_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
     assert ask.main(["how do I write one database to a file?", "--json"]) == 0
     answer = output(capsys)
-    assert list(answer) == ["question", "answered", "answer", "sources", "model", "timings"]
+    assert list(answer) == ["question", "answered", "answer", "sources", "model", "timings", "usage", "id"]
     assert list(answer["sources"][0]) == ["n", "url", "title", "source", "kind", "score", "quote"]
     assert answer["model"] == {"embedding": "local/all-MiniLM-L6-v2", "llm": "extractive"}
     assert answer["timings"].keys() == {"retrieve", "answer", "total"}
@@ -76,7 +76,7 @@ def test_status_shows_everything_and_no_secret(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     assert status.main(["--json"]) == 0
     shown = output(capsys)
-    assert list(shown) == ["database", "index", "sources", "settings"]
+    assert list(shown) == ["database", "index", "sources", "answers", "settings"]
     assert list(shown["index"]) == ["name", "embedding_model", "dimension", "documents", "chunks", "bytes"]
     assert list(shown["sources"][0]) == ["name", "kind", "documents", "chunks", "last_success", "last_error", "cursor"]
     assert "sk-secret" not in json.dumps(shown)

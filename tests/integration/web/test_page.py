@@ -59,7 +59,7 @@ def test_nothing_may_run_or_frame_the_page(address: str) -> None:
 
 def test_the_json_is_that_of_the_command(address: str) -> None:
     answer = httpx.get(f"{address}/api/ask", params={"q": QUESTION}).json()
-    assert answer.keys() == {"question", "answered", "answer", "sources", "model", "timings"}
+    assert answer.keys() == {"question", "answered", "answer", "sources", "model", "timings", "usage", "id"}
     assert answer["sources"][0].keys() == {"n", "url", "title", "source", "kind", "score", "quote"}
     found = httpx.get(f"{address}/api/search", params={"q": "vacuum", "top_k": "1"}).json()
     assert [result["title"] for result in found["results"]] == ["Vacuum"]

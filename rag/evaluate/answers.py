@@ -1,0 +1,152 @@
+"""How good answers are: what their citations hold, whether they cite the right pages, and what they rightly decline.
+
+What a citation holds is judged by words, not by the engine's own checks, which it would otherwise be measured by.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rag.citations import SENTENCE_END, passages, words
+from rag.engine import Engine
+from rag.evaluate.hidden import HiddenSearcher
+from rag.evaluate.queries import Query
+from rag.evaluate.retrieval import gold_found, percentile
+from rag.models import Answer, AnswerQuality
+
+__all__ = ["auroc", "cited_passages", "evaluate_answers", "holds"]
+
+# A text holds a sentence if it has this share of the words that carry meaning, and all that is exact: numbers, code.
+_HELD = 0.5
+# Words are compared by so many letters, which is what English endings leave alone.
+_STEM = 6
+
+_MARKERS = re.compile(r"(?:\s*\[\d+\])+")
+_NUMBER = re.compile(r"\[(\d+)\]")
+_EXACT = re.compile(r"[A-Za-z0-9_./-]*[0-9_][A-Za-z0-9_./-]*")
+_CODE = re.compile(r"`([^`\n]+)`")
+_BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+", re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What was found out about one answer."""
+
+    answerable: bool
+    answered: bool
+    score: float
+    milliseconds: float
+    #: of each citation, whether its chunk holds what it stands behind
+    citations: tuple[bool, ...] = ()
+    #: of each sentence, whether what it cites holds it
+    sentences: tuple[bool, ...] = ()
+    #: the share of the gold that is cited
+    coverage: float | None = None
+
+
+def evaluate_answers(engine: Engine, queries: Sequence[Query]) -> AnswerQuality:
+    """Ask every query; those whose gold is not known are left out. Nothing of it is logged.
+
+    :raises LLMError: the language model cannot be asked
+    """
+    judged = [_judge(engine, query) for query in queries if query.gold is not None]
+    answerable = [one for one in judged if one.answerable]
+    others = [one for one in judged if not one.answerable]
+    return AnswerQuality(
+        answerable=len(answerable),
+        unanswerable=len(others),
+        answered=sum(one.answered for one in answerable),
+        declined=sum(not one.answered for one in others),
+        citation_precision=_share([held for one in judged for held in one.citations]),
+        support=_share([held for one in judged for held in one.sentences]),
+        gold_coverage=_share([one.coverage for one in answerable if one.coverage is not None]),
+        auroc=auroc([one.score for one in answerable], [one.score for one in others]),
+        latency_p50=percentile([one.milliseconds for one in judged], 0.5),
+        latency_p95=percentile([one.milliseconds for one in judged], 0.95),
+    )
+
+
+def _judge(engine: Engine, query: Query) -> _Judged:
+    searcher = HiddenSearcher.of(engine, query)
+    query_engine = engine.query_engine(searcher=searcher)
+    started = time.perf_counter()
+    answer = query_engine.answer(query.text)
+    milliseconds = (time.perf_counter() - started) * 1000
+    citations: list[bool] = []
+    sentences: list[bool] = []
+    if answer.answered:
+        texts = _texts(engine, answer)
+        for passage, numbers in cited_passages(answer.answer):
+            cited = [texts[number] for number in numbers if number in texts]
+            citations += [holds(text, passage) for text in cited]
+            sentences += [holds("\n".join(cited), sentence) for sentence in _sentences(passage)]
+    return _Judged(
+        answerable=bool(query.gold),
+        answered=answer.answered,
+        score=searcher.best_score,
+        milliseconds=milliseconds,
+        citations=tuple(citations),
+        sentences=tuple(sentences),
+        coverage=_coverage(answer, query.gold or ()) if query.gold else None,
+    )
+
+
+def _texts(engine: Engine, answer: Answer) -> dict[int, str]:
+    """Return what the cited chunks say, by marker."""
+    found = engine.store.chunk_texts(engine.active_index, [source.chunk_id for source in answer.sources])
+    return {source.n: found[source.chunk_id] for source in answer.sources if source.chunk_id in found}
+
+
+def _coverage(answer: Answer, gold: Sequence[str]) -> float:
+    if not answer.answered:
+        return 0.0
+    found = [name for name in gold_found([source.url for source in answer.sources], gold) if name]
+    return len(found) / len(set(gold))
+
+
+def cited_passages(answer: str) -> Iterator[tuple[str, list[int]]]:
+    """Yield the parts of an answer, each with the markers behind it; what stands behind the last marker has none."""
+    start = 0
+    for match in _MARKERS.finditer(answer):
+        yield answer[start : match.start()].strip(), [int(number) for number in _NUMBER.findall(match[0])]
+        start = match.end()
+    rest = answer[start:].strip(" \n.,;:!?")
+    if words(rest):
+        yield rest, []
+
+
+def _sentences(passage: str) -> list[str]:
+    parts = (
+        [block] if block.lstrip().startswith(("```", "~~~")) else SENTENCE_END.split(block)
+        for block in passages(passage)
+    )
+    return [sentence for block in parts for sentence in block if words(sentence)]
+
+
+def holds(text: str, sentence: str) -> bool:
+    """Return whether a text says what a sentence does, as far as words can tell."""
+    sentence = _BULLET.sub("", sentence)
+    wanted, there = _stems(sentence), _stems(text)
+    exact = [*_EXACT.findall(sentence), *_CODE.findall(sentence)]
+    return all(one.strip("./-") in text for one in exact) and len(wanted & there) >= _HELD * len(wanted)
+
+
+def _stems(text: str) -> set[str]:
+    return {word[:_STEM] for word in words(text)}
+
+
+def auroc(positives: Sequence[float], negatives: Sequence[float]) -> float | None:
+    """Return the chance that a positive has a higher score than a negative, ties counting half; None without both."""
+    if not positives or not negatives:
+        return None
+    difference = np.subtract.outer(np.asarray(positives), np.asarray(negatives))
+    return float((difference > 0).mean() + (difference == 0).mean() / 2)
+
+
+def _share(parts: Sequence[float]) -> float | None:
+    return float(np.mean(parts)) if parts else None

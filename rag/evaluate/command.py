@@ -1,0 +1,151 @@
+"""The command `python -m rag.evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rag.command import CommandParser, run
+from rag.engine import Engine
+from rag.errors import ConfigurationError
+from rag.evaluate.history import measure
+from rag.evaluate.queries import read_queries, write_queries
+from rag.evaluate.threads import queries_from_down_votes, queries_from_threads
+from rag.models import AnswerQuality, Evaluation
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Evaluate on files of queries, or make such a file."""
+    parser = CommandParser(
+        prog="python -m rag.evaluate",
+        description="Measure retrieval: nDCG, MRR and recall over queries whose answering pages are known; and, with "
+        "--answers, the answers. Or make a file of queries from ingested threads, or from down-voted answers.",
+        examples=[
+            "python -m rag.evaluate queries.jsonl",
+            "python -m rag.evaluate queries.jsonl --k 5 --json",
+            "python -m rag.evaluate questions.jsonl unanswerable.jsonl --answers",
+            "python -m rag.evaluate --from-threads tuning.jsonl --until 2024-01-01",
+            "python -m rag.evaluate --from-down-votes wrong.jsonl",
+        ],
+    )
+    parser.add_argument(
+        "queries",
+        type=Path,
+        nargs="*",
+        metavar="QUERIES.jsonl",
+        help='a JSON object a line: {"id": "q1", "query": "…", "gold": ["https://…"]}',
+    )
+    parser.add_argument("--k", type=int, default=10, metavar="K", help="results that count (default 10)")
+    parser.add_argument("--answers", action="store_true", help="ask the questions as well, and judge the answers")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    making = parser.add_mutually_exclusive_group()
+    making.add_argument(
+        "--from-threads",
+        type=Path,
+        metavar="OUT.jsonl",
+        help="write queries from answered discussions and from pull requests that fix issues",
+    )
+    making.add_argument(
+        "--from-down-votes", type=Path, metavar="OUT.jsonl", help="write queries from answers with a thumb down"
+    )
+    parser.add_argument("--source", action="append", metavar="NAME", help="from threads of this source only")
+    parser.add_argument("--since", type=_date, metavar="DATE", help="from threads that began on this day or later")
+    parser.add_argument("--until", type=_date, metavar="DATE", help="from threads that began before this day")
+    return run(parser, _run, arguments)
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.from_threads or options.from_down_votes:
+        if options.queries:
+            raise ConfigurationError("Files of queries are either measured or made, not both.")
+        return _make(options)
+    if not options.queries:
+        raise ConfigurationError("There is no file of queries to measure; give one, or make one with --from-threads.")
+    return _measure(options)
+
+
+def _make(options: argparse.Namespace) -> int:
+    path: Path = options.from_threads or options.from_down_votes
+    with Engine.open() as engine:
+        if options.from_down_votes:
+            queries = queries_from_down_votes(engine.store)
+        else:
+            queries = queries_from_threads(
+                engine.store, _github_sources(engine, options.source), since=options.since, until=options.until
+            )
+    count = write_queries(path, queries)
+    unknown = sum(query.gold is None for query in queries)
+    if options.json:
+        json.dump({"file": str(path), "queries": count, "without_gold": unknown}, sys.stdout)
+        sys.stdout.write("\n")
+    else:
+        sys.stdout.write(f"{count} queries in {path}\n")
+        if unknown:
+            sys.stdout.write(f'{unknown} of them have no gold yet: put it in place of "gold": null.\n')
+    return 0
+
+
+def _github_sources(engine: Engine, wanted: Sequence[str] | None) -> list[str]:
+    known = [status.name for status in engine.store.source_status() if status.kind == "github"]
+    for name in wanted or ():
+        if name not in known:
+            raise ConfigurationError(
+                f"No GitHub source {name!r} has been ingested; there are: {', '.join(known) or 'none'}."
+            )
+    return list(wanted or known)
+
+
+def _measure(options: argparse.Namespace) -> int:
+    if options.k < 1:
+        raise ConfigurationError(f"--k is {options.k}; it must be at least 1.")
+    queries = read_queries(*options.queries)
+    with Engine.open() as engine:
+        outcome = measure(engine, queries, k=options.k, answers=options.answers)
+    if options.json:
+        json.dump(outcome.to_json(), sys.stdout)
+        sys.stdout.write("\n")
+    else:
+        sys.stdout.write("\n".join(_lines(outcome)) + "\n")
+    return 0
+
+
+def _lines(outcome: Evaluation) -> list[str]:
+    k = outcome.k
+    lines = []
+    if outcome.queries:
+        lines.append(
+            f"{outcome.queries} queries   nDCG@{k} {_share(outcome.ndcg)}   MRR@{k} {_share(outcome.mrr)}   "
+            f"recall@{k} {_share(outcome.recall)}   "
+            f"{outcome.latency_p50:.1f} ms (p50), {outcome.latency_p95:.1f} ms (p95)"
+        )
+    return lines + (_answer_lines(outcome.answers) if outcome.answers else [])
+
+
+def _answer_lines(answers: AnswerQuality) -> list[str]:
+    return [
+        f"{answers.answerable + answers.unanswerable} answers   "
+        f"answered {answers.answered} of {answers.answerable}   "
+        f"declined {answers.declined} of {answers.unanswerable} unanswerable   "
+        f"AUROC {_share(answers.auroc)}",
+        f"            citation precision {_share(answers.citation_precision)}   support {_share(answers.support)}   "
+        f"gold pages cited {_share(answers.gold_coverage)}   "
+        f"{answers.latency_p50:.1f} ms (p50), {answers.latency_p95:.1f} ms (p95)",
+    ]
+
+
+def _share(share: float | None) -> str:
+    return "–" if share is None else f"{share:.3f}"
+
+
+def _date(text: str) -> datetime:
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2024-01-31") from None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -1,0 +1,75 @@
+"""Search as it would have been: without a thread, and without all that was written after it had begun."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Self
+from urllib.parse import urldefrag
+
+from rag.engine import Engine
+from rag.evaluate.queries import Query
+from rag.models import IndexInfo, SearchResult
+from rag.search import QueryEncoder, Searcher
+from rag.store import Store
+
+__all__ = ["HiddenSearcher"]
+
+# All that one search can bring, so that what is left after hiding is as much as there is.
+_EVERYTHING = 1000
+
+
+class HiddenSearcher(Searcher):
+    """A searcher that does not see what a query hides, and remembers how sure it was.
+
+    A chunk is hidden if any part of it was written too late. Pages and files do not say when they were written, and are
+    seen as they are now.
+    """
+
+    def __init__(self, store: Store, index: IndexInfo, encoder: QueryEncoder, query: Query) -> None:
+        super().__init__(store, index, encoder)
+        self._chunks, self._at = store, index
+        self._query = query
+        #: the score of the best result of the last search
+        self.best_score = 0.0
+
+    @classmethod
+    def of(cls, engine: Engine, query: Query) -> Self:
+        """Return a searcher of the active index for one query.
+
+        :raises ConfigurationError: the index is empty
+        """
+        index = engine.active_index
+        return cls(engine.store, index, engine.encoder(index.embedding_model), query)
+
+    def search(
+        self, question: str, *, top_k: int = 10, source: str | None = None, per_document: int = 1
+    ) -> list[SearchResult]:
+        """Return the best chunks that are not hidden, best first."""
+        if not self._query.is_blinded:
+            found = super().search(question, top_k=top_k, source=source, per_document=per_document)
+        else:
+            everything = super().search(question, top_k=_EVERYTHING, source=source, per_document=_EVERYTHING)
+            found = self._visible(everything, top_k, per_document)
+        self.best_score = max((result.score for result in found), default=0.0)
+        return found
+
+    def _visible(self, results: list[SearchResult], top_k: int, per_document: int) -> list[SearchResult]:
+        hidden = {urldefrag(url).url for url in self._query.hide}
+        before = self._query.before
+        said_at = self._chunks.said_at(self._at, [result.chunk_id for result in results]) if before else {}
+        taken: dict[str, int] = {}
+        visible: list[SearchResult] = []
+        for result in results:
+            at = said_at.get(result.chunk_id)
+            too_late = before is not None and at is not None and _time(at) >= before
+            if too_late or urldefrag(result.url).url in hidden or taken.get(result.document_id, 0) == per_document:
+                continue
+            taken[result.document_id] = taken.get(result.document_id, 0) + 1
+            visible.append(replace(result, rank=len(visible) + 1))
+        return visible[:top_k]
+
+
+def _time(iso: str) -> datetime:
+    time = datetime.fromisoformat(iso)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

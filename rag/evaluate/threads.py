@@ -1,0 +1,131 @@
+"""Queries for free: from answered discussions, and from pull requests that fix issues, as they stand in the store.
+
+Who asked, answered or fixed has said what belongs together, so nobody has to label anything. Each query hides its own
+thread and all that was written once the thread had begun.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from urllib.parse import urldefrag
+
+from rag.citations import words
+from rag.errors import ConfigurationError
+from rag.evaluate.queries import Query
+from rag.store import AnsweredDiscussion, FixingPull, Store
+
+__all__ = ["linked", "queries_from_down_votes", "queries_from_threads", "without_numbers"]
+
+#: As much as the page takes for a question.
+_LONGEST = 2000
+# Fewer words that carry meaning say nothing to search for.
+_FEWEST_WORDS = 3
+
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
+_THREAD = re.compile(r"https?://[^\s()<>]+/(?:issues|pull|discussions)/\d+(?:#[\w-]+)?|(?:[\w.-]+/[\w.-]+)?#\d+\b")
+_URL = re.compile(r"https?://[^\s()<>\[\]\"'`]+(?:\([^\s()<>]*\))?")
+_NUMBER = re.compile(r"(?<![\w/#&])#(\d{1,9})\b")
+
+
+def queries_from_threads(
+    store: Store, sources: Sequence[str], *, since: datetime | None = None, until: datetime | None = None
+) -> list[Query]:
+    """Make queries from the threads of sources, the oldest thread first.
+
+    A discussion asks for what its accepted answer links to, a pull request for the issues that it fixes, as far as
+    these are documents that were there before.
+
+    :param since: from threads that began at this time or later
+    :param until: from threads that began before this time
+    :raises ConfigurationError: none gives a query
+    """
+    queries: list[Query] = []
+    for source in sources:
+        queries += _of_discussions(store, source, store.answered_discussions(source))
+        queries += _of_pulls(source, store.fixing_pulls(source))
+    wanted = [
+        query
+        for query in sorted(queries, key=lambda query: (_begun(query), query.id))
+        if (since is None or _begun(query) >= since) and (until is None or _begun(query) < until)
+    ]
+    if not wanted:
+        raise ConfigurationError(
+            f"No thread of {', '.join(sources) or 'any source'} gives a query. It takes discussions whose accepted "
+            "answer links to a document, or merged pull requests that fix issues, in the source's include."
+        )
+    return wanted
+
+
+def queries_from_down_votes(store: Store) -> list[Query]:
+    """Make a query of every down-voted answer; its gold is the page that the reader named, or not known yet.
+
+    :raises ConfigurationError: there is none
+    """
+    voted = store.down_voted_answers()
+    if not voted:
+        raise ConfigurationError("No logged answer has a thumb down.")
+    return [
+        Query(f"answer-{one.answer.id}", one.answer.question, (one.better_page,) if one.better_page else None)
+        for one in voted
+    ]
+
+
+def _of_discussions(store: Store, source: str, discussions: Sequence[AnsweredDiscussion]) -> Iterable[Query]:
+    links = {one.number: linked(one.answer, one.url) for one in discussions}
+    begun = store.documents_by_url({url for urls in links.values() for url in urls})
+    for one in discussions:
+        gold = [
+            url
+            for url in links[one.number]
+            if url in begun
+            and url != one.url
+            and (begun[url] is None or _time(str(begun[url])) < _time(one.created_at))
+        ]
+        if gold:
+            yield from _query(f"{source}:discussions/{one.number}", one, gold)
+
+
+def _of_pulls(source: str, pulls: Sequence[FixingPull]) -> Iterable[Query]:
+    for one in pulls:
+        yield from _query(f"{source}:pulls/{one.number}", one, one.issues)
+
+
+def _query(name: str, thread: AnsweredDiscussion | FixingPull, gold: Sequence[str]) -> Iterable[Query]:
+    body = _COMMENT.sub("", thread.body)
+    text = without_numbers(f"{thread.title}\n{body}")[:_LONGEST].strip()
+    if len(words(text)) >= _FEWEST_WORDS:
+        yield Query(name, text, tuple(gold), hide=(thread.url,), before=_time(thread.created_at))
+
+
+def without_numbers(text: str) -> str:
+    """Take out what names a thread by its number or address: a query must not say what it looks for."""
+    return _THREAD.sub("", text)
+
+
+def linked(text: str, url: str) -> list[str]:
+    """Return the addresses of what a text links to, in order, each also as its site may spell it.
+
+    :param url: of the thread that it stands in: `#12` is a thread beside it
+    """
+    site = re.sub(r"/(?:issues|pull|discussions)/\d+.*$", "", url)
+    found: dict[str, None] = {}
+    for match in re.finditer(f"{_URL.pattern}|{_NUMBER.pattern}", _COMMENT.sub("", text)):
+        if match[1]:
+            spellings = [f"{site}/{kind}/{match[1]}" for kind in ("issues", "pull", "discussions")]
+        else:
+            bare = urldefrag(match[0].rstrip(".,;:!?*_")).url
+            spellings = [bare, bare.removesuffix("/") if bare.endswith("/") else f"{bare}/"]
+        found.update(dict.fromkeys(spellings))
+    return list(found)
+
+
+def _begun(query: Query) -> datetime:
+    assert query.before
+    return query.before
+
+
+def _time(iso: str) -> datetime:
+    time = datetime.fromisoformat(iso)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
