@@ -11,10 +11,11 @@ Parts are built when they are first needed: a search never loads what only inges
 
 from __future__ import annotations
 
+import contextvars
 import itertools
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from rag.answer_log import AnswerLog
 from rag.database import Database
 from rag.errors import ConfigurationError, RagError, SourceUnavailable
-from rag.models import Answer, Backfill, IndexInfo, SearchResult, SyncReport, Window
+from rag.models import Answer, Backfill, IndexInfo, SearchResult, SyncReport, Turn, Window
 from rag.settings import DocsConfig, GitHubConfig, Settings, SourceConfig, load_settings
 from rag.sources import MOST_REMOVED
 from rag.store import Store
@@ -344,22 +345,46 @@ class Engine:
             self._active  # noqa: B018 - says what to do if the index is empty
         return found
 
-    def ask(self, question: str, *, top_k: int = 8, source: str | None = None) -> Answer:
+    def ask(self, question: str, *, top_k: int = 8, source: str | None = None, history: Sequence[Turn] = ()) -> Answer:
         """Answer a question from the index, or say that the sources do not.
 
         :param top_k: how many chunks the answer may draw on
         :param source: answer from this source only
+        :param history: earlier turns of the conversation, which a follow-up may refer to
         :raises ConfigurationError: the index is empty, the question is, or the source is unknown
         :raises LLMError: the language model cannot be asked
         """
+        *_, answer = self.ask_stream(question, top_k=top_k, source=source, history=history)
+        assert isinstance(answer, Answer)
+        return answer
+
+    def ask_stream(
+        self, question: str, *, top_k: int = 8, source: str | None = None, history: Sequence[Turn] = ()
+    ) -> Iterator[str | Answer]:
+        """Yield an answer's paragraphs, each as soon as it is written and checked, and at the end the whole `Answer`.
+
+        Parameters and errors are those of `ask`.
+        """
         self._check(question, source)
+        # Whoever reads this may do so from a thread a paragraph; what counts tokens wants one context.
+        context = contextvars.copy_context()
+        stream = self._ask(question.strip(), top_k, source, history)
+        while (piece := context.run(next, stream, None)) is not None:
+            yield piece
+
+    def _ask(self, question: str, top_k: int, source: str | None, history: Sequence[Turn]) -> Iterator[str | Answer]:
         from rag.usage import counted
 
         with counted() as count:
-            answer = self.query_engine(top_k=top_k, source=source).answer(question.strip())
-        answer = replace(answer, usage=count.total(self.settings.llm_price))
-        index = self.store.active_index()
-        return self.answer_log.add(index, answer, source=source) if self.settings.log_answers and index else answer
+            for piece in self.query_engine(top_k=top_k, source=source).stream(question, history=history):
+                if isinstance(piece, str):
+                    yield piece
+                    continue
+                answer = replace(piece, usage=count.total(self.settings.llm_price))
+                index = self.store.active_index()
+                if self.settings.log_answers and index:
+                    answer = self.answer_log.add(index, answer, source=source)
+                yield answer
 
     def _check(self, question: str, source: str | None) -> None:
         if not question.strip():
@@ -406,11 +431,17 @@ class Engine:
         return HybridRetriever(self.searcher(), top_k=top_k, source=source)
 
     def query_engine(
-        self, *, top_k: int = 8, source: str | None = None, searcher: Searcher | None = None
+        self,
+        *,
+        top_k: int = 8,
+        source: str | None = None,
+        searcher: Searcher | None = None,
+        streaming: bool = False,
     ) -> SupportQueryEngine:
         """Return a LlamaIndex query engine over the active index.
 
         :param searcher: what it retrieves with, instead of `searcher()`
+        :param streaming: `query` returns a response whose text comes as it is written and checked
         """
         from rag.extract import Extractor
         from rag.llm import open_llm
@@ -420,11 +451,18 @@ class Engine:
         return SupportQueryEngine(
             searcher or self.searcher(),
             Extractor(self.encoder(self._active.embedding_model)),
-            llm=open_llm(settings.llm, api_key=self._openai_key, base_url=settings.openai_base_url),
+            llm=open_llm(
+                settings.llm,
+                api_key=self._openai_key,
+                base_url=settings.openai_base_url,
+                context_window=settings.context_window,
+            ),
             llm_name=settings.llm,
+            mode=settings.response_mode,
             embedding_model=self._active.embedding_model,
             top_k=top_k,
             source=source,
+            streaming=streaming,
         )
 
     def encoder(self, model: str) -> Encoder:

@@ -5,6 +5,7 @@ RagError                    exit 1: the work was tried and failed
 ├── DatabaseError           exit 1: Postgres could not be started, reached or migrated
 ├── EmbeddingError          exit 1: the embedding model could not be loaded or asked
 ├── LLMError                exit 1: the language model could not be asked
+│   └── ContextTooLong      exit 1: the sources do not fit into the model's window
 └── SourceError             exit 1: a source could not be read, and trying again will not help
     └── SourceUnavailable   exit 1: a source could not be read now; trying again may help
 
@@ -39,6 +40,10 @@ class EmbeddingError(RagError):
 
 class LLMError(RagError):
     """The language model could not be asked."""
+
+
+class ContextTooLong(LLMError):  # noqa: N818 - "too long" says it
+    """The sources do not fit into the language model's window."""
 
 
 class SourceError(RagError):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rag.citations import SENTENCE_END, passages, without_markers, words
 from rag.models import SearchResult
+from rag.provenance import OMITTED, evidence
 
 __all__ = ["Extractor"]
 
@@ -46,20 +47,21 @@ class Extractor:
     """Pick the passages of retrieved chunks that answer a question."""
 
     def __init__(self, encoder: PassageEncoder) -> None:
-        self._encoder = encoder
+        self.encoder = encoder
 
     def answer(self, question: str, results: Sequence[SearchResult]) -> str | None:
         """Return passages of at most three results, best first, each followed by [n]; n counts results from 1."""
         found = [
             (number, place, result, passage)
             for number, result in enumerate(results[:_READ], start=1)
-            for place, passage in enumerate(_quotable(result.text))
+            for place, passage in enumerate(_quotable(evidence(result)))
+            if OMITTED not in passage
         ]
         if not found:
             return None
         # A heading tells what a passage is about, but one that repeats the question says nothing about the passage.
         texts = [f"{result.heading}\n{passage}" for _, _, result, passage in found]
-        vectors = self._encoder.encode_queries([question, *texts, *(passage for *_, passage in found)])
+        vectors = self.encoder.encode_queries([question, *texts, *(passage for *_, passage in found)])
         similarity = (vectors[1:] @ vectors[0]).reshape(2, len(found)).mean(axis=0)
         wanted = words(question)
         ranked = sorted(

@@ -14,6 +14,7 @@ __all__ = [
     "Backfill",
     "Evaluation",
     "Failure",
+    "Fix",
     "IndexInfo",
     "IndexSize",
     "LoggedAnswer",
@@ -24,8 +25,11 @@ __all__ = [
     "SourceStatus",
     "StaleAnswer",
     "SyncReport",
+    "Thread",
     "Thumb",
+    "Turn",
     "Usage",
+    "Voice",
     "Window",
     "search_json",
 ]
@@ -147,6 +151,41 @@ class Backfill:
 
 
 @dataclass(frozen=True, slots=True)
+class Voice:
+    """Who says something on GitHub, and when; `association` is GitHub's, in lower case."""
+
+    author: str
+    association: str
+    #: ISO 8601
+    at: str
+    #: it is the accepted answer of a discussion
+    accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A merged pull request that says it fixes an issue."""
+
+    number: int
+    url: str
+    #: ISO 8601
+    merged_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """How an issue, pull request or discussion stands; dates are in ISO 8601."""
+
+    number: int
+    state: str
+    #: GitHub's, such as not_planned or duplicate
+    reason: str | None = None
+    closed_at: str | None = None
+    merged_at: str | None = None
+    fixed_by: tuple[Fix, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResult:
     """A chunk that was found. `score` is in [0, 1]: how likely it is that the chunk bears on the question."""
 
@@ -162,6 +201,15 @@ class SearchResult:
     score: float
     #: (offset in the text, fragment) of every place in the text that can be linked to, where there are several
     anchors: tuple[tuple[int, str], ...] = ()
+    #: (offset in the text, who says what follows), ascending; empty for a page or a file
+    voices: tuple[tuple[int, Voice], ...] = ()
+    #: None for a page or a file
+    thread: Thread | None = None
+
+    def voice_at(self, offset: int) -> Voice | None:
+        """Return who says what stands at an offset in the text; None for a page or a file."""
+        first = self.voices[0][1] if self.voices else None
+        return next((voice for start, voice in reversed(self.voices) if start <= offset), first)
 
     def url_at(self, offset: int) -> str:
         """Return the link to the place nearest above an offset in the text."""
@@ -180,6 +228,14 @@ def search_json(question: str, results: Sequence[SearchResult], seconds: float) 
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """An earlier question of a conversation, and its answer."""
+
+    question: str
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A source of an answer: marker [n], a link, and a quote that stands verbatim in the retrieved chunk."""
 
@@ -192,6 +248,12 @@ class Source:
     quote: str
     #: the chunk's node id
     chunk_id: str = ""
+    #: the URL with a text fragment, at which a browser opens the page with the quote in view
+    link: str = ""
+    #: who says it and when, such as "alice (maintainer), 2024-05-01"; None for a page or a file
+    said_by: str | None = None
+    #: what became of the thread where that decides: "fixed by #12, merged on 2024-05-01"
+    note: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the shape that `rag.ask --json` prints for a source."""

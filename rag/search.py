@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.models import IndexInfo, SearchResult
+from rag.provenance import thread_of, voices_of
 from rag.store import Candidate, Store
 
 __all__ = ["Searcher", "fuse"]
@@ -78,6 +79,8 @@ class Searcher:
                 text=row.text,
                 score=ranked.score,
                 anchors=tuple((offset, fragment) for offset, fragment in row.anchors),
+                voices=voices_of(row.about, row.passages),
+                thread=thread_of(row.about),
             )
             for rank, (ranked, row) in enumerate(
                 ((ranked, rows[ranked.candidate.id]) for ranked in best if ranked.candidate.id in rows),

@@ -120,6 +120,10 @@ class Settings(BaseSettings):
     sources_path: Path = Field(Path("sources.toml"), validation_alias="RAG_SOURCES")
     embedding_model: str = Field("local/all-MiniLM-L6-v2", validation_alias="RAG_EMBEDDING_MODEL")
     llm_setting: str | None = Field(None, validation_alias="RAG_LLM")
+    response_mode: Literal["compact", "tree_summarize", "refine"] = Field(
+        "compact", validation_alias="RAG_RESPONSE_MODE"
+    )
+    context_window: Annotated[int, Field(ge=1024)] | None = Field(None, validation_alias="RAG_CONTEXT_WINDOW")
     github_token: SecretStr | None = Field(None, validation_alias="GITHUB_TOKEN")
     github_api_url: str = Field("https://api.github.com", validation_alias="RAG_GITHUB_API_URL")
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
@@ -178,6 +182,8 @@ class Settings(BaseSettings):
             "RAG_SOURCES": str(self.sources_path),
             "RAG_EMBEDDING_MODEL": self.embedding_model,
             "RAG_LLM": self.llm,
+            "RAG_RESPONSE_MODE": self.response_mode,
+            "RAG_CONTEXT_WINDOW": self.context_window,
             "GITHUB_TOKEN": _mask(self.github_token),
             "RAG_GITHUB_API_URL": self.github_api_url,
             "OPENAI_API_KEY": _mask(self.openai_api_key),

@@ -175,6 +175,10 @@ class FoundChunk:
     heading: str
     text: str
     anchors: list[tuple[int, str]]
+    #: the document's metadata
+    about: dict[str, Any]
+    #: [offset, marks] of what in the text has an author of its own
+    passages: list[tuple[int, dict[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
