@@ -64,7 +64,7 @@ def _read(path: Path) -> list[Query]:
             queries.append(_query(json.loads(line)))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigurationError(
-                f'{path}, line {number}: expected {{"id", "query", "gold": [url, …]}}, and if wanted "hide": [url, …] and '
+                f'{path}, line {number}: expected {{"id", "query", "gold": [url, …]}}, and, if wanted, "hide" and '
                 '"before": "2024-05-01".'
             ) from error
     if not queries:
