@@ -52,11 +52,11 @@ __all__ = [
     "Candidate",
     "ChunkRow",
     "DocumentRow",
-    "FixingPull",
     "FoundChunk",
     "GitHubComment",
     "GitHubThread",
     "PendingThread",
+    "PullRequest",
     "Store",
     "Transaction",
     "storable",
@@ -195,15 +195,14 @@ class AnsweredDiscussion:
 
 
 @dataclass(frozen=True, slots=True)
-class FixingPull:
-    """A merged pull request with the URLs of the issues that it says it fixes."""
+class PullRequest:
+    """A pull request as its author wrote it."""
 
     number: int
     url: str
     title: str
     body: str
     created_at: str
-    issues: Sequence[str]
 
 
 class IndexTables:
@@ -675,9 +674,9 @@ class Store:
         """Return the discussions with an accepted answer, oldest first."""
         return [AnsweredDiscussion(*row) for row in self._rows("answered_discussions", {"source": source})]
 
-    def fixing_pulls(self, source: str) -> list[FixingPull]:
-        """Return the merged pull requests that say they fix issues which have a document, oldest first."""
-        return [FixingPull(*row) for row in self._rows("fixing_pulls", {"source": source})]
+    def pulls_naming_threads(self, source: str) -> list[PullRequest]:
+        """Return the pull requests that name another thread, oldest first."""
+        return [PullRequest(*row) for row in self._rows("pulls_naming_threads", {"source": source})]
 
     def said_at(self, index: IndexInfo, node_ids: Sequence[str]) -> dict[str, str]:
         """Return when the latest part of each chunk was written, in ISO; one whose source does not say is left out."""
