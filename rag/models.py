@@ -256,8 +256,10 @@ class Source:
     note: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the shape that `rag.ask --json` prints for a source."""
-        return {key: value for key, value in asdict(self).items() if key != "chunk_id"}
+        """Return the shape that `rag.ask --json` prints for a source; who says it and what became of it, if known."""
+        keys = ("n", "url", "title", "source", "kind", "score", "quote")
+        said = {key: value for key in ("said_by", "note") if (value := getattr(self, key)) is not None}
+        return {**{key: getattr(self, key) for key in keys}, **said}
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +289,8 @@ class Answer:
     id: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the shape that `rag.ask --json` prints."""
+        """Return the shape that `rag.ask --json` prints; what it cost, if a language model was asked."""
+        usage = {} if self.usage is None else {"usage": asdict(self.usage)}
         return {
             "question": self.question,
             "answered": self.answered,
@@ -295,8 +298,7 @@ class Answer:
             "sources": [source.to_json() for source in self.sources],
             "model": {"embedding": self.embedding_model, "llm": self.llm},
             "timings": self.timings,
-            "usage": None if self.usage is None else asdict(self.usage),
-            "id": self.id,
+            **usage,
         }
 
 

@@ -157,7 +157,7 @@ class SupportQueryEngine(BaseQueryEngine):
         results = self._searcher.search(asked, top_k=self._top_k, source=self._source, per_document=3)
         retrieved = time.perf_counter()
         draft = _Draft(results)
-        if any(result.score >= self._threshold for result in results):
+        if self._answerable(results):
             if self._llm is None:
                 written: Iterator[str] = iter([self._extractor.answer(asked, results) or ""])
             else:
@@ -192,6 +192,9 @@ class SupportQueryEngine(BaseQueryEngine):
         )
         return answer, [node_of(result) for result in used]
 
+    def _answerable(self, results: Sequence[SearchResult]) -> bool:
+        return any(result.score >= self._threshold for result in results)
+
     @staticmethod
     def _finish(
         stream: Generator[str, None, tuple[Answer, list[NodeWithScore]]],
@@ -206,12 +209,14 @@ class SupportQueryEngine(BaseQueryEngine):
     def standalone(self, question: str, history: Sequence[Turn]) -> str:
         """Return a follow-up as a question that needs no conversation to be understood.
 
-        Without a language model the question before it is put in front: its words tell what "it" is.
+        Without a language model one that is not answered alone gets the question before it in front, whose words tell
+        what "it" is.
         """
         if not history:
             return question
         if self._llm is None:
-            return f"{history[-1].question} {question}"
+            alone = self._searcher.search(question, top_k=1, source=self._source)
+            return question if self._answerable(alone) else f"{history[-1].question} {question}"
         with explained(self._llm_name):
             said = self._llm.predict(CONDENSE, chat_history=conversation(history), question=question).strip()
         return said if 0 < len(said) <= 2000 else question
