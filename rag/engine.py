@@ -24,6 +24,7 @@ from rag.answer_log import AnswerLog
 from rag.database import Database
 from rag.errors import ConfigurationError, RagError, SourceUnavailable
 from rag.models import Answer, Backfill, IndexInfo, SearchResult, SyncReport, Window
+from rag.secrets import masked
 from rag.settings import DocsConfig, GitHubConfig, Settings, SourceConfig, load_settings
 from rag.sources import MOST_REMOVED
 from rag.store import Store
@@ -339,7 +340,7 @@ class Engine:
         """
         self._check(question, source)
         index = self.store.active_index() or self._active
-        found = self._searcher(index).search(question.strip(), top_k=top_k, source=source)
+        found = self._searcher(index).search(masked(question.strip()), top_k=top_k, source=source)
         if not found:
             self._active  # noqa: B018 - says what to do if the index is empty
         return found
@@ -356,7 +357,7 @@ class Engine:
         from rag.usage import counted
 
         with counted() as count:
-            answer = self.query_engine(top_k=top_k, source=source).answer(question.strip())
+            answer = self.query_engine(top_k=top_k, source=source).answer(masked(question.strip()))
         answer = replace(answer, usage=count.total(self.settings.llm_price))
         index = self.store.active_index()
         return self.answer_log.add(index, answer, source=source) if self.settings.log_answers and index else answer
