@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from rag.errors import DatabaseError
 from rag.models import Answer, IndexInfo
+from rag.secrets import masked
 from rag.store import Store
 
 __all__ = ["AnswerLog"]
@@ -53,7 +54,7 @@ class AnswerLog:
 
 def _masked(answer: Answer) -> Answer:
     """Return an answer without what is a secret in its question; the sources' were masked when they were read."""
-    return replace(answer, question=answer.question)
+    return replace(answer, question=masked(answer.question))
 
 
 def _asked(question: str, source: str | None) -> bytes:

@@ -25,6 +25,7 @@ from rag.answer_log import AnswerLog
 from rag.database import Database
 from rag.errors import ConfigurationError, RagError, SourceUnavailable
 from rag.models import Answer, Backfill, IndexInfo, SearchResult, SyncReport, Turn, Window
+from rag.secrets import masked
 from rag.settings import DocsConfig, GitHubConfig, Settings, SourceConfig, load_settings
 from rag.sources import MOST_REMOVED
 from rag.store import Store
@@ -340,7 +341,7 @@ class Engine:
         """
         self._check(question, source)
         index = self.store.active_index() or self._active
-        found = self._searcher(index).search(question.strip(), top_k=top_k, source=source)
+        found = self._searcher(index).search(masked(question.strip()), top_k=top_k, source=source)
         if not found:
             self._active  # noqa: B018 - says what to do if the index is empty
         return found
@@ -368,7 +369,7 @@ class Engine:
         self._check(question, source)
         # Whoever reads this may do so from a thread a paragraph; what counts tokens wants one context.
         context = contextvars.copy_context()
-        stream = self._ask(question.strip(), top_k, source, history)
+        stream = self._ask(masked(question.strip()), top_k, source, history)
         while (piece := context.run(next, stream, None)) is not None:
             yield piece
 

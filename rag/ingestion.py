@@ -28,6 +28,7 @@ from llama_index.core.vector_stores.utils import node_to_metadata_dict
 from rag.embedding.cached import CachedEmbedding
 from rag.errors import DatabaseError, RagError
 from rag.models import Failure, IndexInfo, SyncReport
+from rag.secrets import masked
 from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Source, Unchanged
 from rag.store import ChunkRow, DocumentRow, Store, Transaction, storable
 
@@ -357,12 +358,12 @@ def _mentioned(change: Change) -> tuple[str, ...]:
 
 
 def _make_storable(document: Document) -> None:
-    """Drop what neither a hash nor Postgres can take; pages and comments may hold anything."""
+    """Drop what neither a hash nor Postgres can take, and mask secrets; pages and comments may hold anything."""
     text, title = document.text, str(document.metadata["title"])
-    if storable(text) != text:
-        document.set_content(storable(text))
-    if storable(title) != title:
-        document.metadata["title"] = storable(title)
+    if (clean := masked(storable(text))) != text:
+        document.set_content(clean)
+    if (clean := masked(storable(title))) != title:
+        document.metadata["title"] = clean
 
 
 def _chunk_row(node: BaseNode, ordinal: int) -> ChunkRow:

@@ -46,6 +46,7 @@ from rag.models import (
     Thumb,
     Usage,
 )
+from rag.secrets import masked
 
 __all__ = [
     "AnsweredDiscussion",
@@ -83,6 +84,9 @@ _WORTH_A_VACUUM = 5_000
 
 # Of the answers that are too old, so many go with each that comes; more are never held up by one.
 _PRUNED_AT_ONCE = 100
+
+# What people wrote of a thread or a comment on GitHub; the rest is names, numbers and dates.
+_WRITTEN = ("title", "body")
 
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _encoder = json.JSONEncoder(ensure_ascii=False)
@@ -264,14 +268,14 @@ class Transaction:
         Issues named in the `fixes` of a thread's data become pending with it.
         """
         latest = {thread.number: thread for thread in threads}
-        rows = [{"number": row.number, "kind": row.kind, "data": row.data} for row in latest.values()]
+        rows = [{"number": row.number, "kind": row.kind, "data": _masked(row.data)} for row in latest.values()]
         self._stage("put_github_threads", source, rows)
 
     def put_github_comments(self, source: str, comments: Sequence[tuple[int, GitHubComment]]) -> None:
         """Stage comments, each with its thread's number; a thread becomes pending only if one is new or differs."""
         latest = {(comment.kind, comment.id): (number, comment) for number, comment in comments}
         rows = [
-            {"number": number, "kind": comment.kind, "id": comment.id, "data": comment.data}
+            {"number": number, "kind": comment.kind, "id": comment.id, "data": _masked(comment.data)}
             for number, comment in latest.values()
         ]
         self._stage("put_github_comments", source, rows)
@@ -886,6 +890,11 @@ def _logged_answer(row: tuple[Any, ...]) -> LoggedAnswer:
     shown = tuple(Source(**one) for one in sources)
     answer = Answer(question, answered, text, shown, embedding_model, llm, timings, usage, str(name))
     return LoggedAnswer(answer, asked_at, source, thumb, better_page, stale_at)
+
+
+def _masked(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a thread's or a comment's data with the secrets in what people wrote masked."""
+    return {key: masked(value) if key in _WRITTEN and isinstance(value, str) else value for key, value in data.items()}
 
 
 def _dump(value: object) -> str:

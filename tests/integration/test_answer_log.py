@@ -52,6 +52,19 @@ def test_an_answer_is_kept_as_it_was_given(engine: Engine) -> None:
     assert answer.sources[0].chunk_id.startswith(BACKUP.id_)
 
 
+def test_a_secret_in_a_question_reaches_neither_the_model_nor_the_log(engine: Engine) -> None:
+    secret = "ghp_" + "aB3dE5gH7jK9mN1pQ2sT4vW6yZ8bC0fG2hJ4"
+    with OpenAIServer() as server:
+        server.answer = "Use pg_dump [1]."
+        settings = {"RAG_LLM": "openai/gpt-4o-mini", "OPENAI_API_KEY": server.key, "OPENAI_BASE_URL": server.url}
+        with reopened(engine, **settings) as other:
+            answer = other.ask(f"{QUESTION} My token is {secret}")
+        asked = [str(request.body) for request in server.requests]
+    assert asked
+    assert all("********" in body and secret not in body for body in asked)
+    assert logged(engine, answer.id).answer.question == f"{QUESTION} My token is ********"
+
+
 def test_searching_logs_nothing(engine: Engine) -> None:
     engine.search(QUESTION)
     assert engine.store.answer_counts().logged == 0

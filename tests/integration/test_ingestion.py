@@ -14,7 +14,7 @@ from rag.errors import SourceUnavailable
 from rag.ingestion import Ingestion
 from rag.models import IndexInfo
 from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Unchanged
-from rag.store import Store
+from rag.store import GitHubComment, GitHubThread, Store
 from tests.servers.memory_source import MemorySource, page
 
 INDEX = IndexInfo("minilm", LocalEncoder.model, LocalEncoder.dimension, "1")
@@ -46,6 +46,28 @@ def test_an_edit_embeds_only_the_chunks_it_touches(ingestion: Ingestion) -> None
     after = ingestion.sync(source(page("a", LONG.replace("Sentence 2", "Statement 2"))))
     assert before.chunks_added > 3
     assert (after.updated, after.embedded, after.chunks_added, after.chunks_deleted) == (1, 1, 1, 1)
+
+
+def test_a_secret_never_reaches_the_database(ingestion: Ingestion, store: Store) -> None:
+    secret = "ghp_" + "aB3dE5gH7jK9mN1pQ2sT4vW6yZ8bC0fG2hJ4"
+    leaky = page("a", f"Log in with {secret} first.\n\n## {secret}\n\nAnd again: {secret}.", title=f"T {secret}")
+    ingestion.sync(source(leaky))
+    with store.transaction() as transaction:
+        data = {"title": secret, "body": f"I use {secret}.", "author": "ann"}
+        transaction.put_github_threads("docs", [GitHubThread(1, "issue", data)])
+        transaction.put_github_comments("docs", [(1, GitHubComment("issue_comment", 2, data))])
+
+    tables = ["documents", "data_minilm", "github_threads", "github_comments"]
+    kept = [str(row) for table in tables for row in _rows(store, f"SELECT t::text FROM {table} t")]
+
+    assert len(kept) == 4
+    assert all("ghp_" not in row and "********" in row for row in kept)
+    assert ingestion.sync(source(leaky)).unchanged == 1
+
+
+def _rows(store: Store, statement: str) -> list[tuple[str]]:
+    with store._database.connection() as connection:
+        return connection.execute(statement).fetchall()
 
 
 def test_text_that_moves_to_another_page_is_not_embedded_again(ingestion: Ingestion) -> None:
