@@ -160,7 +160,9 @@ def _peer(engine: Engine, name: str, packages: tuple[str, ...], program: str, as
     encoder = engine.encoder(engine.active_index.embedding_model)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        (folder / "documents.json").write_text(json.dumps(_documents(engine)))
+        # Neither reads a title that stands beside the text, and without it they would be measured by half of a document.
+        documents = [(url, f"# {title}\n\n{text}") for _, url, title, text in _documents(engine)]
+        (folder / "documents.json").write_text(json.dumps(documents))
         (folder / "questions.json").write_text(json.dumps(list(asked)))
 
         def run(what: str) -> None:
@@ -190,7 +192,7 @@ _LANGCHAIN = (
 if what == "cut":
     from langchain_text_splitters import RecursiveCharacterTextSplitter
     splitter = RecursiveCharacterTextSplitter(chunk_size=1000, chunk_overlap=200)
-    write("chunks", [[url, part] for _, url, title, text in read("documents") for part in splitter.split_text(text)])
+    write("chunks", [[url, part] for url, text in read("documents") for part in splitter.split_text(text)])
     sys.exit()
 from langchain_core.embeddings import Embeddings
 from langchain_postgres import PGEngine, PGVectorStore
@@ -219,7 +221,7 @@ if what == "cut":
     from haystack.components.preprocessors import DocumentSplitter
     splitter = DocumentSplitter(split_by="word", split_length=200, split_overlap=20)
     splitter.warm_up()
-    documents = [Document(content=text, meta={"url": url}) for _, url, title, text in read("documents") if text.strip()]
+    documents = [Document(content=text, meta={"url": url}) for url, text in read("documents")]
     write("chunks", [[one.meta["url"], one.content] for one in splitter.run(documents=documents)["documents"]])
     sys.exit()
 from haystack.components.joiners import DocumentJoiner
