@@ -7,6 +7,7 @@ import urllib.parse
 from collections.abc import Collection, Iterable, Sequence
 
 __all__ = [
+    "REMOVED",
     "SENTENCE_END",
     "best_quote",
     "cited",
@@ -18,6 +19,9 @@ __all__ = [
     "without_markers",
     "words",
 ]
+
+#: Stands where an address or an image was; a sentence with it has lost what it is about.
+REMOVED = "\ufffc"
 
 _MARKER = re.compile(r"\[(\d+(?:\s*,\s*\d+)*)\]")
 _LINK = re.compile(r"!?\[([^\]\n]*)\]\(\s*<?([^\s)>]+)>?[^)]*\)")
@@ -156,19 +160,21 @@ def _autolink(match: re.Match[str]) -> str:
 
 
 def keep_known_links(answer: str, known: Collection[str]) -> str:
-    """Take out every link and URL that was not retrieved; a link's words stay.
+    """Take out every link and URL that was not retrieved; a link's words stay, and `REMOVED` stands for the rest.
 
     :param known: the URLs that may be shown; one with a fragment also allows the page without it
     """
     allowed = {url for one in known for url in (one, one.partition("#")[0])}
 
     def link(match: re.Match[str]) -> str:
-        return match[0] if match[2] in allowed and not match[0].startswith("!") else match[1]
+        if match[0].startswith("!"):
+            return REMOVED
+        return match[0] if match[2] in allowed else match[1]
 
     def url(match: re.Match[str]) -> str:
         bare = match[0].strip("<>")
         trimmed = bare.rstrip(".,;:!?*_")
-        return match[0] if trimmed in allowed else bare[len(trimmed) :]
+        return match[0] if trimmed in allowed else REMOVED + bare[len(trimmed) :]
 
     parts = _CODE.split(answer)
     for position in range(0, len(parts), 2):

@@ -8,6 +8,7 @@ retrieved, and of what a model writes only what the chunks that it cites hold.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -55,6 +56,8 @@ _ANSWER_TOKENS = 1024
 _TOKENIZER_SLACK = 1.15
 # So many sources to an answer where several answers are made one.
 _BRANCH = 3
+# Models put a marker behind the end of code.
+_MARKER = re.compile(r"\[[\d\s,]+\]")
 # A window that turns out to be smaller is tried at half, and at a quarter.
 _SHRINKS = 3
 
@@ -331,7 +334,7 @@ def _blocks(pieces: Iterable[str]) -> Iterator[str]:
             lines, fence = [line], mark
         elif fence:
             lines.append(line)
-            if mark == fence and not stripped.strip(fence[0]):
+            if mark == fence and not _MARKER.sub("", stripped).strip(f"{fence[0]} "):
                 yield "\n".join(lines)
                 lines, fence = [], ""
         elif stripped:

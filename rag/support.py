@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.citations import SENTENCE_END, cited, words
+from rag.citations import REMOVED, SENTENCE_END, cited, words
 from rag.injection import speaks_to_models
 from rag.models import SearchResult
 from rag.provenance import evidence, is_trusted, trusted_at
@@ -130,7 +130,7 @@ class SupportChecker:
         return Checked(text, tuple(dropped))
 
     def _holds(self, sentence: _Sentence) -> bool:
-        if speaks_to_models(sentence.text, trusted=True):
+        if REMOVED in sentence.text or speaks_to_models(sentence.text, trusted=True):
             return False
         bare = _MARKERS.sub(" ", sentence.text)
         known = [self._evidence[number] for number in sentence.numbers if number in self._evidence]
@@ -162,17 +162,25 @@ class SupportChecker:
         return _logistic(base + _MEANING * float((vectors[1:] @ vectors[0]).max()))
 
     def _check_code(self, block: str, before: Sequence[int], shown: Collection[int]) -> Checked:
-        lines = [line for line in block.split("\n")[1:] if line.strip() and not _FENCE.match(line)]
-        for number in before:
+        """Keep the lines of a piece of code that stand in a chunk, if they are nearly all of it."""
+        opening, *lines = block.split("\n")
+        closing = lines.pop() if lines and _FENCE.match(lines[-1]) else ""
+        fence = opening.strip()[:3]
+        own = cited(closing.replace("`", "").replace("~", ""), self._evidence)
+        wanted = [line for line in lines if line.strip()]
+        for number in [*own, *before]:
             one = self._evidence.get(number)
-            if one is None or not lines:
+            if one is None or not wanted:
                 continue
-            standing = [_folded(line) in one.folded for line in lines]
-            links = [line for line in lines if _URL.search(line)]
-            # A link in code is shown only where the project itself wrote that line.
-            trusted = all(_in_trusted_text(line, one.result) for line in links)
-            if sum(standing) >= _CODE_LINES * len(lines) and trusted:
-                return Checked(block if number in shown else f"{block}\n\n[{number}]")
+            # An address in code is shown only where the project itself wrote that line.
+            kept = [
+                line
+                for line in lines
+                if _folded(line) in one.folded and (not _URL.search(line) or _in_trusted_text(line, one.result))
+            ]
+            if sum(bool(line.strip()) for line in kept) >= _CODE_LINES * len(wanted):
+                code = "\n".join([_MARKERS.sub("", opening), *kept, fence])
+                return Checked(code if number in shown else f"{code}\n\n[{number}]")
         return Checked("", (block,))
 
 
