@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,12 +21,15 @@ _MOST_SOURCES = 3
 # Chunks further down rarely hold the passage, and each costs a few milliseconds to read.
 _READ = 6
 # A second passage is worth reading if it scores nearly as well as the first.
-_CLOSE = 0.85
+_CLOSE = 0.9
 # A passage with the code that it announces, and a run of sentences out of a long paragraph, in characters.
 _LONGEST = 1200
 _LONGEST_PROSE = 420
 # A chunk of so many characters is quoted whole.
 _SHORT = 600
+
+
+_GAP = re.compile(r"\n\n")
 
 
 class PassageEncoder(Protocol):
@@ -111,7 +115,17 @@ def _quotable(text: str) -> list[str]:
             joined[-1] = f"{joined[-1]}\n\n{passage}"
         else:
             joined.append(passage)
-    return [part for passage in joined for part in _runs(passage)]
+    return [part for passage in joined for part in _runs(_without_announcement(passage))]
+
+
+def _without_announcement(passage: str) -> str:
+    """Leave out a last sentence that announces what does not follow, unless there is nothing else."""
+    if not passage.rstrip().endswith(":"):
+        return passage
+    ends = [match.start() for match in SENTENCE_END.finditer(passage)] + [
+        match.start() for match in _GAP.finditer(passage)
+    ]
+    return passage[: max(ends)].rstrip() if ends else passage
 
 
 def _runs(passage: str) -> list[str]:
