@@ -123,6 +123,9 @@ class Settings(BaseSettings):
     github_api_url: str = Field("https://api.github.com", validation_alias="RAG_GITHUB_API_URL")
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
+    alert_webhook: SecretStr | None = Field(None, validation_alias="RAG_ALERT_WEBHOOK")
+    alert_failures: int = Field(3, ge=1, validation_alias="RAG_ALERT_FAILURES")
+    backfill_on: str = Field("threads", validation_alias="RAG_BACKFILL_ON")
 
     @field_validator("home")
     @classmethod
@@ -141,6 +144,20 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute_url(cls, value: str) -> str:
         return _http_url(value).rstrip("/")
+
+    @field_validator("backfill_on")
+    @classmethod
+    def _known_workers(cls, value: str) -> str:
+        if value not in ("threads", "workers", "dask") and not value.startswith(("dask:tcp://", "dask:tls://")):
+            raise ValueError(f"{value!r} is none of threads, workers, dask and dask:tcp://HOST:PORT")
+        return value
+
+    @field_validator("alert_webhook")
+    @classmethod
+    def _web_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            _http_url(value.get_secret_value())
+        return value
 
     @property
     def llm(self) -> str:
@@ -167,6 +184,9 @@ class Settings(BaseSettings):
             "RAG_GITHUB_API_URL": self.github_api_url,
             "OPENAI_API_KEY": _mask(self.openai_api_key),
             "OPENAI_BASE_URL": self.openai_base_url,
+            "RAG_ALERT_WEBHOOK": _mask(self.alert_webhook),
+            "RAG_ALERT_FAILURES": self.alert_failures,
+            "RAG_BACKFILL_ON": self.backfill_on,
         }
 
 

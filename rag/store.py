@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -29,7 +30,7 @@ from psycopg.types.json import Json, Jsonb
 
 from rag.database import Connection, Database, Queries
 from rag.errors import DatabaseError
-from rag.models import IndexInfo, IndexSize, Page, SourceStatus
+from rag.models import IndexInfo, IndexSize, Page, SourceStatus, Trouble
 
 __all__ = [
     "Candidate",
@@ -390,6 +391,35 @@ class Store:
         with self._database.connection() as connection:
             connection.execute(self._queries.compose("sync_failed"), {"name": name, "error": storable(error)})
 
+    def count_failure(self, name: str) -> None:
+        """Note that a run of a source has failed, all its attempts included."""
+        with self._database.connection() as connection:
+            connection.execute(self._queries.compose("count_failure"), {"name": name})
+
+    def claim_alert(self, name: str, *, failures: int, age: timedelta) -> Trouble | None:
+        """Return what troubles a source, to whoever asks first since its last success; to others None.
+
+        :param failures: so many failed runs since the last success are trouble
+        :param age: so is a last success that is longer ago
+        """
+        rows = self._rows("claim_alert", {"name": name, "failures": failures, "age": age})
+        return Trouble(name, *rows[0]) if rows else None
+
+    def return_alert(self, name: str) -> None:
+        """Let the next one who asks have the alert: it could not be delivered."""
+        with self._database.connection() as connection:
+            connection.execute(self._queries.compose("return_alert"), {"name": name})
+
+    def delete_source(self, name: str) -> None:
+        """Forget a source: its documents with their chunks in every index, and what its syncs remember."""
+        indexes = [*([active] if (active := self.active_index()) else []), *(one for one, _ in self.other_indexes())]
+        with self._database.connection() as connection, connection.transaction():
+            for index in indexes:
+                tables = IndexTables(index).identifiers
+                for query in ("delete_chunks_of_source", "delete_postings_of_source"):
+                    connection.execute(self._queries.compose(query, tables), {"source": name})
+            connection.execute(self._queries.compose("delete_source"), {"name": name})
+
     def has_source(self, name: str) -> bool:
         """Return whether a source has ever been synced."""
         return bool(self._rows("has_source", {"name": name}))
@@ -484,7 +514,16 @@ class Store:
     def cached_embeddings(self, model: str, contents: Iterable[bytes]) -> dict[bytes, Vector]:
         """Return the embeddings that `model` already made of these contents (SHA-256 digests)."""
         rows = self._rows("cached_embeddings", {"model": model, "contents": list(contents)})
-        return {bytes(content): embedding.to_numpy().astype(np.float32) for content, embedding in rows}
+        if unnoted := [content for content, _, is_unnoted in rows if is_unnoted]:
+            with self._database.connection() as connection:
+                values = {"model": model, "contents": unnoted}
+                connection.execute(self._queries.compose("note_use_of_embeddings"), values)
+        return {bytes(content): embedding.to_numpy().astype(np.float32) for content, embedding, _ in rows}
+
+    def expire_embeddings(self, *, days: int) -> int:
+        """Drop embeddings that were not used for so many days; return how many."""
+        with self._database.connection() as connection:
+            return connection.execute(self._queries.compose("expire_embeddings"), {"days": days}).rowcount
 
     def cache_embeddings(self, model: str, embeddings: Mapping[bytes, Vector]) -> None:
         """Keep embeddings by model and content (SHA-256 digest)."""
@@ -544,6 +583,15 @@ class Store:
                     self._drop(connection, other)
             connection.execute(self._queries.compose("retire_index"), {"name": old.name})
             connection.execute(self._queries.compose("activate_index"), {"name": new.name})
+
+    def expired_indexes(self, *, days: int) -> list[IndexInfo]:
+        """Return the indexes that were replaced so many days ago."""
+        return [IndexInfo(*row) for row in self._rows("expired_indexes", {"days": days})]
+
+    def vacuum(self) -> None:
+        """Give the room of deleted rows back, and gather the planner's statistics."""
+        with self._database.connection() as connection:
+            connection.execute(self._queries.compose("vacuum"))
 
     def drop_index(self, index: IndexInfo) -> None:
         """Remove an index with all its chunks."""

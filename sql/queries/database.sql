@@ -43,3 +43,7 @@ SELECT name, checksum FROM migrations;
 -- name: add_to_ledger
 -- Note a migration, in the transaction that applies it.
 INSERT INTO migrations (name, checksum) VALUES (%(name)s, %(checksum)s);
+
+-- name: vacuum
+-- Give the room of deleted rows back, and let the planner know what the tables hold now.
+VACUUM (ANALYZE);
