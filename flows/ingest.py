@@ -136,9 +136,10 @@ async def _record(report: SyncReport, outcome: Outcome, warnings: Sequence[str] 
     await link_failures(report.name, report.errors)
 
 
-async def _count_failure(_flow: Flow[..., Any], run: FlowRun, _state: State[Any]) -> None:
+async def _count_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Count a run that failed, and tell of it where it was one too many."""
-    name = str(run.parameters["name"])
+    del flow, state
+    name = str(flow_run.parameters["name"])
 
     def count() -> None:
         with shared_engine() as engine:
@@ -174,17 +175,19 @@ async def ingest_source(
 
     """
     await name_run(f"ingest {name}")
-    state = await sync_source(name, full, accept_removals, when_busy, return_state=True)
+    ended: Any = sync_source(name, full, accept_removals, when_busy, return_state=True)
+    state: State[Any] = await ended
     if state.name == _SKIPPED:
         await name_run(f"ingest {name} · skipped")
         return Cancelled(name=_SKIPPED, message=state.message)
     report = await state.aresult(raise_on_failure=False)
     if isinstance(report, RagError):
         problem = str(report)
-        report = await in_thread(lambda: _broken_off(name, problem))
-        await _record(report, Outcome(name))
-    elif not isinstance(report, SyncReport):
-        return state
+        broken_off = await in_thread(lambda: _broken_off(name, problem))
+        await _record(broken_off, Outcome(name))
+        report = broken_off
+    if not isinstance(report, SyncReport):
+        return state  # it was cancelled, or crashed
     await name_run(f"ingest {name} · {counts(report) or ('failed' if report.errors else 'nothing changed')}")
     if report.state == "failed":
         return Failed(message=_why(report), data=report)

@@ -5,94 +5,33 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
-import zlib
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
-from prefect.schedules import Cron
-from prefect.types.entrypoint import EntrypointType
 from rich.console import Console
 
-from flows.answer import answer
-from flows.ingest import chosen_sources, ingest_source
+from flows.deployments import deployments
+from flows.ingest import chosen_sources
 from flows.server import ServerProcess, connected, free_port, log_to, wanted_server
 from rag.command import CommandParser, run
 from rag.settings import SourceConfig, load_settings
 
-__all__ = ["deployments", "main"]
+__all__ = ["main"]
 
-#: Monday 00:00 UTC: the week that a full reconcile closes.
-WEEKLY = "0 0 * * MON"
 # Prefect's own port, and those tried after it.
 _PORTS = range(4200, 4210)
-# So many runs at once: two sources and a question.
-_AT_ONCE = 3
-
-# Runs wait for their turn, so that none is lost: an hourly run that meets the weekly one goes after it.
-_ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
-
-
-async def deployments(sources: Sequence[SourceConfig]) -> list[RunnerDeployment]:
-    """Return a deployment for each source and the one that answers."""
-    return [await ingest_deployment(source) for source in sources] + [await answer_deployment()]
-
-
-async def ingest_deployment(source: SourceConfig) -> RunnerDeployment:
-    """Return the deployment of a source: incremental by its kind's schedule, in full once a week."""
-    place = source.repo if source.kind == "github" else source.url
-    often = "every hour" if source.kind == "github" else "every night"
-    return await ingest_source.ato_deployment(
-        name=f"ingest {source.name}",
-        description=(
-            f"Brings the index in line with **{source.name}** ({source.kind}: {place}).\n\n"
-            f"- {often}: what is new, changed or deleted\n"
-            "- Monday 00:00 UTC: reads everything again and removes what is gone (`full`)\n\n"
-            "Each run leaves a table of its outcome. Two runs of this source never overlap: the second waits."
-        ),
-        tags=["ingest", source.kind, source.name],
-        parameters={"name": source.name, "full": False},
-        schedules=[
-            Cron(schedule_of(source), timezone="UTC", slug="incremental"),
-            Cron(WEEKLY, timezone="UTC", slug="full", parameters={"full": True}),
-        ],
-        concurrency_limit=_ONE_AT_A_TIME,
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
-
-
-async def answer_deployment() -> RunnerDeployment:
-    """Return the deployment that answers questions; it has no schedule."""
-    return await answer.ato_deployment(
-        name="answer",
-        description=(
-            "Answers a question from the ingested sources. The answer and its sources are the run's artifact.\n\n"
-            "The same question of an unchanged index is answered from the cache."
-        ),
-        tags=["answer"],
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
-
-
-def schedule_of(source: SourceConfig) -> str:
-    """Return when a source is synced, in cron's words: GitHub every hour, others every night, each at its own minute.
-
-    The minute comes from the name, so that it stays when sources come and go, and is never the first of an hour,
-    which belongs to the weekly run.
-    """
-    place = zlib.crc32(source.name.encode())
-    minute = 5 + place % 50
-    return f"{minute} * * * *" if source.kind == "github" else f"{minute} {1 + place // 50 % 4} * * *"
+# So many runs at once: two sources, the watch and a question.
+_AT_ONCE = 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the deployments."""
     parser = CommandParser(
         prog="python -m flows.serve",
-        description="Register a deployment for every source, with its schedule, and one that answers; work on them "
+        description="Register every deployment, those of the sources with their schedules, and work on them "
         "until stopped (Ctrl-C). They go to the Prefect server that PREFECT_API_URL names. Without one, a server is "
         "started on this machine and stopped again at the end.",
         examples=[

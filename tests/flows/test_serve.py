@@ -13,7 +13,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments import run_deployment
 
-from flows.serve import main, schedule_of
+from flows.schedules import schedule_of
+from flows.serve import main
 from flows.server import ServerProcess
 from rag.settings import DocsConfig, GitHubConfig, RepositoryConfig
 from tests.flows.conftest import ROOT, users_environment
