@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -26,7 +26,7 @@ import psycopg
 from bench.report import Table
 from flows.sample.github_server import GitHubServer, Request, Response, load_export
 from flows.server import ServerProcess
-from rag.database import embedded_dsn, stop_embedded
+from rag.database import Database, embedded_dsn, stop_embedded
 
 ROOT = Path(__file__).parents[1]
 EXPORT = ROOT.parent / "shared" / "data" / "tls13-spec.github.json.gz"
@@ -45,7 +45,8 @@ class Distant(GitHubServer):
 def _serve(connection: Connection, export: Path) -> None:
     with Distant(load_export(export), rate_limit=10**9) as server:
         connection.send((server.api_url, server.full_name))
-        connection.recv()
+        with suppress(EOFError):
+            connection.recv()
 
 
 class Site:
@@ -58,10 +59,12 @@ class Site:
         process = _context.Process(target=_serve, args=(there, export), daemon=True)
         process.start()
         stack.callback(process.kill)
+        self._github = here  # closed, it would end that process
         api_url, repository = here.recv()
         sources = self.home / "sources.toml"
         sources.write_text(f'[[github]]\nname = "it"\nrepo = "{repository}"\ninclude = ["issues", "pulls"]\n')
         self.dsn = embedded_dsn(self.home)
+        Database(self.dsn, embedded=True).close()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "RAG_"))},
             "PREFECT_HOME": str(self.home / "prefect"),
@@ -109,7 +112,9 @@ class Site:
     def rows(self) -> set[tuple[str, str]]:
         with psycopg.connect(self.dsn) as connection:
             [(name,)] = connection.execute("SELECT name FROM indexes WHERE active").fetchall()
-            found = connection.execute(f"SELECT id, hash FROM documents UNION ALL SELECT node_id, text FROM data_{name}")  # type: ignore[arg-type]
+            found = connection.execute(
+                f"SELECT id, hash FROM documents UNION ALL SELECT node_id, text FROM data_{name}"
+            )  # type: ignore[arg-type]
             return set(found.fetchall())
 
     def documents(self) -> int:
@@ -237,7 +242,12 @@ def _on_dask(site: Site, how: str) -> tuple[float, dict[str, object]]:
 
     def start(*command: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", *command], cwd=ROOT, env=site.environment, stdout=log, stderr=log, start_new_session=True
+            [sys.executable, "-m", *command],
+            cwd=ROOT,
+            env=site.environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
 
     started = [start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "18786", "--no-dashboard")]

@@ -218,6 +218,23 @@ class Engine:
             self.store.delete_source(name)
         return documents
 
+    def copy_to(self, other: Store, *, progress: Callable[[str], None] | None = None) -> dict[str, int]:
+        """Copy everything into another database; syncs wait meanwhile.
+
+        :returns: how many rows were copied, by table
+        :raises ConfigurationError: there is something in it already
+        :raises SourceBusy: a sync is running
+        :raises DatabaseError: the copy broke off, and nothing of it was kept
+        """
+        if known := [status.name for status in other.source_status()]:
+            raise ConfigurationError(
+                f"The other database holds sources already: {', '.join(known)}. Give an empty one."
+            )
+        with self.store.locked_sources([status.name for status in self.store.source_status()]) as busy:
+            if busy:
+                raise SourceBusy(f"A sync of {busy} is running; wait until it has ended.")
+            return self.store.copy_to(other, progress=progress)
+
     def tell_of_trouble(self, ages: Mapping[str, timedelta]) -> list[Trouble]:
         """Post an alert for each source that has failed RAG_ALERT_FAILURES runs in a row or has grown too old.
 

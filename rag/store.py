@@ -13,11 +13,12 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import cache
+from graphlib import TopologicalSorter
 from typing import Any
 
 import numpy as np
@@ -412,13 +413,77 @@ class Store:
 
     def delete_source(self, name: str) -> None:
         """Forget a source: its documents with their chunks in every index, and what its syncs remember."""
-        indexes = [*([active] if (active := self.active_index()) else []), *(one for one, _ in self.other_indexes())]
+        indexes = self._indexes()
         with self._database.connection() as connection, connection.transaction():
             for index in indexes:
                 tables = IndexTables(index).identifiers
                 for query in ("delete_chunks_of_source", "delete_postings_of_source"):
                     connection.execute(self._queries.compose(query, tables), {"source": name})
             connection.execute(self._queries.compose("delete_source"), {"name": name})
+
+    def copy_to(self, other: Store, *, progress: Callable[[str], None] | None = None) -> dict[str, int]:
+        """Copy everything, as it is now, into another database in one transaction.
+
+        :param other: must be empty
+        :param progress: called with the name of each table before its rows are sent
+        :returns: how many rows were copied, by table
+        """
+        indexes = self._indexes()
+        try:
+            with (
+                self._database.connection() as here,
+                here.transaction(),
+                other._database.connection() as there,
+                there.transaction(),
+            ):
+                here.execute(self._queries.compose("begin_snapshot"))
+                for index in indexes:
+                    tables = IndexTables(index).identifiers
+                    there.execute(self._queries.compose("create_chunks", tables))
+                    there.execute(self._queries.compose("create_postings", tables))
+                copied = self._copy_tables(here, there, progress)
+        except psycopg.Error as error:
+            raise DatabaseError(f"The copy broke off, and nothing of it was kept: {_one_line(error)}.") from error
+        for index in indexes:
+            if self._rows("has_relation", {"name": IndexTables(index).hnsw})[0][0]:
+                other.build_hnsw(index)
+        other.vacuum()
+        return copied
+
+    def _copy_tables(
+        self, here: Connection, there: Connection, progress: Callable[[str], None] | None
+    ) -> dict[str, int]:
+        tables = {row[0]: row[1:] for row in there.execute(self._queries.compose("tables")).fetchall()}
+        present = {row[0] for row in here.execute(self._queries.compose("tables")).fetchall()}
+        copied = {}
+        for name in TopologicalSorter({name: refers for name, (_, _, refers) in tables.items()}).static_order():
+            if name not in present:
+                continue
+            if progress:
+                progress(name)
+            columns, counting, _ = tables[name]
+            table = {
+                "table": sql.Identifier(name),
+                "columns": sql.SQL(", ").join(map(sql.Identifier, columns)),
+            }
+            with here.cursor() as reading, there.cursor() as writing:
+                with (
+                    reading.copy(self._queries.compose("copy_out", table)) as source,
+                    writing.copy(self._queries.compose("copy_in", table)) as target,
+                ):
+                    for data in source:
+                        target.write(data)
+                copied[name] = writing.rowcount
+            for column in counting:
+                statement = self._queries.compose(
+                    "go_on_counting", {"table": sql.Identifier(name), "column": sql.Identifier(column)}
+                )
+                there.execute(statement, {"table": name, "column": column})
+        return copied
+
+    def _indexes(self) -> list[IndexInfo]:
+        active = self.active_index()
+        return [*([active] if active else []), *(index for index, _ in self.other_indexes())]
 
     def has_source(self, name: str) -> bool:
         """Return whether a source has ever been synced."""
@@ -700,6 +765,10 @@ class Store:
                 values = {"memory": f"{min(needed, _HNSW_MOST_MEMORY)}MB", "workers": str(os.cpu_count() or 1)}
                 connection.execute(self._queries.compose("prepare_build"), values)
             connection.execute(self._queries.compose(query, tables))
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def _dump(value: object) -> str:
