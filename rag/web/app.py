@@ -22,6 +22,7 @@ from rag.engine import Engine
 from rag.errors import ConfigurationError, RagError
 from rag.models import search_json
 from rag.web.markup import is_web_url, render_answer
+from rag.web.metrics import CONTENT_TYPE_LATEST, Counted, Metrics
 
 __all__ = ["create_app"]
 
@@ -51,15 +52,20 @@ def create_app(engine: Engine) -> Starlette:
 class _App:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._metrics = Metrics(engine.store)
         self.application = Starlette(
             routes=[
                 Route("/", self.page),
                 Route("/api/ask", self.ask),
                 Route("/api/search", self.search),
                 Route("/healthz", self.health),
+                Route("/metrics", self.metrics),
                 Mount("/static", StaticFiles(directory=_FOLDER / "static")),
             ],
-            middleware=[Middleware(_Headers)],
+            middleware=[
+                Middleware(_Headers),
+                Middleware(Counted, metrics=self._metrics, paths=("/", "/api/ask", "/api/search")),
+            ],
             exception_handlers={404: _not_found},
         )
 
@@ -114,6 +120,10 @@ class _App:
         except Exception as error:  # noqa: BLE001 - whatever it is, a monitor wants to be told, not a stack trace
             return JSONResponse({"status": "failing", "error": type(error).__name__}, 503)
         return JSONResponse({"status": "ok"})
+
+    async def metrics(self, _request: Request) -> Response:
+        """Show Prometheus how everything stands."""
+        return Response(await run_in_threadpool(self._metrics.text), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _json(handler: Callable[[Request], dict[str, object]], request: Request) -> Response:
