@@ -25,6 +25,9 @@ from rag.errors import ConfigurationError
 
 __all__ = ["DocsConfig", "GitHubConfig", "RepositoryConfig", "Settings", "SourceConfig", "load_settings"]
 
+#: Where Docker and Kubernetes put secrets: a file each, called as its setting.
+SECRETS = Path("/run/secrets")
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 GitHubKind = Literal["issues", "discussions", "pulls"]
 
@@ -191,12 +194,12 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read the settings from the environment and .env.
+    """Read the settings from the environment and .env, and from files of their names where containers have secrets.
 
     :raises ConfigurationError: a value is not what its setting takes
     """
     try:
-        return Settings()
+        return Settings(_secrets_dir=SECRETS if SECRETS.is_dir() else None)
     except ValidationError as error:
         raise ConfigurationError(_first_problem(error)) from error
 
