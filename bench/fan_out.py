@@ -75,8 +75,6 @@ class Site:
             "RAG_GITHUB_API_URL": api_url,
             "RAG_BACKFILL_ON": "workers",
             "PWD": str(ROOT),
-            # The least that Prefect takes.
-            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         }
         os.environ.update({name: self.environment[name] for name in ("PREFECT_HOME", "DO_NOT_TRACK")})
         server = stack.enter_context(ServerProcess(ui=True))
@@ -128,9 +126,9 @@ class Site:
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "support-engine", "--limit", "1"]
         started = [
             subprocess.Popen(
-                [*command, "--name", f"worker-{number}", "--with-healthcheck"][:-1],
+                [*command, "--name", f"worker-{number}"],
                 cwd=ROOT,
-                env={**self.environment, "PREFECT_WORKER_QUERY_SECONDS": "1", "RAG_BENCH_WORKER": str(number)},
+                env={**self.environment, "PREFECT_WORKER_QUERY_SECONDS": "1"},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

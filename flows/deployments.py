@@ -34,6 +34,8 @@ __all__ = ["deployments", "main", "prefect_yaml"]
 _POOL = "support-engine"
 # Runs wait for their turn, so that none is lost: an hourly run that meets the weekly one goes after it.
 _ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
+# What `flows` sets for itself elsewhere; a worker has imported Prefect before it.
+_ENVIRONMENT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
 _HEAD = """\
 # Written by python -m flows.deployments from sources.toml; do not edit, write it anew.
 #
@@ -209,7 +211,7 @@ def _deployment_entry(deployed: RunnerDeployment, pool: str) -> dict[str, Any]:
         "tags": deployed.tags,
         "parameters": dict(deployed.parameters or {}),
         "schedules": [_schedule_entry(schedule.model_dump()) for schedule in deployed.schedules or []],
-        "work_pool": {"name": pool, "job_variables": {"working_dir": "{{ $PWD }}"}},
+        "work_pool": {"name": pool, "job_variables": {"working_dir": "{{ $PWD }}", "env": dict(_ENVIRONMENT)}},
     }
     if deployed.concurrency_limit is not None:
         assert deployed.concurrency_options

@@ -10,6 +10,7 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.engine import in_thread, shared_engine
+from flows.lost import notice_lost_runs
 from flows.records import Row, name_run, put_table
 from flows.schedules import longest_ages
 from rag.models import Maintenance, SourceStatus, Trouble
@@ -74,6 +75,7 @@ async def watch() -> State[Any]:
             return engine.store.source_status(), told
 
     sources, told = await in_thread(look)
+    await notice_lost_runs()
     await put_table([_source_row(status) for status in sources], key="sources", description="How every source stands")
     names = ", ".join(trouble.name for trouble in told)
     await name_run(f"watch · told of {names}" if told else "watch · nothing new")

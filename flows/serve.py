@@ -15,6 +15,7 @@ from rich.console import Console
 
 from flows.deployments import deployments
 from flows.ingest import chosen_sources
+from flows.lost import notice_lost_runs
 from flows.server import ServerProcess, connected, free_port, log_to, wanted_server
 from rag.command import CommandParser, run
 from rag.settings import SourceConfig, load_settings
@@ -66,6 +67,7 @@ async def _work(sources: Sequence[SourceConfig], server: ServerProcess | None, c
         for deployment in await deployments(sources):
             await runner.aadd_deployment(deployment)
             say(f"registered  {deployment.flow_name}/{deployment.name}  {_crons(deployment)}".rstrip())
+        await notice_lost_runs()
         say(f"Prefect     {server.url if server else await _configured_ui()}")
         working = asyncio.ensure_future(runner.start())
         # As it starts, the runner sets a handler of its own, which would leave runs and schedules as they are.

@@ -37,6 +37,7 @@ from prefect.tasks import exponential_backoff
 from pydantic import Field, TypeAdapter
 
 from flows.engine import in_thread, program, shared_engine
+from flows.lost import notice_lost_runs
 from flows.records import Row, artifact_key, name_run, put_table
 from flows.retries import may_help_to_retry
 from rag.errors import ConfigurationError, SourceUnavailable
@@ -349,6 +350,7 @@ async def _read_on_workers(name: str, windows: Sequence[Window], backfill_id: st
         for ended in await by_worker(name, batch, batch[0].start, batch[-1].end, backfill_id):
             await note(ended)
 
+    await notice_lost_runs()
     # All at once: how many workers there are, and where, is Prefect's to know.
     await _all(read(batch) for batch in _batches(windows, _WINDOWS_A_RUN))
 
