@@ -21,8 +21,8 @@ __all__ = ["LOST", "notice_lost_runs"]
 #: The automation's name.
 LOST = "support-engine: lost runs"
 _FLOWS = ["ingest-source", "backfill", "backfill-windows", "reindex", "maintain", "watch", "answer"]
-# Three signs of life may be late.
-_SILENCE = timedelta(seconds=100)
+# Five signs of life may be late: on a busy machine some are.
+_SILENCE = timedelta(seconds=180)
 _ALIVE = "prefect.flow-run.heartbeat"
 _ENDED = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Crashed", "Cancelled", "Skipped")}
 

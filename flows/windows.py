@@ -14,6 +14,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -394,23 +395,33 @@ async def _read_on_dask(
     await _limit()
     cluster = DaskTaskRunner(address=address) if address else DaskTaskRunner(cluster_kwargs={"threads_per_worker": 1})
     runner = cast("TaskRunner[PrefectFuture[Any]]", cluster)
-    loop = asyncio.get_running_loop()
+    batches = [[(window.start, window.end) for window in batch] for batch in _batches(windows, _WINDOWS_A_TASK)]
+    token = _noted_by.set(note)
+    try:
+        await on_dask.with_options(task_runner=runner)(name, batches, backfill_id)
+    finally:
+        _noted_by.reset(token)
 
-    @flow(name="backfill-on-dask", flow_run_name=f"windows of {name} on Dask", task_runner=runner, persist_result=False)
-    async def on_dask() -> None:
-        futures = [
-            by_dask.submit(name, batch, batch[0].start, batch[-1].end, backfill_id)
-            for batch in _batches(windows, _WINDOWS_A_TASK)
-        ]
 
-        def gather() -> None:
-            for future in as_completed(futures):
-                for ended in future.result():
-                    asyncio.run_coroutine_threadsafe(note(ended), loop).result()
+# Not a parameter of the flow, since it cannot be sent anywhere.
+_noted_by: ContextVar[Note] = ContextVar("noted_by")
 
-        await in_thread(gather)
 
-    await on_dask()
+@flow(name="backfill-on-dask", flow_run_name="windows of {name} on Dask", persist_result=False)
+async def on_dask(name: str, batches: list[list[tuple[datetime, datetime]]], backfill_id: str) -> None:
+    """Read batches of windows on the cluster that this flow's task runner knows."""
+    note, loop = _noted_by.get(), asyncio.get_running_loop()
+    futures = [
+        by_dask.submit(name, [Window(*window) for window in batch], batch[0][0], batch[-1][1], backfill_id)
+        for batch in batches
+    ]
+
+    def gather() -> None:
+        for future in as_completed(futures):
+            for ended in future.result():
+                asyncio.run_coroutine_threadsafe(note(ended), loop).result()
+
+    await in_thread(gather)
 
 
 def _batches(windows: Sequence[Window], size: int) -> Iterator[list[Window]]:

@@ -204,10 +204,10 @@ class LocalEncoder:
         }
         try:
             compiled = openvino.Core().compile_model(self._graph, "CPU", properties)
-            # The first inference of a process sets up the binding to numpy. Two threads that do so at once wait for each
-            # other, one for the interpreter's lock, one for that of the set-up, for ever (seen with 2026.4.1).
+            # The first inference of a process sets up the binding to numpy. Two threads that do so at once wait for
+            # each other, one for the interpreter's lock, one for that of the set-up, for ever (seen with 2026.4.1).
             with _first_inference:
-                compiled.create_infer_request().infer(_pad([[0]]))
+                compiled.create_infer_request().infer(_pad([np.zeros(1, np.int64)]))
         except RuntimeError as error:
             raise _not_loaded("OpenVINO", error) from error
         return compiled

@@ -30,4 +30,4 @@ def test_lost_runs_of_every_deployment_are_noticed_by_one_automation(prefect_ser
 
 def test_runs_say_that_they_live() -> None:
     assert flows.__doc__
-    assert int(os.environ["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]) * 3 < 100
+    assert int(os.environ["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]) * 5 < 180
