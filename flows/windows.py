@@ -21,20 +21,21 @@ from functools import partial
 from itertools import count
 from typing import Annotated, Any, Literal, cast
 
+import httpx
 from prefect import flow, task
 from prefect.cache_policies import INPUTS, TASK_SOURCE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
-from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.concurrency.asyncio import concurrency
 from prefect.concurrency.sync import concurrency as concurrency_here
 from prefect.deployments import arun_deployment
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
 from prefect.futures import PrefectFuture, as_completed
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
-from prefect.tasks import exponential_backoff
+from prefect.tasks import Task, exponential_backoff
 from pydantic import Field, TypeAdapter
 
 from flows.engine import in_thread, program, shared_engine
@@ -70,7 +71,9 @@ WINDOWS = "backfill-windows/windows"
 # Windows for one run of a worker, which takes five seconds to start; and for one task of a Dask worker, which has.
 _WINDOWS_A_RUN = 50
 _WINDOWS_A_TASK = 10
-_SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_BETWEEN_LOOKS = 2.0
+# Runs that are created at the same instant collide in Prefect's SQLite.
+_SECONDS_APART = 0.5
 _TABLE = "windows"
 
 # A window's failure is waited out and tried again by GitHub's client first; this is for what lasts longer.
@@ -230,9 +233,22 @@ async def backfill_windows(
     return Completed(message=f"{len(done)} windows, {documents} documents.")
 
 
+async def _server_was_busy(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Tell a server that could not answer, as SQLite's cannot under load, from one that refuses."""
+    error = await state.aresult(raise_on_failure=False)
+    if isinstance(error, PrefectHTTPStatusError):
+        return error.response.status_code >= 500
+    return isinstance(error, httpx.TransportError)
+
+
 @task(
     task_run_name="{start:%Y-%m-%d} to {end:%Y-%m-%d} by a worker",
     persist_result=False,
+    # The same key finds the run that an attempt before has begun.
+    retries=5,
+    retry_delay_seconds=exponential_backoff(backoff_factor=2),
+    retry_jitter_factor=0.5,
+    retry_condition_fn=_server_was_busy,
 )
 async def by_worker(
     name: str, windows: list[Window], start: datetime, end: datetime, backfill_id: str
@@ -347,13 +363,14 @@ def span(window: Window) -> str:
 
 
 async def _read_on_workers(name: str, windows: Sequence[Window], backfill_id: str, note: Note) -> None:
-    async def read(batch: list[Window]) -> None:
+    async def read(position: int, batch: list[Window]) -> None:
+        await asyncio.sleep(position * _SECONDS_APART)
         for ended in await by_worker(name, batch, batch[0].start, batch[-1].end, backfill_id):
             await note(ended)
 
     await notice_lost_runs()
     # All at once: how many workers there are, and where, is Prefect's to know.
-    await _all(read(batch) for batch in _batches(windows, _WINDOWS_A_RUN))
+    await _all(read(*numbered) for numbered in enumerate(_batches(windows, _WINDOWS_A_RUN)))
 
 
 async def _all(works: Iterator[Awaitable[None]]) -> None:
@@ -396,21 +413,25 @@ async def _read_on_dask(
     cluster = DaskTaskRunner(address=address) if address else DaskTaskRunner(cluster_kwargs={"threads_per_worker": 1})
     runner = cast("TaskRunner[PrefectFuture[Any]]", cluster)
     batches = [[(window.start, window.end) for window in batch] for batch in _batches(windows, _WINDOWS_A_TASK)]
-    token = _noted_by.set(note)
+    token = _note.set(note)
     try:
         await on_dask.with_options(task_runner=runner)(name, batches, backfill_id)
     finally:
-        _noted_by.reset(token)
+        _note.reset(token)
 
 
-# Not a parameter of the flow, since it cannot be sent anywhere.
-_noted_by: ContextVar[Note] = ContextVar("noted_by")
+# Not a parameter of the flow, since it cannot be sent anywhere; nor can this, so that the flow may not name it.
+_note: ContextVar[Note] = ContextVar("note")
+
+
+def _who_notes() -> Note:
+    return _note.get()
 
 
 @flow(name="backfill-on-dask", flow_run_name="windows of {name} on Dask", persist_result=False)
 async def on_dask(name: str, batches: list[list[tuple[datetime, datetime]]], backfill_id: str) -> None:
     """Read batches of windows on the cluster that this flow's task runner knows."""
-    note, loop = _noted_by.get(), asyncio.get_running_loop()
+    note, loop = _who_notes(), asyncio.get_running_loop()
     futures = [
         by_dask.submit(name, [Window(*window) for window in batch], batch[0][0], batch[-1][1], backfill_id)
         for batch in batches
