@@ -25,7 +25,7 @@ import psycopg
 
 from bench.report import Table
 from flows.sample.github_server import GitHubServer, Request, Response, load_export
-from flows.server import ServerProcess
+from flows.server import ServerProcess, free_port
 from rag.database import Database, embedded_dsn, stop_embedded
 
 ROOT = Path(__file__).parents[1]
@@ -235,7 +235,8 @@ def _with_kill(site: Site) -> tuple[float, dict[str, object]]:
 def _on_dask(site: Site, how: str) -> tuple[float, dict[str, object]]:
     """Run a scheduler and workers as one does on several machines."""
     count = 1 if how == "1" else 2
-    address = "tcp://127.0.0.1:18786"
+    port = str(free_port())
+    address = f"tcp://127.0.0.1:{port}"
     log = (site.home / "dask.log").open("ab")
 
     def start(*command: str) -> subprocess.Popen[bytes]:
@@ -248,7 +249,7 @@ def _on_dask(site: Site, how: str) -> tuple[float, dict[str, object]]:
             start_new_session=True,
         )
 
-    started = [start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "18786", "--no-dashboard")]
+    started = [start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")]
     started += [
         start("distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard") for _ in range(count)
     ]
