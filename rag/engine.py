@@ -15,22 +15,35 @@ import contextvars
 import itertools
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from rag.alerts import alert_text, post_alert
 from rag.answer_log import AnswerLog
 from rag.database import Database
-from rag.errors import ConfigurationError, RagError, SourceUnavailable
-from rag.models import Answer, Backfill, IndexInfo, SearchResult, SyncReport, Turn, Window
+from rag.errors import ConfigurationError, RagError, SourceBusy
+from rag.models import (
+    Answer,
+    Backfill,
+    IndexInfo,
+    Maintenance,
+    SearchResult,
+    SyncReport,
+    Trouble,
+    Turn,
+    Window,
+)
 from rag.secrets import masked
 from rag.settings import DocsConfig, GitHubConfig, Settings, SourceConfig, load_settings
 from rag.sources import MOST_REMOVED
 from rag.store import Store
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
     from rag.embedding import Encoder
     from rag.ingestion import Ingestion, Progress
     from rag.query_engine import SupportQueryEngine
@@ -113,11 +126,15 @@ class Engine:
         """Bring the index in line with any source, configured or of your own making; see `sync`."""
         index = self._index_to_write()
         with self._locked(source), self._minding_answers(index):
-            try:
-                report = self._ingestion(index).sync(source, full=full, progress=progress)
-            except RagError as error:
-                self.store.sync_failed(source.name, str(error))
-                raise
+            return self._sync(source, index, full=full, progress=progress)
+
+    def _sync(self, source: Source, index: IndexInfo, *, full: bool, progress: Progress | None) -> SyncReport:
+        """Sync a source that is locked, and note how that went."""
+        try:
+            report = self._ingestion(index).sync(source, full=full, progress=progress)
+        except RagError as error:
+            self.store.sync_failed(source.name, str(error))
+            raise
         if report.state == "completed":
             self.store.sync_succeeded(source.name)
         else:
@@ -138,7 +155,19 @@ class Engine:
         self.store.register_source(source.name, source.kind)
         with self.store.locked_source(source.name, shared=shared) as free:
             if not free:
-                raise SourceUnavailable(f"Another sync of {source.name} is running; wait until it has ended.")
+                raise SourceBusy(f"Another sync of {source.name} is running; wait until it has ended.")
+            yield
+
+    @contextmanager
+    def holding(self, name: str) -> Iterator[None]:
+        """Keep syncs of a source out, but not the windows of a backfill.
+
+        :raises SourceBusy: a sync of it is running
+        """
+        self.store.register_source(name, self.source_config(name).kind)
+        with self.store.locked_source(name, shared=True) as free:
+            if not free:
+                raise SourceBusy(f"Another sync of {name} is running; wait until it has ended.")
             yield
 
     def plan_backfill(
@@ -176,16 +205,97 @@ class Engine:
     def finish_backfill(self, backfill: Backfill, *, progress: Progress | None = None) -> SyncReport:
         """Complete a backfill whose windows are all read: write what was left, and bring what came meanwhile.
 
+        :raises SourceBusy: a sync of the source is running
         :raises SourceError: GitHub broke off; what had been committed stays
         """
         from rag.sources.github import finish_backfill
 
-        if finish_backfill(backfill, self.store):
-            return self.sync(backfill.source, progress=progress)
-        source = self._open_window(backfill.source, None)
+        source = self._open_source(self._github_config(backfill.source), most_removed=MOST_REMOVED)
         index = self._index_to_write()
         with self._locked(source):
-            return self._ingestion(index).sync(source, progress=progress)
+            if finish_backfill(backfill, self.store):
+                return self._sync(source, index, full=False, progress=progress)
+            return self._ingestion(index).sync(self._open_window(backfill.source, None), progress=progress)
+
+    # Operation
+
+    def cost(self, report: SyncReport) -> float | None:
+        """Return what the embeddings of a sync cost in US dollars, estimated; None where no price is known."""
+        from rag.embedding.prices import price
+
+        per_million = price(self.settings.embedding_model)
+        return None if per_million is None else report.tokens * per_million / 1e6
+
+    def remove_source(self, name: str) -> int:
+        """Forget a source with all its documents; return how many there were.
+
+        :raises ConfigurationError: no such source was ever synced
+        :raises SourceBusy: a sync of it is running
+        """
+        if not self.store.has_source(name):
+            known = ", ".join(status.name for status in self.store.source_status()) or "none"
+            raise ConfigurationError(f"No source called {name!r} has been ingested; there are: {known}.")
+        with self.store.locked_source(name) as free:
+            if not free:
+                raise SourceBusy(f"Another sync of {name} is running; wait until it has ended.")
+            documents = self.store.document_count(name)
+            self.store.delete_source(name)
+        return documents
+
+    def copy_to(self, other: Store, *, progress: Callable[[str], None] | None = None) -> dict[str, int]:
+        """Copy everything into another database; syncs wait meanwhile.
+
+        :returns: how many rows were copied, by table
+        :raises ConfigurationError: there is something in it already
+        :raises SourceBusy: a sync is running
+        :raises DatabaseError: the copy broke off, and nothing of it was kept
+        """
+        if known := [status.name for status in other.source_status()]:
+            raise ConfigurationError(
+                f"The other database holds sources already: {', '.join(known)}. Give an empty one."
+            )
+        with self.store.locked_sources([status.name for status in self.store.source_status()]) as busy:
+            if busy:
+                raise SourceBusy(f"A sync of {busy} is running; wait until it has ended.")
+            return self.store.copy_to(other, progress=progress)
+
+    def tell_of_trouble(self, ages: Mapping[str, timedelta]) -> list[Trouble]:
+        """Post an alert for each source that has failed RAG_ALERT_FAILURES runs in a row or has grown too old.
+
+        An incident is told of once: the next success ends it.
+
+        :param ages: by source, how long ago its last success may be
+        :returns: the sources that were told of now
+        :raises RagError: the webhook does not take an alert; the next call tries again
+        """
+        webhook, most = self.settings.alert_webhook, self.settings.alert_failures
+        told = []
+        for name, age in ages.items():
+            trouble = self.store.claim_alert(name, failures=most, age=age) if webhook else None
+            if not webhook or not trouble:
+                continue
+            try:
+                post_alert(webhook.get_secret_value(), alert_text(trouble, most_failures=most))
+            except RagError:
+                self.store.return_alert(name)
+                raise
+            told.append(trouble)
+        return told
+
+    def maintain(self, *, cache_days: int = 180, index_days: int = 30) -> Maintenance:
+        """Drop what nobody has needed for long, and tidy the tables.
+
+        :param cache_days: embeddings that no sync has used for so long are dropped; the index keeps its own
+        :param index_days: indexes that were replaced so long ago are dropped
+        """
+        before = int(self.database.version()["bytes"])
+        expired = self.store.expired_indexes(days=index_days)
+        for index in expired:
+            self.store.drop_index(index)
+        embeddings = self.store.expire_embeddings(days=cache_days)
+        self.store.vacuum()
+        names = tuple(index.name for index in expired)
+        return Maintenance(embeddings, names, before, int(self.database.version()["bytes"]))
 
     def _github_config(self, name: str) -> GitHubConfig:
         config = self.source_config(name)
@@ -294,7 +404,7 @@ class Engine:
         self.store.create_index(new)
         with self.store.locked_sources([status.name for status in self.store.source_status()]) as busy:
             if busy:
-                raise SourceUnavailable(f"A sync of {busy} is running; wait until it has ended.")
+                raise SourceBusy(f"A sync of {busy} is running; wait until it has ended.")
             if was_active:
                 self.store.queue_all_chunks(new)
             self._ingestion(new).reindex(progress=progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "IndexInfo",
     "IndexSize",
     "LoggedAnswer",
+    "Maintenance",
     "Page",
     "PastEvaluation",
     "SearchResult",
@@ -27,6 +28,7 @@ __all__ = [
     "SyncReport",
     "Thread",
     "Thumb",
+    "Trouble",
     "Turn",
     "Usage",
     "Voice",
@@ -78,6 +80,34 @@ class SourceStatus:
     last_error: str | None
     documents: int
     chunks: int
+    #: runs that have failed since the last success
+    failures: int = 0
+    #: whether an alert went out since the last success
+    alerted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A source that somebody should look at."""
+
+    name: str
+    failures: int
+    last_success: datetime | None
+    #: since the last success, or since the source is known
+    age: timedelta
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """What was cleared away."""
+
+    #: embeddings that no sync had used for long
+    embeddings: int
+    #: names of indexes that were replaced long ago
+    indexes: tuple[str, ...]
+    bytes_before: int
+    bytes_after: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +134,8 @@ class SyncReport:
     chunks_added: int = 0
     chunks_deleted: int = 0
     embedded: int = 0
+    #: sent to an embedding model that is paid by the token, estimated
+    tokens: int = 0
     requests: int = 0
     seconds: float = 0.0
     errors: tuple[Failure, ...] = ()

@@ -25,6 +25,7 @@ from rag.errors import ConfigurationError, RagError
 from rag.models import Answer, LoggedAnswer, Turn, search_json
 from rag.web.feedback import feedback_routes
 from rag.web.markup import is_web_url, render_answer
+from rag.web.metrics import CONTENT_TYPE_LATEST, Counted, Metrics
 
 __all__ = ["create_app"]
 
@@ -54,6 +55,7 @@ def create_app(engine: Engine) -> Starlette:
 class _App:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._metrics = Metrics(engine.store)
         self.application = Starlette(
             routes=[
                 Route("/", self.page),
@@ -62,9 +64,13 @@ class _App:
                 Route("/api/ask/stream", self.ask_stream),
                 Route("/api/search", self.search),
                 Route("/healthz", self.health),
+                Route("/metrics", self.metrics),
                 Mount("/static", StaticFiles(directory=_FOLDER / "static")),
             ],
-            middleware=[Middleware(_Headers)],
+            middleware=[
+                Middleware(_Headers),
+                Middleware(Counted, metrics=self._metrics, paths=("/", "/api/ask", "/api/search")),
+            ],
             exception_handlers={404: _not_found},
         )
 
@@ -155,6 +161,10 @@ class _App:
         except Exception as error:  # noqa: BLE001 - whatever it is, a monitor wants to be told, not a stack trace
             return JSONResponse({"status": "failing", "error": type(error).__name__}, 503)
         return JSONResponse({"status": "ok"})
+
+    async def metrics(self, _request: Request) -> Response:
+        """Show Prometheus how everything stands."""
+        return Response(await run_in_threadpool(self._metrics.text), media_type=CONTENT_TYPE_LATEST)
 
 
 def _answer_json(answer: Answer) -> dict[str, object]:
