@@ -91,7 +91,7 @@ def _rankings(engine: Engine) -> dict[str, Ranking]:
     def by(key: str) -> Ranking:
         def rank(question: str) -> list[str]:
             found = engine.store.search(
-                index, question=question, embedding=encoder.encode_query(question), source=None, candidates=100
+                index, question=question, embedding=encoder.encode_query(question), candidates=100
             )
             best: dict[str, int] = {}
             for one in sorted(found, key=lambda one: -getattr(one, key)):

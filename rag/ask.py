@@ -8,10 +8,11 @@ import sys
 import textwrap
 import time
 from collections.abc import Sequence
+from datetime import date
 
 from rag.command import CommandParser, run
 from rag.engine import Engine
-from rag.models import Answer, SearchResult, search_json
+from rag.models import KINDS, STATES, Answer, Filters, SearchResult, search_json
 
 __all__ = ["main"]
 
@@ -25,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             'python -m rag.ask "how do I back up a single database?"',
             'python -m rag.ask "max_wal_size" --search-only --top-k 5',
             'python -m rag.ask "what changed in 0-RTT?" --source tls13-spec --json',
+            'python -m rag.ask "does it crash on startup?" --kind issue --state open --since 2024-01-01',
         ],
     )
     parser.add_argument("question")
@@ -36,19 +38,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="chunks to answer from (default 8), or results to list (default 10)",
     )
     parser.add_argument("--source", metavar="NAME", help="use this source only")
+    parser.add_argument("--kind", choices=KINDS, help="use documents of this kind only")
+    parser.add_argument("--label", metavar="NAME", help="use threads with this label only")
+    parser.add_argument("--state", choices=STATES, help="use threads in this state only")
+    parser.add_argument("--since", type=_date, metavar="DATE", help="use what was updated on this day or later")
+    parser.add_argument("--until", type=_date, metavar="DATE", help="use what was updated on this day or before")
     parser.add_argument("--search-only", action="store_true", help="list what is found, without an answer")
     return run(parser, _ask, arguments)
 
 
 def _ask(options: argparse.Namespace) -> int:
+    filters = Filters(options.source, options.kind, options.label, options.state, options.since, options.until)
     with Engine.open() as engine:
         if options.search_only:
             started = time.perf_counter()
-            results = engine.search(options.question, top_k=options.top_k or 10, source=options.source)
+            results = engine.search(options.question, top_k=options.top_k or 10, filters=filters)
             seconds = round(time.perf_counter() - started, 4)
             _print_results(options.question, results, seconds, as_json=options.json)
         else:
-            answer = engine.ask(options.question, top_k=options.top_k or 8, source=options.source)
+            answer = engine.ask(options.question, top_k=options.top_k or 8, filters=filters)
             _print_answer(answer, as_json=options.json)
     return 0
 
@@ -86,6 +94,13 @@ def _print_results(question: str, results: Sequence[SearchResult], seconds: floa
 def _write_json(value: object) -> None:
     json.dump(value, sys.stdout, ensure_ascii=False)
     sys.stdout.write("\n")
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2024-05-31") from None
 
 
 def _positive(text: str) -> int:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from rag.answer_log import AnswerLog
 from rag.database import Database
 from rag.errors import ConfigurationError, RagError, SourceUnavailable
-from rag.models import Answer, Backfill, IndexInfo, SearchResult, SyncReport, Window
+from rag.models import KINDS, STATES, Answer, Backfill, Filters, IndexInfo, SearchResult, SyncReport, Window
 from rag.secrets import masked
 from rag.settings import DocsConfig, GitHubConfig, Settings, SourceConfig, load_settings
 from rag.sources import MOST_REMOVED
@@ -332,42 +332,60 @@ class Engine:
 
     # Questions
 
-    def search(self, question: str, *, top_k: int = 10, source: str | None = None) -> list[SearchResult]:
+    def search(
+        self, question: str, *, top_k: int = 10, source: str | None = None, filters: Filters | None = None
+    ) -> list[SearchResult]:
         """Return the best chunk of each of the best documents, best first.
 
         :param source: search this source only
-        :raises ConfigurationError: the index is empty, the question is, or the source is unknown
+        :param filters: search only what they leave
+        :raises ConfigurationError: the index is empty, the question is, or a filter can leave nothing
         """
-        self._check(question, source)
+        filters = self._check(question, source, filters)
         index = self.store.active_index() or self._active
-        found = self._searcher(index).search(masked(question.strip()), top_k=top_k, source=source)
+        found = self._searcher(index, filters).search(masked(question.strip()), top_k=top_k)
         if not found:
             self._active  # noqa: B018 - says what to do if the index is empty
         return found
 
-    def ask(self, question: str, *, top_k: int = 8, source: str | None = None) -> Answer:
+    def ask(
+        self, question: str, *, top_k: int = 8, source: str | None = None, filters: Filters | None = None
+    ) -> Answer:
         """Answer a question from the index, or say that the sources do not.
 
         :param top_k: how many chunks the answer may draw on
         :param source: answer from this source only
-        :raises ConfigurationError: the index is empty, the question is, or the source is unknown
+        :param filters: answer only from what they leave
+        :raises ConfigurationError: the index is empty, the question is, or a filter can leave nothing
         :raises LLMError: the language model cannot be asked
         """
-        self._check(question, source)
+        filters = self._check(question, source, filters)
         from rag.usage import counted
 
         with counted() as count:
-            answer = self.query_engine(top_k=top_k, source=source).answer(masked(question.strip()))
+            engine = self.query_engine(top_k=top_k, source=filters.source, searcher=self.searcher(filters))
+            answer = engine.answer(masked(question.strip()))
         answer = replace(answer, usage=count.total(self.settings.llm_price))
         index = self.store.active_index()
-        return self.answer_log.add(index, answer, source=source) if self.settings.log_answers and index else answer
+        return self.answer_log.add(index, answer, filters=filters) if self.settings.log_answers and index else answer
 
-    def _check(self, question: str, source: str | None) -> None:
+    def _check(self, question: str, source: str | None, filters: Filters | None) -> Filters:
+        """Return what to search, if it can be."""
+        filters = filters or Filters()
+        filters = replace(filters, source=source) if source is not None else filters
         if not question.strip():
             raise ConfigurationError("The question is empty.")
-        if source is not None and not self.store.has_source(source):
-            known = ", ".join(status.name for status in self.store.source_status())
-            raise ConfigurationError(f"No source called {source!r} has been ingested; there are: {known or 'none'}.")
+        for name, value, known in (("kind", filters.kind, KINDS), ("state", filters.state, STATES)):
+            if value is not None and value not in known:
+                raise ConfigurationError(f"{value!r} is no {name}; there are: {', '.join(known)}.")
+        if filters.since and filters.until and filters.since > filters.until:
+            raise ConfigurationError(f"Nothing was updated since {filters.since} and until {filters.until}.")
+        if filters.source is not None and not self.store.has_source(filters.source):
+            names = ", ".join(status.name for status in self.store.source_status())
+            raise ConfigurationError(
+                f"No source called {filters.source!r} has been ingested; there are: {names or 'none'}."
+            )
+        return filters
 
     @property
     def active_index(self) -> IndexInfo:
@@ -391,20 +409,28 @@ class Engine:
         """
         return self.store.index_state(self.store.active_index() or self._active)
 
-    def searcher(self) -> Searcher:
-        """Return a searcher of the active index, which always asks the model that made its vectors."""
-        return self._searcher(self._active)
+    def searcher(self, filters: Filters | None = None) -> Searcher:
+        """Return a searcher of the active index, which always asks the model that made its vectors.
 
-    def _searcher(self, index: IndexInfo) -> Searcher:
+        :param filters: what every search of it is narrowed to
+        """
+        return self._searcher(self._active, filters)
+
+    def _searcher(self, index: IndexInfo, filters: Filters | None = None) -> Searcher:
         from rag.search import Searcher
 
-        return Searcher(self.store, index, self.encoder(index.embedding_model))
+        return Searcher(self.store, index, self.encoder(index.embedding_model), filters=filters)
 
-    def retriever(self, *, top_k: int = 8, source: str | None = None) -> HybridRetriever:
-        """Return a LlamaIndex retriever over the active index."""
+    def retriever(
+        self, *, top_k: int = 8, source: str | None = None, filters: Filters | None = None
+    ) -> HybridRetriever:
+        """Return a LlamaIndex retriever over the active index.
+
+        :param filters: what it retrieves from
+        """
         from rag.retriever import HybridRetriever
 
-        return HybridRetriever(self.searcher(), top_k=top_k, source=source)
+        return HybridRetriever(self.searcher(filters), top_k=top_k, source=source)
 
     def query_engine(
         self, *, top_k: int = 8, source: str | None = None, searcher: Searcher | None = None

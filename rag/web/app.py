@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.engine import Engine
 from rag.errors import ConfigurationError, RagError
-from rag.models import Answer, LoggedAnswer, search_json
+from rag.models import Answer, Filters, LoggedAnswer, search_json
 from rag.web.feedback import feedback_routes
 from rag.web.markup import is_web_url, render_answer
 
@@ -109,17 +110,17 @@ class _App:
         return await _json(self._ask, request)
 
     def _ask(self, request: Request) -> dict[str, object]:
-        question, source, top_k = _parameters(request, default=8)
-        return self._engine.ask(question, source=source, top_k=top_k).to_json()
+        question, filters, top_k = _parameters(request, default=8)
+        return self._engine.ask(question, filters=filters, top_k=top_k).to_json()
 
     async def search(self, request: Request) -> Response:
         """List results as `rag.ask --search-only --json` does."""
         return await _json(self._search, request)
 
     def _search(self, request: Request) -> dict[str, object]:
-        question, source, top_k = _parameters(request, default=10)
+        question, filters, top_k = _parameters(request, default=10)
         started = time.perf_counter()
-        results = self._engine.search(question, source=source, top_k=top_k)
+        results = self._engine.search(question, filters=filters, top_k=top_k)
         return search_json(question, results, round(time.perf_counter() - started, 4))
 
     async def health(self, _request: Request) -> Response:
@@ -138,14 +139,24 @@ async def _json(handler: Callable[[Request], dict[str, object]], request: Reques
         return JSONResponse({"error": str(error)}, _status(error))
 
 
-def _parameters(request: Request, *, default: int) -> tuple[str, str | None, int]:
+def _parameters(request: Request, *, default: int) -> tuple[str, Filters, int]:
     question = request.query_params.get("q", "")
     _check(question)
     given = request.query_params.get("top_k", str(default))
     top_k = int(given) if given.isdecimal() and len(given) < 6 else 0
     if not 1 <= top_k <= _MOST_RESULTS:
         raise ConfigurationError(f"top_k must be a number from 1 to {_MOST_RESULTS}.")
-    return question, request.query_params.get("source") or None, top_k
+    names = ("source", "kind", "label", "state")
+    source, kind, label, state = (request.query_params.get(name) or None for name in names)
+    return question, Filters(source, kind, label, state, _date(request, "since"), _date(request, "until")), top_k
+
+
+def _date(request: Request, name: str) -> date | None:
+    given = request.query_params.get(name)
+    try:
+        return date.fromisoformat(given) if given else None
+    except ValueError:
+        raise ConfigurationError(f"{name} must be a date such as 2024-05-31.") from None
 
 
 def _check(question: str) -> None:
