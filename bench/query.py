@@ -36,7 +36,7 @@ def run(_options: argparse.Namespace) -> Iterator[Table]:
 
         def stored(text: str) -> object:
             store = engine.store
-            found = store.search(index, question=text, embedding=vectors[text], source=None, candidates=100)
+            found = store.search(index, question=text, embedding=vectors[text], candidates=100)
             return store.chunks_by_id(index, [one.id for one in found[:10]])
 
         ways: list[tuple[str, Callable[[str], object], str]] = [
@@ -56,7 +56,7 @@ def run(_options: argparse.Namespace) -> Iterator[Table]:
 
 def _by_hand(engine: Engine, vectors: dict[str, np.ndarray]) -> Callable[[str], object]:
     store, names = engine.store, IndexTables(INDEX).identifiers
-    statement = store._search_statement(INDEX, "nearest")
+    statement = store._search_statement(INDEX, "best_words", "nearest")
     texts = engine.database.queries.compose("chunks_by_id", names).as_bytes()
     connection = psycopg.connect(engine.database.dsn, autocommit=True)
     register_vector(connection)

@@ -27,7 +27,7 @@ from bench.corpus import SHARES, Base, Synthetic, base, questions, synthetic
 from bench.report import Table, percentiles, seconds
 from rag.database import Database, stop_embedded
 from rag.embedding import LocalEncoder
-from rag.models import IndexInfo
+from rag.models import Filters, IndexInfo
 from rag.store import ChunkRow, DocumentRow, IndexTables, Store
 
 INDEX = IndexInfo("scale", "local/all-MiniLM-L6-v2", 384, "bench")
@@ -200,7 +200,9 @@ class Scale:
 
     def search(self, text: str, source: str | None = None) -> object:
         """Search as the product does."""
-        return self.store.search(INDEX, question=text, embedding=self.vectors[text], source=source, candidates=100)
+        return self.store.search(
+            INDEX, question=text, embedding=self.vectors[text], filters=Filters(source=source), candidates=100
+        )
 
     def nearest(self, query: sql.Composable, text: str) -> object:
         """Search the vectors alone, in every source, as the product's search does."""
@@ -252,11 +254,14 @@ class Scale:
             "SELECT id, ARRAY(SELECT lexeme FROM unnest(text_search_tsv) t, unnest(t.positions)) FROM {chunks} ORDER BY id"
         )
         asked = [text for texts in self.asked.values() for text in texts]
+        # Whole identifiers count half, beside their parts.
         lexemes = [
             self.rows(
-                "SELECT ARRAY(SELECT lexeme FROM unnest(to_tsvector('english', %(text)s)) t, unnest(t.positions))",
-                {"text": text},
+                "SELECT ARRAY(SELECT lexeme FROM unnest(search_terms(%(text)s)) t, unnest(t.positions)"
+                " WHERE (left(lexeme, 1) = '=') = %(identifiers)s)",
+                {"text": text, "identifiers": identifiers},
             )[0][0]
+            for identifiers in (False, True)
             for text in asked
         ]
         with tempfile.TemporaryDirectory() as folder:
@@ -264,7 +269,8 @@ class Scale:
             (work / "in.json").write_text(json.dumps({"corpus": [terms for _, terms in rows], "queries": lexemes}))
             python = peers.python("bm25s", ("bm25s==0.3.0", "numpy"))
             subprocess.run([python, "-c", _BM25S, str(work)], check=True, stdout=subprocess.DEVNULL)
-            reference = np.load(work / "scores.npy")
+            words, identifiers = np.split(np.load(work / "scores.npy"), 2)
+            reference = words + identifiers / 2
         query = sql.SQL("WITH {bm25} SELECT chunk, score FROM bm25 ORDER BY score DESC").format(
             bm25=self.database.queries.compose("bm25", self.names.identifiers)
         )

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 from rag.errors import DatabaseError
-from rag.models import Answer, IndexInfo
+from rag.models import Answer, Filters, IndexInfo
 from rag.secrets import masked
 from rag.store import Store
 
@@ -30,17 +30,22 @@ class AnswerLog:
         self._store = store
         self._days = days
 
-    def add(self, index: IndexInfo, answer: Answer, *, source: str | None = None) -> Answer:
+    def add(self, index: IndexInfo, answer: Answer, *, filters: Filters | None = None) -> Answer:
         """Keep an answer and return it with its id, or as it is if it cannot be kept.
 
         :param index: that it was answered from
-        :param source: it was answered from this source only
+        :param filters: it was answered only from what they leave
         """
+        filters = filters or Filters()
         kept = replace(answer, id=str(uuid.uuid4()))
         try:
             with self._store.transaction() as transaction:
                 transaction.log_answer(
-                    index, _masked(kept), source=source, asked=_asked(answer.question, source), keep_days=self._days
+                    index,
+                    _masked(kept),
+                    source=filters.source,
+                    asked=_asked(answer.question, filters),
+                    keep_days=self._days,
                 )
         except DatabaseError as error:
             log.warning("This answer is not logged: %s", error)
@@ -57,7 +62,10 @@ def _masked(answer: Answer) -> Answer:
     return replace(answer, question=masked(answer.question))
 
 
-def _asked(question: str, source: str | None) -> bytes:
+def _asked(question: str, filters: Filters) -> bytes:
     """Return what is the same for the same question, however it is spaced, capitalised and ended."""
     words = " ".join(question.casefold().split()).rstrip("?!. ")
-    return hashlib.sha256(f"{words}\0{source or ''}".encode(errors="replace")).digest()
+    narrowed = filters.source or ""
+    if filters != Filters(source=filters.source):
+        narrowed += f"\0{astuple(filters)}"
+    return hashlib.sha256(f"{words}\0{narrowed}".encode(errors="replace")).digest()

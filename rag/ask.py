@@ -8,11 +8,12 @@ import sys
 import textwrap
 import time
 from collections.abc import Sequence
+from datetime import date
 
 from rag.command import CommandParser, run
 from rag.engine import Engine
 from rag.errors import ConfigurationError, RagError
-from rag.models import Answer, SearchResult, Turn, search_json
+from rag.models import KINDS, STATES, Answer, Filters, SearchResult, Turn, search_json
 
 __all__ = ["main"]
 
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             'python -m rag.ask "max_wal_size" --search-only --top-k 5',
             'python -m rag.ask "what changed in 0-RTT?" --source tls13-spec --json',
             "python -m rag.ask --chat",
+            'python -m rag.ask "does it crash on startup?" --kind issue --state open --since 2024-01-01',
         ],
     )
     parser.add_argument("question", nargs="?", help="the question; with --chat, the first one")
@@ -39,6 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="chunks to answer from (default 8), or results to list (default 10)",
     )
     parser.add_argument("--source", metavar="NAME", help="use this source only")
+    parser.add_argument("--kind", choices=KINDS, help="use documents of this kind only")
+    parser.add_argument("--label", metavar="NAME", help="use threads with this label only")
+    parser.add_argument("--state", choices=STATES, help="use threads in this state only")
+    parser.add_argument("--since", type=_date, metavar="DATE", help="use what was updated on this day or later")
+    parser.add_argument("--until", type=_date, metavar="DATE", help="use what was updated on this day or before")
     parser.add_argument("--search-only", action="store_true", help="list what is found, without an answer")
     return run(parser, _ask, arguments)
 
@@ -48,20 +55,21 @@ def _ask(options: argparse.Namespace) -> int:
         raise ConfigurationError("--chat goes with neither --json nor --search-only.")
     if options.question is None and not options.chat:
         raise ConfigurationError('A question is missing: python -m rag.ask "how do I …?", or --chat.')
+    filters = Filters(options.source, options.kind, options.label, options.state, options.since, options.until)
     with Engine.open() as engine:
         if options.chat:
-            return _chat(engine, options)
+            return _chat(engine, options, filters)
         if options.search_only:
             started = time.perf_counter()
-            results = engine.search(options.question, top_k=options.top_k or 10, source=options.source)
+            results = engine.search(options.question, top_k=options.top_k or 10, filters=filters)
             seconds = round(time.perf_counter() - started, 4)
             _print_results(options.question, results, seconds, as_json=options.json)
         else:
-            _answer(engine, options, options.question, ())
+            _answer(engine, options, filters, options.question, ())
     return 0
 
 
-def _chat(engine: Engine, options: argparse.Namespace) -> int:
+def _chat(engine: Engine, options: argparse.Namespace, filters: Filters) -> int:
     """Answer one question after the other; a mistake in one ends nothing."""
     history: list[Turn] = []
     question = options.question
@@ -75,19 +83,21 @@ def _chat(engine: Engine, options: argparse.Namespace) -> int:
                 return 0
         if question.strip():
             try:
-                answer = _answer(engine, options, question, history)
+                answer = _answer(engine, options, filters, question, history)
                 history.append(Turn(question, answer.answer if answer.answered else ""))
             except RagError as error:
                 sys.stderr.write(f"{error}\n")
         question = None
 
 
-def _answer(engine: Engine, options: argparse.Namespace, question: str, history: Sequence[Turn]) -> Answer:
+def _answer(
+    engine: Engine, options: argparse.Namespace, filters: Filters, question: str, history: Sequence[Turn]
+) -> Answer:
     """Print an answer: whole as JSON, else a paragraph at a time, as it is written."""
     answer: Answer | None = None
     if not options.json:
         sys.stdout.write("\n")
-    for piece in engine.ask_stream(question, top_k=options.top_k or 8, source=options.source, history=history):
+    for piece in engine.ask_stream(question, top_k=options.top_k or 8, filters=filters, history=history):
         if isinstance(piece, Answer):
             answer = piece
         elif not options.json:
@@ -133,6 +143,13 @@ def _print_results(question: str, results: Sequence[SearchResult], seconds: floa
 def _write_json(value: object) -> None:
     json.dump(value, sys.stdout, ensure_ascii=False)
     sys.stdout.write("\n")
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2024-05-31") from None
 
 
 def _positive(text: str) -> int:

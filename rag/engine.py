@@ -26,8 +26,11 @@ from rag.answer_log import AnswerLog
 from rag.database import Database
 from rag.errors import ConfigurationError, RagError, SourceBusy
 from rag.models import (
+    KINDS,
+    STATES,
     Answer,
     Backfill,
+    Filters,
     IndexInfo,
     Maintenance,
     SearchResult,
@@ -443,66 +446,96 @@ class Engine:
 
     # Questions
 
-    def search(self, question: str, *, top_k: int = 10, source: str | None = None) -> list[SearchResult]:
+    def search(
+        self, question: str, *, top_k: int = 10, source: str | None = None, filters: Filters | None = None
+    ) -> list[SearchResult]:
         """Return the best chunk of each of the best documents, best first.
 
         :param source: search this source only
-        :raises ConfigurationError: the index is empty, the question is, or the source is unknown
+        :param filters: search only what they leave
+        :raises ConfigurationError: the index is empty, the question is, or a filter can leave nothing
         """
-        self._check(question, source)
+        filters = self._check(question, source, filters)
         index = self.store.active_index() or self._active
-        found = self._searcher(index).search(masked(question.strip()), top_k=top_k, source=source)
+        found = self._searcher(index, filters).search(masked(question.strip()), top_k=top_k)
         if not found:
             self._active  # noqa: B018 - says what to do if the index is empty
         return found
 
-    def ask(self, question: str, *, top_k: int = 8, source: str | None = None, history: Sequence[Turn] = ()) -> Answer:
+    def ask(
+        self,
+        question: str,
+        *,
+        top_k: int = 8,
+        source: str | None = None,
+        filters: Filters | None = None,
+        history: Sequence[Turn] = (),
+    ) -> Answer:
         """Answer a question from the index, or say that the sources do not.
 
         :param top_k: how many chunks the answer may draw on
         :param source: answer from this source only
+        :param filters: answer only from what they leave
         :param history: earlier turns of the conversation, which a follow-up may refer to
-        :raises ConfigurationError: the index is empty, the question is, or the source is unknown
+        :raises ConfigurationError: the index is empty, the question is, or a filter can leave nothing
         :raises LLMError: the language model cannot be asked
         """
-        *_, answer = self.ask_stream(question, top_k=top_k, source=source, history=history)
+        *_, answer = self.ask_stream(question, top_k=top_k, source=source, filters=filters, history=history)
         assert isinstance(answer, Answer)
         return answer
 
     def ask_stream(
-        self, question: str, *, top_k: int = 8, source: str | None = None, history: Sequence[Turn] = ()
+        self,
+        question: str,
+        *,
+        top_k: int = 8,
+        source: str | None = None,
+        filters: Filters | None = None,
+        history: Sequence[Turn] = (),
     ) -> Iterator[str | Answer]:
         """Yield an answer's paragraphs, each as soon as it is written and checked, and at the end the whole `Answer`.
 
         Parameters and errors are those of `ask`.
         """
-        self._check(question, source)
+        filters = self._check(question, source, filters)
         # Whoever reads this may do so from a thread a paragraph; what counts tokens wants one context.
         context = contextvars.copy_context()
-        stream = self._ask(masked(question.strip()), top_k, source, history)
+        stream = self._ask(masked(question.strip()), top_k, filters, history)
         while (piece := context.run(next, stream, None)) is not None:
             yield piece
 
-    def _ask(self, question: str, top_k: int, source: str | None, history: Sequence[Turn]) -> Iterator[str | Answer]:
+    def _ask(self, question: str, top_k: int, filters: Filters, history: Sequence[Turn]) -> Iterator[str | Answer]:
         from rag.usage import counted
 
         with counted() as count:
-            for piece in self.query_engine(top_k=top_k, source=source).stream(question, history=history):
+            engine = self.query_engine(top_k=top_k, source=filters.source, searcher=self.searcher(filters))
+            for piece in engine.stream(question, history=history):
                 if isinstance(piece, str):
                     yield piece
                     continue
                 answer = replace(piece, usage=count.total(self.settings.llm_price))
                 index = self.store.active_index()
                 if self.settings.log_answers and index:
-                    answer = self.answer_log.add(index, answer, source=source)
+                    answer = self.answer_log.add(index, answer, filters=filters)
                 yield answer
 
-    def _check(self, question: str, source: str | None) -> None:
+    def _check(self, question: str, source: str | None, filters: Filters | None) -> Filters:
+        """Return what to search, if it can be."""
+        filters = filters or Filters()
+        filters = replace(filters, source=source) if source is not None else filters
         if not question.strip():
             raise ConfigurationError("The question is empty.")
-        if source is not None and not self.store.has_source(source):
-            known = ", ".join(status.name for status in self.store.source_status())
-            raise ConfigurationError(f"No source called {source!r} has been ingested; there are: {known or 'none'}.")
+        for name, value, known in (("kind", filters.kind, KINDS), ("state", filters.state, STATES)):
+            if value is not None and value not in known:
+                raise ConfigurationError(f"{value!r} is no {name}; there are: {', '.join(known)}.")
+        if filters.since and filters.until and filters.since > filters.until:
+            raise ConfigurationError(f"Nothing was updated since {filters.since} and until {filters.until}.")
+        if filters.source is not None and not self.store.has_source(filters.source):
+            names = ", ".join(status.name for status in self.store.source_status())
+            raise ConfigurationError(
+                f"No source called {filters.source!r} has been ingested; there are: {names or 'none'}."
+            )
+        return filters
 
     @property
     def active_index(self) -> IndexInfo:
@@ -526,20 +559,28 @@ class Engine:
         """
         return self.store.index_state(self.store.active_index() or self._active)
 
-    def searcher(self) -> Searcher:
-        """Return a searcher of the active index, which always asks the model that made its vectors."""
-        return self._searcher(self._active)
+    def searcher(self, filters: Filters | None = None) -> Searcher:
+        """Return a searcher of the active index, which always asks the model that made its vectors.
 
-    def _searcher(self, index: IndexInfo) -> Searcher:
+        :param filters: what every search of it is narrowed to
+        """
+        return self._searcher(self._active, filters)
+
+    def _searcher(self, index: IndexInfo, filters: Filters | None = None) -> Searcher:
         from rag.search import Searcher
 
-        return Searcher(self.store, index, self.encoder(index.embedding_model))
+        return Searcher(self.store, index, self.encoder(index.embedding_model), filters=filters)
 
-    def retriever(self, *, top_k: int = 8, source: str | None = None) -> HybridRetriever:
-        """Return a LlamaIndex retriever over the active index."""
+    def retriever(
+        self, *, top_k: int = 8, source: str | None = None, filters: Filters | None = None
+    ) -> HybridRetriever:
+        """Return a LlamaIndex retriever over the active index.
+
+        :param filters: what it retrieves from
+        """
         from rag.retriever import HybridRetriever
 
-        return HybridRetriever(self.searcher(), top_k=top_k, source=source)
+        return HybridRetriever(self.searcher(filters), top_k=top_k, source=source)
 
     def query_engine(
         self,

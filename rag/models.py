@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 __all__ = [
+    "KINDS",
+    "STATES",
     "Answer",
     "AnswerCounts",
     "AnswerQuality",
     "Backfill",
     "Evaluation",
     "Failure",
+    "Filters",
     "Fix",
     "IndexInfo",
     "IndexSize",
@@ -180,6 +183,28 @@ class Backfill:
     #: whether the windows reach back to the beginning
     whole: bool
     windows: tuple[Window, ...]
+
+
+#: What kinds of documents there are, and in what states threads are.
+KINDS = ("issue", "pull", "discussion", "page", "file")
+STATES = ("open", "closed", "merged")
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a search is narrowed to; None: not narrowed by this."""
+
+    source: str | None = None
+    #: issue, pull, discussion, page or file
+    kind: str | None = None
+    #: one that the thread has, in capitals or not
+    label: str | None = None
+    #: open, closed or merged
+    state: str | None = None
+    #: last updated on this day or later; what does not say when is left out
+    since: date | None = None
+    #: last updated on this day or before
+    until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

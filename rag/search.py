@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.models import IndexInfo, SearchResult
+from rag.models import Filters, IndexInfo, SearchResult
 from rag.provenance import thread_of, voices_of
 from rag.store import Candidate, Store
 
@@ -45,24 +45,29 @@ class Searcher:
     """Search one index.
 
     :param encoder: makes vectors in the same space as the index's
+    :param filters: what every search is narrowed to
     """
 
-    def __init__(self, store: Store, index: IndexInfo, encoder: QueryEncoder) -> None:
+    def __init__(
+        self, store: Store, index: IndexInfo, encoder: QueryEncoder, *, filters: Filters | None = None
+    ) -> None:
         self._store = store
         self._index = index
         self._encoder = encoder
+        self._filters = filters or Filters()
 
     def search(
         self, question: str, *, top_k: int = 10, source: str | None = None, per_document: int = 1
     ) -> list[SearchResult]:
         """Return the best chunks, best first.
 
-        :param source: search this source only
+        :param source: search this source only, whatever the filters say
         :param per_document: at most so many chunks of one document
         """
         embedding = self._encoder.encode_query(question)
+        filters = replace(self._filters, source=source) if source is not None else self._filters
         candidates = self._store.search(
-            self._index, question=question, embedding=embedding, source=source, candidates=_CANDIDATES
+            self._index, question=question, embedding=embedding, filters=filters, candidates=_CANDIDATES
         )
         best = _spread(fuse(candidates), top_k, per_document)
         rows = self._store.chunks_by_id(self._index, [ranked.candidate.id for ranked in best])

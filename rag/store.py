@@ -16,8 +16,8 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, timedelta
 from functools import cache
 from graphlib import TopologicalSorter
 from typing import Any
@@ -36,6 +36,7 @@ from rag.errors import DatabaseError
 from rag.models import (
     Answer,
     AnswerCounts,
+    Filters,
     IndexInfo,
     IndexSize,
     LoggedAnswer,
@@ -67,6 +68,7 @@ __all__ = [
 
 Vector = NDArray[np.float32]
 
+_ALL = Filters()
 # A source of no more chunks is searched by reading all their vectors: exact, and 1 to 2 ms a thousand. A larger one,
 # if less than half of the index, has a vectors' index of its own.
 _READ_WHOLE = 10_000
@@ -871,22 +873,36 @@ class Store:
             )
 
     def search(
-        self, index: IndexInfo, *, question: str, embedding: Vector, source: str | None, candidates: int
+        self, index: IndexInfo, *, question: str, embedding: Vector, filters: Filters = _ALL, candidates: int
     ) -> list[Candidate]:
         """Return up to `candidates` chunks by meaning and as many by words, in no order.
 
-        :param source: in this source only; None for all
+        :param filters: what they are narrowed to
         """
         values = {
             "index": index.name,
             "question": storable(question),
             "embedding": pgvector.HalfVector(embedding),
-            "source": source,
             "candidates": candidates,
+            **_filter_values(filters),
         }
-        statement = self._search_statement(index, self.nearest_query(index, source))
-        with self.searching(index, source) as connection:
+        words, nearest = self._ways(index, filters)
+        statement = self._search_statement(index, words, nearest)
+        with self.searching(index, filters.source) as connection:
             return [Candidate(*row) for row in connection.execute(statement, values)]
+
+    def _ways(self, index: IndexInfo, filters: Filters) -> tuple[str, str]:
+        """Name the queries that find the best by words and by meaning fastest."""
+        if replace(filters, source=None) == _ALL:
+            return "best_words", self.nearest_query(index, filters.source)
+        # What is less than a twentieth lies so thin that an index of the vectors passes by too much.
+        most = max(_READ_WHOLE, sum(self._source_sizes(index).values()) // 20)
+        names = {"wanted": self._queries.compose("wanted"), **IndexTables(index).identifiers}
+        with self._database.connection() as connection:
+            values = {**_filter_values(filters), "most": most + 1}
+            row = connection.execute(self._queries.compose("count_wanted", names), values).fetchone()
+        few = row is None or row[0] <= most
+        return ("best_words_of_few", "nearest_of_few") if few else ("best_words_of_many", "nearest_of_many")
 
     @contextmanager
     def searching(self, index: IndexInfo, source: str | None) -> Iterator[Connection]:
@@ -921,11 +937,13 @@ class Store:
             known = self._sizes[index.name] = (time.monotonic() + _SIZES_SECONDS, sizes)
         return known[1]
 
-    @cache  # noqa: B019 - a store lives as long as its database, and an index has three
-    def _search_statement(self, index: IndexInfo, nearest: str) -> bytes:
-        tables = IndexTables(index).identifiers
-        parts = {"bm25": self._queries.compose("bm25", tables), "by_meaning": self._queries.compose(nearest, tables)}
-        return self._queries.compose("search", {**tables, **parts}).as_bytes()
+    @cache  # noqa: B019 - a store lives as long as its database, and an index has five
+    def _search_statement(self, index: IndexInfo, words: str, nearest: str) -> bytes:
+        names = {"wanted": self._queries.compose("wanted"), **IndexTables(index).identifiers}
+        names["few"] = self._queries.compose("few", names)
+        parts = {"bm25": "bm25", "by_words": words, "by_meaning": nearest}
+        names |= {part: self._queries.compose(query, names) for part, query in parts.items()}
+        return self._queries.compose("search", names).as_bytes()
 
     def chunks_by_id(self, index: IndexInfo, ids: Sequence[int]) -> dict[int, FoundChunk]:
         """Return chunks by id; one that was deleted meanwhile is missing."""
@@ -986,6 +1004,19 @@ class Store:
                 values = {"memory": f"{min(needed, _HNSW_MOST_MEMORY)}MB", "workers": str(os.cpu_count() or 1)}
                 connection.execute(self._queries.compose("prepare_build"), values)
             connection.execute(self._queries.compose(query, tables))
+
+
+def _filter_values(filters: Filters) -> dict[str, object]:
+    until = filters.until
+    return {
+        "source": filters.source,
+        "kind": filters.kind,
+        "label": filters.label,
+        "state": filters.state,
+        "since": filters.since and filters.since.isoformat(),
+        # There is no day after the last one.
+        "before": (until + timedelta(days=1)).isoformat() if until and until < date.max else None,
+    }
 
 
 def _packed(vectors: Sequence[Vector]) -> list[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -22,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.engine import Engine
 from rag.errors import ConfigurationError, RagError
-from rag.models import Answer, LoggedAnswer, Turn, search_json
+from rag.models import Answer, Filters, LoggedAnswer, Turn, search_json
 from rag.web.feedback import feedback_routes
 from rag.web.markup import is_web_url, render_answer
 from rag.web.metrics import CONTENT_TYPE_LATEST, Counted, Metrics
@@ -81,7 +82,7 @@ class _App:
         after = request.query_params.get("after")
         try:
             _check(question)
-            answer = await run_in_threadpool(self._answer, question, source, after) if question else None
+            answer = await run_in_threadpool(self._answer, question, Filters(source=source), after) if question else None
         except RagError as error:
             return await self.show(question, source, error=str(error), status=_status(error))
         return await self.show(question, source, answer=answer)
@@ -119,11 +120,11 @@ class _App:
         return await _json(self._ask, request)
 
     def _ask(self, request: Request) -> dict[str, object]:
-        question, source, top_k = _parameters(request, default=8)
-        return _answer_json(self._answer(question, source, request.query_params.get("after"), top_k))
+        question, filters, top_k = _parameters(request, default=8)
+        return _answer_json(self._answer(question, filters, request.query_params.get("after"), top_k))
 
-    def _answer(self, question: str, source: str | None, after: str | None, top_k: int = 8) -> Answer:
-        return self._engine.ask(question, source=source, top_k=top_k, history=self._history(after))
+    def _answer(self, question: str, filters: Filters, after: str | None, top_k: int = 8) -> Answer:
+        return self._engine.ask(question, filters=filters, top_k=top_k, history=self._history(after))
 
     def _history(self, after: str | None) -> list[Turn]:
         """Return the logged answer that a question follows, and those that it followed itself."""
@@ -137,11 +138,11 @@ class _App:
     async def ask_stream(self, request: Request) -> Response:
         """Answer as `ask` does, a paragraph at a time, as server-sent events: text, and at the end answer or error."""
         try:
-            question, source, top_k = _parameters(request, default=8)
+            question, filters, top_k = _parameters(request, default=8)
             history = await run_in_threadpool(self._history, request.query_params.get("after"))
         except RagError as error:
             return JSONResponse({"error": str(error)}, _status(error))
-        pieces = self._engine.ask_stream(question, source=source, top_k=top_k, history=history)
+        pieces = self._engine.ask_stream(question, filters=filters, top_k=top_k, history=history)
         return StreamingResponse(_events(pieces), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
     async def search(self, request: Request) -> Response:
@@ -149,9 +150,9 @@ class _App:
         return await _json(self._search, request)
 
     def _search(self, request: Request) -> dict[str, object]:
-        question, source, top_k = _parameters(request, default=10)
+        question, filters, top_k = _parameters(request, default=10)
         started = time.perf_counter()
-        results = self._engine.search(question, source=source, top_k=top_k)
+        results = self._engine.search(question, filters=filters, top_k=top_k)
         return search_json(question, results, round(time.perf_counter() - started, 4))
 
     async def health(self, _request: Request) -> Response:
@@ -201,14 +202,24 @@ async def _json(handler: Callable[[Request], dict[str, object]], request: Reques
         return JSONResponse({"error": str(error)}, _status(error))
 
 
-def _parameters(request: Request, *, default: int) -> tuple[str, str | None, int]:
+def _parameters(request: Request, *, default: int) -> tuple[str, Filters, int]:
     question = request.query_params.get("q", "")
     _check(question)
     given = request.query_params.get("top_k", str(default))
     top_k = int(given) if given.isdecimal() and len(given) < 6 else 0
     if not 1 <= top_k <= _MOST_RESULTS:
         raise ConfigurationError(f"top_k must be a number from 1 to {_MOST_RESULTS}.")
-    return question, request.query_params.get("source") or None, top_k
+    names = ("source", "kind", "label", "state")
+    source, kind, label, state = (request.query_params.get(name) or None for name in names)
+    return question, Filters(source, kind, label, state, _date(request, "since"), _date(request, "until")), top_k
+
+
+def _date(request: Request, name: str) -> date | None:
+    given = request.query_params.get(name)
+    try:
+        return date.fromisoformat(given) if given else None
+    except ValueError:
+        raise ConfigurationError(f"{name} must be a date such as 2024-05-31.") from None
 
 
 def _check(question: str) -> None:

@@ -18,6 +18,7 @@ from rag.store import Store
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "sql"
 QUERIES = Queries(sql_folder() / "queries")
+VECTOR = np.array([1, 0, 0.5], np.float32)
 
 
 @pytest.fixture
@@ -89,8 +90,8 @@ def test_an_index_from_before_is_brought_along(empty_dsn: str, tmp_path: Path) -
         store = Store(database)
         index = store.active_index()
         assert index
-        vector = np.array([1, 0, 0.5], np.float32)
-        found = store.search(index, question="row 77 of vacuum", embedding=vector, source=None, candidates=600)
+        vector = VECTOR
+        found = store.search(index, question="row 77 of vacuum", embedding=vector, candidates=600)
         best = max(found, key=lambda one: one.bm25)
         assert len(found) == 500
         assert "row 77." in store.chunks_by_id(index, [best.id])[best.id].text
@@ -99,8 +100,33 @@ def test_an_index_from_before_is_brought_along(empty_dsn: str, tmp_path: Path) -
             transaction.delete_chunks(index, "docs", ["docs:1#77"])
         store.compact_postings(index, "docs", thorough=True)
         store.build_hnsw(index)
-        found = store.search(index, question="77", embedding=vector, source=None, candidates=600)
+        found = store.search(index, question="77", embedding=vector, candidates=600)
         assert {one.bm25 for one in found} == {0.0}
+
+
+def test_identifiers_become_terms_of_an_index_from_before(empty_dsn: str, tmp_path: Path) -> None:
+    """The postings that a migration makes are those that a compaction makes."""
+    for name in ("0001_documents_and_indexes", "0002_parallel_threads_and_sitemap_dates"):
+        shutil.copy(sql_folder() / "migrations" / f"{name}.sql", tmp_path)
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        migrate(connection, tmp_path, QUERIES)
+        connection.execute((FIXTURES / "index_before_0003.sql").read_bytes())
+        connection.execute("UPDATE data_old SET text = 'set max_wal_size or asyncio.run' WHERE node_id = 'docs:1#7'")
+    with Database(empty_dsn, embedded=False) as database:
+        store = Store(database)
+        index = store.active_index()
+        assert index
+
+        def found() -> dict[int, float]:
+            search = store.search(index, question="max wal size, asyncio run", embedding=VECTOR, candidates=600)
+            return {one.id: one.bm25 for one in search if one.bm25}
+
+        migrated = found()
+        assert len(migrated) == 1
+        store.queue_all_chunks(index)
+        assert found() == pytest.approx(migrated)
+        store.compact_postings(index, "docs", thorough=True)
+        assert found() == pytest.approx(migrated)
 
 
 def test_a_server_that_is_not_there_is_one_line_without_the_password() -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from datetime import date
 
+import numpy as np
 import pytest
+from pgvector import HalfVector
 
 from rag.engine import Engine
 from rag.errors import ConfigurationError
+from rag.models import Filters, Page
 from rag.search import fuse
-from rag.store import Candidate
+from rag.store import Candidate, _filter_values
 from tests.servers.memory_source import MemorySource, page
 
 PAGES = [
@@ -49,7 +53,7 @@ def reference_bm25(texts: dict[str, list[str]], query: list[str], k1: float = 1.
 def lexemes(engine: Engine, text: str) -> list[str]:
     with engine.database.connection() as connection:
         rows = connection.execute(
-            "SELECT lexeme, cardinality(positions) FROM unnest(to_tsvector('english', %s))", [text]
+            "SELECT lexeme, cardinality(positions) FROM unnest(search_terms(%s))", [text]
         ).fetchall()
     return [lexeme for lexeme, repeats in rows for _ in range(repeats)]
 
@@ -59,7 +63,7 @@ def test_bm25_equals_the_reference(engine: Engine) -> None:
     index = engine.store.active_index()
     assert index is not None
     embedding = engine.encoder(index.embedding_model).encode_query(question)
-    found = engine.store.search(index, question=question, embedding=embedding, source=None, candidates=50)
+    found = engine.store.search(index, question=question, embedding=embedding, candidates=50)
     rows = engine.store.chunks_by_id(index, [candidate.id for candidate in found])
     texts = {row.node_id: lexemes(engine, f"{row.heading}\n" * 3 + row.text) for row in rows.values()}
     expected = reference_bm25(texts, lexemes(engine, question))
@@ -111,3 +115,169 @@ def test_a_chunk_that_both_sides_like_comes_first() -> None:
     candidates = [Candidate(1, "a", 0.9, 0.0, 0.1), Candidate(2, "b", 0.8, 8.0, 0.9), Candidate(3, "c", 0.1, 9.0, 1.0)]
     assert [ranked.candidate.id for ranked in fuse(candidates)] == [2, 3, 1]
     assert fuse([]) == []
+
+
+@pytest.fixture
+def identifiers(empty_engine: Engine) -> Engine:
+    filler = [page(f"filler{n}", f"Nothing of note, number {n}, is said in this place.") for n in range(20)]
+    pages = [
+        page("exact", "The setting `max_wal_size` is looked at between two checkpoints of the server."),
+        page("apart", "The size that a wal may have here is one gigabyte at max."),
+        page("run", "Call `asyncio.run(main())` once, at the end of the program."),
+        page("flag", "`docker build --no-cache` builds every layer again."),
+        page("hyphen", "There is no-cache and other words in that header of a reply."),
+        page("error", "error[E0308]: mismatched types, says the compiler."),
+        page("version", "Since python3.11 and postgresql-15.4, v2.7.1 is no longer supported."),
+        page("path", "Edit pg_hba.conf in /etc/postgresql/15/main, and read/write it as root."),
+        page("scope", "A `std::collections::HashMap` has no order."),
+        page("link", "It is [described elsewhere](https://example.org/zebra/quagga.html)."),
+    ]
+    empty_engine.ingest(MemorySource([*pages, *filler]))
+    return empty_engine
+
+
+def by_words(engine: Engine, question: str) -> list[str]:
+    """Names of pages that hold words of a question, best first."""
+    index = engine.active_index
+    vector = np.zeros(index.dimension, np.float32)
+    found = [one for one in engine.store.search(index, question=question, embedding=vector, candidates=50) if one.bm25]
+    return [one.document_id.rsplit("/", 1)[1] for one in sorted(found, key=lambda one: -one.bm25)]
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("max_wal_size", "exact"),
+        ("max wal size between checkpoints", "exact"),
+        ("MAX_WAL_SIZE?", "exact"),
+        ("asyncio.run", "run"),
+        ("asyncio run", "run"),
+        ("asyncio.run()", "run"),
+        ("what does asyncio do", "run"),
+        ("--no-cache", "flag"),
+        ("docker --no-cache", "flag"),
+        ("E0308", "error"),
+        ("error e0308", "error"),
+        ("python 3.11", "version"),
+        ("python3.11", "version"),
+        ("postgresql 15.4", "version"),
+        ("2.7.1", "version"),
+        ("v2.7.1", "version"),
+        ("pg_hba.conf", "path"),
+        ("pg_hba", "path"),
+        ("write as root", "path"),
+        ("std::collections::HashMap", "scope"),
+        ("std collections hashmap", "scope"),
+    ],
+)
+def test_identifiers_are_found_whole_and_by_their_parts(identifiers: Engine, question: str, name: str) -> None:
+    assert by_words(identifiers, question)[0] == name
+
+
+def test_an_identifier_ranks_what_holds_it_above_what_holds_its_parts(identifiers: Engine) -> None:
+    assert by_words(identifiers, "max_wal_size")[:2] == ["exact", "apart"]
+    assert set(by_words(identifiers, "no-cache")) == {"flag", "hyphen"}
+    assert next(result.document_id for result in identifiers.search("max_wal_size")).endswith("/exact")
+
+
+def test_where_a_link_leads_to_is_no_word(identifiers: Engine) -> None:
+    assert by_words(identifiers, "quagga zebra") == []
+
+
+def test_bm25_equals_the_reference_over_identifiers(identifiers: Engine) -> None:
+    index = identifiers.active_index
+    question = "does max_wal_size need asyncio.run or --no-cache?"
+    vector = identifiers.encoder(index.embedding_model).encode_query(question)
+    found = identifiers.store.search(index, question=question, embedding=vector, candidates=100)
+    rows = identifiers.store.chunks_by_id(index, [one.id for one in found])
+    texts = {row.node_id: lexemes(identifiers, f"{row.heading} " * 3 + row.text) for row in rows.values()}
+    asked = lexemes(identifiers, question)
+    words = reference_bm25(texts, [term for term in asked if term[0] != "="])
+    whole = reference_bm25(texts, [term for term in asked if term[0] == "="])
+    expected = {name: words[name] + whole[name] / 2 for name in texts}
+    assert {rows[one.id].node_id: one.bm25 for one in found} == pytest.approx(expected, abs=1e-9)
+
+
+THREADS = {
+    1: ("issue", "open", ["Bug"], "2024-01-10T09:00:00Z"),
+    2: ("issue", "closed", ["bug", "docs"], "2024-02-29T23:59:59Z"),
+    3: ("pull", "merged", [], "2024-03-01T00:00:00Z"),
+    4: ("discussion", "open", ["it's"], "2024-06-01T12:00:00Z"),
+}
+
+
+@pytest.fixture
+def threads(empty_engine: Engine) -> Engine:
+    documents = [page("guide", "The parser crashes on tabs.")]
+    for number, (kind, state, labels, updated_at) in THREADS.items():
+        document = page(str(number), f"The parser crashes on input {number}.", source="shop", kind=kind)
+        document.metadata |= {"state": state, "labels": labels, "updated_at": updated_at}
+        documents.append(document)
+    empty_engine.ingest(MemorySource(documents[:1]))
+    empty_engine.ingest(MemorySource(documents[1:], name="shop"))
+    with empty_engine.store.transaction() as transaction:
+        transaction.put_page("docs", Page("https://example.org/guide", lastmod="2024-05-05"))
+    return empty_engine
+
+
+@pytest.mark.parametrize(
+    ("filters", "left"),
+    [
+        (Filters(), "1 2 3 4 guide"),
+        (Filters(source="shop"), "1 2 3 4"),
+        (Filters(kind="issue"), "1 2"),
+        (Filters(kind="page"), "guide"),
+        (Filters(label="bug"), "1 2"),
+        (Filters(label="it's"), "4"),
+        (Filters(label="' OR true --"), ""),
+        (Filters(state="open"), "1 4"),
+        (Filters(state="merged"), "3"),
+        (Filters(state="open", label="bug"), "1"),
+        (Filters(source="docs", kind="issue"), ""),
+        (Filters(since=date(2024, 2, 29)), "2 3 4 guide"),
+        (Filters(until=date(2024, 2, 29)), "1 2"),
+        (Filters(since=date(2024, 3, 1), until=date(2024, 5, 31)), "3 guide"),
+        (Filters(until=date.max), "1 2 3 4 guide"),
+    ],
+)
+def test_a_filter_leaves_what_it_says(threads: Engine, filters: Filters, left: str) -> None:
+    found = threads.search("Why does the parser crash?", filters=filters)
+    assert " ".join(sorted(result.document_id.rsplit("/", 1)[1] for result in found)) == left
+    assert {result.document_id for result in threads.searcher(filters).search("parser")} == {
+        result.document_id for result in found
+    }
+
+
+@pytest.mark.parametrize("filters", [Filters(kind="issue"), Filters(source="shop", since=date(2024, 2, 1)), Filters(label="bug")])  # fmt: skip
+def test_a_filter_that_leaves_much_finds_the_same(threads: Engine, filters: Filters) -> None:
+    store, index = threads.store, threads.active_index
+    store.build_hnsw(index)
+    vector = threads.encoder(index.embedding_model).encode_query("crash")
+    values = {"index": index.name, "question": "crash", "embedding": HalfVector(vector), "candidates": 100}
+    values |= _filter_values(filters)
+    found = []
+    for words, nearest in (("best_words_of_few", "nearest_of_few"), ("best_words_of_many", "nearest_of_many")):
+        with store.searching(index, None) as connection:
+            found.append(sorted(connection.execute(store._search_statement(index, words, nearest), values)))
+    assert len(found[0]) > 1
+    assert found[0] == found[1]
+
+
+def test_an_answer_is_narrowed_too(threads: Engine) -> None:
+    answer = threads.ask("Why does the parser crash?", filters=Filters(kind="pull"))
+    assert [source.kind for source in answer.sources] == ["pull"]
+    nodes = threads.retriever(filters=Filters(state="merged")).retrieve("crash")
+    assert [node.metadata["kind"] for node in nodes] == ["pull"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "says"),
+    [
+        (Filters(kind="isue"), "'isue' is no kind; there are: issue, pull"),
+        (Filters(state="done"), "'done' is no state"),
+        (Filters(since=date(2024, 2, 1), until=date(2024, 1, 1)), "since 2024-02-01 and until 2024-01-01"),
+    ],
+)
+def test_a_filter_that_can_leave_nothing_is_one_clear_line(threads: Engine, filters: Filters, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        threads.search("crash", filters=filters)
