@@ -125,6 +125,7 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
     llm_price: Annotated[tuple[Dollars, Dollars] | None, NoDecode] = Field(None, validation_alias="RAG_LLM_PRICE")
+    reranker: str | None = Field(None, validation_alias="RAG_RERANKER")
     log_answers: bool = Field(True, validation_alias="RAG_LOG_ANSWERS")
     log_days: Annotated[int, Field(ge=1, le=3650)] = Field(90, validation_alias="RAG_LOG_DAYS")
     evaluation: Path | None = Field(None, validation_alias="RAG_EVALUATION")
@@ -182,6 +183,7 @@ class Settings(BaseSettings):
             "RAG_GITHUB_API_URL": self.github_api_url,
             "OPENAI_API_KEY": _mask(self.openai_api_key),
             "OPENAI_BASE_URL": self.openai_base_url,
+            "RAG_RERANKER": self.reranker,
             "RAG_LLM_PRICE": " ".join(f"{price:g}" for price in self.llm_price) if self.llm_price else None,
             "RAG_LOG_ANSWERS": self.log_answers,
             "RAG_LOG_DAYS": self.log_days,
