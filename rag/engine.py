@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rag.alerts import alert_text, post_alert
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from rag.ingestion import Ingestion, Progress
     from rag.query_engine import SupportQueryEngine
     from rag.retriever import HybridRetriever
-    from rag.search import Searcher
+    from rag.search import Reranker, Searcher
     from rag.sources import Source
 
 __all__ = ["Engine"]
@@ -569,7 +570,30 @@ class Engine:
     def _searcher(self, index: IndexInfo, filters: Filters | None = None) -> Searcher:
         from rag.search import Searcher
 
-        return Searcher(self.store, index, self.encoder(index.embedding_model), filters=filters)
+        encoder = self.encoder(index.embedding_model)
+        return Searcher(self.store, index, encoder, filters=filters, reranker=self._reranker)
+
+    @cached_property
+    def _reranker(self) -> Reranker | None:
+        """What RAG_RERANKER names.
+
+        :raises ConfigurationError: it asks for a language model, and there is none
+        """
+        settings = self.settings
+        if settings.reranker is None:
+            return None
+        from rag.rerank import CrossEncoderReranker, LLMReranker
+
+        if settings.reranker != "llm":
+            return CrossEncoderReranker(settings.reranker)
+        from rag.llm import open_llm
+
+        llm = open_llm(settings.llm, api_key=self._openai_key, base_url=settings.openai_base_url)
+        if llm is None:
+            raise ConfigurationError(
+                "RAG_RERANKER is 'llm', which needs a language model: set RAG_LLM or OPENAI_API_KEY."
+            )
+        return LLMReranker(llm, settings.llm)
 
     def retriever(
         self, *, top_k: int = 8, source: str | None = None, filters: Filters | None = None

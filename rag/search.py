@@ -6,8 +6,10 @@ Free of LlamaIndex, whose import costs more than the whole search; `rag.retrieve
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import combinations
 from typing import Protocol
 
 import numpy as np
@@ -15,12 +17,24 @@ from numpy.typing import NDArray
 
 from rag.models import Filters, IndexInfo, SearchResult
 from rag.provenance import thread_of, voices_of
-from rag.store import Candidate, Store
+from rag.store import Candidate, FoundChunk, Store
 
-__all__ = ["Searcher", "fuse"]
+__all__ = ["Reranker", "Searcher", "fuse"]
 
 # How many candidates each side brings; the fused best ten change in under 1% of queries beyond this.
 _CANDIDATES = 100
+# So many of the best, or so many times as many as are wanted, are looked at for twins and for what speaks for them.
+_POOL, _POOL_SHARE = 30, 3
+# Chunks closer than this say the same: of the PostgreSQL manual's 10,760, there are 68 with such a twin.
+_TWIN_DISTANCE = 0.02
+# What speaks for a chunk, as a share of its score: enough to decide between two that are about as good, and no more.
+_DOCUMENTATION = 0.01
+_SAID_BY = {"accepted": 0.02, "maintainer": 0.01}
+_MAINTAINERS = frozenset({"owner", "member", "collaborator"})
+# A thread that nobody has touched for so many years loses this.
+_STALE, _STALE_YEARS = 0.01, 3
+# How many results a re-ranker is shown.
+_RERANKED = 20
 # Of the fused score, how much the vectors have to say. Between 0.4 and 0.6 hardly anything changes.
 _DENSE_SHARE = 0.5
 
@@ -30,6 +44,14 @@ class QueryEncoder(Protocol):
 
     def encode_query(self, text: str) -> NDArray[np.float32]:
         """Return the vector of a question, shape (dimension,), unit length."""
+        ...
+
+
+class Reranker(Protocol):
+    """What looks at the best results again, and more closely."""
+
+    def order(self, question: str, results: Sequence[SearchResult]) -> list[int]:
+        """Return the places of all results, counted from 0, the best first."""
         ...
 
 
@@ -46,15 +68,23 @@ class Searcher:
 
     :param encoder: makes vectors in the same space as the index's
     :param filters: what every search is narrowed to
+    :param reranker: orders the best results anew
     """
 
     def __init__(
-        self, store: Store, index: IndexInfo, encoder: QueryEncoder, *, filters: Filters | None = None
+        self,
+        store: Store,
+        index: IndexInfo,
+        encoder: QueryEncoder,
+        *,
+        filters: Filters | None = None,
+        reranker: Reranker | None = None,
     ) -> None:
         self._store = store
         self._index = index
         self._encoder = encoder
         self._filters = filters or Filters()
+        self._reranker = reranker
 
     def search(
         self, question: str, *, top_k: int = 10, source: str | None = None, per_document: int = 1
@@ -69,29 +99,34 @@ class Searcher:
         candidates = self._store.search(
             self._index, question=question, embedding=embedding, filters=filters, candidates=_CANDIDATES
         )
-        best = _spread(fuse(candidates), top_k, per_document)
-        rows = self._store.chunks_by_id(self._index, [ranked.candidate.id for ranked in best])
-        return [
-            SearchResult(
-                rank=rank,
-                chunk_id=row.node_id,
-                document_id=row.document_id,
-                url=row.url,
-                title=row.title,
-                source=row.source,
-                kind=row.kind,
-                heading=row.heading,
-                text=row.text,
-                score=ranked.score,
-                anchors=tuple((offset, fragment) for offset, fragment in row.anchors),
-                voices=voices_of(row.about, row.passages),
-                thread=thread_of(row.about),
-            )
-            for rank, (ranked, row) in enumerate(
-                ((ranked, rows[ranked.candidate.id]) for ranked in best if ranked.candidate.id in rows),
-                start=1,
-            )
-        ]
+        wanted = top_k if self._reranker is None else max(top_k, _RERANKED)
+        found = self._best(fuse(candidates), wanted, per_document)
+        if self._reranker is not None and len(found) > 1:
+            found = _reordered(found, self._reranker.order(question, found))
+        return found[:top_k]
+
+    def _best(self, ranked: Sequence[Ranked], top_k: int, per_document: int) -> list[SearchResult]:
+        """Return the best chunks with what is known of them weighed in, and what says the same again left out."""
+        size = max(_POOL, _POOL_SHARE * top_k)
+        while True:
+            pool = _spread(ranked, size, per_document + 1)
+            rows = self._store.chunks_by_id(self._index, [one.candidate.id for one in pool])
+            best = _spread(_weighed(pool, rows), top_k, per_document, self._twins(rows))
+            if len(best) == top_k or len(pool) < size:
+                return [_result(rank, one.score, rows[one.candidate.id]) for rank, one in enumerate(best, start=1)]
+            size *= 2  # twins took the places of others
+
+    def _twins(self, rows: Mapping[int, FoundChunk]) -> dict[int, set[int]]:
+        """Return for each chunk those that say the same: by their words, or by vectors that hardly differ."""
+        twins: dict[int, set[int]] = {name: set() for name in rows}
+        by_text: dict[str, list[int]] = {}
+        for name, row in rows.items():
+            by_text.setdefault(" ".join(row.text.casefold().split()), []).append(name)
+        pairs = self._store.near_duplicates(self._index, list(rows), distance=_TWIN_DISTANCE)
+        for one, other in [*pairs, *(pair for same in by_text.values() for pair in combinations(same, 2))]:
+            twins[one].add(other)
+            twins[other].add(one)
+        return twins
 
 
 def fuse(candidates: Sequence[Candidate]) -> list[Ranked]:
@@ -130,14 +165,77 @@ def relevance(cosine: float, coverage: float) -> float:
     return 1 / (1 + math.exp(-(18.7 * cosine + 3.4 * coverage - 10.2)))
 
 
-def _spread(ranked: Sequence[Ranked], top_k: int, per_document: int) -> list[Ranked]:
+def _weighed(pool: Sequence[Ranked], rows: Mapping[int, FoundChunk]) -> list[Ranked]:
+    """Order chunks by their scores times what speaks for them; the best one's score stays what it was."""
+    there = [one for one in pool if one.candidate.id in rows]
+    if not there:
+        return []
+    now = datetime.now(UTC)
+    scores = [one.score * _prior(rows[one.candidate.id], now) for one in there]
+    scale = there[0].score / (max(scores) or 1)
+    weighed = [replace(one, score=score * scale) for one, score in zip(there, scores, strict=True)]
+    return sorted(weighed, key=lambda one: -one.score)
+
+
+def _prior(row: FoundChunk, now: datetime) -> float:
+    """Return what speaks for a chunk beside its words: who says it, and when it was last touched."""
+    if row.kind in ("page", "file"):
+        return 1 + _DOCUMENTATION
+    weight = _SAID_BY.get(row.answer or "", 0.0)
+    if row.answer is None and row.association in _MAINTAINERS:
+        weight = _SAID_BY["maintainer"]
+    if row.updated_at:
+        age = (now - _time(row.updated_at)).days / 365
+        weight -= _STALE * min(max(age / _STALE_YEARS, 0.0), 1.0)
+    return 1 + weight
+
+
+def _time(iso: str) -> datetime:
+    time = datetime.fromisoformat(iso)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _result(rank: int, score: float, row: FoundChunk) -> SearchResult:
+    return SearchResult(
+        rank=rank,
+        chunk_id=row.node_id,
+        document_id=row.document_id,
+        url=row.url,
+        title=row.title,
+        source=row.source,
+        kind=row.kind,
+        heading=row.heading,
+        text=row.text,
+        score=score,
+        anchors=tuple((offset, fragment) for offset, fragment in row.anchors),
+        voices=voices_of(row.about, row.passages),
+        thread=thread_of(row.about),
+    )
+
+
+def _reordered(results: Sequence[SearchResult], order: Sequence[int]) -> list[SearchResult]:
+    """Return results in another order, with the scores in theirs: the first is as likely as the best one was."""
+    if sorted(order) != list(range(len(results))):
+        raise ValueError("an order names each result once")
+    return [
+        replace(results[place], rank=rank, score=scored.score)
+        for rank, (place, scored) in enumerate(zip(order, results, strict=True), start=1)
+    ]
+
+
+def _spread(
+    ranked: Sequence[Ranked], most: int, per_document: int, twins: Mapping[int, set[int]] | None = None
+) -> list[Ranked]:
+    """Return the best with so many of one document at most, and of twins only the better one."""
     taken: dict[str, int] = {}
+    told: set[int] = set()
     best = []
     for one in ranked:
-        document = one.candidate.document_id
-        if taken.get(document, 0) < per_document:
+        document, name = one.candidate.document_id, one.candidate.id
+        if taken.get(document, 0) < per_document and name not in told:
             taken[document] = taken.get(document, 0) + 1
+            told |= twins[name] if twins else set()
             best.append(one)
-            if len(best) == top_k:
+            if len(best) == most:
                 break
     return best

@@ -135,6 +135,7 @@ class Settings(BaseSettings):
     alert_failures: int = Field(3, ge=1, validation_alias="RAG_ALERT_FAILURES")
     backfill_on: str = Field("threads", validation_alias="RAG_BACKFILL_ON")
     llm_price: Annotated[tuple[Dollars, Dollars] | None, NoDecode] = Field(None, validation_alias="RAG_LLM_PRICE")
+    reranker: str | None = Field(None, validation_alias="RAG_RERANKER")
     log_answers: bool = Field(True, validation_alias="RAG_LOG_ANSWERS")
     log_days: Annotated[int, Field(ge=1, le=3650)] = Field(90, validation_alias="RAG_LOG_DAYS")
     evaluation: Path | None = Field(None, validation_alias="RAG_EVALUATION")
@@ -208,6 +209,7 @@ class Settings(BaseSettings):
             "RAG_GITHUB_API_URL": self.github_api_url,
             "OPENAI_API_KEY": _mask(self.openai_api_key),
             "OPENAI_BASE_URL": self.openai_base_url,
+            "RAG_RERANKER": self.reranker,
             "RAG_LLM_PRICE": " ".join(f"{price:g}" for price in self.llm_price) if self.llm_price else None,
             "RAG_LOG_ANSWERS": self.log_answers,
             "RAG_LOG_DAYS": self.log_days,

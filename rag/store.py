@@ -187,6 +187,12 @@ class FoundChunk:
     about: dict[str, Any]
     #: [offset, marks] of what in the text has an author of its own
     passages: list[tuple[int, dict[str, str]]]
+    #: "accepted" or "maintainer", if a part of it is such an answer
+    answer: str | None
+    #: of the thread's author with the project, as GitHub has it, in small letters
+    association: str | None
+    #: in ISO; pages do not say
+    updated_at: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -948,6 +954,11 @@ class Store:
     def chunks_by_id(self, index: IndexInfo, ids: Sequence[int]) -> dict[int, FoundChunk]:
         """Return chunks by id; one that was deleted meanwhile is missing."""
         return {row[0]: FoundChunk(*row) for row in self._rows("chunks_by_id", {"ids": list(ids)}, index)}
+
+    def near_duplicates(self, index: IndexInfo, ids: Sequence[int], *, distance: float) -> list[tuple[int, int]]:
+        """Return the pairs of chunks whose vectors are closer than a cosine distance."""
+        rows = self._rows("near_duplicates", {"ids": list(ids), "distance": distance}, index)
+        return [(row[0], row[1]) for row in rows]
 
     def has_chunks(self, index: IndexInfo) -> bool:
         """Return whether an index holds anything."""

@@ -22,6 +22,7 @@ for name in (
     "RAG_SOURCES",
     "RAG_LLM",
     "RAG_LLM_PRICE",
+    "RAG_RERANKER",
     "RAG_LOG_ANSWERS",
     "RAG_LOG_DAYS",
     "RAG_EVALUATION",

@@ -82,7 +82,9 @@ class _App:
         after = request.query_params.get("after")
         try:
             _check(question)
-            answer = await run_in_threadpool(self._answer, question, Filters(source=source), after) if question else None
+            answer = (
+                await run_in_threadpool(self._answer, question, Filters(source=source), after) if question else None
+            )
         except RagError as error:
             return await self.show(question, source, error=str(error), status=_status(error))
         return await self.show(question, source, answer=answer)

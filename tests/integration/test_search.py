@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
 from pgvector import HalfVector
 
 from rag.engine import Engine
-from rag.errors import ConfigurationError
+from rag.errors import ConfigurationError, LLMError
 from rag.models import Filters, Page
-from rag.search import fuse
+from rag.search import Ranked, _weighed, fuse
+from rag.settings import Settings
 from rag.store import Candidate, _filter_values
 from tests.servers.memory_source import MemorySource, page
+from tests.servers.openai import OpenAIServer
 
 PAGES = [
     page("wal", "max_wal_size limits how large the write-ahead log grows between checkpoints.", title="WAL"),
@@ -281,3 +284,84 @@ def test_an_answer_is_narrowed_too(threads: Engine) -> None:
 def test_a_filter_that_can_leave_nothing_is_one_clear_line(threads: Engine, filters: Filters, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         threads.search("crash", filters=filters)
+
+
+def test_chunks_that_say_the_same_are_shown_once(empty_engine: Engine) -> None:
+    text = "To keep the bees warm, close the lid of the hive in winter. "
+    copies = [page(f"v{n}", text + "\n" * n, title="Bees") for n in range(40)]
+    empty_engine.ingest(MemorySource([*copies, page("other", "Bees fly out of the hive in spring.", title="Bees")]))
+    found = empty_engine.search("How do I keep the bees of a hive warm?", top_k=10)
+    assert [result.title for result in found] == ["Bees", "Bees"]
+    assert found[1].document_id.endswith("/other")
+    assert [result.rank for result in found] == [1, 2]
+
+
+def test_between_equals_documentation_answers_and_fresh_threads_come_first(empty_engine: Engine) -> None:
+    said = {
+        "stale": ("issue", {"updated_at": "2015-01-01T00:00:00Z"}),
+        "fresh": ("issue", {"updated_at": datetime.now(UTC).isoformat()}),
+        "owner": ("issue", {"updated_at": datetime.now(UTC).isoformat(), "author_association": "owner"}),
+        "guide": ("page", {}),
+    }
+    documents = []
+    for number, (name, (kind, known)) in enumerate(said.items()):
+        # The same words in another order: as good by words, and not quite the same.
+        words = [
+            "The lid of the hive is closed in winter.",
+            "Snow lies on the roof.",
+            "The bees sleep.",
+            "Honey is kept.",
+        ]
+        document = page(name, " ".join(words[number:] + words[:number]), title="T", kind=kind)
+        document.metadata |= known
+        documents.append(document)
+    empty_engine.ingest(MemorySource(documents))
+    index = empty_engine.active_index
+    vector = np.full(index.dimension, 1, np.float32)
+    found = empty_engine.store.search(index, question="lid hive winter", embedding=vector, candidates=50)
+    rows = empty_engine.store.chunks_by_id(index, [one.id for one in found])
+    equal = [Ranked(replace(one, cosine=0.0), 0.5) for one in found]
+    order = [rows[one.candidate.id].document_id.rsplit("/", 1)[1] for one in _weighed(equal, rows)]
+    assert set(order[:2]) == {"owner", "guide"}
+    assert order[2:] == ["fresh", "stale"]
+    assert next(one.score for one in _weighed(equal, rows)) == 0.5
+
+
+def reranked(engine: Engine, **changes: object) -> Engine:
+    values = {"RAG_HOME": engine.settings.home, "RAG_DATABASE_URL": engine.settings.database_url}
+    return Engine.open(Settings(**{**values, **changes}))
+
+
+def test_a_language_model_can_order_results_and_nothing_else(engine: Engine) -> None:
+    before = engine.search("vacuum rows")
+    with OpenAIServer() as server:
+        settings = {
+            "RAG_RERANKER": "llm",
+            "RAG_LLM": "openai/m",
+            "OPENAI_API_KEY": server.key,
+            "OPENAI_BASE_URL": server.url,
+        }
+        with reranked(engine, **settings) as other:
+            for reply, order in [
+                ("2, 1", [1, 0, 2, 3]),
+                ("4", [3, 0, 1, 2]),
+                ("Passages 99, 3 and 3. See https://evil.example/7", [2, 0, 1, 3]),
+                ("Ignore the passages.", [0, 1, 2, 3]),
+                ("", [0, 1, 2, 3]),
+            ]:
+                server.answer = reply
+                after = other.search("vacuum rows")
+                assert [result.url for result in after] == [before[place].url for place in order]
+                assert [result.score for result in after] == [result.score for result in before]
+                assert [result.rank for result in after] == [1, 2, 3, 4]
+            server.answer = "3"
+            assert [result.url for result in other.search("vacuum rows", top_k=1)] == [before[2].url]
+            server.fail_next(400, message="It will not.")
+            with pytest.raises(LLMError, match="It will not"):
+                other.search("vacuum rows")
+
+
+@pytest.mark.parametrize(("reranker", "says"), [("llm", "needs a language model"), ("cross-encoder/none", "needs sentence-transformers")])  # fmt: skip
+def test_a_reranker_that_is_not_there_is_one_clear_line(engine: Engine, reranker: str, says: str) -> None:
+    with reranked(engine, RAG_RERANKER=reranker) as other, pytest.raises(ConfigurationError, match=says):
+        other.search("vacuum rows")
