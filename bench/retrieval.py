@@ -1,139 +1,162 @@
-"""Retrieval quality on real corpora: `python -m bench.retrieval`.
+"""Retrieval quality on real corpora, beside its parts and its peers: `python -m bench.retrieval`.
 
-Ingests the PostgreSQL 15 manual (Debian's postgresql-doc-15, served on loopback) and tls13-spec's issues through the same
-sources as the real thing, then measures nDCG@10 of vectors alone, BM25 alone, both as fused here, and a stock PGVectorStore
-on the same table in its default and its hybrid mode. Sets that are not on this machine are left out, and it says so.
+Ingests the PostgreSQL 15 manual (Debian's postgresql-doc-15, served on loopback), tls13-spec's issues (from a loopback
+GitHub) and SciFact's abstracts through the same code as the real thing, and prints nDCG@10 in one table: as fused here,
+vectors alone, BM25 alone, a stock PGVectorStore on the same chunks, and LlamaIndex, langchain-postgres and Haystack as their
+users set them up for hybrid search, each with its own chunking and the same embedding model. Sets that are not on this
+machine are left out, and it says so.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
-import math
+import gzip
+import json
+import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from llama_index.core.schema import Document
+
+from bench import rankings
+from bench.report import Table
 from flows.sample.github_server import GitHubServer, load_export
 from rag.database import stop_embedded
 from rag.engine import Engine
-from rag.evaluate import Query, read_queries, score
+from rag.evaluate import read_queries
+from rag.evaluate.retrieval import mean_score
+from rag.models import SyncReport
 from rag.settings import Settings
+from rag.sources import Changed
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 MANUAL = Path("/usr/share/doc/postgresql-doc-15/html")
 
-Ranking = Callable[[str], list[str]]
+
+@dataclass(frozen=True)
+class Corpus:
+    """What is searched, and the files of queries for it."""
+
+    name: str
+    #: brings the index of the engine in line
+    ingest: Callable[[Engine], SyncReport]
+    sets: Sequence[Path]
+    toml: str = ""
+    api_url: str = "https://api.github.com"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print a table for each corpus."""
+    """Print one table over all corpora."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.retrieval", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--home", type=Path, help="keep the index in this folder and use it again")
+    parser.add_argument("--home", type=Path, help="keep the indexes in this folder and use them again")
+    parser.add_argument("--corpus", action="append", choices=["manual", "tls13", "scifact"], help="only these")
+    parser.add_argument("--without-peers", action="store_true", help="leave out what runs in environments of its own")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
+    figures: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(prefix="rag-bench-") as folder:
         home = options.home or Path(folder)
+        for corpus in _corpora(options.corpus or ["manual", "tls13", "scifact"]):
+            _measure(home / corpus.name, corpus, figures, peers=not options.without_peers)
+    table = _table(figures)
+    print(json.dumps(table.json(), indent=2) if options.json else table.markdown())
+
+
+def _table(figures: dict[str, dict[str, float]]) -> Table:
+    sets = list(dict.fromkeys(name for found in figures.values() for name in found))
+    table = Table("Retrieval, nDCG@10", ["way", *sets])
+    for way, found in figures.items():
+        table.add(way, *(found.get(name) for name in sets))
+    return table
+
+
+def _corpora(wanted: Sequence[str]) -> Iterator[Corpus]:
+    """Yield the corpora that are on this machine, each while it is served."""
+    if "manual" in wanted:
         if MANUAL.is_dir():
             with _served(MANUAL) as url:
                 toml = f'[[docs]]\nname = "manual"\nurl = "{url}/index.html"\nexclude = ["bookindex.html"]\n'
-                _measure(home / "manual", toml, ["postgresql-15-manual.index", "postgresql-15-manual.questions"])
+                sets = [DATA / "postgresql-15-manual.index.jsonl", DATA / "postgresql-15-manual.questions.jsonl"]
+                yield Corpus("manual", lambda engine: engine.sync("manual"), sets, toml)
         else:
-            print("left out: the PostgreSQL manual (Debian's package postgresql-doc-15 is not installed)")
-        export = DATA / "tls13-spec.github.json.gz"
+            _say("left out: the PostgreSQL manual (Debian's package postgresql-doc-15 is not installed)")
+    export = DATA / "tls13-spec.github.json.gz"
+    if "tls13" in wanted:
         if export.exists():
             with GitHubServer(load_export(export), web_url="https://github.com") as github:
-                toml = '[[github]]\nname = "tls13-spec"\nrepo = "tlswg/tls13-spec"\ninclude = ["issues"]\n'
-                _measure(home / "tls13", toml, ["tls13-spec.fixes"], api_url=github.api_url)
+                toml = '[[github]]\nname = "tls13"\nrepo = "tlswg/tls13-spec"\ninclude = ["issues"]\n'
+                sets = [DATA / "tls13-spec.fixes.jsonl"]
+                yield Corpus("tls13", lambda engine: engine.sync("tls13"), sets, toml, github.api_url)
         else:
-            print(f"left out: tls13-spec ({export.name} is not beside this checkout)")
+            _say(f"left out: tls13-spec ({export.name} is not beside this checkout)")
+    abstracts = DATA / "scifact" / "corpus.jsonl.gz"
+    if "scifact" in wanted:
+        if abstracts.exists():
+            sets = [DATA / "scifact" / "queries.jsonl"]
+            yield Corpus("scifact", lambda engine: engine.ingest(_Abstracts(abstracts)), sets)
+        else:
+            _say("left out: SciFact (it is not beside this checkout)")
 
 
-def _measure(home: Path, toml: str, sets: Sequence[str], api_url: str = "https://api.github.com") -> None:
+class _Abstracts:
+    """SciFact as a source: an abstract a document."""
+
+    name = kind = "scifact"
+    requests = 0
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def changes(self, *, full: bool) -> Iterator[Changed]:
+        with gzip.open(self._path, "rt", encoding="utf-8") as lines:
+            for line in lines:
+                row = json.loads(line)
+                url = f"https://example.org/scifact/{row['id']}"
+                about = {"url": url, "title": row["title"] or row["id"], "source": self.name, "kind": "page"}
+                yield Changed(
+                    Document(id_=f"{self.name}:{row['id']}", text=row["text"] or row["title"], metadata=about)
+                )
+
+
+def _measure(home: Path, corpus: Corpus, figures: dict[str, dict[str, float]], *, peers: bool) -> None:
     home.mkdir(parents=True, exist_ok=True)
     sources = home / "sources.toml"
-    sources.write_text(toml)
-    settings = Settings(_env_file=None, RAG_HOME=home, RAG_SOURCES=sources, RAG_GITHUB_API_URL=api_url)
+    sources.write_text(corpus.toml)
+    settings = Settings(_env_file=None, RAG_HOME=home, RAG_SOURCES=sources, RAG_GITHUB_API_URL=corpus.api_url)
     try:
         with Engine.open(settings) as engine:
-            for config in engine.settings.sources:
-                report = engine.sync(config.name)
-                rate = report.embedded / report.seconds
-                print(
-                    f"\n{config.name}: {report.seen:,} documents, {report.embedded:,} chunks embedded, {rate:.0f} a second end to end"
-                )
-            rankings = _rankings(engine)
-            print(f"{'nDCG@10':<34}" + "".join(f"{name:>14}" for name in rankings))
-            for name in sets:
-                path = DATA / f"{name}.jsonl"
-                if path.exists():
-                    queries = read_queries(path)
-                    figures = [_ndcg(queries, rank) for rank in rankings.values()]
-                    print(f"{name:<34}" + "".join(f"{figure:>14.3f}" for figure in figures))
+            report = corpus.ingest(engine)
+            _say(
+                f"{corpus.name}: {report.seen:,} documents, {report.embedded:,} chunks embedded, {report.seconds:.0f} s"
+            )
+            sets = {path: read_queries(path) for path in corpus.sets if path.exists()}
+            asked = list(dict.fromkeys(query.text for queries in sets.values() for query in queries))
+            for way, rank in rankings.ways(engine, peers=peers).items():
+                try:
+                    found = dict(zip(asked, rank(asked), strict=True))
+                except subprocess.CalledProcessError as error:
+                    _say(f"left out: {way}: {(error.stderr or '').strip().splitlines()[-1:]}")
+                    continue
+                for path, queries in sets.items():
+                    score = mean_score([(found[query.text], query.gold or ()) for query in queries if query.gold], k=10)
+                    name = path.stem if path.stem != "queries" else path.parent.name
+                    figures.setdefault(way, {})[name] = score.ndcg
+                    _say(f"  {way:<40} {name:<34} {score.ndcg:.3f}")
     finally:
         stop_embedded(home)
 
 
-def _ndcg(queries: Sequence[Query], rank: Ranking) -> float:
-    return math.fsum(score(rank(query.text), query.gold, k=10).ndcg for query in queries) / len(queries)
-
-
-def _rankings(engine: Engine) -> dict[str, Ranking]:
-    index = engine.store.active_index()
-    assert index is not None
-    encoder = engine.encoder(index.embedding_model)
-
-    def by(key: str) -> Ranking:
-        def rank(question: str) -> list[str]:
-            found = engine.store.search(
-                index, question=question, embedding=encoder.encode_query(question), candidates=100
-            )
-            best: dict[str, int] = {}
-            for one in sorted(found, key=lambda one: -getattr(one, key)):
-                best.setdefault(one.document_id, one.id)
-            rows = engine.store.chunks_by_id(index, list(best.values())[:10])
-            return [rows[chunk].url for chunk in list(best.values())[:10]]
-
-        return rank
-
-    def stock(mode: str) -> Ranking:
-        from urllib.parse import parse_qs, urlsplit
-
-        from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryMode
-        from llama_index.vector_stores.postgres import PGVectorStore
-
-        parts = urlsplit(engine.database.dsn)
-        url = f"postgresql+psycopg://postgres@/postgres?host={parse_qs(parts.query)['host'][0]}"
-        store = PGVectorStore(
-            connection_string=url, async_connection_string=url, table_name=index.name, embed_dim=index.dimension,
-            hybrid_search=True, perform_setup=False,
-        )  # fmt: skip
-
-        def rank(question: str) -> list[str]:
-            vector = encoder.encode_query(question).tolist()
-            query = VectorStoreQuery(
-                query_embedding=vector, query_str=question, similarity_top_k=50, sparse_top_k=50,
-                mode=VectorStoreQueryMode(mode),
-            )  # fmt: skip
-            best: dict[str | None, str] = {}
-            for node in store.query(query).nodes or []:
-                best.setdefault(node.ref_doc_id, node.metadata["url"])
-            return list(best.values())[:10]
-
-        return rank
-
-    return {
-        "fused": lambda question: [result.url for result in engine.search(question, top_k=10)],
-        "vectors": by("cosine"),
-        "BM25": by("bm25"),
-        "stock": stock("default"),
-        "stock hybrid": stock("hybrid"),
-    }
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager

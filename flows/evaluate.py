@@ -22,7 +22,7 @@ from pydantic import Field
 from rich.console import Console
 
 from flows.engine import in_thread, shared_engine
-from flows.ingest import artifact_key
+from flows.records import artifact_key
 from flows.retries import may_help_to_retry
 from flows.server import connected, log_to, wanted_server
 from rag.command import CommandParser, run

@@ -10,35 +10,49 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import re
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from datetime import timedelta
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal, TypeVar
 
-from prefect import flow, task
+from prefect import Flow, flow, get_run_logger, runtime, task
 from prefect.artifacts import acreate_table_artifact
-from prefect.client.schemas.objects import State
-from prefect.states import Failed
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.states import Cancelled, Completed, Failed
 from prefect.tasks import exponential_backoff
 from rich.console import Console
 
 from flows.engine import in_thread, shared_engine, watched_by, watcher
-from flows.progress import show_progress, summary
+from flows.progress import counts, show_progress, summary
+from flows.records import Outcome, followed, hear_warnings, link_failures, name_run, outcome_rows
 from flows.retries import may_help_to_retry
 from flows.server import connected, log_to, wanted_server
 from rag.command import CommandParser, run
-from rag.errors import ConfigurationError, RagError
+from rag.errors import ConfigurationError, RagError, SourceBusy
 from rag.models import Failure, StaleAnswer, SyncReport
 from rag.settings import Settings, load_settings
 
-__all__ = ["chosen_sources", "ingest", "ingest_source", "main", "run_ingest", "sync_source"]
+__all__ = ["WhenBusy", "chosen_sources", "ingest", "ingest_source", "main", "run_ingest", "sync_source", "when_free"]
 
+T = TypeVar("T")
+
+#: An age that nothing reaches: only failures are told of then.
+NEVER_TOO_OLD = timedelta(days=36500)
+
+#: What a run does where another sync of its source is under way.
+WhenBusy = Literal["wait", "skip", "fail"]
 
 # Runs that begin at the same instant collide in Prefect's SQLite, and its client then waits for two seconds.
 _SECONDS_APART = 0.2
+# How often a run that waits looks whether the other one has ended, and how long it waits: a large repository's first
+# sync without a token lasts that long.
+_SECONDS_BETWEEN_LOOKS = 5.0
+_LONGEST_WAIT_SECONDS = 12 * 3600.0
+_SKIPPED = "Skipped"
 
 
 @task(
@@ -50,14 +64,22 @@ _SECONDS_APART = 0.2
     retry_condition_fn=may_help_to_retry,
     persist_result=False,
 )
-async def sync_source(name: str, full: bool = False, accept_removals: bool = False) -> SyncReport:
+async def sync_source(
+    name: str, full: bool = False, accept_removals: bool = False, when_busy: WhenBusy = "fail"
+) -> SyncReport | State[Any]:
     """Sync one source; a thread does the work, so that others go on meanwhile."""
     watch = watcher()
     stop = threading.Event()
+    with shared_engine() as engine:
+        expected = await in_thread(lambda: engine.store.document_count(name))
+        # Only a sync that sees every document can say how far it is.
+        sees_all = full or engine.source_config(name).kind == "docs"
+    outcome = Outcome(name, expected if sees_all and expected else None)
 
     def report_progress(report: SyncReport) -> None:
         if stop.is_set():
             raise asyncio.CancelledError
+        outcome.latest = report
         watch(name, report)
 
     def sync() -> SyncReport:
@@ -65,41 +87,115 @@ async def sync_source(name: str, full: bool = False, accept_removals: bool = Fal
             return engine.sync(name, full=full, accept_removals=accept_removals, progress=report_progress)
 
     try:
-        return await in_thread(sync)
+        with hear_warnings() as warnings:
+            async with followed(outcome):
+                report = await when_free(sync, name, when_busy)
+        await _record(report, outcome, warnings)
+    except SourceBusy as error:
+        watch(name, str(error))
+        if when_busy == "skip":
+            return Cancelled(name=_SKIPPED, message=f"{error} The next run brings what is new.")
+        raise
     except RagError as error:
         watch(name, str(error))
         raise
     finally:
         stop.set()
+    if warnings and report.state == "completed":
+        return Completed(message=" ".join(warnings), data=report)
+    return report
 
 
-@flow(name="ingest-source", flow_run_name="ingest {name}", persist_result=False)
-async def ingest_source(name: str, full: bool = False, accept_removals: bool = False) -> SyncReport | State[Any]:
+async def when_free(work: Callable[[], T], name: str, when_busy: WhenBusy = "wait") -> T:
+    """Do a source's work in a thread; where another sync of it is running, once that has ended, if asked to wait.
+
+    :raises SourceBusy: it is running, and this is not to wait, or has waited for long
+    """
+    until = time.monotonic() + _LONGEST_WAIT_SECONDS
+    waiting = False
+    while True:
+        try:
+            return await in_thread(work)
+        except SourceBusy as error:
+            if when_busy != "wait" or time.monotonic() > until:
+                raise
+            if not waiting:
+                watcher()(name, f"{error} Waiting.")
+                get_run_logger().info("%s Waiting for it.", error)
+                await name_run(f"{runtime.flow_run.name} · waiting for another sync")
+            waiting = True
+        await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+async def _record(report: SyncReport, outcome: Outcome, warnings: Sequence[str] = ()) -> None:
+    """Leave the artifacts of a sync that has ended."""
+    with shared_engine() as engine:
+        cost = engine.cost(report)
+    failures = {f"{failure.url}: {failure.error}" for failure in report.errors}
+    told = [said for said in warnings if said not in failures]
+    await outcome.show(report, outcome_rows(report, cost=cost, warnings=told))
+    await link_failures(report.name, report.errors)
+
+
+async def _count_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Count a run that failed, and tell of it where it was one too many."""
+    del flow, state
+    name = str(flow_run.parameters["name"])
+
+    def count() -> None:
+        with shared_engine() as engine:
+            engine.store.count_failure(name)
+            engine.tell_of_trouble({name: NEVER_TOO_OLD})
+
+    await in_thread(count)
+
+
+@flow(
+    name="ingest-source",
+    flow_run_name="ingest {name}",
+    persist_result=False,
+    on_failure=[_count_failure],
+    on_crashed=[_count_failure],
+)
+async def ingest_source(
+    name: str, full: bool = False, accept_removals: bool = False, when_busy: WhenBusy = "wait"
+) -> SyncReport | State[Any]:
     """Bring the index in line with one source.
 
-    New and changed documents are cut, embedded and written; deleted ones are removed. The table artifact of the run
-    says how many, and what failed. A run is Failed if anything could not be read; what was read is in the index
-    all the same, and the next run tries the rest again.
+    New and changed documents are cut, embedded and written; deleted ones are removed. The run's name and its table
+    artifact say how many, and what failed; link artifacts lead to the pages that could not be read. A run is Failed if
+    anything could not be read; what was read is in the index all the same, and the next run tries the rest again.
 
     Args:
         name: The source's name in sources.toml.
         full: Read the whole source again and remove what is gone, instead of only what changed.
         accept_removals: Remove what is gone even if that is most of the source. Without it a run that would do so
             removes nothing and fails.
+        when_busy: What to do while another sync or a backfill of the source is running. "wait" for its end, "skip"
+            this run, which ends as Skipped, or "fail".
 
     """
-    try:
-        report = await sync_source(name, full, accept_removals)
-    except RagError as error:
-        problem = str(error)
-        report = await in_thread(lambda: _broken_off(name, problem))
-    await acreate_table_artifact(
-        outcome_table(report), key=artifact_key("ingest", name), description=f"**{name}**: {summary(report)}"
-    )
+    await name_run(f"ingest {name}")
+    ended: Any = sync_source(name, full, accept_removals, when_busy, return_state=True)
+    state: State[Any] = await ended
+    if state.name == _SKIPPED:
+        await name_run(f"ingest {name} · skipped")
+        return Cancelled(name=_SKIPPED, message=state.message)
+    report = await state.aresult(raise_on_failure=False)
+    if isinstance(report, RagError):
+        problem = str(report)
+        broken_off = await in_thread(lambda: _broken_off(name, problem))
+        await _record(broken_off, Outcome(name))
+        report = broken_off
+    if not isinstance(report, SyncReport):
+        return state  # it was cancelled, or crashed
+    await name_run(f"ingest {name} · {counts(report) or ('failed' if report.errors else 'nothing changed')}")
     await _list_stale_answers()
     if report.state == "failed":
         return Failed(message=_why(report), data=report)
-    return report
+    said = summary(report)
+    warned = f" Warnings: {state.message}" if state.message and state.name == "Completed" else ""
+    return Completed(message=f"{said[0].upper()}{said[1:]}.{warned}", data=report)
 
 
 async def _list_stale_answers() -> None:
@@ -141,7 +237,7 @@ async def ingest(
 
 async def _begin(name: str, full: bool, accept_removals: bool, position: int) -> State[Any]:
     await asyncio.sleep(position * _SECONDS_APART)
-    return await ingest_source(name, full, accept_removals, return_state=True)
+    return await ingest_source(name, full, accept_removals, "fail", return_state=True)
 
 
 async def _report(name: str, state: State[Any]) -> SyncReport:
@@ -165,20 +261,6 @@ def _why(report: SyncReport) -> str:
     if not report.failed:
         return f"{report.name}: {first.error}"
     return f"{report.name}: {report.failed} of {report.seen} documents failed; the first, {first.url}: {first.error}"
-
-
-def outcome_table(report: SyncReport) -> list[dict[str, Any]]:
-    """Return a report as the rows of a table artifact."""
-    outcome = report.to_json()
-    rows = [{"what": f"documents {word}", "outcome": count} for word, count in outcome["documents"].items()]
-    rows += [{"what": f"chunks {word}", "outcome": count} for word, count in outcome["chunks"].items()]
-    rows += [{"what": word, "outcome": outcome[word]} for word in ("embedded", "requests", "seconds")]
-    return rows + [{"what": f"failed: {failure.url}", "outcome": failure.error} for failure in report.errors]
-
-
-def artifact_key(*words: str) -> str:
-    """Make a key of words; Prefect's hold a-z, 0-9 and dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

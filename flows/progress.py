@@ -12,29 +12,34 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from flows.engine import Watcher
 from rag.models import SyncReport
 
-__all__ = ["show_progress", "summary"]
+__all__ = ["counts", "show_progress", "so_far", "summary"]
 
 # A line at most this often, where lines pile up.
 _SECONDS_A_LINE = 2.0
 
 
-def summary(report: SyncReport) -> str:
-    """Say how a sync went, in one line."""
-    counts = [
+def counts(report: SyncReport) -> str:
+    """Say how many documents became what: "12 new, 3 changed"; empty if nothing changed."""
+    changed = [
         (report.added, "new"),
         (report.updated, "changed"),
         (report.deleted, "removed"),
         (report.failed, "failed"),
     ]
-    said = [f"{count:,} {word}" for count, word in counts if count]
+    return ", ".join(f"{count:,} {word}" for count, word in changed if count)
+
+
+def summary(report: SyncReport) -> str:
+    """Say how a sync went, in one line."""
+    said = counts(report)
     end = f"in {report.seconds:.1f} s"
     if report.state == "failed":
         first = report.errors[0]
-        also = f"{', '.join(said)}; " if said else ""
+        also = f"{said}; " if said else ""
         return f"failed: {also}{first.url}: {first.error}"
     if not said:
         return f"nothing changed ({_documents(report)}, {_requests(report)}) {end}"
-    return f"{', '.join(said)} ({_documents(report)}, {report.embedded:,} chunks embedded, {_requests(report)}) {end}"
+    return f"{said} ({_documents(report)}, {report.embedded:,} chunks embedded, {_requests(report)}) {end}"
 
 
 @contextmanager
@@ -66,7 +71,7 @@ class _Bars:
         if isinstance(news, str):
             self._progress.console.print(f"{name}: {news}", markup=False, highlight=False, soft_wrap=True)
         else:
-            self._progress.update(self._tasks[name], so_far=_so_far(news))
+            self._progress.update(self._tasks[name], so_far=so_far(news))
 
 
 class _Lines:
@@ -82,11 +87,12 @@ class _Lines:
             if not news.seen or now - self._last.get(name, -_SECONDS_A_LINE) < _SECONDS_A_LINE:
                 return
             self._last[name] = now
-            news = f"{_so_far(news)}, {news.seconds:.0f} s"
+            news = f"{so_far(news)}, {news.seconds:.0f} s"
         self._console.print(f"{name}: {news}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _so_far(report: SyncReport) -> str:
+def so_far(report: SyncReport) -> str:
+    """Say how far a sync is, in one line."""
     written = report.added + report.updated
     return f"{report.seen:,} seen, {written:,} written, {report.embedded:,} chunks embedded, {_requests(report)}"
 

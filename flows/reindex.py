@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from prefect import flow, task
-from prefect.artifacts import acreate_markdown_artifact
+from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifact, aupdate_progress_artifact
 from rich.console import Console
 
-from flows.engine import shared_engine, watched_by, watcher
+from flows.engine import in_thread, shared_engine, watched_by, watcher
+from flows.records import name_run
 from flows.server import connected, log_to, wanted_server
 from rag.command import CommandParser, run
 from rag.errors import RagError
@@ -22,17 +23,43 @@ from rag.settings import load_settings
 __all__ = ["build_index", "main", "reindex"]
 
 
+_SECONDS_BETWEEN_UPDATES = 5.0
+
+
 @task(task_run_name="build index", persist_result=False)
 async def build_index(roll_back: bool = False) -> IndexInfo:
     """Cut and embed every stored document; a run that was interrupted goes on where it stopped."""
     watch = watcher()
+    done = 0
+
+    def note(count: int) -> None:
+        nonlocal done
+        done = count
+        watch("index", f"{count:,} documents done")
 
     def build() -> IndexInfo:
         with shared_engine() as engine:
-            work = engine.roll_back if roll_back else engine.reindex
-            return work(progress=lambda done: watch("index", f"{done:,} documents done"))
+            return (engine.roll_back if roll_back else engine.reindex)(progress=note)
 
-    return await asyncio.to_thread(build)
+    def documents() -> int:
+        with shared_engine() as engine:
+            return sum(status.documents for status in engine.store.source_status())
+
+    async def show() -> None:
+        total, artifact = max(1, await in_thread(documents)), None
+        while True:
+            await asyncio.sleep(_SECONDS_BETWEEN_UPDATES)
+            share, said = min(99.0, 100.0 * done / total), f"{done:,} of {total:,} documents"
+            if artifact:
+                await aupdate_progress_artifact(artifact, share, description=said)
+            else:
+                artifact = await acreate_progress_artifact(share, key="reindex-progress", description=said)
+
+    showing = asyncio.ensure_future(show())
+    try:
+        return await in_thread(build)
+    finally:
+        showing.cancel()
 
 
 @flow(name="reindex", flow_run_name="reindex", persist_result=False)
@@ -42,9 +69,12 @@ async def reindex(roll_back: bool = False) -> IndexInfo:
     Nothing is fetched: documents are kept as they were read. Questions are answered from the old index until the
     new one is whole; syncs wait. The old one is kept.
 
-    :param roll_back: switch back to the index that was kept, after indexing what changed since
+    Args:
+        roll_back: Switch back to the index that was kept, after indexing what changed since.
+
     """
     index = await build_index(roll_back)
+    await name_run(f"reindex · {index.name} is in use now")
     await acreate_markdown_artifact(
         f"The index is **{index.name}** now: {index.embedding_model}, {index.dimension} numbers a vector.",
         key="reindex",

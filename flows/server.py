@@ -17,7 +17,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
@@ -35,6 +37,8 @@ _APP = "prefect.server.api.server:create_app"
 # The first start in a new PREFECT_HOME runs every migration of Prefect's: 5 to 30 s, by the machine.
 _START_TIMEOUT = 180
 _PROBE_TIMEOUT = 5
+# What the server last said on stderr, for the message that it does not start.
+_LINES_KEPT = 20
 # Once in some twenty first runs a request to a new server on SQLite gets no reply. Prefect asks again, after 60 s by
 # default; on loopback, where an answer takes milliseconds, there is no reason to wait so long.
 _REQUEST_TIMEOUT_SECONDS = 10.0
@@ -68,6 +72,15 @@ class ServerProcess:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
+        self._said: deque[str] = deque(maxlen=_LINES_KEPT)
+        # Read all the while: a pipe that is full would stop a server that runs for weeks.
+        self._reader = threading.Thread(target=self._read, name="server's errors", daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stderr
+        with self._process.stderr as lines:
+            self._said.extend(line.decode(errors="replace").rstrip() for line in lines if line.strip())
 
     def wait(self, timeout: float = _START_TIMEOUT) -> None:
         """Wait until the API answers.
@@ -77,9 +90,9 @@ class ServerProcess:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
-                assert self._process.stderr is not None
-                lines = self._process.stderr.read().decode(errors="replace").strip().splitlines()
-                raise RagError(f"Prefect's server does not start: {lines[-1] if lines else 'it says nothing'}")
+                self._reader.join(timeout=5)
+                last = self._said[-1] if self._said else "it says nothing"
+                raise RagError(f"Prefect's server does not start: {last}")
             if _answers(self.api_url, timeout=1):
                 return
             time.sleep(0.05)
@@ -94,8 +107,7 @@ class ServerProcess:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        if self._process.stderr:
-            self._process.stderr.close()
+        self._reader.join(timeout=5)
 
     def __enter__(self) -> Self:
         return self

@@ -12,7 +12,8 @@ from datetime import date
 
 from rag.command import CommandParser, run
 from rag.engine import Engine
-from rag.models import KINDS, STATES, Answer, Filters, SearchResult, search_json
+from rag.errors import ConfigurationError, RagError
+from rag.models import KINDS, STATES, Answer, Filters, SearchResult, Turn, search_json
 
 __all__ = ["main"]
 
@@ -26,10 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             'python -m rag.ask "how do I back up a single database?"',
             'python -m rag.ask "max_wal_size" --search-only --top-k 5',
             'python -m rag.ask "what changed in 0-RTT?" --source tls13-spec --json',
+            "python -m rag.ask --chat",
             'python -m rag.ask "does it crash on startup?" --kind issue --state open --since 2024-01-01',
         ],
     )
-    parser.add_argument("question")
+    parser.add_argument("question", nargs="?", help="the question; with --chat, the first one")
+    parser.add_argument("--chat", action="store_true", help="go on asking, a line a question, until the end of input")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--top-k",
@@ -48,28 +51,74 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _ask(options: argparse.Namespace) -> int:
+    if options.chat and (options.json or options.search_only):
+        raise ConfigurationError("--chat goes with neither --json nor --search-only.")
+    if options.question is None and not options.chat:
+        raise ConfigurationError('A question is missing: python -m rag.ask "how do I …?", or --chat.')
     filters = Filters(options.source, options.kind, options.label, options.state, options.since, options.until)
     with Engine.open() as engine:
+        if options.chat:
+            return _chat(engine, options, filters)
         if options.search_only:
             started = time.perf_counter()
             results = engine.search(options.question, top_k=options.top_k or 10, filters=filters)
             seconds = round(time.perf_counter() - started, 4)
             _print_results(options.question, results, seconds, as_json=options.json)
         else:
-            answer = engine.ask(options.question, top_k=options.top_k or 8, filters=filters)
-            _print_answer(answer, as_json=options.json)
+            _answer(engine, options, filters, options.question, ())
     return 0
 
 
-def _print_answer(answer: Answer, *, as_json: bool) -> None:
-    if as_json:
+def _chat(engine: Engine, options: argparse.Namespace, filters: Filters) -> int:
+    """Answer one question after the other; a mistake in one ends nothing."""
+    history: list[Turn] = []
+    question = options.question
+    while True:
+        if question is None:
+            if sys.stdin.isatty():
+                sys.stderr.write("> ")
+                sys.stderr.flush()
+            question = sys.stdin.readline()
+            if not question:
+                return 0
+        if question.strip():
+            try:
+                answer = _answer(engine, options, filters, question, history)
+                history.append(Turn(question, answer.answer if answer.answered else ""))
+            except RagError as error:
+                sys.stderr.write(f"{error}\n")
+        question = None
+
+
+def _answer(
+    engine: Engine, options: argparse.Namespace, filters: Filters, question: str, history: Sequence[Turn]
+) -> Answer:
+    """Print an answer: whole as JSON, else a paragraph at a time, as it is written."""
+    answer: Answer | None = None
+    if not options.json:
+        sys.stdout.write("\n")
+    for piece in engine.ask_stream(question, top_k=options.top_k or 8, filters=filters, history=history):
+        if isinstance(piece, Answer):
+            answer = piece
+        elif not options.json:
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+    assert answer is not None
+    if options.json:
         _write_json(answer.to_json())
-        return
-    lines = ["", answer.answer, ""]
+    else:
+        _print_sources(answer)
+    return answer
+
+
+def _print_sources(answer: Answer) -> None:
+    lines = [] if answer.answered else ["", ""]
     if answer.sources:
         lines.append("Sources" if answer.answered else "Nearest pages")
     for source in answer.sources:
         lines += [f"  [{source.n}] {source.title}  ({source.source}, {source.score:.0%})", f"      {source.url}"]
+        said = " · ".join(part for part in (source.said_by, source.note) if part)
+        lines += [f"      {said}"] if said else []
         if answer.answered:
             quote = textwrap.shorten(source.quote, 160, placeholder=" …")
             lines += textwrap.wrap(f"“{quote}”", 100, initial_indent="      ", subsequent_indent="      ")

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import re
+import urllib.parse
 from collections.abc import Collection, Iterable, Sequence
 
 __all__ = [
+    "REMOVED",
     "SENTENCE_END",
     "best_quote",
     "cited",
     "keep_known_links",
     "passages",
+    "plain",
     "renumber",
+    "text_fragment",
     "without_markers",
     "words",
 ]
 
+#: Stands where an address or an image was; a sentence with it has lost what it is about.
+REMOVED = "\ufffc"
+
 _MARKER = re.compile(r"\[(\d+(?:\s*,\s*\d+)*)\]")
 _LINK = re.compile(r"!?\[([^\]\n]*)\]\(\s*<?([^\s)>]+)>?[^)]*\)")
-_URL = re.compile(r"<?\b(?:https?|ftp)://[^\s<>()\[\]\"']+>?", re.IGNORECASE)
+_URL = re.compile(
+    r"<?\b(?:[a-z][a-z0-9+.-]{1,15}://|www\.|(?:javascript|data|mailto|vbscript):)[^\s<>()\[\]\"']+>?", re.IGNORECASE
+)
+_REFERENCE = re.compile(r"^[ \t]*\[[^\]\n]+\]:[ \t]*\S.*$", re.MULTILINE)
+_TAG = re.compile(r"<(?:[a-z/!?][^<>\n]*|!--.*?--)>", re.IGNORECASE | re.DOTALL)
+_INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
 _CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]+`)", re.DOTALL)
 #: The space behind a sentence.
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"'(\[`*]*[A-Z0-9])")
@@ -132,20 +144,37 @@ def renumber(answer: str, numbers: Sequence[int]) -> str:
     return "".join(parts).strip()
 
 
+def plain(answer: str) -> str:
+    """Take out of a model's answer what can hide or load anything: HTML, reference definitions, invisible characters.
+
+    Code keeps what looks like HTML.
+    """
+    parts = _CODE.split(_INVISIBLE.sub("", answer))
+    parts[::2] = [_TAG.sub(_autolink, _REFERENCE.sub("", part)) for part in parts[::2]]
+    return "".join(parts)
+
+
+def _autolink(match: re.Match[str]) -> str:
+    """Keep <https://…>, which `keep_known_links` looks at."""
+    return match[0] if _URL.fullmatch(match[0]) else ""
+
+
 def keep_known_links(answer: str, known: Collection[str]) -> str:
-    """Take out every link and URL that was not retrieved; a link's words stay.
+    """Take out every link and URL that was not retrieved; a link's words stay, and `REMOVED` stands for the rest.
 
     :param known: the URLs that may be shown; one with a fragment also allows the page without it
     """
     allowed = {url for one in known for url in (one, one.partition("#")[0])}
 
     def link(match: re.Match[str]) -> str:
-        return match[0] if match[2] in allowed and not match[0].startswith("!") else match[1]
+        if match[0].startswith("!"):
+            return REMOVED
+        return match[0] if match[2] in allowed else match[1]
 
     def url(match: re.Match[str]) -> str:
         bare = match[0].strip("<>")
         trimmed = bare.rstrip(".,;:!?*_")
-        return match[0] if trimmed in allowed else bare[len(trimmed) :]
+        return match[0] if trimmed in allowed else REMOVED + bare[len(trimmed) :]
 
     parts = _CODE.split(answer)
     for position in range(0, len(parts), 2):
@@ -201,6 +230,20 @@ def best_quote(claim: str, text: str, *, limit: int = 300) -> str:
         return best.strip()
     cut = best[:limit]
     return cut[: max(cut.rfind(" "), cut.rfind("\n"), limit // 2)].strip()
+
+
+def text_fragment(url: str, quote: str) -> str:
+    """Return a link that opens a page with a quote in view, where a browser can do that.
+
+    https://wicg.github.io/scroll-to-text-fragment/: what is looked for is the text as it is shown, so the longest run
+    of a quote's words without Markdown between them is taken.
+    """
+    runs = re.split(r"[`*_|\[\]()<>#~\\{}\n\u2060]|https?:", quote)
+    words_ = max((run.split() for run in runs), key=len, default=[])[:12]
+    if len(words_) < 3:
+        return url
+    sought = urllib.parse.quote(" ".join(words_).strip(" .,;:"), safe="").replace("-", "%2D")
+    return f"{url}{':~:' if '#' in url else '#:~:'}text={sought}"
 
 
 def _sentences(passage: str) -> Iterable[str]:

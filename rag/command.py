@@ -20,7 +20,9 @@ environment (or a .env file):
   RAG_SOURCES          the sources file (default: ./sources.toml)
   RAG_EMBEDDING_MODEL  local/all-MiniLM-L6-v2 (default), openai/NAME or ollama/NAME
   RAG_LLM              openai/NAME, ollama/NAME or extractive
-  OPENAI_API_KEY, OPENAI_BASE_URL, GITHUB_TOKEN, RAG_GITHUB_API_URL"""
+  OPENAI_API_KEY, OPENAI_BASE_URL, GITHUB_TOKEN, RAG_GITHUB_API_URL
+  RAG_LOG_ANSWERS, RAG_LOG_DAYS, RAG_LLM_PRICE, RAG_EVALUATION,
+  RAG_ALERT_WEBHOOK, RAG_ALERT_FAILURES, RAG_BACKFILL_ON"""
 
 
 class CommandParser(argparse.ArgumentParser):

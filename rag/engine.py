@@ -11,26 +11,43 @@ Parts are built when they are first needed: a search never loads what only inges
 
 from __future__ import annotations
 
+import contextvars
 import itertools
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from rag.alerts import alert_text, post_alert
 from rag.answer_log import AnswerLog
 from rag.database import Database
-from rag.errors import ConfigurationError, RagError, SourceUnavailable
-from rag.models import KINDS, STATES, Answer, Backfill, Filters, IndexInfo, SearchResult, SyncReport, Window
+from rag.errors import ConfigurationError, RagError, SourceBusy
+from rag.models import (
+    KINDS,
+    STATES,
+    Answer,
+    Backfill,
+    Filters,
+    IndexInfo,
+    Maintenance,
+    SearchResult,
+    SyncReport,
+    Trouble,
+    Turn,
+    Window,
+)
 from rag.secrets import masked
 from rag.settings import DocsConfig, GitHubConfig, Settings, SourceConfig, load_settings
 from rag.sources import MOST_REMOVED
 from rag.store import Store
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
     from rag.embedding import Encoder
     from rag.ingestion import Ingestion, Progress
     from rag.query_engine import SupportQueryEngine
@@ -113,11 +130,15 @@ class Engine:
         """Bring the index in line with any source, configured or of your own making; see `sync`."""
         index = self._index_to_write()
         with self._locked(source), self._minding_answers(index):
-            try:
-                report = self._ingestion(index).sync(source, full=full, progress=progress)
-            except RagError as error:
-                self.store.sync_failed(source.name, str(error))
-                raise
+            return self._sync(source, index, full=full, progress=progress)
+
+    def _sync(self, source: Source, index: IndexInfo, *, full: bool, progress: Progress | None) -> SyncReport:
+        """Sync a source that is locked, and note how that went."""
+        try:
+            report = self._ingestion(index).sync(source, full=full, progress=progress)
+        except RagError as error:
+            self.store.sync_failed(source.name, str(error))
+            raise
         if report.state == "completed":
             self.store.sync_succeeded(source.name)
         else:
@@ -138,7 +159,19 @@ class Engine:
         self.store.register_source(source.name, source.kind)
         with self.store.locked_source(source.name, shared=shared) as free:
             if not free:
-                raise SourceUnavailable(f"Another sync of {source.name} is running; wait until it has ended.")
+                raise SourceBusy(f"Another sync of {source.name} is running; wait until it has ended.")
+            yield
+
+    @contextmanager
+    def holding(self, name: str) -> Iterator[None]:
+        """Keep syncs of a source out, but not the windows of a backfill.
+
+        :raises SourceBusy: a sync of it is running
+        """
+        self.store.register_source(name, self.source_config(name).kind)
+        with self.store.locked_source(name, shared=True) as free:
+            if not free:
+                raise SourceBusy(f"Another sync of {name} is running; wait until it has ended.")
             yield
 
     def plan_backfill(
@@ -176,16 +209,97 @@ class Engine:
     def finish_backfill(self, backfill: Backfill, *, progress: Progress | None = None) -> SyncReport:
         """Complete a backfill whose windows are all read: write what was left, and bring what came meanwhile.
 
+        :raises SourceBusy: a sync of the source is running
         :raises SourceError: GitHub broke off; what had been committed stays
         """
         from rag.sources.github import finish_backfill
 
-        if finish_backfill(backfill, self.store):
-            return self.sync(backfill.source, progress=progress)
-        source = self._open_window(backfill.source, None)
+        source = self._open_source(self._github_config(backfill.source), most_removed=MOST_REMOVED)
         index = self._index_to_write()
         with self._locked(source):
-            return self._ingestion(index).sync(source, progress=progress)
+            if finish_backfill(backfill, self.store):
+                return self._sync(source, index, full=False, progress=progress)
+            return self._ingestion(index).sync(self._open_window(backfill.source, None), progress=progress)
+
+    # Operation
+
+    def cost(self, report: SyncReport) -> float | None:
+        """Return what the embeddings of a sync cost in US dollars, estimated; None where no price is known."""
+        from rag.embedding.prices import price
+
+        per_million = price(self.settings.embedding_model)
+        return None if per_million is None else report.tokens * per_million / 1e6
+
+    def remove_source(self, name: str) -> int:
+        """Forget a source with all its documents; return how many there were.
+
+        :raises ConfigurationError: no such source was ever synced
+        :raises SourceBusy: a sync of it is running
+        """
+        if not self.store.has_source(name):
+            known = ", ".join(status.name for status in self.store.source_status()) or "none"
+            raise ConfigurationError(f"No source called {name!r} has been ingested; there are: {known}.")
+        with self.store.locked_source(name) as free:
+            if not free:
+                raise SourceBusy(f"Another sync of {name} is running; wait until it has ended.")
+            documents = self.store.document_count(name)
+            self.store.delete_source(name)
+        return documents
+
+    def copy_to(self, other: Store, *, progress: Callable[[str], None] | None = None) -> dict[str, int]:
+        """Copy everything into another database; syncs wait meanwhile.
+
+        :returns: how many rows were copied, by table
+        :raises ConfigurationError: there is something in it already
+        :raises SourceBusy: a sync is running
+        :raises DatabaseError: the copy broke off, and nothing of it was kept
+        """
+        if known := [status.name for status in other.source_status()]:
+            raise ConfigurationError(
+                f"The other database holds sources already: {', '.join(known)}. Give an empty one."
+            )
+        with self.store.locked_sources([status.name for status in self.store.source_status()]) as busy:
+            if busy:
+                raise SourceBusy(f"A sync of {busy} is running; wait until it has ended.")
+            return self.store.copy_to(other, progress=progress)
+
+    def tell_of_trouble(self, ages: Mapping[str, timedelta]) -> list[Trouble]:
+        """Post an alert for each source that has failed RAG_ALERT_FAILURES runs in a row or has grown too old.
+
+        An incident is told of once: the next success ends it.
+
+        :param ages: by source, how long ago its last success may be
+        :returns: the sources that were told of now
+        :raises RagError: the webhook does not take an alert; the next call tries again
+        """
+        webhook, most = self.settings.alert_webhook, self.settings.alert_failures
+        told = []
+        for name, age in ages.items():
+            trouble = self.store.claim_alert(name, failures=most, age=age) if webhook else None
+            if not webhook or not trouble:
+                continue
+            try:
+                post_alert(webhook.get_secret_value(), alert_text(trouble, most_failures=most))
+            except RagError:
+                self.store.return_alert(name)
+                raise
+            told.append(trouble)
+        return told
+
+    def maintain(self, *, cache_days: int = 180, index_days: int = 30) -> Maintenance:
+        """Drop what nobody has needed for long, and tidy the tables.
+
+        :param cache_days: embeddings that no sync has used for so long are dropped; the index keeps its own
+        :param index_days: indexes that were replaced so long ago are dropped
+        """
+        before = int(self.database.version()["bytes"])
+        expired = self.store.expired_indexes(days=index_days)
+        for index in expired:
+            self.store.drop_index(index)
+        embeddings = self.store.expire_embeddings(days=cache_days)
+        self.store.vacuum()
+        names = tuple(index.name for index in expired)
+        return Maintenance(embeddings, names, before, int(self.database.version()["bytes"]))
 
     def _github_config(self, name: str) -> GitHubConfig:
         config = self.source_config(name)
@@ -294,7 +408,7 @@ class Engine:
         self.store.create_index(new)
         with self.store.locked_sources([status.name for status in self.store.source_status()]) as busy:
             if busy:
-                raise SourceUnavailable(f"A sync of {busy} is running; wait until it has ended.")
+                raise SourceBusy(f"A sync of {busy} is running; wait until it has ended.")
             if was_active:
                 self.store.queue_all_chunks(new)
             self._ingestion(new).reindex(progress=progress)
@@ -350,25 +464,61 @@ class Engine:
         return found
 
     def ask(
-        self, question: str, *, top_k: int = 8, source: str | None = None, filters: Filters | None = None
+        self,
+        question: str,
+        *,
+        top_k: int = 8,
+        source: str | None = None,
+        filters: Filters | None = None,
+        history: Sequence[Turn] = (),
     ) -> Answer:
         """Answer a question from the index, or say that the sources do not.
 
         :param top_k: how many chunks the answer may draw on
         :param source: answer from this source only
         :param filters: answer only from what they leave
+        :param history: earlier turns of the conversation, which a follow-up may refer to
         :raises ConfigurationError: the index is empty, the question is, or a filter can leave nothing
         :raises LLMError: the language model cannot be asked
         """
+        *_, answer = self.ask_stream(question, top_k=top_k, source=source, filters=filters, history=history)
+        assert isinstance(answer, Answer)
+        return answer
+
+    def ask_stream(
+        self,
+        question: str,
+        *,
+        top_k: int = 8,
+        source: str | None = None,
+        filters: Filters | None = None,
+        history: Sequence[Turn] = (),
+    ) -> Iterator[str | Answer]:
+        """Yield an answer's paragraphs, each as soon as it is written and checked, and at the end the whole `Answer`.
+
+        Parameters and errors are those of `ask`.
+        """
         filters = self._check(question, source, filters)
+        # Whoever reads this may do so from a thread a paragraph; what counts tokens wants one context.
+        context = contextvars.copy_context()
+        stream = self._ask(masked(question.strip()), top_k, filters, history)
+        while (piece := context.run(next, stream, None)) is not None:
+            yield piece
+
+    def _ask(self, question: str, top_k: int, filters: Filters, history: Sequence[Turn]) -> Iterator[str | Answer]:
         from rag.usage import counted
 
         with counted() as count:
             engine = self.query_engine(top_k=top_k, source=filters.source, searcher=self.searcher(filters))
-            answer = engine.answer(masked(question.strip()))
-        answer = replace(answer, usage=count.total(self.settings.llm_price))
-        index = self.store.active_index()
-        return self.answer_log.add(index, answer, filters=filters) if self.settings.log_answers and index else answer
+            for piece in engine.stream(question, history=history):
+                if isinstance(piece, str):
+                    yield piece
+                    continue
+                answer = replace(piece, usage=count.total(self.settings.llm_price))
+                index = self.store.active_index()
+                if self.settings.log_answers and index:
+                    answer = self.answer_log.add(index, answer, filters=filters)
+                yield answer
 
     def _check(self, question: str, source: str | None, filters: Filters | None) -> Filters:
         """Return what to search, if it can be."""
@@ -457,11 +607,17 @@ class Engine:
         return HybridRetriever(self.searcher(filters), top_k=top_k, source=source)
 
     def query_engine(
-        self, *, top_k: int = 8, source: str | None = None, searcher: Searcher | None = None
+        self,
+        *,
+        top_k: int = 8,
+        source: str | None = None,
+        searcher: Searcher | None = None,
+        streaming: bool = False,
     ) -> SupportQueryEngine:
         """Return a LlamaIndex query engine over the active index.
 
         :param searcher: what it retrieves with, instead of `searcher()`
+        :param streaming: `query` returns a response whose text comes as it is written and checked
         """
         from rag.extract import Extractor
         from rag.llm import open_llm
@@ -471,11 +627,18 @@ class Engine:
         return SupportQueryEngine(
             searcher or self.searcher(),
             Extractor(self.encoder(self._active.embedding_model)),
-            llm=open_llm(settings.llm, api_key=self._openai_key, base_url=settings.openai_base_url),
+            llm=open_llm(
+                settings.llm,
+                api_key=self._openai_key,
+                base_url=settings.openai_base_url,
+                context_window=settings.context_window,
+            ),
             llm_name=settings.llm,
+            mode=settings.response_mode,
             embedding_model=self._active.embedding_model,
             top_k=top_k,
             source=source,
+            streaming=streaming,
         )
 
     def encoder(self, model: str) -> Encoder:

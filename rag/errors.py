@@ -5,8 +5,10 @@ RagError                    exit 1: the work was tried and failed
 ├── DatabaseError           exit 1: Postgres could not be started, reached or migrated
 ├── EmbeddingError          exit 1: the embedding model could not be loaded or asked
 ├── LLMError                exit 1: the language model could not be asked
+│   └── ContextTooLong      exit 1: the sources do not fit into the model's window
 └── SourceError             exit 1: a source could not be read, and trying again will not help
     └── SourceUnavailable   exit 1: a source could not be read now; trying again may help
+        └── SourceBusy      exit 1: another sync of the source is running
 
 A message says what happened, where, and what to do. Commands catch RagError at the top, print its one
 line and exit; nothing else catches it to go on quietly.
@@ -41,6 +43,10 @@ class LLMError(RagError):
     """The language model could not be asked."""
 
 
+class ContextTooLong(LLMError):  # noqa: N818 - "too long" says it
+    """The sources do not fit into the language model's window."""
+
+
 class SourceError(RagError):
     """A source could not be read, and trying again will not help."""
 
@@ -49,3 +55,7 @@ class SourceUnavailable(SourceError):  # noqa: N818 - "unavailable" says it
     """A source could not be read now; trying again may help."""
 
     retryable = True
+
+
+class SourceBusy(SourceUnavailable):
+    """Another sync of the source is running."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from rag.citations import SENTENCE_END, passages, without_markers, words
 from rag.models import SearchResult
+from rag.provenance import OMITTED, evidence
 
 __all__ = ["Extractor"]
 
@@ -19,12 +21,15 @@ _MOST_SOURCES = 3
 # Chunks further down rarely hold the passage, and each costs a few milliseconds to read.
 _READ = 6
 # A second passage is worth reading if it scores nearly as well as the first.
-_CLOSE = 0.85
+_CLOSE = 0.9
 # A passage with the code that it announces, and a run of sentences out of a long paragraph, in characters.
 _LONGEST = 1200
 _LONGEST_PROSE = 420
 # A chunk of so many characters is quoted whole.
 _SHORT = 600
+
+
+_GAP = re.compile(r"\n\n")
 
 
 class PassageEncoder(Protocol):
@@ -46,20 +51,21 @@ class Extractor:
     """Pick the passages of retrieved chunks that answer a question."""
 
     def __init__(self, encoder: PassageEncoder) -> None:
-        self._encoder = encoder
+        self.encoder = encoder
 
     def answer(self, question: str, results: Sequence[SearchResult]) -> str | None:
         """Return passages of at most three results, best first, each followed by [n]; n counts results from 1."""
         found = [
             (number, place, result, passage)
             for number, result in enumerate(results[:_READ], start=1)
-            for place, passage in enumerate(_quotable(result.text))
+            for place, passage in enumerate(_quotable(evidence(result)))
+            if OMITTED not in passage
         ]
         if not found:
             return None
         # A heading tells what a passage is about, but one that repeats the question says nothing about the passage.
         texts = [f"{result.heading}\n{passage}" for _, _, result, passage in found]
-        vectors = self._encoder.encode_queries([question, *texts, *(passage for *_, passage in found)])
+        vectors = self.encoder.encode_queries([question, *texts, *(passage for *_, passage in found)])
         similarity = (vectors[1:] @ vectors[0]).reshape(2, len(found)).mean(axis=0)
         wanted = words(question)
         ranked = sorted(
@@ -109,7 +115,17 @@ def _quotable(text: str) -> list[str]:
             joined[-1] = f"{joined[-1]}\n\n{passage}"
         else:
             joined.append(passage)
-    return [part for passage in joined for part in _runs(passage)]
+    return [part for passage in joined for part in _runs(_without_announcement(passage))]
+
+
+def _without_announcement(passage: str) -> str:
+    """Leave out a last sentence that announces what does not follow, unless there is nothing else."""
+    if not passage.rstrip().endswith(":"):
+        return passage
+    ends = [match.start() for match in SENTENCE_END.finditer(passage)] + [
+        match.start() for match in _GAP.finditer(passage)
+    ]
+    return passage[: max(ends)].rstrip() if ends else passage
 
 
 def _runs(passage: str) -> list[str]:

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field, fields
 from itertools import groupby
 from typing import Literal
@@ -110,7 +111,7 @@ class Ingestion:
         """
         started = time.monotonic()
         tally = _Tally()
-        embedded_before = self._embedding.embedded
+        embedded_before, tokens_before = self._embedding.embedded, self._embedding.tokens
         before = 0 if partial else self._store.document_count(source.name)
 
         def report(state: Literal["completed", "failed"]) -> SyncReport:
@@ -127,6 +128,7 @@ class Ingestion:
                 chunks_added=tally.chunks_added,
                 chunks_deleted=tally.chunks_deleted,
                 embedded=self._embedding.embedded - embedded_before,
+                tokens=self._embedding.tokens - tokens_before,
                 requests=source.requests,
                 seconds=time.monotonic() - started,
                 errors=tuple(tally.errors),
@@ -442,7 +444,8 @@ def _ahead(name: str, batches: Iterator[_Batch], stopped: threading.Event) -> Ge
         except BaseException as error:  # noqa: BLE001 - raised again by who asks
             put(error)
 
-    thread = threading.Thread(target=run, name=name, daemon=True)
+    # What is logged there belongs to who asked.
+    thread = threading.Thread(target=copy_context().run, args=(run,), name=name, daemon=True)
     thread.start()
     try:
         while not stopped.is_set():

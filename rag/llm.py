@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rag.errors import ConfigurationError, LLMError
+from rag.errors import ConfigurationError, ContextTooLong, LLMError
 
 if TYPE_CHECKING:
     import openai
@@ -20,12 +21,19 @@ _OLLAMA_URL = "http://localhost:11434/v1"
 _TIMEOUT_SECONDS = 60.0
 # Models of unknown name are taken to read this many tokens; every current chat model does.
 _CONTEXT_WINDOW = 8192
+# What servers say that have no code for it.
+_TOO_LONG = re.compile(
+    r"context (?:length|window|size)|maximum context|prompt is too long|too many tokens", re.IGNORECASE
+)
 
 
-def open_llm(setting: str, *, api_key: str | None, base_url: str | None) -> LLM | None:
+def open_llm(
+    setting: str, *, api_key: str | None, base_url: str | None, context_window: int | None = None
+) -> LLM | None:
     """Return the language model that a setting names, or None for "extractive".
 
     :param setting: `extractive`, `openai/NAME` or `ollama/NAME`
+    :param context_window: how many tokens the model reads and writes; None for what is known of its name
     :raises ConfigurationError: the setting names no model, or its key is missing
     """
     if setting == EXTRACTIVE:
@@ -38,7 +46,7 @@ def open_llm(setting: str, *, api_key: str | None, base_url: str | None) -> LLM 
 
     from llama_index.llms.openai.utils import ALL_AVAILABLE_MODELS
 
-    if provider == "openai" and base_url is None and name in ALL_AVAILABLE_MODELS:
+    if provider == "openai" and base_url is None and context_window is None and name in ALL_AVAILABLE_MODELS:
         from llama_index.llms.openai import OpenAI
 
         return OpenAI(model=name, temperature=0.0, api_key=api_key, timeout=_TIMEOUT_SECONDS, max_retries=3)
@@ -54,19 +62,34 @@ def open_llm(setting: str, *, api_key: str | None, base_url: str | None) -> LLM 
         timeout=_TIMEOUT_SECONDS,
         max_retries=3,
         is_chat_model=True,
-        context_window=ALL_AVAILABLE_MODELS.get(name, _CONTEXT_WINDOW),
+        context_window=context_window or ALL_AVAILABLE_MODELS.get(name, _CONTEXT_WINDOW),
     )
 
 
 @contextmanager
 def explained(model: str) -> Iterator[None]:
     """Turn what the openai client raises inside into an LLMError of one sentence that says what to do."""
+    import httpx
     import openai
 
     try:
         yield
     except openai.OpenAIError as error:
+        if isinstance(error, openai.BadRequestError) and _is_too_long(error):
+            raise ContextTooLong(
+                f"The sources do not fit into the window of {model}. Set RAG_CONTEXT_WINDOW to the tokens it reads, "
+                "or let the answer draw on fewer chunks (--top-k)."
+            ) from error
         raise LLMError(_explanation(error, model)) from error
+    except httpx.HTTPError as error:
+        raise LLMError(f"{model} broke off its answer. Try again.") from error
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        # What the clients stumble over when a reply is none: a page of a proxy, or JSON of another form.
+        raise LLMError(f"{model} replied with something that is no chat completion. Check OPENAI_BASE_URL.") from error
+
+
+def _is_too_long(error: openai.BadRequestError) -> bool:
+    return error.code == "context_length_exceeded" or bool(_TOO_LONG.search(error.message))
 
 
 def _explanation(error: openai.OpenAIError, model: str) -> str:

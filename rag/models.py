@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 __all__ = [
@@ -17,9 +17,11 @@ __all__ = [
     "Evaluation",
     "Failure",
     "Filters",
+    "Fix",
     "IndexInfo",
     "IndexSize",
     "LoggedAnswer",
+    "Maintenance",
     "Page",
     "PastEvaluation",
     "SearchResult",
@@ -27,8 +29,12 @@ __all__ = [
     "SourceStatus",
     "StaleAnswer",
     "SyncReport",
+    "Thread",
     "Thumb",
+    "Trouble",
+    "Turn",
     "Usage",
+    "Voice",
     "Window",
     "search_json",
 ]
@@ -77,6 +83,34 @@ class SourceStatus:
     last_error: str | None
     documents: int
     chunks: int
+    #: runs that have failed since the last success
+    failures: int = 0
+    #: whether an alert went out since the last success
+    alerted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A source that somebody should look at."""
+
+    name: str
+    failures: int
+    last_success: datetime | None
+    #: since the last success, or since the source is known
+    age: timedelta
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """What was cleared away."""
+
+    #: embeddings that no sync had used for long
+    embeddings: int
+    #: names of indexes that were replaced long ago
+    indexes: tuple[str, ...]
+    bytes_before: int
+    bytes_after: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +137,8 @@ class SyncReport:
     chunks_added: int = 0
     chunks_deleted: int = 0
     embedded: int = 0
+    #: sent to an embedding model that is paid by the token, estimated
+    tokens: int = 0
     requests: int = 0
     seconds: float = 0.0
     errors: tuple[Failure, ...] = ()
@@ -172,6 +208,41 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
+class Voice:
+    """Who says something on GitHub, and when; `association` is GitHub's, in lower case."""
+
+    author: str
+    association: str
+    #: ISO 8601
+    at: str
+    #: it is the accepted answer of a discussion
+    accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A merged pull request that says it fixes an issue."""
+
+    number: int
+    url: str
+    #: ISO 8601
+    merged_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """How an issue, pull request or discussion stands; dates are in ISO 8601."""
+
+    number: int
+    state: str
+    #: GitHub's, such as not_planned or duplicate
+    reason: str | None = None
+    closed_at: str | None = None
+    merged_at: str | None = None
+    fixed_by: tuple[Fix, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResult:
     """A chunk that was found. `score` is in [0, 1]: how likely it is that the chunk bears on the question."""
 
@@ -187,6 +258,15 @@ class SearchResult:
     score: float
     #: (offset in the text, fragment) of every place in the text that can be linked to, where there are several
     anchors: tuple[tuple[int, str], ...] = ()
+    #: (offset in the text, who says what follows), ascending; empty for a page or a file
+    voices: tuple[tuple[int, Voice], ...] = ()
+    #: None for a page or a file
+    thread: Thread | None = None
+
+    def voice_at(self, offset: int) -> Voice | None:
+        """Return who says what stands at an offset in the text; None for a page or a file."""
+        first = self.voices[0][1] if self.voices else None
+        return next((voice for start, voice in reversed(self.voices) if start <= offset), first)
 
     def url_at(self, offset: int) -> str:
         """Return the link to the place nearest above an offset in the text."""
@@ -205,6 +285,14 @@ def search_json(question: str, results: Sequence[SearchResult], seconds: float) 
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """An earlier question of a conversation, and its answer."""
+
+    question: str
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A source of an answer: marker [n], a link, and a quote that stands verbatim in the retrieved chunk."""
 
@@ -217,10 +305,18 @@ class Source:
     quote: str
     #: the chunk's node id
     chunk_id: str = ""
+    #: the URL with a text fragment, at which a browser opens the page with the quote in view
+    link: str = ""
+    #: who says it and when, such as "alice (maintainer), 2024-05-01"; None for a page or a file
+    said_by: str | None = None
+    #: what became of the thread where that decides: "fixed by #12, merged on 2024-05-01"
+    note: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the shape that `rag.ask --json` prints for a source."""
-        return {key: value for key, value in asdict(self).items() if key != "chunk_id"}
+        """Return the shape that `rag.ask --json` prints for a source; who says it and what became of it, if known."""
+        keys = ("n", "url", "title", "source", "kind", "score", "quote")
+        said = {key: value for key in ("said_by", "note") if (value := getattr(self, key)) is not None}
+        return {**{key: getattr(self, key) for key in keys}, **said}
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +346,8 @@ class Answer:
     id: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the shape that `rag.ask --json` prints."""
+        """Return the shape that `rag.ask --json` prints; what it cost, if a language model was asked."""
+        usage = {} if self.usage is None else {"usage": asdict(self.usage)}
         return {
             "question": self.question,
             "answered": self.answered,
@@ -258,8 +355,7 @@ class Answer:
             "sources": [source.to_json() for source in self.sources],
             "model": {"embedding": self.embedding_model, "llm": self.llm},
             "timings": self.timings,
-            "usage": None if self.usage is None else asdict(self.usage),
-            "id": self.id,
+            **usage,
         }
 
 

@@ -25,6 +25,9 @@ from rag.errors import ConfigurationError
 
 __all__ = ["DocsConfig", "GitHubConfig", "RepositoryConfig", "Settings", "SourceConfig", "load_settings"]
 
+#: Where Docker and Kubernetes put secrets: a file each, called as its setting.
+SECRETS = Path("/run/secrets")
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 GitHubKind = Literal["issues", "discussions", "pulls"]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -120,10 +123,17 @@ class Settings(BaseSettings):
     sources_path: Path = Field(Path("sources.toml"), validation_alias="RAG_SOURCES")
     embedding_model: str = Field("local/all-MiniLM-L6-v2", validation_alias="RAG_EMBEDDING_MODEL")
     llm_setting: str | None = Field(None, validation_alias="RAG_LLM")
+    response_mode: Literal["compact", "tree_summarize", "refine"] = Field(
+        "compact", validation_alias="RAG_RESPONSE_MODE"
+    )
+    context_window: Annotated[int, Field(ge=1024)] | None = Field(None, validation_alias="RAG_CONTEXT_WINDOW")
     github_token: SecretStr | None = Field(None, validation_alias="GITHUB_TOKEN")
     github_api_url: str = Field("https://api.github.com", validation_alias="RAG_GITHUB_API_URL")
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
+    alert_webhook: SecretStr | None = Field(None, validation_alias="RAG_ALERT_WEBHOOK")
+    alert_failures: int = Field(3, ge=1, validation_alias="RAG_ALERT_FAILURES")
+    backfill_on: str = Field("threads", validation_alias="RAG_BACKFILL_ON")
     llm_price: Annotated[tuple[Dollars, Dollars] | None, NoDecode] = Field(None, validation_alias="RAG_LLM_PRICE")
     reranker: str | None = Field(None, validation_alias="RAG_RERANKER")
     log_answers: bool = Field(True, validation_alias="RAG_LOG_ANSWERS")
@@ -158,6 +168,20 @@ class Settings(BaseSettings):
     def _absolute_url(cls, value: str) -> str:
         return _http_url(value).rstrip("/")
 
+    @field_validator("backfill_on")
+    @classmethod
+    def _known_workers(cls, value: str) -> str:
+        if value not in ("threads", "workers", "dask") and not value.startswith(("dask:tcp://", "dask:tls://")):
+            raise ValueError(f"{value!r} is none of threads, workers, dask and dask:tcp://HOST:PORT")
+        return value
+
+    @field_validator("alert_webhook")
+    @classmethod
+    def _web_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            _http_url(value.get_secret_value())
+        return value
+
     @property
     def llm(self) -> str:
         """The language model: as set, else OpenAI's where there is a key, else none ("extractive")."""
@@ -179,6 +203,8 @@ class Settings(BaseSettings):
             "RAG_SOURCES": str(self.sources_path),
             "RAG_EMBEDDING_MODEL": self.embedding_model,
             "RAG_LLM": self.llm,
+            "RAG_RESPONSE_MODE": self.response_mode,
+            "RAG_CONTEXT_WINDOW": self.context_window,
             "GITHUB_TOKEN": _mask(self.github_token),
             "RAG_GITHUB_API_URL": self.github_api_url,
             "OPENAI_API_KEY": _mask(self.openai_api_key),
@@ -188,16 +214,19 @@ class Settings(BaseSettings):
             "RAG_LOG_ANSWERS": self.log_answers,
             "RAG_LOG_DAYS": self.log_days,
             "RAG_EVALUATION": str(self.evaluation) if self.evaluation else None,
+            "RAG_ALERT_WEBHOOK": _mask(self.alert_webhook),
+            "RAG_ALERT_FAILURES": self.alert_failures,
+            "RAG_BACKFILL_ON": self.backfill_on,
         }
 
 
 def load_settings() -> Settings:
-    """Read the settings from the environment and .env.
+    """Read the settings from the environment and .env, and from files of their names where containers have secrets.
 
     :raises ConfigurationError: a value is not what its setting takes
     """
     try:
-        return Settings()
+        return Settings(_secrets_dir=SECRETS if SECRETS.is_dir() else None)
     except ValidationError as error:
         raise ConfigurationError(_first_problem(error)) from error
 

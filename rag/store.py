@@ -14,11 +14,12 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cache
+from graphlib import TopologicalSorter
 from typing import Any
 from uuid import UUID
 
@@ -45,6 +46,7 @@ from rag.models import (
     SourceStatus,
     StaleAnswer,
     Thumb,
+    Trouble,
     Usage,
 )
 from rag.secrets import masked
@@ -54,11 +56,11 @@ __all__ = [
     "Candidate",
     "ChunkRow",
     "DocumentRow",
-    "FixingPull",
     "FoundChunk",
     "GitHubComment",
     "GitHubThread",
     "PendingThread",
+    "PullRequest",
     "Store",
     "Transaction",
     "storable",
@@ -181,12 +183,12 @@ class FoundChunk:
     heading: str
     text: str
     anchors: list[tuple[int, str]]
+    #: the document's metadata
+    about: dict[str, Any]
+    #: [offset, marks] of what in the text has an author of its own
+    passages: list[tuple[int, dict[str, str]]]
     #: "accepted" or "maintainer", if a part of it is such an answer
     answer: str | None
-    #: of the thread's author with the project, as GitHub has it, in small letters
-    association: str | None
-    #: in ISO; pages do not say
-    updated_at: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,15 +205,14 @@ class AnsweredDiscussion:
 
 
 @dataclass(frozen=True, slots=True)
-class FixingPull:
-    """A merged pull request with the URLs of the issues that it says it fixes."""
+class PullRequest:
+    """A pull request as its author wrote it."""
 
     number: int
     url: str
     title: str
     body: str
     created_at: str
-    issues: Sequence[str]
 
 
 class IndexTables:
@@ -495,6 +496,99 @@ class Store:
         with self._database.connection() as connection:
             connection.execute(self._queries.compose("sync_failed"), {"name": name, "error": storable(error)})
 
+    def count_failure(self, name: str) -> None:
+        """Note that a run of a source has failed, all its attempts included."""
+        with self._database.connection() as connection:
+            connection.execute(self._queries.compose("count_failure"), {"name": name})
+
+    def claim_alert(self, name: str, *, failures: int, age: timedelta) -> Trouble | None:
+        """Return what troubles a source, to whoever asks first since its last success; to others None.
+
+        :param failures: so many failed runs since the last success are trouble
+        :param age: so is a last success that is longer ago
+        """
+        rows = self._rows("claim_alert", {"name": name, "failures": failures, "age": age})
+        return Trouble(name, *rows[0]) if rows else None
+
+    def return_alert(self, name: str) -> None:
+        """Let the next one who asks have the alert: it could not be delivered."""
+        with self._database.connection() as connection:
+            connection.execute(self._queries.compose("return_alert"), {"name": name})
+
+    def delete_source(self, name: str) -> None:
+        """Forget a source: its documents with their chunks in every index, and what its syncs remember."""
+        indexes = self._indexes()
+        with self._database.connection() as connection, connection.transaction():
+            for index in indexes:
+                tables = IndexTables(index).identifiers
+                for query in ("delete_chunks_of_source", "delete_postings_of_source"):
+                    connection.execute(self._queries.compose(query, tables), {"source": name})
+            connection.execute(self._queries.compose("delete_source"), {"name": name})
+
+    def copy_to(self, other: Store, *, progress: Callable[[str], None] | None = None) -> dict[str, int]:
+        """Copy everything, as it is now, into another database in one transaction.
+
+        :param other: must be empty
+        :param progress: called with the name of each table before its rows are sent
+        :returns: how many rows were copied, by table
+        """
+        indexes = self._indexes()
+        try:
+            with (
+                self._database.connection() as here,
+                here.transaction(),
+                other._database.connection() as there,
+                there.transaction(),
+            ):
+                here.execute(self._queries.compose("begin_snapshot"))
+                for index in indexes:
+                    tables = IndexTables(index).identifiers
+                    there.execute(self._queries.compose("create_chunks", tables))
+                    there.execute(self._queries.compose("create_postings", tables))
+                copied = self._copy_tables(here, there, progress)
+        except psycopg.Error as error:
+            raise DatabaseError(f"The copy broke off, and nothing of it was kept: {_one_line(error)}.") from error
+        for index in indexes:
+            if self._rows("has_relation", {"name": IndexTables(index).hnsw})[0][0]:
+                other.build_hnsw(index)
+        other.vacuum()
+        return copied
+
+    def _copy_tables(
+        self, here: Connection, there: Connection, progress: Callable[[str], None] | None
+    ) -> dict[str, int]:
+        tables = {row[0]: row[1:] for row in there.execute(self._queries.compose("tables")).fetchall()}
+        present = {row[0] for row in here.execute(self._queries.compose("tables")).fetchall()}
+        copied = {}
+        for name in TopologicalSorter({name: refers for name, (_, _, refers) in tables.items()}).static_order():
+            if name not in present:
+                continue
+            if progress:
+                progress(name)
+            columns, counting, _ = tables[name]
+            table = {
+                "table": sql.Identifier(name),
+                "columns": sql.SQL(", ").join(map(sql.Identifier, columns)),
+            }
+            with here.cursor() as reading, there.cursor() as writing:
+                with (
+                    reading.copy(self._queries.compose("copy_out", table)) as source,
+                    writing.copy(self._queries.compose("copy_in", table)) as target,
+                ):
+                    for data in source:
+                        target.write(data)
+                copied[name] = writing.rowcount
+            for column in counting:
+                statement = self._queries.compose(
+                    "go_on_counting", {"table": sql.Identifier(name), "column": sql.Identifier(column)}
+                )
+                there.execute(statement, {"table": name, "column": column})
+        return copied
+
+    def _indexes(self) -> list[IndexInfo]:
+        active = self.active_index()
+        return [*([active] if active else []), *(index for index, _ in self.other_indexes())]
+
     def has_source(self, name: str) -> bool:
         """Return whether a source has ever been synced."""
         return bool(self._rows("has_source", {"name": name}))
@@ -589,7 +683,16 @@ class Store:
     def cached_embeddings(self, model: str, contents: Iterable[bytes]) -> dict[bytes, Vector]:
         """Return the embeddings that `model` already made of these contents (SHA-256 digests)."""
         rows = self._rows("cached_embeddings", {"model": model, "contents": list(contents)})
-        return {bytes(content): embedding.to_numpy().astype(np.float32) for content, embedding in rows}
+        if unnoted := [content for content, _, is_unnoted in rows if is_unnoted]:
+            with self._database.connection() as connection:
+                values = {"model": model, "contents": unnoted}
+                connection.execute(self._queries.compose("note_use_of_embeddings"), values)
+        return {bytes(content): embedding.to_numpy().astype(np.float32) for content, embedding, _ in rows}
+
+    def expire_embeddings(self, *, days: int) -> int:
+        """Drop embeddings that were not used for so many days; return how many."""
+        with self._database.connection() as connection:
+            return connection.execute(self._queries.compose("expire_embeddings"), {"days": days}).rowcount
 
     def cache_embeddings(self, model: str, embeddings: Mapping[bytes, Vector]) -> None:
         """Keep embeddings by model and content (SHA-256 digest)."""
@@ -683,9 +786,9 @@ class Store:
         """Return the discussions with an accepted answer, oldest first."""
         return [AnsweredDiscussion(*row) for row in self._rows("answered_discussions", {"source": source})]
 
-    def fixing_pulls(self, source: str) -> list[FixingPull]:
-        """Return the merged pull requests that say they fix issues which have a document, oldest first."""
-        return [FixingPull(*row) for row in self._rows("fixing_pulls", {"source": source})]
+    def pulls_naming_threads(self, source: str) -> list[PullRequest]:
+        """Return the pull requests that name another thread, oldest first."""
+        return [PullRequest(*row) for row in self._rows("pulls_naming_threads", {"source": source})]
 
     def said_at(self, index: IndexInfo, node_ids: Sequence[str]) -> dict[str, str]:
         """Return when the latest part of each chunk was written, in ISO; one whose source does not say is left out."""
@@ -743,6 +846,15 @@ class Store:
                     self._drop(connection, other)
             connection.execute(self._queries.compose("retire_index"), {"name": old.name})
             connection.execute(self._queries.compose("activate_index"), {"name": new.name})
+
+    def expired_indexes(self, *, days: int) -> list[IndexInfo]:
+        """Return the indexes that were replaced so many days ago."""
+        return [IndexInfo(*row) for row in self._rows("expired_indexes", {"days": days})]
+
+    def vacuum(self) -> None:
+        """Give the room of deleted rows back, and gather the planner's statistics."""
+        with self._database.connection() as connection:
+            connection.execute(self._queries.compose("vacuum"))
 
     def drop_index(self, index: IndexInfo) -> None:
         """Remove an index with all its chunks."""
@@ -934,6 +1046,10 @@ def _logged_answer(row: tuple[Any, ...]) -> LoggedAnswer:
 def _masked(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return a thread's or a comment's data with the secrets in what people wrote masked."""
     return {key: masked(value) if key in _WRITTEN and isinstance(value, str) else value for key, value in data.items()}
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def _dump(value: object) -> str:

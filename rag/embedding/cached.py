@@ -10,6 +10,7 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 
 from rag.embedding.encoder import Encoder
 from rag.embedding.llamaindex import EncoderEmbedding
+from rag.embedding.prices import price
 from rag.store import Store
 
 __all__ = ["CachedEmbedding"]
@@ -30,6 +31,7 @@ class CachedEmbedding(EncoderEmbedding):
     _store: Store = PrivateAttr()
     _readable: Callable[[str], str] = PrivateAttr()
     _embedded: int = PrivateAttr(default=0)
+    _tokens: int = PrivateAttr(default=0)
 
     def __init__(self, encoder: Encoder, store: Store, *, readable: Callable[[str], str] = str) -> None:
         super().__init__(encoder, embed_batch_size=_BATCH)
@@ -41,6 +43,11 @@ class CachedEmbedding(EncoderEmbedding):
         """How many texts the encoder was asked for so far."""
         return self._embedded
 
+    @property
+    def tokens(self) -> int:
+        """How many tokens a paid model was sent so far, estimated; a local one costs nothing and counts none."""
+        return self._tokens
+
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         texts = [self._readable(text) for text in texts]
         contents = [hashlib.sha256(text.encode()).digest() for text in texts]
@@ -49,6 +56,8 @@ class CachedEmbedding(EncoderEmbedding):
         if missing:
             made = self.encoder.encode(list(missing.values()))
             self._embedded += len(made)
+            if price(self.model_name) is not None:
+                self._tokens += sum(self.encoder.count_tokens(text) for text in missing.values())
             new = dict(zip(missing, made, strict=True))
             self._store.cache_embeddings(self.model_name, new)
             known |= new

@@ -203,9 +203,14 @@ class LocalEncoder:
             "NUM_STREAMS": _cores(),
         }
         try:
-            return openvino.Core().compile_model(self._graph, "CPU", properties)
+            compiled = openvino.Core().compile_model(self._graph, "CPU", properties)
+            # The first inference of a process sets up the binding to numpy. Two threads that do so at once wait for
+            # each other, one for the interpreter's lock, one for that of the set-up, for ever (seen with 2026.4.1).
+            with _first_inference:
+                compiled.create_infer_request().infer(_pad([np.zeros(1, np.int64)]))
         except RuntimeError as error:
             raise _not_loaded("OpenVINO", error) from error
+        return compiled
 
     @property
     def _graph(self) -> Path:
@@ -217,6 +222,9 @@ class LocalEncoder:
                 "This CPU has neither AMX nor AVX512-BF16, and would be slow in bf16. Use precision auto or fp32."
             )
         return self._precision != "fp32" and has_fast_bf16()
+
+
+_first_inference = Lock()
 
 
 def has_fast_bf16() -> bool:

@@ -14,8 +14,6 @@ from rag.errors import ConfigurationError
 
 __all__ = ["Query", "fingerprint", "read_queries", "write_queries"]
 
-_FORM = '{"id", "query", "gold": [url, …]}, and, if wanted, {"hide": [url, …], "before": "2024-05-01"}'
-
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -65,7 +63,10 @@ def _read(path: Path) -> list[Query]:
         try:
             queries.append(_query(json.loads(line)))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ConfigurationError(f"{path}, line {number}: expected {_FORM}.") from error
+            raise ConfigurationError(
+                f'{path}, line {number}: expected {{"id", "query", "gold": [url, …]}}, and, if wanted, "hide" and '
+                '"before": "2024-05-01".'
+            ) from error
     if not queries:
         raise ConfigurationError(f"{path} holds no query.")
     return queries

@@ -17,7 +17,7 @@ from rag.evaluate.hidden import HiddenSearcher
 from rag.evaluate.queries import Query
 from rag.models import Evaluation
 
-__all__ = ["Score", "evaluate", "gold_found", "percentile", "score"]
+__all__ = ["Score", "evaluate", "gold_found", "mean_score", "percentile", "score"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def evaluate(engine: Engine, queries: Sequence[Query], *, k: int) -> Evaluation:
         if query.is_blinded:
             results = HiddenSearcher.of(engine, query).search(query.text, top_k=k)
         rankings.append(([result.url for result in results], query.gold or ()))
-    mean = _score(rankings, k=k)
+    mean = mean_score(rankings, k=k)
     return Evaluation(
         queries=len(with_gold),
         k=k,
@@ -63,10 +63,10 @@ def evaluate(engine: Engine, queries: Sequence[Query], *, k: int) -> Evaluation:
 
 def score(urls: Sequence[str], gold: Sequence[str], *, k: int) -> Score:
     """Score one ranking, best first, a URL a document."""
-    return _score([(urls, gold)], k=k)
+    return mean_score([(urls, gold)], k=k)
 
 
-def _score(rankings: Sequence[tuple[Sequence[str], Sequence[str]]], *, k: int) -> Score:
+def mean_score(rankings: Sequence[tuple[Sequence[str], Sequence[str]]], *, k: int) -> Score:
     """Return the mean over rankings, each with its gold."""
     import ir_measures  # 90 ms, which no other command should pay
 

@@ -7,14 +7,16 @@ thread and all that was written once the thread had begun.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urldefrag
 
 from rag.citations import words
 from rag.errors import ConfigurationError
 from rag.evaluate.queries import Query
-from rag.store import AnsweredDiscussion, FixingPull, Store
+from rag.sources.github.rows import fixes
+from rag.store import AnsweredDiscussion, PullRequest, Store
 
 __all__ = ["linked", "queries_from_down_votes", "queries_from_threads", "without_numbers"]
 
@@ -26,7 +28,18 @@ _FEWEST_WORDS = 3
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
 _THREAD = re.compile(r"https?://[^\s()<>]+/(?:issues|pull|discussions)/\d+(?:#[\w-]+)?|(?:[\w.-]+/[\w.-]+)?#\d+\b")
 _URL = re.compile(r"https?://[^\s()<>\[\]\"'`]+(?:\([^\s()<>]*\))?")
+_ISSUE = re.compile(r"(?:\bfor\s+)?\bissue\s+#", re.I)
 _NUMBER = re.compile(r"(?<![\w/#&])#(\d{1,9})\b")
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A thread that may become a query."""
+
+    name: str
+    thread: AnsweredDiscussion | PullRequest
+    #: the URLs that it says belong to it, whether or not they are documents
+    documents: Sequence[str]
 
 
 def queries_from_threads(
@@ -41,19 +54,19 @@ def queries_from_threads(
     :param until: from threads that began before this time
     :raises ConfigurationError: none gives a query
     """
-    queries: list[Query] = []
+    candidates: list[_Candidate] = []
     for source in sources:
-        queries += _of_discussions(store, source, store.answered_discussions(source))
-        queries += _of_pulls(source, store.fixing_pulls(source))
+        candidates += _of_discussions(source, store.answered_discussions(source))
+        candidates += _of_pulls(source, store.pulls_naming_threads(source))
     wanted = [
         query
-        for query in sorted(queries, key=lambda query: (_begun(query), query.id))
+        for query in sorted(_queries(store, candidates), key=lambda query: (_begun(query), query.id))
         if (since is None or _begun(query) >= since) and (until is None or _begun(query) < until)
     ]
     if not wanted:
         raise ConfigurationError(
             f"No thread of {', '.join(sources) or 'any source'} gives a query. It takes discussions whose accepted "
-            "answer links to a document, or merged pull requests that fix issues, in the source's include."
+            "answer links to a document, or pull requests that fix issues, in the source's include."
         )
     return wanted
 
@@ -72,31 +85,31 @@ def queries_from_down_votes(store: Store) -> list[Query]:
     ]
 
 
-def _of_discussions(store: Store, source: str, discussions: Sequence[AnsweredDiscussion]) -> Iterable[Query]:
-    links = {one.number: linked(one.answer, one.url) for one in discussions}
-    begun = store.documents_by_url({url for urls in links.values() for url in urls})
+def _of_discussions(source: str, discussions: Sequence[AnsweredDiscussion]) -> Iterator[_Candidate]:
     for one in discussions:
-        gold = [
-            url
-            for url in links[one.number]
-            if url in begun
-            and url != one.url
-            and (begun[url] is None or _time(str(begun[url])) < _time(one.created_at))
-        ]
-        if gold:
-            yield from _query(f"{source}:discussions/{one.number}", one, gold)
+        yield _Candidate(f"{source}:discussions/{one.number}", one, linked(one.answer, one.url))
 
 
-def _of_pulls(source: str, pulls: Sequence[FixingPull]) -> Iterable[Query]:
+def _of_pulls(source: str, pulls: Sequence[PullRequest]) -> Iterator[_Candidate]:
     for one in pulls:
-        yield from _query(f"{source}:pulls/{one.number}", one, one.issues)
+        site = one.url.partition("/pull/")[0]
+        # Authors write into titles what GitHub reads in bodies only, and "fixes issue #12", which it does not read.
+        said = _ISSUE.sub("#", f"{one.title}\n{one.body}")
+        yield _Candidate(
+            f"{source}:pulls/{one.number}", one, [f"{site}/issues/{number}" for number in fixes(said, one.url)]
+        )
 
 
-def _query(name: str, thread: AnsweredDiscussion | FixingPull, gold: Sequence[str]) -> Iterable[Query]:
-    body = _COMMENT.sub("", thread.body)
-    text = without_numbers(f"{thread.title}\n{body}")[:_LONGEST].strip()
-    if len(words(text)) >= _FEWEST_WORDS:
-        yield Query(name, text, tuple(gold), hide=(thread.url,), before=_time(thread.created_at))
+def _queries(store: Store, candidates: Sequence[_Candidate]) -> Iterator[Query]:
+    """Make queries of threads, each with those of its documents that are there and are older."""
+    begun = store.documents_by_url({url for candidate in candidates for url in candidate.documents})
+    for candidate in candidates:
+        thread = candidate.thread
+        gold = [url for url in candidate.documents if url in begun and url != thread.url]
+        gold = [url for url in gold if begun[url] is None or _time(str(begun[url])) < _time(thread.created_at)]
+        text = without_numbers(f"{thread.title}\n{_COMMENT.sub('', thread.body)}")[:_LONGEST].strip()
+        if gold and len(words(text)) >= _FEWEST_WORDS:
+            yield Query(candidate.name, text, tuple(gold), hide=(thread.url,), before=_time(thread.created_at))
 
 
 def without_numbers(text: str) -> str:

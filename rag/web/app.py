@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
@@ -14,16 +16,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.engine import Engine
 from rag.errors import ConfigurationError, RagError
-from rag.models import Answer, Filters, LoggedAnswer, search_json
+from rag.models import Answer, Filters, LoggedAnswer, Turn, search_json
 from rag.web.feedback import feedback_routes
 from rag.web.markup import is_web_url, render_answer
+from rag.web.metrics import CONTENT_TYPE_LATEST, Counted, Metrics
 
 __all__ = ["create_app"]
 
@@ -53,16 +56,22 @@ def create_app(engine: Engine) -> Starlette:
 class _App:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._metrics = Metrics(engine.store)
         self.application = Starlette(
             routes=[
                 Route("/", self.page),
                 *feedback_routes(engine, self.show),
                 Route("/api/ask", self.ask),
+                Route("/api/ask/stream", self.ask_stream),
                 Route("/api/search", self.search),
                 Route("/healthz", self.health),
+                Route("/metrics", self.metrics),
                 Mount("/static", StaticFiles(directory=_FOLDER / "static")),
             ],
-            middleware=[Middleware(_Headers)],
+            middleware=[
+                Middleware(_Headers),
+                Middleware(Counted, metrics=self._metrics, paths=("/", "/api/ask", "/api/search")),
+            ],
             exception_handlers={404: _not_found},
         )
 
@@ -70,9 +79,12 @@ class _App:
         """Show the question box and, for a question, its answer."""
         question = request.query_params.get("q", "").strip()
         source = request.query_params.get("source") or None
+        after = request.query_params.get("after")
         try:
             _check(question)
-            answer = await run_in_threadpool(self._engine.ask, question, source=source) if question else None
+            answer = (
+                await run_in_threadpool(self._answer, question, Filters(source=source), after) if question else None
+            )
         except RagError as error:
             return await self.show(question, source, error=str(error), status=_status(error))
         return await self.show(question, source, answer=answer)
@@ -111,7 +123,29 @@ class _App:
 
     def _ask(self, request: Request) -> dict[str, object]:
         question, filters, top_k = _parameters(request, default=8)
-        return self._engine.ask(question, filters=filters, top_k=top_k).to_json()
+        return _answer_json(self._answer(question, filters, request.query_params.get("after"), top_k))
+
+    def _answer(self, question: str, filters: Filters, after: str | None, top_k: int = 8) -> Answer:
+        return self._engine.ask(question, filters=filters, top_k=top_k, history=self._history(after))
+
+    def _history(self, after: str | None) -> list[Turn]:
+        """Return the logged answer that a question follows, and those that it followed itself."""
+        if not after:
+            return []
+        logged = self._engine.store.logged_answer(_uuid(after))
+        if logged is None:
+            raise ConfigurationError("The answer that this question follows is not logged, or no longer.")
+        return [Turn(logged.answer.question, logged.answer.answer if logged.answer.answered else "")]
+
+    async def ask_stream(self, request: Request) -> Response:
+        """Answer as `ask` does, a paragraph at a time, as server-sent events: text, and at the end answer or error."""
+        try:
+            question, filters, top_k = _parameters(request, default=8)
+            history = await run_in_threadpool(self._history, request.query_params.get("after"))
+        except RagError as error:
+            return JSONResponse({"error": str(error)}, _status(error))
+        pieces = self._engine.ask_stream(question, filters=filters, top_k=top_k, history=history)
+        return StreamingResponse(_events(pieces), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
     async def search(self, request: Request) -> Response:
         """List results as `rag.ask --search-only --json` does."""
@@ -130,6 +164,37 @@ class _App:
         except Exception as error:  # noqa: BLE001 - whatever it is, a monitor wants to be told, not a stack trace
             return JSONResponse({"status": "failing", "error": type(error).__name__}, 503)
         return JSONResponse({"status": "ok"})
+
+    async def metrics(self, _request: Request) -> Response:
+        """Show Prometheus how everything stands."""
+        return Response(await run_in_threadpool(self._metrics.text), media_type=CONTENT_TYPE_LATEST)
+
+
+def _answer_json(answer: Answer) -> dict[str, object]:
+    """Return an answer with the id that a follow-up and a reader's thumb name it by; None if it is not logged."""
+    return {**answer.to_json(), "id": answer.id}
+
+
+def _events(pieces: Iterator[str | Answer]) -> Iterator[str]:
+    try:
+        for piece in pieces:
+            if isinstance(piece, Answer):
+                yield _event("answer", _answer_json(piece))
+            else:
+                yield _event("text", {"text": piece})
+    except RagError as error:
+        yield _event("error", {"error": str(error)})
+
+
+def _event(name: str, data: dict[str, Any]) -> str:
+    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise ConfigurationError("after must be the id of an answer.") from None
 
 
 async def _json(handler: Callable[[Request], dict[str, object]], request: Request) -> Response:

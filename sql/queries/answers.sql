@@ -121,13 +121,9 @@ JOIN github_comments c ON c.source = t.source AND c.kind = 'discussion_comment' 
 WHERE t.source = %(source)s AND t.kind = 'discussion'
 ORDER BY t.data ->> 'created_at', t.number;
 
--- name: fixing_pulls
--- Merged pull requests with the issues that they say they fix, as far as these have a document and are older.
-SELECT p.number, p.data ->> 'html_url', p.data ->> 'title', p.data ->> 'body', p.data ->> 'created_at',
-       array_agg(i.data ->> 'html_url' ORDER BY i.number)
-FROM github_threads p
-JOIN github_threads i ON i.source = p.source AND i.kind = 'issue' AND p.data -> 'fixes' @> to_jsonb(i.number)
-    AND i.data ->> 'created_at' < p.data ->> 'created_at'
-WHERE p.source = %(source)s AND p.kind = 'pull' AND p.data ? 'fixes' AND p.data ->> 'merged_at' IS NOT NULL
-GROUP BY p.number, p.data
-ORDER BY p.data ->> 'created_at', p.number;
+-- name: pulls_naming_threads
+-- Pull requests that name another thread by its number or address, oldest first.
+SELECT number, data ->> 'html_url', data ->> 'title', data ->> 'body', data ->> 'created_at'
+FROM github_threads
+WHERE source = %(source)s AND kind = 'pull' AND (data ->> 'title') || ' ' || (data ->> 'body') ~ '#[0-9]|/issues/[0-9]'
+ORDER BY data ->> 'created_at', number;

@@ -43,3 +43,38 @@ SELECT name, checksum FROM migrations;
 -- name: add_to_ledger
 -- Note a migration, in the transaction that applies it.
 INSERT INTO migrations (name, checksum) VALUES (%(name)s, %(checksum)s);
+
+-- name: vacuum
+-- Give the room of deleted rows back, and let the planner know what the tables hold now.
+VACUUM (ANALYZE);
+
+-- name: tables
+-- Every table with its columns, generated ones left out, the columns that count up, and the tables that it refers to.
+SELECT c.relname,
+       array(SELECT a.attname::text FROM pg_attribute a
+             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum),
+       array(SELECT a.attname::text FROM pg_attribute a
+             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+               AND pg_get_serial_sequence(quote_ident(c.relname), a.attname) IS NOT NULL),
+       array(SELECT DISTINCT f.relname::text FROM pg_constraint r JOIN pg_class f ON f.oid = r.confrelid
+             WHERE r.conrelid = c.oid AND r.contype = 'f' AND r.confrelid <> r.conrelid)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = current_schema() AND c.relkind = 'r' AND c.relname <> 'migrations'
+ORDER BY c.relname;
+
+-- name: begin_snapshot
+-- See the database as it is now, whatever is written meanwhile.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+
+-- name: copy_out
+-- Send the rows of a table.
+COPY {table} ({columns}) TO STDOUT (FORMAT binary);
+
+-- name: copy_in
+-- Take the rows of a table.
+COPY {table} ({columns}) FROM STDIN (FORMAT binary);
+
+-- name: go_on_counting
+-- Let a column that counts up go on behind the rows that came.
+SELECT setval(pg_get_serial_sequence(quote_ident(%(table)s), %(column)s), max({column}))
+FROM {table} HAVING max({column}) IS NOT NULL;

@@ -25,6 +25,15 @@ ON CONFLICT (id) DO UPDATE SET
     source = excluded.source, kind = excluded.kind, url = excluded.url, title = excluded.title,
     text = excluded.text, metadata = excluded.metadata, hash = excluded.hash, indexed_at = now();
 
+-- name: delete_chunks_of_source
+-- Remove every chunk of a source.
+DELETE FROM {chunks} WHERE source = %(source)s;
+
+-- name: delete_postings_of_source
+-- Remove the terms of a source's chunks.
+WITH waiting AS (DELETE FROM {fresh} WHERE source = %(source)s)
+DELETE FROM {postings} WHERE source = %(source)s;
+
 -- name: delete_documents
 -- Remove documents; their chunks go before them, by delete_chunks.
 DELETE FROM documents WHERE id = ANY(%(ids)s);
@@ -139,8 +148,17 @@ VACUUM (ANALYZE) {postings}, {fresh};
 DELETE FROM {chunks} WHERE node_id = ANY(%(node_ids)s);
 
 -- name: cached_embeddings
--- Embeddings already made for these contents by this model.
-SELECT content, embedding FROM embeddings WHERE model = %(model)s AND content = ANY(%(contents)s);
+-- Embeddings already made for these contents by this model, and whether their use should be noted.
+SELECT content, embedding, used_on < current_date - 7 FROM embeddings WHERE model = %(model)s AND content = ANY(%(contents)s);
+
+-- name: note_use_of_embeddings
+-- Date the use of embeddings, once a week at the most: a read is none that should write.
+UPDATE embeddings SET used_on = current_date
+WHERE model = %(model)s AND content = ANY(%(contents)s) AND used_on < current_date - 7;
+
+-- name: expire_embeddings
+-- Drop embeddings that no sync has used for some days.
+DELETE FROM embeddings WHERE used_on < current_date - %(days)s::integer;
 
 -- name: stage_embeddings
 -- A place to COPY new embeddings into before they are merged.

@@ -81,6 +81,11 @@ SELECT name, embedding_model, dimension, chunking FROM indexes WHERE name = %(na
 SELECT name, embedding_model, dimension, chunking, retired_at IS NOT NULL FROM indexes WHERE NOT active
 ORDER BY retired_at DESC NULLS LAST, created_at DESC;
 
+-- name: expired_indexes
+-- Indexes that were switched away from so many days ago.
+SELECT name, embedding_model, dimension, chunking FROM indexes
+WHERE NOT active AND retired_at < now() - make_interval(days => %(days)s);
+
 -- name: index_size
 -- Documents and chunks of an index, and the bytes of its tables with their indexes.
 SELECT (SELECT count(*) FROM documents) AS documents,

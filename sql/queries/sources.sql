@@ -29,15 +29,35 @@ UPDATE sources SET cursor = %(cursor)s WHERE name = %(source)s AND cursor <> %(c
 
 -- name: sync_succeeded
 -- Note that a source is in line with its origin as of now.
-UPDATE sources SET last_success = now(), last_attempt = now(), last_error = NULL WHERE name = %(name)s;
+UPDATE sources SET last_success = now(), last_attempt = now(), last_error = NULL, failures = 0, alerted_at = NULL
+WHERE name = %(name)s;
 
 -- name: sync_failed
 -- Note why a source could not be brought in line.
 UPDATE sources SET last_attempt = now(), last_error = %(error)s WHERE name = %(name)s;
 
+-- name: count_failure
+-- Note that a run of a source has failed, all its attempts included.
+UPDATE sources SET failures = failures + 1 WHERE name = %(name)s;
+
+-- name: claim_alert
+-- Whoever finds a source in trouble first tells of it; the next success ends the incident.
+UPDATE sources SET alerted_at = now()
+WHERE name = %(name)s AND alerted_at IS NULL
+  AND (failures >= %(failures)s OR now() - coalesce(last_success, added_at) > %(age)s)
+RETURNING failures, last_success, now() - coalesce(last_success, added_at), last_error;
+
+-- name: return_alert
+-- The alert could not be delivered: the next one who looks tries again.
+UPDATE sources SET alerted_at = NULL WHERE name = %(name)s;
+
+-- name: delete_source
+-- Forget a source with all its documents and what its syncs remember.
+DELETE FROM sources WHERE name = %(name)s;
+
 -- name: source_status
 -- Every source with its counts.
-SELECT s.name, s.kind, s.cursor, s.last_success, s.last_error,
+SELECT s.name, s.kind, s.cursor, s.last_success, s.last_error, s.failures, s.alerted_at IS NOT NULL AS alerted,
        (SELECT count(*) FROM documents d WHERE d.source = s.name) AS documents,
        coalesce((SELECT i.chunks FROM index_statistics i JOIN indexes x ON x.name = i.index_name AND x.active
                  WHERE i.source = s.name), 0) AS chunks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,9 @@ from prefect.client.schemas.filters import (
     FlowRunFilterId,
     FlowRunFilterName,
     FlowRunFilterParentFlowRunId,
+    LogFilter,
+    LogFilterFlowRunId,
+    LogFilterLevel,
 )
 from prefect.client.schemas.objects import Artifact, FlowRun, TaskRun
 from prefect.client.schemas.sorting import ArtifactSort
@@ -49,6 +53,20 @@ def flow_run(run_id: UUID) -> FlowRun:
             return await client.read_flow_run(run_id)
 
     return asyncio.run(read())
+
+
+def logs(run_id: UUID) -> list[str]:
+    """The warnings and errors that a flow run has logged; Prefect sends them every two seconds."""
+
+    async def read() -> list[str]:
+        async with get_client() as client:
+            wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run_id]), level=LogFilterLevel(ge_=logging.WARNING))
+            return [log.message for log in await client.read_logs(wanted)]
+
+    deadline = time.monotonic() + 20
+    while not (found := asyncio.run(read())) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return found
 
 
 def newest_run(name: str) -> FlowRun:

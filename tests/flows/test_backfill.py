@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from flows.backfill import LIMIT, backfill, backfill_window, finish
+from flows.backfill import backfill, finish
 from flows.sample.github_server import GitHubServer, Request, Response, load_export
 from flows.server import ServerProcess
+from flows.windows import LIMIT, backfill_window
 from rag.database import Database
 from rag.models import SyncReport
 from rag.store import Store

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from flows import evaluate as command
+from flows.deployments import deployments
 from flows.evaluate import evaluate, trend
 from flows.ingest import run_ingest
 from flows.sample.github_server import GitHubServer
-from flows.serve import deployments
 from flows.server import ServerProcess
 from rag.engine import Engine
 from rag.evaluate import Query, write_queries
@@ -99,8 +99,8 @@ def test_an_ingest_lists_what_must_be_answered_anew(queries: Path, github: GitHu
 
 
 def test_a_file_of_queries_is_evaluated_every_day(tmp_path: Path) -> None:
-    (deployment, evaluation) = asyncio.run(deployments([], tmp_path / "laptops.jsonl"))
-    assert deployment.name == "answer"
+    deployed = {one.name: one for one in asyncio.run(deployments([], tmp_path / "laptops.jsonl"))}
+    evaluation = deployed["evaluate laptops"]
     assert evaluation.parameters == {"queries": str(tmp_path / "laptops.jsonl")}
     assert [schedule.schedule.cron for schedule in evaluation.schedules] == ["0 6 * * *"]
 

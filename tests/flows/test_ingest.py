@@ -21,7 +21,8 @@ from rag.database import Database
 from rag.models import SyncReport
 from rag.store import Store
 from tests.flows.conftest import ROOT, Command
-from tests.flows.prefect_records import flow_run, newest_run, runs_below, table, task_run
+from tests.flows.prefect_records import artifact, flow_run, logs, newest_run, runs_below, table, task_run
+from tests.servers.docs_site import DocsSite, html
 
 Sources = Callable[..., None]
 
@@ -30,6 +31,7 @@ Sources = Callable[..., None]
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sync_source, "retry_delay_seconds", [0.01, 0.01, 0.01])
     monkeypatch.setattr(sync_source, "retry_jitter_factor", None)
+    monkeypatch.setattr("flows.ingest._SECONDS_BETWEEN_LOOKS", 0.05)
 
 
 def ended(*names: str) -> State[object]:
@@ -64,7 +66,48 @@ def test_a_run_is_named_after_its_source_and_completed(prefect_server: ServerPro
     state = ended("issues")
 
     assert state.is_completed()
-    assert list(runs_below(state.state_details.flow_run_id)) == ["ingest issues"]
+    assert list(runs_below(state.state_details.flow_run_id)) == ["ingest issues · 3 new"]
+
+
+def test_a_run_says_what_it_brought(prefect_server: ServerProcess, sources: Sources, github: GitHubServer) -> None:
+    sources(issues="example/engine")
+    asyncio.run(run_ingest(["issues"]))
+
+    unchanged = asyncio.run(ingest_source("issues", return_state=True))
+    github.edit_issue(github.add_issue("Another", "one"), body="edited")
+    changed = asyncio.run(ingest_source("issues", return_state=True))
+
+    assert flow_run(unchanged.state_details.flow_run_id).name == "ingest issues · nothing changed"
+    assert flow_run(changed.state_details.flow_run_id).name == "ingest issues · 1 new"
+    assert changed.message.startswith("1 new (")
+
+
+def test_what_was_left_out_is_said_in_the_run(
+    prefect_server: ServerProcess, settings_in_environment: Path, github: GitHubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAG_GITHUB_API_URL", github.api_url)
+    settings_in_environment.write_text('[[github]]\nname = "issues"\nrepo = "example/engine"\n')
+    left_out = "issues: discussions are left out, since they need a GITHUB_TOKEN"
+
+    state = asyncio.run(ingest_source("issues", return_state=True))
+
+    assert state.is_completed()
+    assert left_out in state.message
+    assert table("ingest-issues")["warning"] == left_out
+    assert left_out in logs(state.state_details.flow_run_id)
+
+
+def test_pages_that_cannot_be_read_are_linked(prefect_server: ServerProcess, settings_in_environment: Path) -> None:
+    with DocsSite() as site:
+        site.put("/docs/", html("Start", links=["broken.html"]))
+        site.put("/docs/broken.html", status=403)
+        broken = site.url("/docs/broken.html")
+        settings_in_environment.write_text(f'[[docs]]\nname = "site"\nurl = "{site.url("/docs/")}"\n')
+        state = asyncio.run(ingest_source("site", return_state=True))
+
+    assert state.is_failed()
+    assert flow_run(state.state_details.flow_run_id).name == "ingest site · 1 new, 1 failed"
+    assert artifact("failed-site-1").data == f"[{broken}]({broken})"
 
 
 def test_a_source_that_fails_is_a_failed_run_that_says_why_and_the_others_are_ingested(
@@ -77,9 +120,9 @@ def test_a_source_that_fails_is_a_failed_run_that_says_why_and_the_others_are_in
     runs = runs_below(state.state_details.flow_run_id)
     assert state.is_failed()
     assert state.message == "1 of 2 sources failed: gone."
-    assert runs["ingest issues"].state.is_completed()
-    assert runs["ingest gone"].state.is_failed()
-    assert "example/nowhere" in runs["ingest gone"].state.message
+    assert runs["ingest issues · 3 new"].state.is_completed()
+    assert runs["ingest gone · failed"].state.is_failed()
+    assert "example/nowhere" in runs["ingest gone · failed"].state.message
     assert table("ingest-issues")["documents added"] == 3
     assert "failed: example/nowhere" in table("ingest-gone")
 
@@ -113,7 +156,7 @@ def test_what_may_pass_is_tried_again(
             busy.__exit__(None, None, None)
 
     with watched_by(hear):
-        state = asyncio.run(ingest_source("issues", return_state=True))
+        state = asyncio.run(ingest_source("issues", when_busy="fail", return_state=True))
 
     assert state.is_completed()
     assert len(heard) == 1
@@ -128,12 +171,51 @@ def test_what_lasts_fails_after_the_last_attempt(
     Store(database).register_source("issues", "github")
 
     with Store(database).locked_source("issues"):
-        state = asyncio.run(ingest_source("issues", return_state=True))
+        state = asyncio.run(ingest_source("issues", when_busy="fail", return_state=True))
 
     run = flow_run(state.state_details.flow_run_id)
     assert run.state.is_failed()
     assert "Another sync of issues is running" in run.state.message
     assert task_run(run.id, "sync issues").run_count == 4
+
+
+def test_a_run_that_may_wait_goes_on_when_the_other_sync_has_ended(
+    prefect_server: ServerProcess, sources: Sources, database: Database, no_pauses: None
+) -> None:
+    sources(issues="example/engine")
+    Store(database).register_source("issues", "github")
+    backfill = Store(database).locked_source("issues", shared=True)
+    assert backfill.__enter__()
+    heard: list[str] = []
+
+    def hear(_: str, news: SyncReport | str) -> None:
+        if isinstance(news, str):
+            heard.append(news)
+            backfill.__exit__(None, None, None)
+
+    with watched_by(hear):
+        state = asyncio.run(ingest_source("issues", when_busy="wait", return_state=True))
+
+    assert heard == ["Another sync of issues is running; wait until it has ended. Waiting."]
+    assert state.is_completed()
+    assert task_run(state.state_details.flow_run_id, "sync issues").run_count == 1
+
+
+def test_an_hourly_run_that_meets_a_backfill_is_skipped_and_says_so(
+    prefect_server: ServerProcess, sources: Sources, database: Database
+) -> None:
+    sources(issues="example/engine")
+    Store(database).register_source("issues", "github")
+
+    with Store(database).locked_source("issues", shared=True):
+        state = asyncio.run(ingest_source("issues", when_busy="skip", return_state=True))
+
+    run = flow_run(state.state_details.flow_run_id)
+    assert (run.state.type, run.state.name) == ("CANCELLED", "Skipped")
+    assert run.state.message.startswith("Another sync of issues is running")
+    assert run.name == "ingest issues · skipped"
+    [status] = Store(database).source_status()
+    assert (status.failures, status.last_error) == (0, None)
 
 
 def test_the_command_prints_one_json_object_and_fails_if_a_source_did(

@@ -13,7 +13,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments import run_deployment
 
-from flows.serve import main, schedule_of
+from flows.schedules import schedule_of
+from flows.serve import main
 from flows.server import ServerProcess
 from rag.settings import DocsConfig, GitHubConfig, RepositoryConfig
 from tests.flows.conftest import ROOT, users_environment
@@ -56,13 +57,13 @@ def test_served_deployments_are_registered_work_and_are_paused_at_the_end(servin
     ingest, answer = deployments["ingest issues"], deployments["answer"]
 
     assert {schedule.schedule.cron: schedule.parameters for schedule in ingest.schedules} == {
-        schedule_of(GitHubConfig(name="issues", repo="example/engine")): {},
+        schedule_of(GitHubConfig(name="issues", repo="example/engine")): {"when_busy": "skip"},
         "0 0 * * MON": {"full": True},
     }
     assert ingest.tags == ["ingest", "github", "issues"]
     assert ingest.global_concurrency_limit.limit == 1
     assert ingest.concurrency_options.collision_strategy == "ENQUEUE"
-    assert ingest.parameters == {"name": "issues", "full": False}
+    assert ingest.parameters == {"name": "issues", "full": False, "accept_removals": False, "when_busy": "wait"}
     assert answer.schedules == []
     for deployment in (ingest, answer):
         assert deployment.description

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -45,7 +46,7 @@ def output(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
 def test_ask_prints_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
     assert ask.main(["how do I write one database to a file?", "--json"]) == 0
     answer = output(capsys)
-    assert list(answer) == ["question", "answered", "answer", "sources", "model", "timings", "usage", "id"]
+    assert list(answer) == ["question", "answered", "answer", "sources", "model", "timings"]
     assert list(answer["sources"][0]) == ["n", "url", "title", "source", "kind", "score", "quote"]
     assert answer["model"] == {"embedding": "local/all-MiniLM-L6-v2", "llm": "extractive"}
     assert answer["timings"].keys() == {"retrieve", "answer", "total"}
@@ -67,6 +68,20 @@ def test_a_person_sees_the_answer_the_source_and_the_quote(capsys: pytest.Captur
     assert "Use pg_dump to write one database to a file. [1]" in shown
     assert "https://example.org/backup" in shown
     assert "These are extracts" in shown
+
+
+@pytest.mark.usefixtures("indexed")
+def test_a_chat_goes_on_after_a_mistake(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("\nand what reclaims dead rows?\n"))
+    assert ask.main(["--chat", "how do I write one database to a file?"]) == 0
+    shown = capsys.readouterr().out
+    assert "pg_dump" in shown
+    assert "VACUUM reclaims" in shown
+
+
+def test_a_missing_question_is_said_to_be_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ask.main([]) == 2
+    assert "A question is missing" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("indexed")
@@ -122,7 +137,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert capsys.readouterr().err == sentence
 
 
-@pytest.mark.parametrize("arguments", [[], ["x", "--top-k", "0"], ["x", "--nonsense"]])
+@pytest.mark.parametrize("arguments", [["x", "--top-k", "0"], ["x", "--nonsense"]])
 def test_bad_arguments_are_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         ask.main(arguments)

@@ -97,7 +97,7 @@ def test_the_model_sees_the_numbered_text_of_the_chunks(
 
 def test_what_a_model_invents_does_not_reach_the_user(with_llm: Callable[[str], Engine]) -> None:
     answer = with_llm("Use pg_dump [1], or [this tool](https://evil.org/x) [7]. See https://evil.org.").ask(QUESTION)
-    assert answer.answer == "Use pg_dump [1], or this tool. See."
+    assert answer.answer == "Use pg_dump [1], or this tool."
     assert [source.url.partition("#")[0] for source in answer.sources] == ["https://example.org/backup"]
 
 

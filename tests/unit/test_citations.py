@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.citations import best_quote, cited, keep_known_links, passages, renumber, without_markers
+from rag.citations import REMOVED, best_quote, cited, keep_known_links, passages, renumber, without_markers
 
 
 def test_markers_are_numbered_in_the_order_they_appear() -> None:
@@ -37,8 +37,8 @@ def test_links_that_were_not_retrieved_lose_their_target_and_keep_their_words() 
     known = ["https://docs.org/a#part"]
     assert keep_known_links("See [the page](https://docs.org/a).", known) == "See [the page](https://docs.org/a)."
     assert keep_known_links("See [the page](https://evil.org/x).", known) == "See the page."
-    assert keep_known_links("See https://evil.org/x?q=1.", known) == "See ."
-    assert keep_known_links("![pixel](https://docs.org/a)", known) == "pixel"
+    assert keep_known_links("See https://evil.org/x?q=1.", known) == f"See {REMOVED}."
+    assert keep_known_links("![pixel](https://docs.org/a)", known) == REMOVED
     assert keep_known_links("[x](javascript:alert(1))", known) == "x)"
 
 

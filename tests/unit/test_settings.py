@@ -93,3 +93,31 @@ def test_a_wrong_setting_names_its_variable(
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=sentence):
         load_settings()
+
+
+def test_secrets_are_read_from_files_where_containers_have_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "GITHUB_TOKEN").write_text("from a file\n")
+    (tmp_path / "OPENAI_API_KEY").write_text("from a file")
+    monkeypatch.setattr("rag.settings.SECRETS", tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "from the environment")
+
+    read = load_settings()
+
+    assert read.github_token.get_secret_value() == "from a file"
+    assert read.openai_api_key.get_secret_value() == "from the environment"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("RAG_ALERT_WEBHOOK", "hooks.example.org/x", "must be an absolute http:// or https:// URL"),
+        ("RAG_ALERT_FAILURES", "0", "greater than or equal to 1"),
+        ("RAG_BACKFILL_ON", "ray", "'ray' is none of threads, workers, dask and dask:tcp://HOST:PORT"),
+    ],
+)
+def test_a_wrong_value_is_said_in_a_line(name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=said):
+        load_settings()

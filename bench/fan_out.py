@@ -1,0 +1,278 @@
+"""A backfill on one worker and on two, with GitHub 200 ms away: `python -m bench.fan_out`.
+
+The repository is tlswg/tls13-spec, in weekly windows, served by a process of its own. Prefect's server, its workers and
+the Dask cluster are real ones; `kill` ends a worker with SIGKILL, with all that it started, in the middle of its work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import psycopg
+
+from bench.report import Table
+from flows.sample.github_server import GitHubServer, Request, Response, load_export
+from flows.server import ServerProcess, free_port
+from rag.database import Database, embedded_dsn, stop_embedded
+
+ROOT = Path(__file__).parents[1]
+EXPORT = ROOT.parent / "shared" / "data" / "tls13-spec.github.json.gz"
+_LATENCY_SECONDS = 0.2
+_context = multiprocessing.get_context("spawn")
+
+
+class Distant(GitHubServer):
+    """A GitHub that takes its time, for each request by itself."""
+
+    def answer(self, request: Request) -> Response:
+        time.sleep(_LATENCY_SECONDS)
+        return super().answer(request)
+
+
+def _serve(connection: Connection, export: Path) -> None:
+    with Distant(load_export(export), rate_limit=10**9) as server:
+        connection.send((server.api_url, server.full_name))
+        with suppress(EOFError):
+            connection.recv()
+
+
+class Site:
+    """What the measurements share: GitHub, Prefect and Postgres, on loopback."""
+
+    def __init__(self, stack: ExitStack, export: Path) -> None:
+        self.home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        stack.callback(stop_embedded, self.home)
+        here, there = _context.Pipe()
+        process = _context.Process(target=_serve, args=(there, export), daemon=True)
+        process.start()
+        stack.callback(process.kill)
+        self._github = here  # closed, it would end that process
+        api_url, repository = here.recv()
+        sources = self.home / "sources.toml"
+        sources.write_text(f'[[github]]\nname = "it"\nrepo = "{repository}"\ninclude = ["issues", "pulls"]\n')
+        self.dsn = embedded_dsn(self.home)
+        Database(self.dsn, embedded=True).close()
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "RAG_"))},
+            "PREFECT_HOME": str(self.home / "prefect"),
+            "DO_NOT_TRACK": "1",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "RAG_HOME": str(self.home),
+            "RAG_SOURCES": str(sources),
+            "RAG_GITHUB_API_URL": api_url,
+            "RAG_BACKFILL_ON": "workers",
+            "PWD": str(ROOT),
+        }
+        os.environ.update({name: self.environment[name] for name in ("PREFECT_HOME", "DO_NOT_TRACK")})
+        server = stack.enter_context(ServerProcess(ui=True))
+        server.wait()
+        self.environment["PREFECT_API_URL"] = server.api_url
+        self.prefect("work-pool", "create", "--type", "process", "support-engine")
+        self.python("flows.deployments", "--output", str(self.home / "prefect.yaml"))
+        self.prefect("--no-prompt", "deploy", "--all", "--prefect-file", str(self.home / "prefect.yaml"))
+
+    def python(self, module: str, *arguments: str, **environment: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=ROOT,
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            sys.exit(f"{module} {' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-4000:]}")
+        return done.stdout
+
+    def prefect(self, *arguments: str) -> str:
+        return self.python("prefect", *arguments)
+
+    def forget(self) -> None:
+        """Empty the database, the results that are kept, and the cache of embeddings."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute("DELETE FROM sources")
+            connection.execute("TRUNCATE embeddings")
+        shutil.rmtree(self.home / "prefect" / "storage", ignore_errors=True)
+
+    def rows(self) -> set[tuple[str, str]]:
+        with psycopg.connect(self.dsn) as connection:
+            [(name,)] = connection.execute("SELECT name FROM indexes WHERE active").fetchall()
+            found = connection.execute(
+                f"SELECT id, hash FROM documents UNION ALL SELECT node_id, text FROM data_{name}"
+            )  # type: ignore[arg-type]
+            return set(found.fetchall())
+
+    def documents(self) -> int:
+        with psycopg.connect(self.dsn) as connection:
+            return connection.execute("SELECT count(*) FROM documents").fetchall()[0][0]
+
+    @contextmanager
+    def workers(self, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+        """Workers that take a run each, and are ready for it."""
+        log = (self.home / "workers.log").open("ab")
+        command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "support-engine", "--limit", "1"]
+        started = [
+            subprocess.Popen(
+                [*command, "--name", f"worker-{number}"],
+                cwd=ROOT,
+                env={**self.environment, "PREFECT_WORKER_QUERY_SECONDS": "1"},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            for number in range(count)
+        ]
+        try:
+            while self.prefect("work-pool", "inspect", "support-engine").count("READY") < 1:
+                time.sleep(0.5)
+            yield started
+        finally:
+            for worker in started:
+                kill(worker)
+            log.close()
+
+    def backfill(self, **environment: str) -> tuple[float, dict[str, object]]:
+        started = time.monotonic()
+        report = json.loads(self.python("flows.backfill", "it", "--json", **environment))
+        return time.monotonic() - started, report
+
+
+def kill(worker: subprocess.Popen[bytes]) -> None:
+    """End a worker and its runs, which are in the same session but in process groups of their own, with SIGKILL."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getsid(int(folder.name)) == worker.pid:
+                os.kill(int(folder.name), signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    worker.wait()
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what this bench can be asked."""
+    parser.add_argument("--export", type=Path, default=EXPORT, help="fan-out: the repository's export")
+    parser.add_argument("--how", nargs="*", default=["threads", "1", "2", "kill", "dask-1", "dask-2"], help="fan-out")
+
+
+def run(options: argparse.Namespace) -> Iterator[Table]:
+    """Yield one table."""
+    table = Table(
+        f"A backfill of {options.export.name.partition('.')[0]} in weekly windows, GitHub {_LATENCY_SECONDS * 1000:.0f} ms away",
+        ["how", "seconds", "of one", "documents", "requests", "same rows"],
+    )
+    with ExitStack() as stack:
+        site = Site(stack, options.export)
+        first: set[tuple[str, str]] = set()
+        one: dict[str, float] = {}
+        for how in options.how:
+            site.forget()
+            taken, report = _measure(site, how)
+            rows = site.rows()
+            first = first or rows
+            family = "dask" if how.startswith("dask") else "workers"
+            if how in ("1", "dask-1"):
+                one[family] = taken
+            share = taken / one[family] if family in one and how != "threads" else None
+            table.add(_NAMES[how], taken, share, site.documents(), int(str(report["requests"])), str(rows == first))
+            print(table.rows[-1], file=sys.stderr, flush=True)
+    yield table
+
+
+_NAMES = {
+    "threads": "four threads of one process",
+    "1": "one worker",
+    "2": "two workers",
+    "kill": "two workers, one killed after 20 s, another after 25 s in its place",
+    "dask-1": "Dask, one process",
+    "dask-2": "Dask, two processes",
+    "dask-kill": "Dask, two processes, one killed after 20 s",
+}
+
+
+def _measure(site: Site, how: str) -> tuple[float, dict[str, object]]:
+    match how:
+        case "threads":
+            return site.backfill(RAG_BACKFILL_ON="threads")
+        case "1" | "2":
+            with site.workers(int(how)):
+                return site.backfill()
+        case "kill":
+            return _with_kill(site)
+        case _:
+            return _on_dask(site, how.partition("-")[2])
+
+
+def _with_kill(site: Site) -> tuple[float, dict[str, object]]:
+    with site.workers(2) as workers:
+        started = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.backfill", "it", "--json"],
+            cwd=ROOT, env=site.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        time.sleep(20)
+        kill(workers[0])
+        time.sleep(5)
+        with site.workers(1):
+            said, problem = process.communicate()
+        if process.returncode:
+            sys.exit(f"{said}{problem}")
+        return time.monotonic() - started, json.loads(said)
+
+
+def _on_dask(site: Site, how: str) -> tuple[float, dict[str, object]]:
+    """Run a scheduler and workers as one does on several machines."""
+    count = 1 if how == "1" else 2
+    port = str(free_port())
+    address = f"tcp://127.0.0.1:{port}"
+    log = (site.home / "dask.log").open("ab")
+
+    def start(*command: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", *command],
+            cwd=ROOT,
+            env=site.environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+    started = [start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")]
+    started += [
+        start("distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard") for _ in range(count)
+    ]
+    killer = None
+    try:
+        time.sleep(3)
+        if how == "kill":
+            killer = subprocess.Popen(["sh", "-c", f"sleep 20; kill -9 -- -{started[-1].pid}"])
+        return site.backfill(RAG_BACKFILL_ON=f"dask:{address}")
+    finally:
+        if killer:
+            killer.wait()
+        for process in started:
+            kill(process)
+        log.close()
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    arguments(parser)
+    for table in run(parser.parse_args(given)):
+        print(table.markdown())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,243 @@
+"""Ways to rank documents for questions: ours, its parts, and peers as their users set them up.
+
+A way takes all questions at once and returns for each the URLs of ten documents, best first. Peers cut the same documents in
+their own way; their chunks get vectors of the same model, so that what differs is chunking, keyword side and fusion.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+
+from bench import peers as environments
+from rag.engine import Engine
+
+__all__ = ["ways"]
+
+Ranking = list[str]
+Way = Callable[[Sequence[str]], list[Ranking]]
+
+# Chunks that are asked for, so that ten documents are among them.
+_DEEP = 50
+
+_LANGCHAIN_PACKAGES = ("langchain-postgres==0.0.17", "langchain-text-splitters", "psycopg[binary]", "numpy")
+_HAYSTACK_PACKAGES = ("pgvector-haystack==6.5.0", "psycopg[binary]", "numpy")
+
+
+def ways(engine: Engine, *, peers: bool) -> dict[str, Way]:
+    """Return the ways by name.
+
+    :param peers: with those that run in environments of their own
+    """
+    found: dict[str, Way] = {
+        "fused": lambda asked: [[result.url for result in engine.search(one, top_k=10)] for one in asked],
+        "vectors alone": partial(_by, engine, "cosine"),
+        "BM25 alone": partial(_by, engine, "bm25"),
+        "PGVectorStore, same chunks": partial(_stock, engine, "default"),
+        "PGVectorStore hybrid, same chunks": partial(_stock, engine, "hybrid"),
+        "LlamaIndex hybrid, its own chunks": partial(_llamaindex, engine),
+    }
+    if peers:
+        found["langchain-postgres hybrid"] = partial(
+            _peer, engine, "langchain-retrieval", _LANGCHAIN_PACKAGES, _LANGCHAIN
+        )
+        found["Haystack hybrid"] = partial(_peer, engine, "haystack-retrieval", _HAYSTACK_PACKAGES, _HAYSTACK)
+    return found
+
+
+def _documents_first(urls: Iterable[str]) -> Ranking:
+    """Return the first ten documents; a document is a URL without its fragment."""
+    first: dict[str, str] = {}
+    for url in urls:
+        first.setdefault(url.partition("#")[0], url)
+    return list(first.values())[:10]
+
+
+def _by(engine: Engine, key: str, asked: Sequence[str]) -> list[Ranking]:
+    index = engine.active_index
+    encoder = engine.encoder(index.embedding_model)
+
+    def rank(question: str) -> Ranking:
+        found = engine.store.search(
+            index, question=question, embedding=encoder.encode_query(question), source=None, candidates=100
+        )
+        best: dict[str, int] = {}
+        for one in sorted(found, key=lambda one: -getattr(one, key)):
+            best.setdefault(one.document_id, one.id)
+        chosen = list(best.values())[:10]
+        rows = engine.store.chunks_by_id(index, chosen)
+        return [rows[chunk].url for chunk in chosen]
+
+    return [rank(question) for question in asked]
+
+
+def _url(engine: Engine) -> str:
+    return f"postgresql+psycopg://postgres@/postgres?host={_socket(engine)}"
+
+
+def _socket(engine: Engine) -> str:
+    return parse_qs(urlsplit(engine.database.dsn).query)["host"][0]
+
+
+def _stock(engine: Engine, mode: str, asked: Sequence[str]) -> list[Ranking]:
+    """A PGVectorStore as it comes, over our table."""
+    from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryMode
+    from llama_index.vector_stores.postgres import PGVectorStore
+
+    index = engine.active_index
+    encoder = engine.encoder(index.embedding_model)
+    store = PGVectorStore(
+        connection_string=_url(engine), async_connection_string=_url(engine), table_name=index.name,
+        embed_dim=index.dimension, hybrid_search=True, perform_setup=False,
+    )  # fmt: skip
+
+    def rank(question: str) -> Ranking:
+        query = VectorStoreQuery(
+            query_embedding=encoder.encode_query(question).tolist(), query_str=question, similarity_top_k=_DEEP,
+            sparse_top_k=_DEEP, mode=VectorStoreQueryMode(mode),
+        )  # fmt: skip
+        return _documents_first(node.metadata["url"] for node in store.query(query).nodes or [])
+
+    return [rank(question) for question in asked]
+
+
+def _llamaindex(engine: Engine, asked: Sequence[str]) -> list[Ranking]:
+    """IngestionPipeline and PGVectorStore, as LlamaIndex's documentation has them; chunks as long as the model reads."""
+    from llama_index.core import VectorStoreIndex
+    from llama_index.core.ingestion import IngestionPipeline
+    from llama_index.core.node_parser import SentenceSplitter
+    from llama_index.core.schema import Document
+    from llama_index.vector_stores.postgres import PGVectorStore
+
+    from rag.embedding.cached import CachedEmbedding
+
+    index = engine.active_index
+    encoder = engine.encoder(index.embedding_model)
+    embedding = CachedEmbedding(encoder, engine.store)
+    store = PGVectorStore(
+        connection_string=_url(engine), async_connection_string=_url(engine), table_name="peer_llamaindex",
+        embed_dim=index.dimension, hybrid_search=True, text_search_config="english",
+    )  # fmt: skip
+    store.clear()
+    documents = [
+        Document(id_=name, text=text, metadata={"title": title, "url": url}, excluded_embed_metadata_keys=["url"])
+        for name, url, title, text in _documents(engine)
+    ]
+    splitter = SentenceSplitter(chunk_size=256, chunk_overlap=20, tokenizer=lambda text: encoder_tokens(encoder, text))
+    IngestionPipeline(transformations=[splitter, embedding], vector_store=store, disable_cache=True).run(
+        documents=documents
+    )
+    retriever = VectorStoreIndex.from_vector_store(store, embed_model=embedding).as_retriever(
+        vector_store_query_mode="hybrid", similarity_top_k=_DEEP, sparse_top_k=_DEEP
+    )
+    return [_documents_first(found.node.metadata["url"] for found in retriever.retrieve(one)) for one in asked]
+
+
+def encoder_tokens(encoder: object, text: str) -> range:
+    """Return something as long as a text has tokens, which is all that the splitter asks of a tokenizer."""
+    return range(encoder.count_tokens(text))  # type: ignore[attr-defined]
+
+
+def _documents(engine: Engine) -> list[tuple[str, str, str, str]]:
+    with engine.database.connection() as connection:
+        return connection.execute("SELECT id, url, title, text FROM documents ORDER BY id").fetchall()  # type: ignore[return-value]
+
+
+def _peer(engine: Engine, name: str, packages: tuple[str, ...], program: str, asked: Sequence[str]) -> list[Ranking]:
+    """Run a peer's program in an environment of its own: once to cut the documents, once to write and search.
+
+    :raises subprocess.CalledProcessError: it cannot be installed, or breaks off
+    """
+    from rag.embedding.cached import CachedEmbedding
+
+    encoder = engine.encoder(engine.active_index.embedding_model)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        # Neither reads a title that stands beside the text, and without it they would be measured by half of a document.
+        documents = [(url, f"# {title}\n\n{text}") for _, url, title, text in _documents(engine)]
+        (folder / "documents.json").write_text(json.dumps(documents))
+        (folder / "questions.json").write_text(json.dumps(list(asked)))
+
+        def run(what: str) -> None:
+            command = [environments.python(name, packages), "-c", program, what, place, _socket(engine)]
+            subprocess.run(command, check=True, capture_output=True, text=True)
+
+        run("cut")
+        texts = [text for _, text in json.loads((folder / "chunks.json").read_text())]
+        vectors = CachedEmbedding(encoder, engine.store).get_text_embedding_batch(texts)
+        np.save(folder / "vectors.npy", np.asarray(vectors, np.float32))
+        np.save(folder / "questions.npy", np.stack([encoder.encode_query(one) for one in asked]))
+        run("search")
+        return [_documents_first(urls) for urls in json.loads((folder / "found.json").read_text())]
+
+
+_READ = """
+import json, sys
+import numpy as np
+what, folder, socket = sys.argv[1:]
+read = lambda name: json.load(open(f"{folder}/{name}.json"))
+write = lambda name, value: json.dump(value, open(f"{folder}/{name}.json", "w"))
+"""
+# Its documentation's splitter and sizes; hybrid search with the fusion that it has by default.
+_LANGCHAIN = (
+    _READ
+    + """
+if what == "cut":
+    from langchain_text_splitters import RecursiveCharacterTextSplitter
+    splitter = RecursiveCharacterTextSplitter(chunk_size=1000, chunk_overlap=200)
+    write("chunks", [[url, part] for url, text in read("documents") for part in splitter.split_text(text)])
+    sys.exit()
+from langchain_core.embeddings import Embeddings
+from langchain_postgres import PGEngine, PGVectorStore
+from langchain_postgres.v2.hybrid_search_config import HybridSearchConfig
+chunks, questions = read("chunks"), read("questions")
+vectors, asked = np.load(folder + "/vectors.npy"), dict(zip(questions, np.load(folder + "/questions.npy").tolist()))
+class Known(Embeddings):
+    def embed_documents(self, texts): raise NotImplementedError
+    def embed_query(self, text): return asked[text]
+engine = PGEngine.from_connection_string(f"postgresql+psycopg://postgres@/postgres?host={socket}")
+config = HybridSearchConfig(tsv_column="tsv", tsv_lang="pg_catalog.english", primary_top_k=50, secondary_top_k=50)
+engine.init_vectorstore_table("peer_langchain", vectors.shape[1], hybrid_search_config=config, overwrite_existing=True)
+store = PGVectorStore.create_sync(engine, Known(), "peer_langchain", hybrid_search_config=config)
+for start in range(0, len(chunks), 1000):
+    part = chunks[start:start + 1000]
+    store.add_embeddings([text for _, text in part], vectors[start:start + 1000].tolist(), [{"url": url} for url, _ in part])
+write("found", [[found.metadata["url"] for found in store.similarity_search(one, k=50)] for one in questions])
+"""
+)
+# Its documentation's splitter and sizes; both retrievers, joined by reciprocal rank fusion.
+_HAYSTACK = (
+    _READ
+    + """
+from haystack import Document
+if what == "cut":
+    from haystack.components.preprocessors import DocumentSplitter
+    splitter = DocumentSplitter(split_by="word", split_length=200, split_overlap=20)
+    splitter.warm_up()
+    documents = [Document(content=text, meta={"url": url}) for url, text in read("documents")]
+    write("chunks", [[one.meta["url"], one.content] for one in splitter.run(documents=documents)["documents"]])
+    sys.exit()
+from haystack.components.joiners import DocumentJoiner
+from haystack.utils import Secret
+from haystack_integrations.components.retrievers.pgvector import PgvectorEmbeddingRetriever, PgvectorKeywordRetriever
+from haystack_integrations.document_stores.pgvector import PgvectorDocumentStore
+chunks, questions = read("chunks"), read("questions")
+vectors, asked = np.load(folder + "/vectors.npy"), np.load(folder + "/questions.npy").tolist()
+store = PgvectorDocumentStore(connection_string=Secret.from_token(f"postgresql://postgres@/postgres?host={socket}"), table_name="peer_haystack", embedding_dimension=vectors.shape[1], recreate_table=True)
+store.write_documents([Document(id=str(number), content=text, meta={"url": url}, embedding=vector.tolist()) for number, ((url, text), vector) in enumerate(zip(chunks, vectors))])
+dense, words = PgvectorEmbeddingRetriever(document_store=store, top_k=50), PgvectorKeywordRetriever(document_store=store, top_k=50)
+joiner = DocumentJoiner(join_mode="reciprocal_rank_fusion")
+found = []
+for question, vector in zip(questions, asked):
+    both = [dense.run(query_embedding=vector)["documents"], words.run(query=question)["documents"]]
+    found.append([one.meta["url"] for one in joiner.run(documents=both)["documents"]])
+write("found", found)
+"""
+)

@@ -1,0 +1,122 @@
+"""What Prometheus reads at /metrics: how every source and the index stand, and how questions were answered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rag.models import SourceStatus
+from rag.store import Store
+
+__all__ = ["CONTENT_TYPE_LATEST", "Counted", "Metrics"]
+
+_PREFIX = "support_engine"
+# Seconds: an extract takes tens of milliseconds, a language model seconds.
+_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metrics:
+    """The metrics of one process, and of the database as it is when they are read."""
+
+    def __init__(self, store: Store) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_Database(store))
+        self._requests = Counter(
+            f"{_PREFIX}_requests", "Requests answered by this process", ["path", "status"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            f"{_PREFIX}_request_seconds", "How long requests took", ["path"], buckets=_BUCKETS, registry=self._registry
+        )
+
+    def count(self, path: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        self._requests.labels(path, str(status)).inc()
+        self._seconds.labels(path).observe(seconds)
+
+    def text(self) -> bytes:
+        """Return what Prometheus reads."""
+        return generate_latest(self._registry)
+
+
+class Counted:
+    """Counts the requests that people and programs make; those of monitors and for files are left out."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, paths: Collection[str]) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] != "http" or scope["path"] not in self._paths:
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 500
+
+        async def send_and_see(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_see)
+        finally:
+            self._metrics.count(scope["path"], status, time.perf_counter() - started)
+
+
+class _Database:
+    """Reads the database whenever it is asked, so that no number is older than the scrape."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def describe(self) -> Iterator[Metric]:
+        """Yield nothing: registering is no reason to read the database."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics."""
+        up = GaugeMetricFamily(f"{_PREFIX}_up", "Whether the database answers")
+        try:
+            sources, index = self._store.source_status(), self._store.active_index()
+            size = self._store.index_size(index) if index else None
+        except Exception:  # noqa: BLE001 - whatever it is, a monitor wants the number and not a stack trace
+            up.add_metric([], 0)
+            yield up
+            return
+        up.add_metric([], 1)
+        yield up
+        yield from _of_sources(sources)
+        if size:
+            yield GaugeMetricFamily(f"{_PREFIX}_index_documents", "Documents in the index", size.documents)
+            yield GaugeMetricFamily(f"{_PREFIX}_index_chunks", "Chunks in the index", size.chunks)
+            yield GaugeMetricFamily(f"{_PREFIX}_index_bytes", "Bytes of the index's tables", size.bytes)
+
+
+def _of_sources(sources: Sequence[SourceStatus]) -> Iterator[Metric]:
+    gauges = {
+        "documents": "Documents of a source",
+        "chunks": "Chunks of a source",
+        "last_success_timestamp_seconds": "When a source was last in line with its origin; 0 if never",
+        "failed_runs": "Runs of a source that have failed since its last success",
+    }
+    families = {
+        name: GaugeMetricFamily(f"{_PREFIX}_source_{name}", said, labels=["source", "kind"])
+        for name, said in gauges.items()
+    }
+    for one in sources:
+        values = (
+            one.documents,
+            one.chunks,
+            one.last_success.timestamp() if one.last_success else 0,
+            one.failures,
+        )
+        for family, value in zip(families.values(), values, strict=True):
+            family.add_metric([one.name, one.kind], value)
+    yield from families.values()

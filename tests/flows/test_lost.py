@@ -1,0 +1,33 @@
+"""Prefect marks runs whose process is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from prefect.client.orchestration import get_client
+from prefect.events.schemas.automations import EventTrigger
+
+import flows
+from flows.deployments import deployments
+from flows.lost import LOST, notice_lost_runs
+from flows.server import ServerProcess
+from tests.flows.test_deployments import EXAMPLE
+
+
+def test_lost_runs_of_every_deployment_are_noticed_by_one_automation(prefect_server: ServerProcess) -> None:
+    async def made() -> list[EventTrigger]:
+        await notice_lost_runs()
+        await notice_lost_runs()
+        async with get_client() as client:
+            return [automation.trigger for automation in await client.read_automations_by_name(LOST)]
+
+    [trigger] = asyncio.run(made())
+
+    watched = set(trigger.match_related.root["prefect.resource.name"])
+    assert watched == {deployment.flow_name for deployment in asyncio.run(deployments(EXAMPLE))}
+
+
+def test_runs_say_that_they_live() -> None:
+    assert flows.__doc__
+    assert int(os.environ["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]) * 5 < 180

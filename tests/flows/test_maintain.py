@@ -1,0 +1,174 @@
+"""What watches over the index: alerts that are sent once an incident, and what is cleared away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+from prefect.client.schemas.objects import State
+
+from flows.ingest import ingest_source, sync_source
+from flows.maintain import maintain, watch
+from flows.sample.github_server import GitHubServer
+from flows.server import ServerProcess
+from rag.database import Database
+from rag.models import IndexInfo
+from rag.store import Store
+from tests.flows.prefect_records import flow_run, table
+
+Sources = Callable[..., None]
+
+
+class Chat:
+    """A chat's webhook on loopback."""
+
+    def __init__(self) -> None:
+        chat, self.texts, self.status = self, [], 200
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if chat.status == 200:
+                    chat.texts.append(body["text"])
+                self.send_response(chat.status)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None: ...
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/secret"
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[Chat]:
+    chat = Chat()
+    monkeypatch.setenv("RAG_ALERT_WEBHOOK", chat.url)
+    yield chat
+    chat.close()
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync_source, "retry_delay_seconds", [0.01, 0.01, 0.01])
+    monkeypatch.setattr(sync_source, "retry_jitter_factor", None)
+    monkeypatch.setattr(watch, "retries", 0)
+
+
+def ingested(name: str) -> State[object]:
+    return asyncio.run(ingest_source(name, return_state=True))
+
+
+def watched() -> State[object]:
+    return asyncio.run(watch(return_state=True))
+
+
+def grow_old(database: Database, name: str, hours: int) -> None:
+    with database.connection() as connection:
+        connection.execute(
+            "UPDATE sources SET last_success = now() - make_interval(hours => %s) WHERE name = %s", [hours, name]
+        )
+
+
+def test_a_source_that_fails_again_and_again_is_told_of_once(
+    prefect_server: ServerProcess, sources: Sources, database: Database, chat: Chat, github: GitHubServer
+) -> None:
+    sources(issues="example/nowhere")
+    for _ in range(2):
+        ingested("issues")
+    assert chat.texts == []
+
+    for _ in range(3):
+        ingested("issues")
+
+    [text] = chat.texts
+    assert text.startswith("support-engine: issues has failed 3 times in a row. Last success: none yet.")
+    assert "there is no repository example/nowhere" in text
+    sources(issues="example/engine")
+    ingested("issues")
+    [status] = Store(database).source_status()
+    assert (status.failures, status.alerted) == (0, False)
+
+
+def test_a_source_that_grows_too_old_for_its_schedule_is_told_of_once_and_the_next_incident_again(
+    prefect_server: ServerProcess, sources: Sources, database: Database, chat: Chat
+) -> None:
+    sources(issues="example/engine")
+    ingested("issues")
+    watched()
+    assert chat.texts == []
+
+    grow_old(database, "issues", 5)
+    first, second = watched(), watched()
+
+    assert [text.partition(". ")[0] for text in chat.texts] == [
+        "support-engine: issues has not been in line with its origin for 5 hours"
+    ]
+    assert first.message == "Told of issues."
+    assert second.message == "There is nothing new to tell."
+    assert flow_run(first.state_details.flow_run_id).name == "watch · told of issues"
+    ingested("issues")
+    grow_old(database, "issues", 100)
+    watched()
+    assert "for 4 days" in chat.texts[1]
+
+
+def test_an_alert_that_could_not_be_delivered_comes_later(
+    prefect_server: ServerProcess, sources: Sources, database: Database, chat: Chat
+) -> None:
+    sources(issues="example/engine")
+    ingested("issues")
+    grow_old(database, "issues", 5)
+    chat.status = 500
+
+    state = watched()
+
+    assert state.is_failed()
+    assert "could not be delivered to 127.0.0.1: HTTP 500" in state.message
+    assert "secret" not in state.message
+    chat.status = 200
+    watched()
+    assert len(chat.texts) == 1
+
+
+def test_maintaining_drops_what_nobody_has_needed_for_long(
+    prefect_server: ServerProcess, sources: Sources, database: Database
+) -> None:
+    sources(issues="example/engine")
+    ingested("issues")
+    store = Store(database)
+    old = IndexInfo("old", "local/old", 3, "1")
+    store.create_index(old)
+    store.cache_embeddings("local/old", {b"old": np.zeros(3, np.float32), b"new": np.zeros(3, np.float32)})
+    with database.connection() as connection:
+        connection.execute("UPDATE indexes SET retired_at = now() - interval '31 days' WHERE name = 'old'")
+        connection.execute("UPDATE embeddings SET used_on = current_date - 200 WHERE content = 'old'")
+        before = connection.execute("SELECT count(*) FROM embeddings").fetchone()
+
+    state = asyncio.run(maintain(return_state=True))
+
+    assert state.is_completed()
+    assert (table("maintain")["indexes dropped"], table("maintain")["embeddings dropped from the cache"]) == ("old", 1)
+    assert store.cached_embeddings("local/old", [b"old", b"new"]).keys() == {b"new"}
+    assert store.other_indexes() == []
+    with database.connection() as connection:
+        assert connection.execute("SELECT count(*) FROM embeddings").fetchone() == (before[0] - 1,)
+
+
+def test_the_use_of_an_embedding_keeps_it(store: Store, database: Database) -> None:
+    store.cache_embeddings("m", {b"x": np.zeros(3, np.float32)})
+    with database.connection() as connection:
+        connection.execute("UPDATE embeddings SET used_on = current_date - 200")
+
+    store.cached_embeddings("m", [b"x"])
+
+    assert store.expire_embeddings(days=180) == 0

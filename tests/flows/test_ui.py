@@ -1,0 +1,179 @@
+"""Prefect's UI in a real Chromium, over `flows.serve` with the server that it brings.
+
+With SCREENSHOTS set to a folder, what is seen is kept there; docs/images has them from such a run.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from flows.sample.github_server import GitHubServer, load_export
+from flows.sample.site import HandbookSite
+from tests.flows.conftest import ROOT, users_environment
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Chrome]:
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("chromium and chromedriver are not installed")
+    options = ChromeOptions()
+    options.binary_location = chromium
+    for flag in (
+        "--headless",
+        "--no-sandbox",
+        "--disable-quic",
+        "--disable-background-networking",
+        "--no-first-run",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--window-size=1200,1000",
+    ):
+        options.add_argument(flag)
+    with Chrome(options=options, service=ChromeService(driver)) as chrome:
+        chrome.implicitly_wait(30)  # seconds; the first page of a server that has just started takes long
+        yield chrome
+
+
+class Ui:
+    """The UI of a server, and its API to compare with."""
+
+    def __init__(self, browser: Chrome, address: str) -> None:
+        self.browser = browser
+        self.address = address
+
+    def api(self, path: str, body: object = None) -> Any:
+        if body is None:
+            return httpx.get(f"{self.address}/api/{path}").json()
+        return httpx.post(f"{self.address}/api/{path}", json=body).json()
+
+    def open(self, path: str) -> None:
+        self.browser.get(f"{self.address}/{path}")
+
+    def open_artifact(self, key: str) -> None:
+        [found] = self.api("artifacts/filter", {"artifacts": {"key": {"any_": [key]}}})
+        self.open(f"artifacts/artifact/{found['id']}")
+
+    def sees(self, text: str) -> None:
+        WebDriverWait(self.browser, 60).until(lambda browser: text in browser.find_element(By.TAG_NAME, "body").text)
+
+    def click(self, text: str) -> None:
+        self.browser.find_element(
+            By.XPATH, f"//button[normalize-space()='{text}'] | //a[normalize-space()='{text}']"
+        ).click()
+
+    def keep(self, name: str) -> None:
+        """Keep what is seen, where somebody wants to look at it."""
+        if folder := os.environ.get("SCREENSHOTS"):
+            time.sleep(1.5)  # for the animation of what has just come
+            self.browser.save_screenshot(f"{folder}/{name}.png")
+
+    def ended(self, name: str) -> dict[str, Any]:
+        """The newest run of a deployment, when it has ended."""
+        wanted = {
+            "deployments": {"name": {"any_": [name]}},
+            "flow_runs": {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]}}},
+        }
+        deadline = time.monotonic() + 240
+        while not (found := self.api("flow_runs/filter", wanted)):
+            assert time.monotonic() < deadline, f"no run of {name} has ended"
+            time.sleep(0.5)
+        return found[0]
+
+
+@pytest.fixture
+def ui(browser: Chrome, settings_in_environment: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Ui]:
+    with (
+        HandbookSite(ROOT / "docs") as site,
+        GitHubServer(load_export(ROOT / "flows" / "sample" / "github.json")) as github,
+    ):
+        settings_in_environment.write_text(
+            f'[[docs]]\nname = "handbook"\nurl = "{site.url}"\n\n'
+            f'[[github]]\nname = "issues"\nrepo = "{github.full_name}"\n'
+        )
+        environment = {
+            **users_environment(),
+            "RAG_GITHUB_API_URL": github.api_url,
+            "PREFECT_HOME": str(tmp_path / "prefect"),
+            "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.serve"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stderr
+        address = ""
+        while "Stop with Ctrl-C" not in (line := process.stderr.readline()):
+            assert line, "flows.serve has ended"
+            address = line.split()[1] if line.startswith("Prefect") else address
+        yield Ui(browser, address)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+
+def test_a_maintainer_starts_a_run_and_sees_what_it_did(ui: Ui) -> None:
+    deployment = ui.api("deployments/name/ingest-source/ingest handbook")
+    ui.open(f"deployments/deployment/{deployment['id']}/run")
+    ui.sees("Read the whole source again and remove what is gone")
+    full = ui.browser.find_element(By.CSS_SELECTOR, "[role=switch]")
+    full.click()
+    ui.keep("prefect-form")
+    ui.click("Submit")
+    run = ui.ended("ingest handbook")
+
+    assert run["parameters"]["full"] is True
+    assert run["state"]["type"] == "COMPLETED"
+    assert run["name"].startswith("ingest handbook · ")
+    assert " new" in run["name"]
+    ui.open(f"runs/flow-run/{run['id']}?tab=Logs")
+    ui.sees(run["name"])
+    ui.keep("prefect-run")
+    ui.open_artifact("ingest-handbook")
+    ui.sees("documents added")
+    ui.keep("prefect-artifact")
+
+
+def test_a_run_that_left_something_out_says_so_and_a_backfill_shows_its_windows(ui: Ui) -> None:
+    deployment = ui.api("deployments/name/backfill/backfill issues")
+    ui.open(f"deployments/deployment/{deployment['id']}/run")
+    ui.sees("The length of a window in days.")
+    ui.click("Submit")
+    run = ui.ended("backfill issues")
+
+    assert run["state"]["type"] == "COMPLETED", run["state"]
+    ui.open_artifact("backfill-issues")
+    ui.sees("42 of 42 windows")
+    ui.keep("prefect-backfill")
+    ui.open("deployments")
+    ui.sees("ingest issues")
+    ui.keep("prefect-deployments")
+
+
+def test_an_answer_is_read_with_its_sources(ui: Ui) -> None:
+    handbook = ui.api("deployments/name/ingest-source/ingest handbook")
+    ui.api(f"deployments/{handbook['id']}/create_flow_run", {"state": {"type": "SCHEDULED"}})
+    ui.ended("ingest handbook")
+    deployment = ui.api("deployments/name/answer/answer")
+    ui.open(f"deployments/deployment/{deployment['id']}/run")
+    ui.sees("What you want to know, in your own words.")
+    ui.browser.find_element(By.TAG_NAME, "textarea").send_keys("How do I back up the index?")
+    ui.click("Submit")
+    run = ui.ended("answer")
+
+    assert run["state"]["type"] == "COMPLETED"
+    assert run["name"] == "answer: How do I back up the index?"
+    ui.open_artifact("answer")
+    ui.sees("Sources")
+    ui.keep("prefect-answer")

@@ -1,0 +1,87 @@
+"""A reader's thumb, over HTTP."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from bs4 import BeautifulSoup
+
+from rag.engine import Engine
+from rag.sources import Removed
+from tests.servers.memory_source import MemorySource
+
+QUESTION = "How do I write one database to a file?"
+
+
+@pytest.fixture
+def answer(address: str) -> str:
+    """The address of the answer to the question."""
+    page = BeautifulSoup(httpx.get(address, params={"q": QUESTION}).text, "lxml")
+    return address + str(page.select_one("form.feedback")["action"])
+
+
+def logged(engine: Engine, answer: str) -> tuple[str | None, str | None]:
+    found = engine.store.logged_answer(UUID(answer.rsplit("/", 1)[-1]))
+    assert found
+    return found.thumb, found.better_page
+
+
+def test_a_thumb_leads_back_to_the_answer_as_it_was_given(answer: str, empty_engine: Engine) -> None:
+    response = httpx.post(answer, data={"thumb": "up", "better_page": ""}, follow_redirects=True)
+
+    page = BeautifulSoup(response.text, "lxml")
+    assert response.status_code == 200
+    assert str(response.url) == answer
+    assert "pg_dump mydb > mydb.sql" in page.select_one("article pre").get_text()
+    assert page.select_one("[role=status]").get_text() == "Thank you, that is noted."
+    assert page.select_one("button[value=up]")["aria-pressed"] == "true"
+    assert logged(empty_engine, answer) == ("up", None)
+    assert empty_engine.store.answer_counts().logged == 1  # showing it again asks nothing
+
+
+def test_naming_a_better_page_is_a_thumb_down(answer: str, empty_engine: Engine) -> None:
+    httpx.post(answer, data={"thumb": "up", "better_page": "https://example.org/other"})
+    assert logged(empty_engine, answer) == ("down", "https://example.org/other")
+
+
+@pytest.mark.parametrize("page", ["javascript:alert(1)", "no address", "https://"])
+def test_what_is_no_address_is_not_kept(answer: str, empty_engine: Engine, page: str) -> None:
+    httpx.post(answer, data={"thumb": "down", "better_page": page})
+    assert logged(empty_engine, answer) == ("down", None)
+
+
+@pytest.mark.parametrize(
+    ("change", "headers", "status"),
+    [
+        ({}, {"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"thumb": "sideways"}, {}, 400),
+        ({"better_page": "x" * 10_000}, {}, 400),
+    ],
+)
+def test_what_is_no_form_of_ours_is_refused(
+    answer: str, empty_engine: Engine, change: dict[str, str], headers: dict[str, str], status: int
+) -> None:
+    response = httpx.post(answer, data={"thumb": "down", **change}, headers=headers)
+    assert response.status_code == status
+    assert logged(empty_engine, answer) == (None, None)
+
+
+@pytest.mark.parametrize("path", [f"/answers/{uuid4()}", "/answers/1"])
+def test_an_answer_that_is_not_kept_is_not_found(address: str, path: str) -> None:
+    assert httpx.get(address + path).status_code == 404
+
+
+def test_an_answer_whose_sources_changed_says_so(answer: str, empty_engine: Engine) -> None:
+    empty_engine.ingest(MemorySource([Removed("docs:https://example.org/backup")]))
+    page = BeautifulSoup(httpx.get(answer).text, "lxml")
+    again = page.select_one("p.stale a")
+    assert again["href"] == "/?q=How%20do%20I%20write%20one%20database%20to%20a%20file%3F"
+
+
+def test_without_a_log_there_is_no_form(address: str, empty_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(empty_engine, "settings", empty_engine.settings.model_copy(update={"log_answers": False}))
+    page = BeautifulSoup(httpx.get(address, params={"q": QUESTION}).text, "lxml")
+    assert page.select_one("article.answer")
+    assert page.select_one("form.feedback") is None
