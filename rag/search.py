@@ -182,16 +182,19 @@ def _prior(row: FoundChunk, now: datetime) -> float:
     if row.kind in ("page", "file"):
         return 1 + _DOCUMENTATION
     weight = _SAID_BY.get(row.answer or "", 0.0)
-    if row.answer is None and row.association in _MAINTAINERS:
+    if row.answer is None and row.about.get("author_association") in _MAINTAINERS:
         weight = _SAID_BY["maintainer"]
-    if row.updated_at:
-        age = (now - _time(row.updated_at)).days / 365
+    if updated_at := _time(str(row.about.get("updated_at"))):
+        age = (now - updated_at).days / 365
         weight -= _STALE * min(max(age / _STALE_YEARS, 0.0), 1.0)
     return 1 + weight
 
 
-def _time(iso: str) -> datetime:
-    time = datetime.fromisoformat(iso)
+def _time(iso: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(iso)
+    except ValueError:  # a source of somebody's own may put anything there
+        return None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
