@@ -481,7 +481,8 @@ class Engine:
         :raises ConfigurationError: the index is empty, the question is, or a filter can leave nothing
         :raises LLMError: the language model cannot be asked
         """
-        *_, answer = self.ask_stream(question, top_k=top_k, source=source, filters=filters, history=history)
+        filters = self._check(question, source, filters)
+        *_, answer = self._ask(masked(question.strip()), top_k, filters, history, streaming=False)
         assert isinstance(answer, Answer)
         return answer
 
@@ -501,16 +502,20 @@ class Engine:
         filters = self._check(question, source, filters)
         # Whoever reads this may do so from a thread a paragraph; what counts tokens wants one context.
         context = contextvars.copy_context()
-        stream = self._ask(masked(question.strip()), top_k, filters, history)
+        stream = self._ask(masked(question.strip()), top_k, filters, history, streaming=True)
         while (piece := context.run(next, stream, None)) is not None:
             yield piece
 
-    def _ask(self, question: str, top_k: int, filters: Filters, history: Sequence[Turn]) -> Iterator[str | Answer]:
+    def _ask(
+        self, question: str, top_k: int, filters: Filters, history: Sequence[Turn], *, streaming: bool
+    ) -> Iterator[str | Answer]:
         from rag.usage import counted
 
         with counted() as count:
             engine = self.query_engine(top_k=top_k, source=filters.source, searcher=self.searcher(filters))
-            for piece in engine.stream(question, history=history):
+            pieces = engine.stream if streaming else engine.answer
+            answered = pieces(question, history=history)
+            for piece in [answered] if isinstance(answered, Answer) else answered:
                 if isinstance(piece, str):
                     yield piece
                     continue

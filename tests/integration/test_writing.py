@@ -15,10 +15,15 @@ from rag.settings import Settings
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import Messages, OpenAIServer, Reply
 
+ABOUT = ["compression", "roles", "large objects", "the schema alone", "several jobs", "a custom format"]
 PAGES = [
-    page(f"backup-{number}", f"Use pg_dump with option number {number} to write one database to a file.", title=f"Part {number}")
-    for number in range(1, 7)
-]  # fmt: skip
+    page(
+        f"backup-{number}",
+        f"Use pg_dump with option number {number} to write one database to a file. This part is about {about}.",
+        title=f"Part {number}: {about}",
+    )
+    for number, about in enumerate(ABOUT, start=1)
+]
 QUESTION = "How do I write one database to a file?"
 SENTENCE = "Use pg_dump to write one database to a file [1]."
 
