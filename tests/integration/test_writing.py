@@ -114,7 +114,7 @@ def test_a_window_too_small_for_anything_is_one_line(writing: Callable[..., Engi
 
 
 def test_paragraphs_come_one_by_one_and_only_what_holds(writing: Callable[..., Engine]) -> None:
-    said = f"{SENTENCE}\n\nThe moon is made of cheese [2].\n\nUse pg_dump with option number 2 [2]."
+    said = f"{SENTENCE}\n\nThe moon is made of cheese [2].\n\nOne database is written to a file by pg_dump [2]."
     *paragraphs, answer = writing(said).ask_stream(QUESTION)
     assert isinstance(answer, Answer)
     assert "".join(map(str, paragraphs)).strip() == answer.answer
