@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rag.alerts import alert_text, post_alert
 from rag.database import Database
 from rag.errors import ConfigurationError, RagError, SourceBusy
 from rag.models import Answer, Backfill, IndexInfo, Maintenance, SearchResult, SyncReport, Trouble, Window
@@ -244,6 +243,8 @@ class Engine:
         :returns: the sources that were told of now
         :raises RagError: the webhook does not take an alert; the next call tries again
         """
+        from rag.alerts import alert_text, post_alert
+
         webhook, most = self.settings.alert_webhook, self.settings.alert_failures
         told = []
         for name, age in ages.items():
