@@ -22,7 +22,6 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from rag.alerts import alert_text, post_alert
 from rag.answer_log import AnswerLog
 from rag.database import Database
 from rag.errors import ConfigurationError, RagError, SourceBusy
@@ -272,6 +271,8 @@ class Engine:
         :returns: the sources that were told of now
         :raises RagError: the webhook does not take an alert; the next call tries again
         """
+        from rag.alerts import alert_text, post_alert
+
         webhook, most = self.settings.alert_webhook, self.settings.alert_failures
         told = []
         for name, age in ages.items():
