@@ -37,6 +37,8 @@ _FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
 _MARKERS = re.compile(r"\s*(?:\[\d+(?:\s*,\s*\d+)*\]\s*)+")
 _LEADING = re.compile(r"^((?:\[\d+(?:\s*,\s*\d+)*\]\s*)+[.,;:!?]?\s*)")
 _ITEM = re.compile(r"^(\s*(?:[-*+]|\d{1,3}[.)]|>|\|)\s+)(.*)$", re.DOTALL)
+# Finer than where a quote may end: a sentence that begins with a small letter, pg_dump say, is one as well.
+_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)(?<!vs\.)(?<!cf\.)\s+(?=\S)")
 _HEADING = re.compile(r"^\s*#{1,6}\s+(.*?)\s*#*\s*$")
 _RULE = re.compile(r"^[\s|:\-*_=]*$")
 _INLINE = re.compile(r"`([^`\n]+)`")
@@ -207,10 +209,11 @@ def _split_item(line: str) -> tuple[str, str]:
 def _sentences(text: str, inherited: Sequence[int]) -> list[_Sentence]:
     """Cut a line into sentences, each with the numbers that it cites, or else those that follow it, or come before."""
     parts: list[str] = []
-    for part in SENTENCE_END.split(text):
+    for part in _SENTENCE_END.split(text):
         leading = _LEADING.match(part)
         if leading and parts:
-            parts[-1] += " " + leading[1].strip()
+            if not _MARKERS.search(parts[-1]):
+                parts[-1] += " " + leading[1].strip()
             part = part[leading.end() :]
         if part.strip():
             parts.append(part)
