@@ -501,7 +501,8 @@ class Engine:
         filters = self._check(question, source, filters)
         # Whoever reads this may do so from a thread a paragraph; what counts tokens wants one context.
         context = contextvars.copy_context()
-        stream = self._ask(masked(question.strip()), top_k, filters, history)
+        turns = [replace(turn, question=masked(turn.question)) for turn in history]
+        stream = self._ask(masked(question.strip()), top_k, filters, turns)
         while (piece := context.run(next, stream, None)) is not None:
             yield piece
 
