@@ -83,5 +83,6 @@ def answer_markdown(answer: Answer) -> str:
         title = source.title.replace("[", r"\[").replace("]", r"\]")
         lines.append(f"{source.n}. [{title}](<{source.url}>) ({source.source}, {source.score:.0%})")
         if answer.answered:
-            lines.append(f"   > {' '.join(source.quote.split())}")
+            # A quote that begins with a heading's marks would be one.
+            lines.append(f"   > {' '.join(source.quote.split()).lstrip('# ')}")
     return "\n".join([*lines, "", f"*{answer.llm}, {answer.embedding_model}*"])

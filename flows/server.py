@@ -61,7 +61,11 @@ class ServerProcess:
             else ["uvicorn", "--factory", _APP, "--host", _HOST, "--port", str(self.port), "--log-level", "error"]
         )
         environment = {**os.environ, "PREFECT__SERVER_FINAL": "1"}
-        if not ui:
+        if ui:
+            # Its pages would ask port 4200, whichever it listens on; and it would keep runs and their logs for ever.
+            environment["PREFECT_UI_API_URL"] = self.api_url
+            environment.setdefault("PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED", "events,flow_runs")
+        else:
             environment |= {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT_UI_ENABLED": "0"}
         # A session of its own: Ctrl-C has to reach us alone, for the last states to be recorded.
         self._process = subprocess.Popen(  # noqa: S603 - nothing of a user's is in the command

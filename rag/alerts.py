@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-import httpx
-
 from rag.errors import RagError
 from rag.models import Trouble
 
@@ -31,6 +29,8 @@ def post_alert(webhook: str, text: str) -> None:
 
     :raises RagError: it does not take it; the message names its host only, since the rest of the URL is a secret
     """
+    import httpx  # which no search should pay for
+
     problem = ""
     for _ in range(_ATTEMPTS):
         try:

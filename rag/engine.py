@@ -22,7 +22,6 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from rag.alerts import alert_text, post_alert
 from rag.answer_log import AnswerLog
 from rag.database import Database
 from rag.errors import ConfigurationError, RagError, SourceBusy
@@ -272,6 +271,8 @@ class Engine:
         :returns: the sources that were told of now
         :raises RagError: the webhook does not take an alert; the next call tries again
         """
+        from rag.alerts import alert_text, post_alert
+
         webhook, most = self.settings.alert_webhook, self.settings.alert_failures
         told = []
         for name, age in ages.items():
@@ -481,7 +482,8 @@ class Engine:
         :raises ConfigurationError: the index is empty, the question is, or a filter can leave nothing
         :raises LLMError: the language model cannot be asked
         """
-        *_, answer = self.ask_stream(question, top_k=top_k, source=source, filters=filters, history=history)
+        filters = self._check(question, source, filters)
+        *_, answer = self._ask(masked(question.strip()), top_k, filters, history, streaming=False)
         assert isinstance(answer, Answer)
         return answer
 
@@ -501,17 +503,21 @@ class Engine:
         filters = self._check(question, source, filters)
         # Whoever reads this may do so from a thread a paragraph; what counts tokens wants one context.
         context = contextvars.copy_context()
-        turns = [replace(turn, question=masked(turn.question)) for turn in history]
-        stream = self._ask(masked(question.strip()), top_k, filters, turns)
+        stream = self._ask(masked(question.strip()), top_k, filters, history, streaming=True)
         while (piece := context.run(next, stream, None)) is not None:
             yield piece
 
-    def _ask(self, question: str, top_k: int, filters: Filters, history: Sequence[Turn]) -> Iterator[str | Answer]:
+    def _ask(
+        self, question: str, top_k: int, filters: Filters, history: Sequence[Turn], *, streaming: bool
+    ) -> Iterator[str | Answer]:
         from rag.usage import counted
 
+        history = [replace(turn, question=masked(turn.question)) for turn in history]
         with counted() as count:
             engine = self.query_engine(top_k=top_k, source=filters.source, searcher=self.searcher(filters))
-            for piece in engine.stream(question, history=history):
+            pieces = engine.stream if streaming else engine.answer
+            answered = pieces(question, history=history)
+            for piece in [answered] if isinstance(answered, Answer) else answered:
                 if isinstance(piece, str):
                     yield piece
                     continue

@@ -142,18 +142,18 @@ class SupportQueryEngine(BaseQueryEngine):
         :param history: earlier turns of the conversation, which a follow-up may refer to
         :raises LLMError: the language model cannot be asked
         """
-        return self._finish(self._stream(question, history))[0]
+        return self._finish(self._stream(question, history, streaming=False))[0]
 
     def stream(self, question: str, *, history: Sequence[Turn] = ()) -> Iterator[str | Answer]:
         """Yield the answer a block at a time, each checked before it is shown, and at the end the whole `Answer`.
 
         :raises LLMError: the language model cannot be asked; what has been yielded holds
         """
-        answer, _ = yield from self._stream(question, history)
+        answer, _ = yield from self._stream(question, history, streaming=True)
         yield answer
 
     def _stream(
-        self, question: str, history: Sequence[Turn]
+        self, question: str, history: Sequence[Turn], *, streaming: bool
     ) -> Generator[str, None, tuple[Answer, list[NodeWithScore]]]:
         started = time.perf_counter()
         asked = self.standalone(question, history)
@@ -164,7 +164,7 @@ class SupportQueryEngine(BaseQueryEngine):
             if self._llm is None:
                 written: Iterator[str] = iter([self._extractor.answer(asked, results) or ""])
             else:
-                written = self._checked(_blocks(self._written(asked, results)), asked, draft)
+                written = self._checked(_blocks(self._written(asked, results, streaming=streaming)), asked, draft)
             for block in written:
                 if block:
                     shown = draft.add(block)
@@ -245,20 +245,25 @@ class SupportQueryEngine(BaseQueryEngine):
             before = numbers or before
         draft.dropped += len(waiting)
 
-    def _written(self, question: str, results: Sequence[SearchResult]) -> Iterator[str]:
-        """Yield what the model writes, with markers that count `results` from 1."""
+    def _written(self, question: str, results: Sequence[SearchResult], *, streaming: bool) -> Iterator[str]:
+        """Yield what the model writes, with markers that count `results` from 1.
+
+        :param streaming: as it is written; servers then do not say how many tokens it took
+        """
         assert self._llm is not None
         window = self._llm.metadata.context_window
         for shrunk in range(_SHRINKS):
             try:
-                yield from self._synthesized(question, results, window >> shrunk)
+                yield from self._synthesized(question, results, window >> shrunk, streaming=streaming)
             except ContextTooLong:
                 if shrunk == _SHRINKS - 1:
                     raise
             else:
                 return
 
-    def _synthesized(self, question: str, results: Sequence[SearchResult], window: int) -> Iterator[str]:
+    def _synthesized(
+        self, question: str, results: Sequence[SearchResult], window: int, *, streaming: bool
+    ) -> Iterator[str]:
         count = _counter()
         reserved = min(_ANSWER_TOKENS, window // 4)
         rules = count(str(ANSWER.format(context_str="", query_str=question)))
@@ -275,9 +280,9 @@ class SupportQueryEngine(BaseQueryEngine):
                 if len(groups) < 2:
                     yield from groups
                     return
-                synthesizer = self._synthesizer(ResponseMode.TREE_SUMMARIZE, helper, streaming=True)
+                synthesizer = self._synthesizer(ResponseMode.TREE_SUMMARIZE, helper, streaming=streaming)
             else:
-                synthesizer = self._synthesizer(ResponseMode.REFINE, helper, streaming=True)
+                synthesizer = self._synthesizer(ResponseMode.REFINE, helper, streaming=streaming)
             written = synthesizer.get_response(question, groups)
             # A string, or a generator of its parts.
             yield from map(str, [written] if isinstance(written, str) else cast(Iterator[str], written))
@@ -297,7 +302,7 @@ class SupportQueryEngine(BaseQueryEngine):
         if self._streaming:
             pieces = (piece for piece in self.stream(query_bundle.query_str) if isinstance(piece, str))
             return StreamingResponse(pieces)
-        answer, nodes = self._finish(self._stream(query_bundle.query_str, ()))
+        answer, nodes = self._finish(self._stream(query_bundle.query_str, (), streaming=False))
         return Response(
             answer.answer,
             source_nodes=nodes,
@@ -350,9 +355,18 @@ def _lines(pieces: Iterable[str]) -> Iterator[str]:
     rest = ""
     for piece in pieces:
         *whole, rest = (rest + piece).split("\n")
-        yield from whole
+        for line in whole:
+            yield from _before_code(line)
     if rest and rest != "Empty Response":
-        yield rest
+        yield from _before_code(rest)
+
+
+def _before_code(line: str) -> list[str]:
+    """Part a line from the code that begins at its end, which Markdown would not take for code."""
+    if line.count("```") % 2 and not line.lstrip().startswith("```"):
+        text, fence, rest = line.rpartition("```")
+        return [text.rstrip(), fence + rest]
+    return [line]
 
 
 def _verdicts(draft: _Draft) -> list[str]:

@@ -31,6 +31,7 @@ _SUPPORTED = 0.4
 # Of the lines of a piece of code, so many have to stand in a source: a model may leave some out or add a comment.
 _CODE_LINES = 0.8
 _FEW_WORDS = 3
+_FEW_STEMS, _FEW_SHARED = 4, 0.5
 
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
 _MARKERS = re.compile(r"\s*(?:\[\d+(?:\s*,\s*\d+)*\]\s*)+")
@@ -154,6 +155,8 @@ class SupportChecker:
         wanted = _stems(claim)
         shared = len(wanted & one.stems) / max(len(wanted), 1)
         window = max((len(wanted & _stems(part)) / max(len(wanted), 1) for part in one.windows), default=0.0)
+        if shared < _FEW_SHARED and len(wanted) <= _FEW_STEMS:  # too little to judge a meaning by
+            return 0.0
         base = _WORDS * shared + _WINDOW * window + _BIAS
         # Whatever its meaning is, it cannot be saved, or lost.
         if _logistic(base + _MEANING) < _SUPPORTED or _logistic(base) >= _SUPPORTED:

@@ -15,10 +15,15 @@ from rag.settings import Settings
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import Messages, OpenAIServer, Reply
 
+ABOUT = ["compression", "roles", "large objects", "the schema alone", "several jobs", "a custom format"]
 PAGES = [
-    page(f"backup-{number}", f"Use pg_dump with option number {number} to write one database to a file.", title=f"Part {number}")
-    for number in range(1, 7)
-]  # fmt: skip
+    page(
+        f"backup-{number}",
+        f"Use pg_dump with option number {number} to write one database to a file. This part is about {about}.",
+        title=f"Part {number}: {about}",
+    )
+    for number, about in enumerate(ABOUT, start=1)
+]
 QUESTION = "How do I write one database to a file?"
 SENTENCE = "Use pg_dump to write one database to a file [1]."
 
@@ -109,7 +114,7 @@ def test_a_window_too_small_for_anything_is_one_line(writing: Callable[..., Engi
 
 
 def test_paragraphs_come_one_by_one_and_only_what_holds(writing: Callable[..., Engine]) -> None:
-    said = f"{SENTENCE}\n\nThe moon is made of cheese [2].\n\nUse pg_dump with option number 2 [2]."
+    said = f"{SENTENCE}\n\nThe moon is made of cheese [2].\n\nOne database is written to a file by pg_dump [2]."
     *paragraphs, answer = writing(said).ask_stream(QUESTION)
     assert isinstance(answer, Answer)
     assert "".join(map(str, paragraphs)).strip() == answer.answer
