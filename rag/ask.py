@@ -84,7 +84,7 @@ def _chat(engine: Engine, options: argparse.Namespace, filters: Filters) -> int:
         if question.strip():
             try:
                 answer = _answer(engine, options, filters, question, history)
-                history.append(Turn(question, answer.answer if answer.answered else ""))
+                history.append(Turn(answer.question, answer.answer if answer.answered else ""))
             except RagError as error:
                 sys.stderr.write(f"{error}\n")
         question = None

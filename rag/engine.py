@@ -512,6 +512,7 @@ class Engine:
     ) -> Iterator[str | Answer]:
         from rag.usage import counted
 
+        history = [replace(turn, question=masked(turn.question)) for turn in history]
         with counted() as count:
             engine = self.query_engine(top_k=top_k, source=filters.source, searcher=self.searcher(filters))
             pieces = engine.stream if streaming else engine.answer
