@@ -410,7 +410,9 @@ async def _read_on_dask(
     from prefect_dask.task_runners import DaskTaskRunner  # takes a second to import
 
     await _limit()
-    cluster = DaskTaskRunner(address=address) if address else DaskTaskRunner(cluster_kwargs={"threads_per_worker": 1})
+    # A cluster of our own has no dashboard: that would listen to the whole network.
+    of_our_own = {"threads_per_worker": 1, "dashboard_address": None}
+    cluster = DaskTaskRunner(address=address) if address else DaskTaskRunner(cluster_kwargs=of_our_own)
     runner = cast("TaskRunner[PrefectFuture[Any]]", cluster)
     batches = [[(window.start, window.end) for window in batch] for batch in _batches(windows, _WINDOWS_A_TASK)]
     token = _note.set(note)
