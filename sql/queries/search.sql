@@ -142,5 +142,5 @@ WHERE c.id = ANY(%(ids)s);
 
 -- name: near_duplicates
 -- Pairs of these chunks whose vectors are all but the same.
-SELECT a.id, b.id FROM {chunks} a JOIN {chunks} b ON a.id < b.id
-WHERE a.id = ANY(%(ids)s) AND b.id = ANY(%(ids)s) AND a.embedding <=> b.embedding < %(distance)s;
+WITH these AS MATERIALIZED (SELECT id, embedding FROM {chunks} WHERE id = ANY(%(ids)s))
+SELECT a.id, b.id FROM these a JOIN these b ON a.id < b.id WHERE a.embedding <=> b.embedding < %(distance)s;
