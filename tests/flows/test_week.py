@@ -1,0 +1,125 @@
+"""A week of scheduled runs over sources that fail now and then: forty runs, the clock moved by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prefect.client.schemas.objects import State
+
+from flows.ingest import ingest_source, sync_source
+from flows.maintain import watch
+from flows.sample.github_server import load_export
+from flows.server import ServerProcess
+from rag.database import Database
+from rag.sources.github.client import Patience
+from rag.store import Store
+from tests.flows.conftest import ROOT
+from tests.flows.prefect_records import flow_run
+from tests.flows.test_maintain import Chat
+from tests.servers.docs_site import DocsSite, html
+from tests.servers.github import FAULTS, FaultyGitHubServer
+
+_TURNS = 14
+_HOURS_A_TURN = 12
+#: turns in which the docs site is down: long enough to be told of
+_DOWN = range(4, 11)
+
+
+@pytest.fixture
+def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[Chat]:
+    chat = Chat()
+    monkeypatch.setenv("RAG_ALERT_WEBHOOK", chat.url)
+    monkeypatch.setenv("RAG_ALERT_FAILURES", "100")  # only age is told of here
+    yield chat
+    chat.close()
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync_source, "retry_delay_seconds", [0.01, 0.01, 0.01])
+    monkeypatch.setattr(sync_source, "retry_jitter_factor", None)
+    monkeypatch.setattr(Patience, "delay", lambda _self, _attempt: 0.01)
+
+
+async def twice_at_once(name: str, full: bool) -> list[State[object]]:
+    """Start a run, and one that meets it, as a person's and a schedule's do."""
+    first = asyncio.ensure_future(ingest_source(name, full=full, when_busy="wait", return_state=True))
+    second = asyncio.ensure_future(ingest_source(name, when_busy="skip", return_state=True))
+    return list(await asyncio.gather(first, second))
+
+
+def pass_time(database: Database) -> None:
+    with database.connection() as connection:
+        connection.execute(
+            "UPDATE sources SET last_success = last_success - make_interval(hours => %(hours)s), "
+            "added_at = added_at - make_interval(hours => %(hours)s)",
+            {"hours": _HOURS_A_TURN},
+        )
+
+
+@pytest.mark.timeout(900)
+def test_a_week_of_runs_loses_nothing_and_hides_nothing(
+    prefect_server: ServerProcess,
+    settings_in_environment: Path,
+    database: Database,
+    chat: Chat,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chance = random.Random(7)
+    export = load_export(ROOT / "flows" / "sample" / "github.json")
+    github = FaultyGitHubServer(
+        {"full_name": "example/engine", "issues": export["issues"][:6]}, rates=dict.fromkeys(FAULTS, 0.02), seed=7
+    )
+    states: list[State[object]] = []
+    with github, DocsSite() as site:
+        monkeypatch.setenv("RAG_GITHUB_API_URL", github.api_url)
+        settings_in_environment.write_text(
+            f'[[docs]]\nname = "site"\nurl = "{site.url("/docs/")}"\n\n'
+            f'[[github]]\nname = "issues"\nrepo = "example/engine"\ninclude = ["issues"]\n'
+        )
+        pages = ["start"]
+        for turn in range(_TURNS):
+            github.add_comment(github.add_issue(f"Issue of turn {turn}", "Why?"), "Because.")
+            if turn % 3 == 2:
+                github.delete_issue(max(github._threads) - 1)
+            pages.append(f"page{turn}.html")
+            site.put(
+                "/docs/",
+                html("Start", links=pages[1:]) if turn not in _DOWN else "",
+                status=200 if turn not in _DOWN else 403,
+            )
+            site.put(f"/docs/{pages[-1]}", html(f"Page {turn}"))
+            names = ["issues", "site"] if turn % 2 else ["site", "issues"]
+            for name in names:
+                if chance.random() < 0.45:
+                    states += asyncio.run(twice_at_once(name, full=turn % 7 == 6))
+                else:
+                    states.append(asyncio.run(ingest_source(name, when_busy="skip", return_state=True)))
+            asyncio.run(watch(return_state=True))
+            pass_time(database)
+        for name in ("issues", "site"):
+            states.append(asyncio.run(ingest_source(name, full=True, return_state=True)))
+
+    runs = [flow_run(state.state_details.flow_run_id) for state in states]
+    ended = Counter(run.state.name for run in runs)
+    assert len(runs) >= 40, ended
+    assert set(ended) <= {"Completed", "Failed", "Skipped"}, ended
+    # Nothing is lost.
+    kept = Store(database).document_hashes("issues")
+    assert {int(name.rpartition(":")[2].rpartition("/")[2]) for name in kept} == set(github._threads)
+    assert len(Store(database).document_hashes("site")) == len(pages)
+    # What failed says so, in its state, its name and its reason.
+    failed = [run for run in runs if run.state.name == "Failed"]
+    assert len([run for run in failed if run.parameters["name"] == "site"]) >= len(_DOWN)
+    assert all("failed" in run.name and run.state.message for run in failed)
+    # Two runs of one source are never at work at once.
+    assert ended["Skipped"] >= 1
+    assert sum(github.injected.values()) > 10, "there were faults to live through"
+    # The site was down for longer than it may be, and that was told of once.
+    [text] = chat.texts
+    assert text.startswith("support-engine: site has not been in line with its origin for ")
