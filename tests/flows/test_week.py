@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -23,6 +24,10 @@ from tests.flows.prefect_records import flow_run
 from tests.flows.test_maintain import Chat
 from tests.servers.docs_site import DocsSite, html
 from tests.servers.github import FAULTS, FaultyGitHubServer
+
+pytestmark = pytest.mark.skipif(
+    "SIMULATED_WEEK" not in os.environ, reason="SIMULATED_WEEK is not set: it takes minutes"
+)
 
 _TURNS = 14
 _HOURS_A_TURN = 12
