@@ -20,7 +20,7 @@ __all__ = ["LOST", "notice_lost_runs"]
 
 #: The automation's name.
 LOST = "support-engine: lost runs"
-_FLOWS = ["ingest-source", "backfill", "backfill-windows", "reindex", "maintain", "watch", "answer"]
+_FLOWS = ["ingest-source", "backfill", "backfill-windows", "reindex", "maintain", "watch", "answer", "evaluate"]
 # Five signs of life may be late: on a busy machine some are.
 _SILENCE = timedelta(seconds=180)
 _ALIVE = "prefect.flow-run.heartbeat"

@@ -6,6 +6,8 @@ import re
 import urllib.parse
 from collections.abc import Collection, Iterable, Sequence
 
+from rag.injection import INVISIBLE
+
 __all__ = [
     "REMOVED",
     "SENTENCE_END",
@@ -30,7 +32,6 @@ _URL = re.compile(
 )
 _REFERENCE = re.compile(r"^[ \t]*\[[^\]\n]+\]:[ \t]*\S.*$", re.MULTILINE)
 _TAG = re.compile(r"<(?:[a-z/!?][^<>\n]*|!--.*?--)>", re.IGNORECASE | re.DOTALL)
-_INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
 _CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]+`)", re.DOTALL)
 #: The space behind a sentence.
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"'(\[`*]*[A-Z0-9])")
@@ -149,7 +150,7 @@ def plain(answer: str) -> str:
 
     Code keeps what looks like HTML.
     """
-    parts = _CODE.split(_INVISIBLE.sub("", answer))
+    parts = _CODE.split(INVISIBLE.sub("", answer))
     parts[::2] = [_TAG.sub(_autolink, _REFERENCE.sub("", part)) for part in parts[::2]]
     return "".join(parts)
 

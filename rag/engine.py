@@ -18,7 +18,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +52,7 @@ if TYPE_CHECKING:
     from rag.retriever import HybridRetriever
     from rag.search import Reranker, Searcher
     from rag.sources import Source
+    from rag.usage import UsageCount
 
 __all__ = ["Engine"]
 
@@ -156,9 +156,14 @@ class Engine:
     @contextmanager
     def _locked(self, source: Source, *, shared: bool = False) -> Iterator[None]:
         self.store.register_source(source.name, source.kind)
-        with self.store.locked_source(source.name, shared=shared) as free:
+        with self._free(source.name, shared=shared):
+            yield
+
+    @contextmanager
+    def _free(self, name: str, *, shared: bool = False) -> Iterator[None]:
+        with self.store.locked_source(name, shared=shared) as free:
             if not free:
-                raise SourceBusy(f"Another sync of {source.name} is running; wait until it has ended.")
+                raise SourceBusy(f"Another sync of {name} is running; wait until it has ended.")
             yield
 
     @contextmanager
@@ -168,9 +173,7 @@ class Engine:
         :raises SourceBusy: a sync of it is running
         """
         self.store.register_source(name, self.source_config(name).kind)
-        with self.store.locked_source(name, shared=True) as free:
-            if not free:
-                raise SourceBusy(f"Another sync of {name} is running; wait until it has ended.")
+        with self._free(name, shared=True):
             yield
 
     def plan_backfill(
@@ -238,9 +241,7 @@ class Engine:
         if not self.store.has_source(name):
             known = ", ".join(status.name for status in self.store.source_status()) or "none"
             raise ConfigurationError(f"No source called {name!r} has been ingested; there are: {known}.")
-        with self.store.locked_source(name) as free:
-            if not free:
-                raise SourceBusy(f"Another sync of {name} is running; wait until it has ended.")
+        with self._free(name):
             documents = self.store.document_count(name)
             self.store.delete_source(name)
         return documents
@@ -483,9 +484,11 @@ class Engine:
         :raises LLMError: the language model cannot be asked
         """
         filters = self._check(question, source, filters)
-        *_, answer = self._ask(masked(question.strip()), top_k, filters, history, streaming=False)
-        assert isinstance(answer, Answer)
-        return answer
+        from rag.usage import counted
+
+        with counted() as count:
+            answer = self._answering(top_k, filters).answer(masked(question.strip()), history=_masked(history))
+        return self._logged(answer, count, filters)
 
     def ask_stream(
         self,
@@ -503,29 +506,25 @@ class Engine:
         filters = self._check(question, source, filters)
         # Whoever reads this may do so from a thread a paragraph; what counts tokens wants one context.
         context = contextvars.copy_context()
-        stream = self._ask(masked(question.strip()), top_k, filters, history, streaming=True)
+        stream = self._stream(masked(question.strip()), top_k, filters, _masked(history))
         while (piece := context.run(next, stream, None)) is not None:
             yield piece
 
-    def _ask(
-        self, question: str, top_k: int, filters: Filters, history: Sequence[Turn], *, streaming: bool
-    ) -> Iterator[str | Answer]:
+    def _stream(self, question: str, top_k: int, filters: Filters, history: Sequence[Turn]) -> Iterator[str | Answer]:
         from rag.usage import counted
 
-        history = [replace(turn, question=masked(turn.question)) for turn in history]
         with counted() as count:
-            engine = self.query_engine(top_k=top_k, source=filters.source, searcher=self.searcher(filters))
-            pieces = engine.stream if streaming else engine.answer
-            answered = pieces(question, history=history)
-            for piece in [answered] if isinstance(answered, Answer) else answered:
-                if isinstance(piece, str):
-                    yield piece
-                    continue
-                answer = replace(piece, usage=count.total(self.settings.llm_price))
-                index = self.store.active_index()
-                if self.settings.log_answers and index:
-                    answer = self.answer_log.add(index, answer, filters=filters)
-                yield answer
+            for piece in self._answering(top_k, filters).stream(question, history=history):
+                yield self._logged(piece, count, filters) if isinstance(piece, Answer) else piece
+
+    def _answering(self, top_k: int, filters: Filters) -> SupportQueryEngine:
+        return self.query_engine(top_k=top_k, source=filters.source, searcher=self.searcher(filters))
+
+    def _logged(self, answer: Answer, count: UsageCount, filters: Filters) -> Answer:
+        """Return an answer with what it cost, and, where answers are logged, its id."""
+        answer = replace(answer, usage=count.total(self.settings.llm_price))
+        index = self.store.active_index()
+        return self.answer_log.add(index, answer, filters=filters) if self.settings.log_answers and index else answer
 
     def _check(self, question: str, source: str | None, filters: Filters | None) -> Filters:
         """Return what to search, if it can be."""
@@ -710,6 +709,11 @@ class Engine:
             },
             "settings": self.settings.masked(),
         }
+
+
+def _masked(history: Sequence[Turn]) -> list[Turn]:
+    """Return a conversation without secrets in its questions; its answers are of masked text."""
+    return [replace(turn, question=masked(turn.question)) for turn in history]
 
 
 def _index_names(model: str) -> Iterator[str]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from rag.citations import SENTENCE_END, passages, without_markers, words
 from rag.models import SearchResult
 from rag.provenance import OMITTED, evidence
+
+if TYPE_CHECKING:
+    from rag.embedding import Encoder
 
 __all__ = ["Extractor"]
 
@@ -29,17 +28,6 @@ _LONGEST_PROSE = 420
 _SHORT = 600
 
 
-_GAP = re.compile(r"\n\n")
-
-
-class PassageEncoder(Protocol):
-    """What makes vectors of a few short texts, fast."""
-
-    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return vectors of shape (len(texts), dimension), unit length."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class _Passage:
     number: int
@@ -50,7 +38,7 @@ class _Passage:
 class Extractor:
     """Pick the passages of retrieved chunks that answer a question."""
 
-    def __init__(self, encoder: PassageEncoder) -> None:
+    def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
 
     def answer(self, question: str, results: Sequence[SearchResult]) -> str | None:
@@ -122,10 +110,8 @@ def _without_announcement(passage: str) -> str:
     """Leave out a last sentence that announces what does not follow, unless there is nothing else."""
     if not passage.rstrip().endswith(":"):
         return passage
-    ends = [match.start() for match in SENTENCE_END.finditer(passage)] + [
-        match.start() for match in _GAP.finditer(passage)
-    ]
-    return passage[: max(ends)].rstrip() if ends else passage
+    end = max([passage.rfind("\n\n"), *(match.start() for match in SENTENCE_END.finditer(passage))])
+    return passage[:end].rstrip() if end > 0 else passage
 
 
 def _runs(passage: str) -> list[str]:

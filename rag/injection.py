@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["speaks_to_models"]
+__all__ = ["INVISIBLE", "speaks_to_models"]
 
 
 def _near(first: str, then: str, words: int = 4) -> str:
@@ -88,8 +88,8 @@ _DOUBTFUL = [
 _FLAGS = re.IGNORECASE | re.MULTILINE
 _PLAIN_MARKS, _DOUBTFUL_MARKS = re.compile("|".join(_PLAIN), _FLAGS), re.compile("|".join(_DOUBTFUL), _FLAGS)
 
-# Characters that take no room, and can cut a word in two that a model still reads.
-_INVISIBLE = re.compile(
+#: Characters that take no room, and can cut a word in two that a model still reads.
+INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
 )
 # Cyrillic and Greek letters that look like Latin ones.
@@ -104,5 +104,5 @@ def speaks_to_models(text: str, *, trusted: bool) -> bool:
 
     :param trusted: it is the project's own word, of which only what is plain counts
     """
-    seen = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).translate(_LOOKALIKES)
+    seen = INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).translate(_LOOKALIKES)
     return bool(_PLAIN_MARKS.search(seen) or (not trusted and _DOUBTFUL_MARKS.search(seen)))

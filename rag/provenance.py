@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from rag.injection import speaks_to_models
 from rag.models import Fix, SearchResult, Thread, Voice
 
 __all__ = [
+    "MAINTAINERS",
     "OMITTED",
     "evidence",
     "is_trusted",
     "origin",
-    "speaks_to_models",
     "thread_of",
     "trusted_at",
     "verdict",
@@ -26,7 +27,7 @@ __all__ = [
 ]
 
 #: Associations with a repository that let somebody speak for it.
-_MAINTAINERS = frozenset({"owner", "member", "collaborator"})
+MAINTAINERS = frozenset({"owner", "member", "collaborator"})
 #: Stands for what was taken out.
 OMITTED = "[…]"
 
@@ -83,7 +84,7 @@ def thread_of(about: Mapping[str, Any]) -> Thread | None:
 
 def is_trusted(voice: Voice) -> bool:
     """Return whether somebody speaks for the project, or was accepted as the answer."""
-    return voice.accepted or voice.association.lower() in _MAINTAINERS
+    return voice.accepted or voice.association.lower() in MAINTAINERS
 
 
 def trusted_at(result: SearchResult, offset: int) -> bool:
@@ -112,6 +113,7 @@ def verdict(thread: Thread | None) -> str | None:
     return None
 
 
+@lru_cache(maxsize=64)  # an answer asks three times: for its prompt or extracts, its check, and its quotes
 def evidence(result: SearchResult) -> str:
     """Return a chunk's text without sentences that speak to language models; what answers are made from.
 

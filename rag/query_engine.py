@@ -32,7 +32,7 @@ from rag.prompt import ANSWER, CONDENSE, NO_ANSWER, REFINE, SUMMARIZE, conversat
 from rag.provenance import evidence, origin, verdict
 from rag.retriever import node_of
 from rag.search import Searcher
-from rag.support import PassageEncoder, SupportChecker
+from rag.support import SupportChecker
 
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
@@ -70,7 +70,6 @@ class _Draft:
     #: the markers' numbers, in the order in which they appear
     numbers: list[int] = field(default_factory=list)
     blocks: list[str] = field(default_factory=list)
-    dropped: int = 0
 
     def add(self, block: str) -> str:
         """Add a block whose markers count the results, and return it as it is shown."""
@@ -102,7 +101,6 @@ class SupportQueryEngine(BaseQueryEngine):
     :param extractor: answers where there is no `llm`
     :param llm: writes the answer; None for extracts
     :param llm_name: shown with answers
-    :param encoder: judges whether a source says what a sentence says; None: the extractor's
     :param mode: how the model is given its sources
     :param threshold: below this score of the best result, in [0, 1], the engine abstains
     :param streaming: `query` returns a response whose text comes as it is written and checked
@@ -116,7 +114,6 @@ class SupportQueryEngine(BaseQueryEngine):
         llm: LLM | None,
         llm_name: str,
         embedding_model: str,
-        encoder: PassageEncoder | None = None,
         mode: Mode = "compact",
         threshold: float = _ANSWERABLE,
         top_k: int = 8,
@@ -129,7 +126,6 @@ class SupportQueryEngine(BaseQueryEngine):
         self._llm = llm
         self._llm_name = llm_name
         self._embedding_model = embedding_model
-        self._encoder = encoder or extractor.encoder
         self._mode = mode
         self._threshold = threshold
         self._top_k = top_k
@@ -226,7 +222,7 @@ class SupportQueryEngine(BaseQueryEngine):
 
     def _checked(self, blocks: Iterable[str], question: str, draft: _Draft) -> Iterator[str]:
         """Yield what of each block its sources hold; one that cites nothing has its neighbours'."""
-        checker = SupportChecker(self._encoder, draft.results, question)
+        checker = SupportChecker(self._extractor.encoder, draft.results, question)
         known = range(1, len(draft.results) + 1)
         links = [result.url for result in draft.results]
         before: list[int] = []
@@ -238,12 +234,9 @@ class SupportQueryEngine(BaseQueryEngine):
                 waiting.append(block)
                 continue
             for one in [*waiting, block]:
-                checked = checker.check(one, before or numbers, draft.numbers)
-                draft.dropped += len(checked.dropped)
-                yield checked.text
+                yield checker.check(one, before or numbers, draft.numbers)
             waiting.clear()
             before = numbers or before
-        draft.dropped += len(waiting)
 
     def _written(self, question: str, results: Sequence[SearchResult], *, streaming: bool) -> Iterator[str]:
         """Yield what the model writes, with markers that count `results` from 1.

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.models import Filters, IndexInfo, SearchResult
-from rag.provenance import thread_of, voices_of
+from rag.provenance import MAINTAINERS, thread_of, voices_of
 from rag.store import Candidate, FoundChunk, Store
 
 __all__ = ["Reranker", "Searcher", "fuse"]
@@ -30,7 +30,6 @@ _TWIN_DISTANCE = 0.02
 # What speaks for a chunk, as a share of its score: enough to decide between two that are about as good, and no more.
 _DOCUMENTATION = 0.01
 _SAID_BY = {"accepted": 0.02, "maintainer": 0.01}
-_MAINTAINERS = frozenset({"owner", "member", "collaborator"})
 # A thread that nobody has touched for so many years loses this.
 _STALE, _STALE_YEARS = 0.01, 3
 # How many results a re-ranker is shown.
@@ -182,7 +181,7 @@ def _prior(row: FoundChunk, now: datetime) -> float:
     if row.kind in ("page", "file"):
         return 1 + _DOCUMENTATION
     weight = _SAID_BY.get(row.answer or "", 0.0)
-    if row.answer is None and row.about.get("author_association") in _MAINTAINERS:
+    if row.answer is None and row.about.get("author_association") in MAINTAINERS:
         weight = _SAID_BY["maintainer"]
     if updated_at := _time(str(row.about.get("updated_at"))):
         age = (now - updated_at).days / 365

@@ -189,10 +189,6 @@ class FoundChunk:
     passages: list[tuple[int, dict[str, str]]]
     #: "accepted" or "maintainer", if a part of it is such an answer
     answer: str | None
-    #: of the thread's author with the project, as GitHub has it, in small letters
-    association: str | None
-    #: in ISO; pages do not say
-    updated_at: str | None
 
 
 @dataclass(frozen=True, slots=True)

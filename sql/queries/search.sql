@@ -135,8 +135,7 @@ SELECT set_config('hnsw.ef_search', %(neighbours)s, true);
 -- Chunks with what is shown of their documents.
 SELECT c.id, c.node_id, c.document_id, c.url, d.title, c.source, d.kind, c.heading, c.text,
        coalesce(c.metadata_ -> 'anchors', '[]') AS anchors, d.metadata, coalesce(c.metadata_ -> 'passages', '[]') AS passages,
-       c.metadata_ ->> 'answer' AS answer,
-       d.metadata ->> 'author_association' AS association, d.metadata ->> 'updated_at' AS updated_at
+       c.metadata_ ->> 'answer' AS answer
 FROM {chunks} c JOIN documents d ON d.id = c.document_id
 WHERE c.id = ANY(%(ids)s);
 

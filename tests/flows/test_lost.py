@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 
 from prefect.client.orchestration import get_client
 from prefect.events.schemas.automations import EventTrigger
@@ -25,7 +26,7 @@ def test_lost_runs_of_every_deployment_are_noticed_by_one_automation(prefect_ser
     [trigger] = asyncio.run(made())
 
     watched = set(trigger.match_related.root["prefect.resource.name"])
-    assert watched == {deployment.flow_name for deployment in asyncio.run(deployments(EXAMPLE))}
+    assert watched == {deployment.flow_name for deployment in asyncio.run(deployments(EXAMPLE, Path("queries.jsonl")))}
 
 
 def test_runs_say_that_they_live() -> None:

@@ -6,7 +6,6 @@ With SCREENSHOTS set to a folder, what is seen is kept there; docs/images has th
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,34 +16,21 @@ from typing import Any
 
 import httpx
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from flows.sample.github_server import GitHubServer, load_export
 from flows.sample.site import HandbookSite
+from tests.browser import chromium
 from tests.flows.conftest import ROOT, users_environment
 
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("chromium and chromedriver are not installed")
-    options = ChromeOptions()
-    options.binary_location = chromium
-    for flag in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-quic",
-        "--disable-background-networking",
-        "--no-first-run",
-        f"--user-data-dir={tmp_path / 'profile'}",
-        "--window-size=1200,1000",
-    ):
-        options.add_argument(flag)
-    with Chrome(options=options, service=ChromeService(driver)) as chrome:
-        chrome.implicitly_wait(30)  # seconds; the first page of a server that has just started takes long
+    with chromium(
+        tmp_path / "profile", size="1200,1000", patience=30
+    ) as chrome:  # the first page of a server that has just started takes long
         yield chrome
 
 

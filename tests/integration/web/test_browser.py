@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
+from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
 from rag.engine import Engine
+from tests.browser import chromium
 
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("chromium and chromedriver are not installed")
-    options = ChromeOptions()
-    options.binary_location = chromium
-    for flag in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-quic",
-        "--disable-background-networking",
-        "--no-first-run",
-        f"--user-data-dir={tmp_path / 'profile'}",
-        "--window-size=900,1000",
-    ):
-        options.add_argument(flag)
-    with Chrome(options=options, service=ChromeService(driver)) as chrome:
-        chrome.implicitly_wait(20)  # seconds; a page may take a moment on a busy machine
+    with chromium(
+        tmp_path / "profile", size="900,1000", patience=20
+    ) as chrome:  # a page may take a moment on a busy machine
         yield chrome
 
 
