@@ -32,7 +32,7 @@ lint: $(STAMP) ## ruff, import floors, compose schema
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
-types: $(STAMP) ## mypy --strict over rag/ and flows/
+types: $(STAMP) ## mypy --strict over rag/, flows/ and bench/
 	@$(BIN)/mypy
 
 bench: $(STAMP) ## measure speed and retrieval quality

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = sorted(set(options.names) - set(NAMES))
     if unknown:
         parser.error(f"there is no bench called {unknown[0]}; there are: {', '.join(NAMES)}")
-    found = {}
+    found: dict[str, list[dict[str, object]]] = {}
     for name, module in modules.items():
         found[name] = []
         for table in module.run(options):

@@ -110,7 +110,7 @@ def synthetic(base: Base, count: int) -> Iterator[Synthetic]:
 def questions(base: Base, count: int, words: int) -> list[str]:
     """Return passages of so many words, to search with."""
     random = np.random.default_rng(words)
-    asked = []
+    asked: list[str] = []
     while len(asked) < count:
         chunk = base.chunks[random.integers(len(base.chunks))]
         start = random.integers(0, max(1, len(chunk) - words))

@@ -112,12 +112,13 @@ class Site:
             [(name,)] = connection.execute("SELECT name FROM indexes WHERE active").fetchall()
             found = connection.execute(
                 f"SELECT id, hash FROM documents UNION ALL SELECT node_id, text FROM data_{name}"
-            )  # type: ignore[arg-type]
+            )
             return set(found.fetchall())
 
     def documents(self) -> int:
         with psycopg.connect(self.dsn) as connection:
-            return connection.execute("SELECT count(*) FROM documents").fetchall()[0][0]
+            [(count,)] = connection.execute("SELECT count(*) FROM documents").fetchall()
+            return int(count)
 
     @contextmanager
     def workers(self, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:

@@ -45,12 +45,13 @@ class Hashed:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         digests = b"".join(hashlib.sha256(text.encode()).digest() for text in texts)
-        return np.frombuffer(digests, np.uint8).reshape(len(texts), 32).astype(np.float32) / 1000
+        return np.frombuffer(digests, np.uint8).reshape(len(texts), 32).astype(np.float32) / np.float32(1000)
 
     encode_queries = encode
 
     def encode_query(self, text: str) -> NDArray[np.float32]:
-        return self.encode([text])[0]
+        vector: NDArray[np.float32] = self.encode([text])[0]
+        return vector
 
     def count_tokens(self, text: str) -> int:
         return len(text) // 4
@@ -161,7 +162,7 @@ def sync(site: Site, home: Path, name: str, kinds: tuple[str, ...], *, local: bo
 def _sync(
     api_url: str, repository: str, home: Path, name: str, kinds: tuple[Any, ...], local: bool, connection: Connection
 ) -> None:
-    settings = {
+    settings: dict[str, Any] = {
         "RAG_HOME": home,
         "RAG_DATABASE_URL": embedded_dsn(home),
         "RAG_GITHUB_API_URL": api_url,

@@ -76,7 +76,7 @@ def run(_options: argparse.Namespace) -> Iterator[Table]:
         index = engine.store.active_index()
         assert index
         with engine.database.connection() as connection:
-            rows = connection.execute(f"SELECT heading, text FROM data_{index.name}").fetchall()  # type: ignore[arg-type]
+            rows = connection.execute(f"SELECT heading, text FROM data_{index.name}").fetchall()
         texts = [without_addresses(f"{heading}\n\n{text}") for heading, text in rows]
         encoder = engine.encoder(index.embedding_model)
         alone = seconds(lambda: encoder.encode(texts))

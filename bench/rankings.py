@@ -65,9 +65,7 @@ def _by(engine: Engine, key: str, asked: Sequence[str]) -> list[Ranking]:
     encoder = engine.encoder(index.embedding_model)
 
     def rank(question: str) -> Ranking:
-        found = engine.store.search(
-            index, question=question, embedding=encoder.encode_query(question), source=None, candidates=100
-        )
+        found = engine.store.search(index, question=question, embedding=encoder.encode_query(question), candidates=100)
         best: dict[str, int] = {}
         for one in sorted(found, key=lambda one: -getattr(one, key)):
             best.setdefault(one.document_id, one.id)
@@ -147,7 +145,7 @@ def encoder_tokens(encoder: object, text: str) -> range:
 
 def _documents(engine: Engine) -> list[tuple[str, str, str, str]]:
     with engine.database.connection() as connection:
-        return connection.execute("SELECT id, url, title, text FROM documents ORDER BY id").fetchall()  # type: ignore[return-value]
+        return connection.execute("SELECT id, url, title, text FROM documents ORDER BY id").fetchall()
 
 
 def _peer(engine: Engine, name: str, packages: tuple[str, ...], program: str, asked: Sequence[str]) -> list[Ranking]:

@@ -121,7 +121,9 @@ class Scale:
             self._exact(tables["exact"])
             self._binary(tables["binary"])
 
-    def rows(self, statement: sql.Composable | str, values: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+    def rows(
+        self, statement: sql.SQL | sql.Composed | str, values: dict[str, Any] | None = None
+    ) -> list[tuple[Any, ...]]:
         """Run SQL of the bench's own."""
         with self.database.connection() as connection:
             text = sql.SQL(statement) if isinstance(statement, str) else statement
@@ -195,7 +197,7 @@ class Scale:
             table.add(self.size, length, *both, vectors[0], *bm25, *ranks, ranks[0] / bm25[0])
         self.rows("DROP INDEX bench_gin")
 
-    def _ask(self, statement: sql.Composable, text: str) -> object:
+    def _ask(self, statement: sql.SQL | sql.Composed, text: str) -> object:
         return self.rows(statement, {"question": text})
 
     def search(self, text: str, source: str | None = None) -> object:
@@ -204,7 +206,7 @@ class Scale:
             INDEX, question=text, embedding=self.vectors[text], filters=Filters(source=source), candidates=100
         )
 
-    def nearest(self, query: sql.Composable, text: str) -> object:
+    def nearest(self, query: sql.SQL | sql.Composed, text: str) -> object:
         """Search the vectors alone, in every source, as the product's search does."""
         with self.store.searching(INDEX, None) as connection:
             return connection.execute(query, self.values(text, candidates=10)).fetchall()

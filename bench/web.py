@@ -33,7 +33,7 @@ def run(_options: argparse.Namespace) -> Iterator[Table]:
         asked = questions(source, 200, 8)
         for text in asked[:5]:
             engine.search(text)
-        times = []
+        times: list[float] = []
         until = time.perf_counter() + SECONDS
         while (started := time.perf_counter()) < until:
             engine.search(asked[len(times) % len(asked)])

@@ -133,7 +133,7 @@ def _ours(engine: Engine, chunks: Sequence[Synthetic], *, postings: bool = True)
 
 
 def _stock(engine: Engine, chunks: Sequence[Synthetic]) -> tuple[float, float]:
-    from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
+    from llama_index.core.schema import BaseNode, NodeRelationship, RelatedNodeInfo, TextNode
     from llama_index.vector_stores.postgres import PGVectorStore
 
     url = f"postgresql+psycopg://postgres@/postgres?host={_socket(engine)}"
@@ -141,7 +141,7 @@ def _stock(engine: Engine, chunks: Sequence[Synthetic]) -> tuple[float, float]:
         connection_string=url, async_connection_string=url, table_name="stock", embed_dim=INDEX.dimension,
         hybrid_search=True, hnsw_kwargs={"hnsw_m": 16, "hnsw_ef_construction": 64, "hnsw_dist_method": "vector_cosine_ops"},
     )  # fmt: skip
-    nodes = []
+    nodes: list[BaseNode] = []
     for number, chunk in enumerate(chunks):
         _, about, name, _, document, *_ = _row(number, chunk)
         node = TextNode(
