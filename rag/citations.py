@@ -6,6 +6,7 @@ import re
 import urllib.parse
 from collections.abc import Collection, Iterable, Sequence
 
+from rag.function_words import FUNCTION_WORDS
 from rag.injection import INVISIBLE
 
 __all__ = [
@@ -37,78 +38,11 @@ _CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]+`)", re.DOTALL)
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"'(\[`*]*[A-Z0-9])")
 _WORD = re.compile(r"[A-Za-z0-9_]+")
 _FENCE = re.compile(r"^\s*(`{3,}(?=[^`\n]*(?:\n|$))|~{3,})")
-_STOP = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "but",
-        "by",
-        "can",
-        "could",
-        "do",
-        "does",
-        "for",
-        "from",
-        "had",
-        "has",
-        "have",
-        "how",
-        "i",
-        "if",
-        "in",
-        "into",
-        "is",
-        "it",
-        "its",
-        "may",
-        "me",
-        "my",
-        "no",
-        "not",
-        "of",
-        "on",
-        "or",
-        "our",
-        "should",
-        "so",
-        "some",
-        "than",
-        "that",
-        "the",
-        "their",
-        "them",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "to",
-        "was",
-        "we",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "why",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-    ]
-)
 
 
 def words(text: str) -> set[str]:
     """Return the words of a text that carry meaning, lower-cased."""
-    return {word for word in (match.lower() for match in _WORD.findall(text)) if word not in _STOP}
+    return {word for word in (match.lower() for match in _WORD.findall(text)) if word not in FUNCTION_WORDS}
 
 
 def cited(answer: str, known: Collection[int]) -> list[int]:

@@ -6,6 +6,7 @@ Free of LlamaIndex, whose import costs more than the whole search; `rag.retrieve
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.function_words import FUNCTION_WORDS
 from rag.models import Filters, IndexInfo, SearchResult
 from rag.provenance import MAINTAINERS, thread_of, voices_of
 from rag.store import Candidate, FoundChunk, Store
@@ -28,14 +30,19 @@ _POOL, _POOL_SHARE = 30, 3
 # Chunks closer than this say the same: of the PostgreSQL manual's 10,760, there are 68 with such a twin.
 _TWIN_DISTANCE = 0.02
 # What speaks for a chunk, as a share of its score: enough to decide between two that are about as good, and no more.
-_DOCUMENTATION = 0.01
+_DOCUMENTATION, _DOCUMENTATION_KINDS = 0.01, ("page", "file")
 _SAID_BY = {"accepted": 0.02, "maintainer": 0.01}
 # A thread that nobody has touched for so many years loses this.
 _STALE, _STALE_YEARS = 0.01, 3
 # How many results a re-ranker is shown.
 _RERANKED = 20
-# Of the fused score, how much the vectors have to say. Between 0.4 and 0.6 hardly anything changes.
-_DENSE_SHARE = 0.5
+# Of the fused score, how much the vectors have to say: of a name, and of a question of which half is function words.
+# Keywords find the entry "huge_pages configuration parameter"; of "why is it so slow to do this" they know one word.
+_DENSE_SHARE, _DENSE_SHARE_OF_PROSE, _PROSE = 0.45, 0.7, 0.5
+# What else of a page is among the best speaks for it: so many of its next chunks, by so much of what they score above
+# the one in this place, or in a small index above the best quarter. Of a thread it says only that it is long.
+_NEXT, _NEXT_SHARE, _NEXT_PLACE = 3, 0.3, 30
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 class QueryEncoder(Protocol):
@@ -99,7 +106,7 @@ class Searcher:
             self._index, question=question, embedding=embedding, filters=filters, candidates=_CANDIDATES
         )
         wanted = top_k if self._reranker is None else max(top_k, _RERANKED)
-        found = self._best(fuse(candidates), wanted, per_document)
+        found = self._best(fuse(candidates, dense_share(question)), wanted, per_document)
         if self._reranker is not None and len(found) > 1:
             found = _reordered(found, self._reranker.order(question, found))
         return found[:top_k]
@@ -107,10 +114,11 @@ class Searcher:
     def _best(self, ranked: Sequence[Ranked], top_k: int, per_document: int) -> list[SearchResult]:
         """Return the best chunks with what is known of them weighed in, and what says the same again left out."""
         size = max(_POOL, _POOL_SHARE * top_k)
+        company = _company(ranked)
         while True:
             pool = _spread(ranked, size, per_document + 1)
             rows = self._store.chunks_by_id(self._index, [one.candidate.id for one in pool])
-            best = _spread(_weighed(pool, rows), top_k, per_document, self._twins(rows))
+            best = _spread(_weighed(pool, rows, company), top_k, per_document, self._twins(rows))
             if len(best) == top_k or len(pool) < size:
                 return [_result(rank, one.score, rows[one.candidate.id]) for rank, one in enumerate(best, start=1)]
             size *= 2  # twins took the places of others
@@ -128,8 +136,15 @@ class Searcher:
         return twins
 
 
-def fuse(candidates: Sequence[Candidate]) -> list[Ranked]:
-    """Order candidates by a convex combination of both exact scores.
+def dense_share(question: str) -> float:
+    """Return how much of the fused score is the vectors', in [0, 1]: the more, the less of a question are keywords."""
+    words = _WORD.findall(question.casefold())
+    prose = sum(word in FUNCTION_WORDS for word in words) / (len(words) or 1)
+    return _DENSE_SHARE + (_DENSE_SHARE_OF_PROSE - _DENSE_SHARE) * min(prose / _PROSE, 1.0)
+
+
+def fuse(candidates: Sequence[Candidate], share: float) -> list[Ranked]:
+    """Order candidates by a convex combination of both exact scores, of which `share` is the vectors'.
 
     Each score is divided by the best one of its side, so a missing side simply counts nothing: the theoretical
     minimum normalisation of Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (2023).
@@ -142,7 +157,7 @@ def fuse(candidates: Sequence[Candidate]) -> list[Ranked]:
     top_bm25 = max(max(candidate.bm25 for candidate in candidates), 1e-6)
     ranked = [
         (
-            _DENSE_SHARE * candidate.cosine / top_cosine + (1 - _DENSE_SHARE) * candidate.bm25 / top_bm25,
+            share * candidate.cosine / top_cosine + (1 - share) * candidate.bm25 / top_bm25,
             candidate,
         )
         for candidate in candidates
@@ -164,13 +179,26 @@ def relevance(cosine: float, coverage: float) -> float:
     return 1 / (1 + math.exp(-(18.7 * cosine + 3.4 * coverage - 10.2)))
 
 
-def _weighed(pool: Sequence[Ranked], rows: Mapping[int, FoundChunk]) -> list[Ranked]:
-    """Order chunks by their scores times what speaks for them; the best one's score stays what it was."""
+def _company(ranked: Sequence[Ranked]) -> dict[str, float]:
+    """Return for each document what its chunks but the best one add to it."""
+    place = min(_NEXT_PLACE, len(ranked) // 4)
+    above: dict[str, list[float]] = {}
+    for one in ranked[:place]:
+        above.setdefault(one.candidate.document_id, []).append(one.score - ranked[place].score)
+    return {document: _NEXT_SHARE * sum(scores[1 : 1 + _NEXT]) for document, scores in above.items()}
+
+
+def _weighed(pool: Sequence[Ranked], rows: Mapping[int, FoundChunk], company: Mapping[str, float]) -> list[Ranked]:
+    """Order chunks by their scores and what speaks for them; the best one's score stays what it was."""
     there = [one for one in pool if one.candidate.id in rows]
     if not there:
         return []
     now = datetime.now(UTC)
-    scores = [one.score * _prior(rows[one.candidate.id], now) for one in there]
+    scores = [
+        one.score * _prior(row := rows[one.candidate.id], now)
+        + (company.get(one.candidate.document_id, 0.0) if row.kind in _DOCUMENTATION_KINDS else 0.0)
+        for one in there
+    ]
     scale = there[0].score / (max(scores) or 1)
     weighed = [replace(one, score=score * scale) for one, score in zip(there, scores, strict=True)]
     return sorted(weighed, key=lambda one: -one.score)
@@ -178,7 +206,7 @@ def _weighed(pool: Sequence[Ranked], rows: Mapping[int, FoundChunk]) -> list[Ran
 
 def _prior(row: FoundChunk, now: datetime) -> float:
     """Return what speaks for a chunk beside its words: who says it, and when it was last touched."""
-    if row.kind in ("page", "file"):
+    if row.kind in _DOCUMENTATION_KINDS:
         return 1 + _DOCUMENTATION
     weight = _SAID_BY.get(row.answer or "", 0.0)
     if row.answer is None and row.about.get("author_association") in MAINTAINERS:

@@ -14,7 +14,7 @@ from pgvector import HalfVector
 from rag.engine import Engine
 from rag.errors import ConfigurationError, LLMError
 from rag.models import Filters, Page
-from rag.search import Ranked, _weighed, fuse
+from rag.search import Ranked, _company, _weighed, dense_share, fuse
 from rag.settings import Settings
 from rag.store import Candidate, _filter_values
 from tests.servers.memory_source import MemorySource, page
@@ -116,8 +116,27 @@ def test_an_empty_index_says_what_to_do(empty_engine: Engine) -> None:
 
 def test_a_chunk_that_both_sides_like_comes_first() -> None:
     candidates = [Candidate(1, "a", 0.9, 0.0, 0.1), Candidate(2, "b", 0.8, 8.0, 0.9), Candidate(3, "c", 0.1, 9.0, 1.0)]
-    assert [ranked.candidate.id for ranked in fuse(candidates)] == [2, 3, 1]
-    assert fuse([]) == []
+    assert [ranked.candidate.id for ranked in fuse(candidates, 0.5)] == [2, 3, 1]
+    assert fuse([], 0.5) == []
+
+
+def test_the_less_of_a_question_are_keywords_the_more_the_vectors_say() -> None:
+    shares = [
+        dense_share(question) for question in ("max_wal_size", "size of the write-ahead log", "why is it so?", "日本語")
+    ]
+    assert shares == [0.45, pytest.approx(0.45 + 0.25 * 2 / 3), 0.7, 0.45]
+
+
+def test_what_else_of_a_document_is_among_the_best_speaks_for_it() -> None:
+    scores = {"brief": [0.9], "deep": [0.89, 0.88, 0.87], "other": [0.3] * 20}
+    ranked = [
+        Ranked(Candidate(number, document, 0.0, 0.0, 0.0), score)
+        for number, (document, score) in enumerate((name, score) for name, some in scores.items() for score in some)
+    ]
+    company = _company(ranked)
+    assert company["brief"] == 0
+    assert company["deep"] == pytest.approx(0.3 * (0.88 + 0.87 - 2 * 0.3))
+    assert company.get("other", 0) == 0
 
 
 @pytest.fixture
@@ -321,10 +340,14 @@ def test_between_equals_documentation_answers_and_fresh_threads_come_first(empty
     found = empty_engine.store.search(index, question="lid hive winter", embedding=vector, candidates=50)
     rows = empty_engine.store.chunks_by_id(index, [one.id for one in found])
     equal = [Ranked(replace(one, cosine=0.0), 0.5) for one in found]
-    order = [rows[one.candidate.id].document_id.rsplit("/", 1)[1] for one in _weighed(equal, rows)]
+    order = [rows[one.candidate.id].document_id.rsplit("/", 1)[1] for one in _weighed(equal, rows, {})]
     assert set(order[:2]) == {"owner", "guide"}
     assert order[2:] == ["fresh", "stale"]
-    assert next(one.score for one in _weighed(equal, rows)) == 0.5
+    assert next(one.score for one in _weighed(equal, rows, {})) == 0.5
+    # A page gains by its other chunks, a thread does not.
+    first, *others = _weighed(equal, rows, {row.document_id: 0.1 for row in rows.values()})
+    assert rows[first.candidate.id].kind == "page"
+    assert first.score > 1.1 * others[0].score
 
 
 def reranked(engine: Engine, **changes: object) -> Engine:
