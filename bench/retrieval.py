@@ -4,7 +4,7 @@ Ingests the PostgreSQL 15 manual (Debian's postgresql-doc-15, served on loopback
 GitHub) and SciFact's abstracts through the same code as the real thing, and prints nDCG@10 in one table: as fused here,
 vectors alone, BM25 alone, a stock PGVectorStore on the same chunks, and LlamaIndex, langchain-postgres and Haystack as their
 users set them up for hybrid search, each with its own chunking and the same embedding model. Sets that are not on this
-machine are left out, and it says so.
+machine are left out, and it says so. `--corpus python --corpus sqlalchemy` measures the sets that search is tuned on.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -27,10 +27,11 @@ from llama_index.core.schema import Document
 
 from bench import rankings
 from bench.report import Table
+from bench.tuning import MANUALS
 from flows.sample.github_server import GitHubServer, load_export
 from rag.database import stop_embedded
 from rag.engine import Engine
-from rag.evaluate import read_queries
+from rag.evaluate import Query, read_queries
 from rag.evaluate.retrieval import mean_score
 from rag.models import SyncReport
 from rag.settings import Settings
@@ -38,16 +39,18 @@ from rag.sources import Changed
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 MANUAL = Path("/usr/share/doc/postgresql-doc-15/html")
+_MEASURED = ["manual", "tls13", "scifact"]
+TUNED = [manual.name for manual in MANUALS]
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """What is searched, and the files of queries for it."""
+    """What is searched, and the sets of queries for it."""
 
     name: str
     #: brings the index of the engine in line
     ingest: Callable[[Engine], SyncReport]
-    sets: Sequence[Path]
+    sets: Mapping[str, Sequence[Query]]
     toml: str = ""
     api_url: str = "https://api.github.com"
 
@@ -58,14 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m bench.retrieval", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--home", type=Path, help="keep the indexes in this folder and use them again")
-    parser.add_argument("--corpus", action="append", choices=["manual", "tls13", "scifact"], help="only these")
+    parser.add_argument("--corpus", action="append", choices=[*_MEASURED, *TUNED], help="only these")
     parser.add_argument("--without-peers", action="store_true", help="leave out what runs in environments of its own")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
     figures: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(prefix="rag-bench-") as folder:
         home = options.home or Path(folder)
-        for corpus in _corpora(options.corpus or ["manual", "tls13", "scifact"]):
+        for corpus in _corpora(options.corpus or _MEASURED):
             _measure(home / corpus.name, corpus, figures, peers=not options.without_peers)
     table = _table(figures)
     print(json.dumps(table.json(), indent=2) if options.json else table.markdown())
@@ -85,7 +88,7 @@ def _corpora(wanted: Sequence[str]) -> Iterator[Corpus]:
         if MANUAL.is_dir():
             with _served(MANUAL) as url:
                 toml = f'[[docs]]\nname = "manual"\nurl = "{url}/index.html"\nexclude = ["bookindex.html"]\n'
-                sets = [DATA / "postgresql-15-manual.index.jsonl", DATA / "postgresql-15-manual.questions.jsonl"]
+                sets = _read(DATA / "postgresql-15-manual.index.jsonl", DATA / "postgresql-15-manual.questions.jsonl")
                 yield Corpus("manual", lambda engine: engine.sync("manual"), sets, toml)
         else:
             _say("left out: the PostgreSQL manual (Debian's package postgresql-doc-15 is not installed)")
@@ -94,17 +97,35 @@ def _corpora(wanted: Sequence[str]) -> Iterator[Corpus]:
         if export.exists():
             with GitHubServer(load_export(export), web_url="https://github.com") as github:
                 toml = '[[github]]\nname = "tls13"\nrepo = "tlswg/tls13-spec"\ninclude = ["issues"]\n'
-                sets = [DATA / "tls13-spec.fixes.jsonl"]
+                sets = _read(DATA / "tls13-spec.fixes.jsonl")
                 yield Corpus("tls13", lambda engine: engine.sync("tls13"), sets, toml, github.api_url)
         else:
             _say(f"left out: tls13-spec ({export.name} is not beside this checkout)")
     abstracts = DATA / "scifact" / "corpus.jsonl.gz"
     if "scifact" in wanted:
         if abstracts.exists():
-            sets = [DATA / "scifact" / "queries.jsonl"]
+            sets = {"scifact": read_queries(DATA / "scifact" / "queries.jsonl")}
             yield Corpus("scifact", lambda engine: engine.ingest(_Abstracts(abstracts)), sets)
         else:
             _say("left out: SciFact (it is not beside this checkout)")
+    for manual in MANUALS:
+        if manual.name in wanted:
+            if manual.folder.is_dir():
+                with _served(manual.folder) as url:
+                    toml = (
+                        f'[[docs]]\nname = "manual"\nurl = "{url}/index.html"\nexclude = {json.dumps(manual.globs())}\n'
+                    )
+                    sets = {
+                        f"{manual.name}.index": manual.index(f"{url}/"),
+                        f"{manual.name}.faq": manual.faq(f"{url}/"),
+                    }
+                    yield Corpus(manual.name, lambda engine: engine.sync("manual"), sets, toml)
+            else:
+                _say(f"left out: {manual.name} (Debian's package {manual.package} is not installed)")
+
+
+def _read(*paths: Path) -> dict[str, list[Query]]:
+    return {path.stem: read_queries(path) for path in paths if path.exists()}
 
 
 class _Abstracts:
@@ -138,17 +159,17 @@ def _measure(home: Path, corpus: Corpus, figures: dict[str, dict[str, float]], *
             _say(
                 f"{corpus.name}: {report.seen:,} documents, {report.embedded:,} chunks embedded, {report.seconds:.0f} s"
             )
-            sets = {path: read_queries(path) for path in corpus.sets if path.exists()}
-            asked = list(dict.fromkeys(query.text for queries in sets.values() for query in queries))
+            asked = list(dict.fromkeys(query.text for queries in corpus.sets.values() for query in queries))
             for way, rank in rankings.ways(engine, peers=peers).items():
                 try:
                     found = dict(zip(asked, rank(asked), strict=True))
                 except subprocess.CalledProcessError as error:
                     _say(f"left out: {way}: {(error.stderr or '').strip().splitlines()[-1:]}")
                     continue
-                for path, queries in sets.items():
+                for name, queries in corpus.sets.items():
+                    if not queries:
+                        continue
                     score = mean_score([(found[query.text], query.gold or ()) for query in queries if query.gold], k=10)
-                    name = path.stem if path.stem != "queries" else path.parent.name
                     figures.setdefault(way, {})[name] = score.ndcg
                     _say(f"  {way:<40} {name:<34} {score.ndcg:.3f}")
     finally:
