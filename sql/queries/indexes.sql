@@ -45,6 +45,23 @@ CREATE TABLE {fresh} (
 -- Whether a table or an index is there.
 SELECT to_regclass(quote_ident(%(name)s)) IS NOT NULL;
 
+-- name: hnsw_links
+-- How many links a vectors' index has for each vector.
+SELECT option_value::integer FROM pg_class, pg_options_to_table(reloptions)
+WHERE oid = to_regclass(quote_ident(%(name)s)) AND option_name = 'm';
+
+-- name: lock_build
+-- One process at a time builds a vectors' index; the lock goes with the transaction.
+SELECT pg_advisory_xact_lock(hashtextextended('vectors ' || %(name)s, 0));
+
+-- name: set_hnsw_aside
+-- Keep what answers questions until its successor is there.
+ALTER INDEX {hnsw} RENAME TO {outgrown};
+
+-- name: drop_outgrown_hnsw
+-- The successor is there.
+DROP INDEX {outgrown};
+
 -- name: create_hnsw
 -- The approximate nearest neighbour index; built once the bulk is in, since building is 20 times faster than inserting.
 CREATE INDEX IF NOT EXISTS {hnsw} ON {chunks} USING hnsw (embedding halfvec_cosine_ops) WITH (m = {links}, ef_construction = {build});

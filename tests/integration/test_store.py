@@ -51,6 +51,22 @@ def test_statistics_follow_chunks_in_and_out(indexed: Store) -> None:
     assert (size.documents, size.chunks) == (1, 1)
 
 
+def vectors_indexes(store: Store) -> list[tuple[str, int]]:
+    with store._database.connection() as connection:
+        return connection.execute(
+            "SELECT relname, option_value::integer FROM pg_class, pg_options_to_table(reloptions) WHERE option_name = 'm'"
+        ).fetchall()
+
+
+def test_a_vectors_index_that_was_built_for_less_is_built_anew(indexed: Store) -> None:
+    indexed.build_hnsw(INDEX)
+    assert vectors_indexes(indexed) == [("minilm_hnsw", 12)]
+    with indexed._database.connection() as connection:
+        connection.execute("UPDATE index_statistics SET chunks = 30000")
+    indexed.build_hnsw(INDEX)
+    assert vectors_indexes(indexed) == [("minilm_hnsw", 24)]
+
+
 def test_an_error_inside_a_transaction_leaves_nothing_behind(indexed: Store) -> None:
     with pytest.raises(DatabaseError, match="unique"), indexed.transaction() as transaction:
         transaction.put_documents([document(id="s:2")])
