@@ -104,6 +104,17 @@ class Searcher:
             found = _reordered(found, self._reranker.order(question, found))
         return found[:top_k]
 
+    def around(self, results: Sequence[SearchResult], reach: int) -> list[SearchResult]:
+        """Return the chunks up to so many places before and after these in their documents, in no order."""
+        known = {(one.document_id, one.ordinal) for one in results}
+        near = {
+            (document, ordinal + step)
+            for document, ordinal in known
+            for step in range(-reach, reach + 1)
+            if ordinal + step >= 0
+        }
+        return [_result(0, 0.0, row) for row in self._store.chunks_at(self._index, sorted(near - known))]
+
     def _best(self, ranked: Sequence[Ranked], top_k: int, per_document: int) -> list[SearchResult]:
         """Return the best chunks with what is known of them weighed in, and what says the same again left out."""
         size = max(_POOL, _POOL_SHARE * top_k)
@@ -212,6 +223,7 @@ def _result(rank: int, score: float, row: FoundChunk) -> SearchResult:
         anchors=tuple((offset, fragment) for offset, fragment in row.anchors),
         voices=voices_of(row.about, row.passages),
         thread=thread_of(row.about),
+        ordinal=row.ordinal,
     )
 
 

@@ -176,6 +176,7 @@ class FoundChunk:
     id: int
     node_id: str
     document_id: str
+    ordinal: int
     url: str
     title: str
     source: str
@@ -950,6 +951,12 @@ class Store:
     def chunks_by_id(self, index: IndexInfo, ids: Sequence[int]) -> dict[int, FoundChunk]:
         """Return chunks by id; one that was deleted meanwhile is missing."""
         return {row[0]: FoundChunk(*row) for row in self._rows("chunks_by_id", {"ids": list(ids)}, index)}
+
+    def chunks_at(self, index: IndexInfo, places: Iterable[tuple[str, int]]) -> list[FoundChunk]:
+        """Return chunks by document and ordinal; where there is none, there is none."""
+        wanted = list(places)
+        values = {"documents": [document for document, _ in wanted], "ordinals": [ordinal for _, ordinal in wanted]}
+        return [FoundChunk(*row) for row in self._rows("chunks_at", values, index)]
 
     def near_duplicates(self, index: IndexInfo, ids: Sequence[int], *, distance: float) -> list[tuple[int, int]]:
         """Return the pairs of chunks whose vectors are closer than a cosine distance."""
