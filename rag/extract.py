@@ -23,9 +23,13 @@ __all__ = ["Extractor"]
 _MOST_SOURCES = 3
 # Chunks further down rarely hold the passage, and each costs a few milliseconds to read.
 _READ = 6
+# So many passages that score best by themselves are read with their headings too.
+_COMPARED = 8
 # A second passage is worth reading if it scores nearly as well as the first.
 _CLOSE = 0.9
-_CLOSE_CODE = 0.85
+# Of a question how something is done, code may answer that scores as well as this; what scores less is mostly about
+# something else. Read on 44 such questions, put to PostgreSQL's and Python's documentation.
+_CLOSE_CODE = 0.8
 # What belongs together may be so long, in characters: prose with a list or code; code with a sentence that says what it
 # does; and a run of sentences out of a long paragraph.
 _LONGEST = 1200
@@ -100,16 +104,9 @@ class Extractor:
 
     def answer(self, question: str, results: Sequence[SearchResult]) -> str | None:
         """Return passages of at most three results, best first, each followed by [n]; n counts results from 1."""
-        found = [passage for numbers in stretches(results) for passage in _quotable(numbers, results)]
-        if not found:
+        ranked = self._ranked(question, [one for numbers in stretches(results) for one in _quotable(numbers, results)])
+        if not ranked:
             return None
-        # A heading tells what a passage is about, but one that repeats the question says nothing about the passage.
-        texts = [passage.text for passage in found]
-        headed = [f"{passage.result.heading}\n{passage.text}" for passage in found]
-        vectors = self.encoder.encode_queries([question, *headed, *texts])
-        similarity = (vectors[1:] @ vectors[0]).reshape(2, len(found)).mean(axis=0)
-        scores = [float(near) + _prior(question, one) for one, near in zip(found, similarity, strict=True)]
-        ranked = sorted(zip(scores, found, strict=True), key=lambda one: -one[0])
         best = ranked[0][0]
         if _asks_how(question):
             # The best that shows it comes first, if it is not far behind.
@@ -124,6 +121,19 @@ class Extractor:
                 chosen.append(passage)
                 quoted |= passage.numbers
         return "\n\n".join(_marked(passage) for passage in chosen)
+
+    def _ranked(self, question: str, found: Sequence[_Passage]) -> list[tuple[float, _Passage]]:
+        """Return passages with their scores, best first; those that alone are far behind are left out."""
+        asked, *alone = self.encoder.encode_queries([question, *(passage.text for passage in found)])
+        scores = [float(asked @ own) + _prior(question, one) for own, one in zip(alone, found, strict=True)]
+        best = sorted(range(len(found)), key=lambda place: -scores[place])[:_COMPARED]
+        # A heading tells what a passage is about, but one that repeats the question says nothing about the passage.
+        headed = [f"{found[place].result.heading}\n{found[place].text}" for place in best]
+        ranked = [
+            (scores[place] + float(asked @ with_heading - asked @ alone[place]) / 2, found[place])
+            for place, with_heading in zip(best, self.encoder.encode_queries(headed) if headed else [], strict=True)
+        ]
+        return sorted(ranked, key=lambda one: -one[0])
 
 
 def _prior(question: str, passage: _Passage) -> float:
@@ -217,7 +227,7 @@ def _belongs(group: Sequence[_Block], block: str) -> bool:
         return size <= (_LONGEST_CODE if len(group) == 1 and not is_code(last) else _LONGEST)
     # "For example:" alone announces nothing that could be understood.
     is_label = block.rstrip().endswith(":") and len(words(block)) <= _LABEL
-    if is_label or last.rstrip().endswith(":") or block[:1].islower():
+    if is_label or last.rstrip().endswith(":") or block.lstrip("(")[:1].islower():
         return size <= _LONGEST
     if is_item(block) and is_item(last):
         return size <= _LONGEST and group[0].text.rstrip().endswith(":")
