@@ -913,8 +913,7 @@ class Store:
 
         :raises DatabaseError: the database refused or went away
         """
-        sizes = self._source_sizes(index)
-        searched = sum(sizes.values()) if source is None else sizes.get(source, 0)
+        searched = self.chunk_count(index, source)
         try:
             with self._database.connection() as connection:
                 if searched < _LARGE_INDEX:
@@ -932,6 +931,11 @@ class Store:
             return "nearest"
         is_large = self._source_sizes(index).get(source, 0) > _READ_WHOLE
         return "nearest_in_source" if is_large else "nearest_in_small_source"
+
+    def chunk_count(self, index: IndexInfo, source: str | None) -> int:
+        """Return about how many chunks an index holds, of one source or of all."""
+        sizes = self._source_sizes(index)
+        return sum(sizes.values()) if source is None else sizes.get(source, 0)
 
     def _source_sizes(self, index: IndexInfo) -> dict[str, int]:
         known = self._sizes.get(index.name)

@@ -14,7 +14,7 @@ from pgvector import HalfVector
 from rag.engine import Engine
 from rag.errors import ConfigurationError, LLMError
 from rag.models import Filters, Page
-from rag.search import Ranked, _weighed, fuse
+from rag.search import Ranked, _of_size, _weighed, fuse
 from rag.settings import Settings
 from rag.store import Candidate, _filter_values
 from tests.servers.memory_source import MemorySource, page
@@ -325,6 +325,16 @@ def test_between_equals_documentation_answers_and_fresh_threads_come_first(empty
     assert set(order[:2]) == {"owner", "guide"}
     assert order[2:] == ["fresh", "stale"]
     assert next(one.score for one in _weighed(equal, rows)) == 0.5
+
+
+def test_a_small_index_needs_less_to_be_sure() -> None:
+    ranked = [Ranked(Candidate(1, "a", 0.5, 1.0, 0.5), 0.6), Ranked(Candidate(2, "b", 0.4, 0.5, 0.5), 0.3)]
+    small, fitted, large = (_of_size(ranked, chunks) for chunks in (50, 5000, 1_000_000))
+    assert [one.score for one in large] == pytest.approx([one.score for one in ranked])
+    assert fitted == large
+    assert small[0].score == pytest.approx(0.857, abs=1e-3)  # 0.6 as odds, times 100 ** 0.3
+    assert small[1].score == pytest.approx(small[0].score / 2)
+    assert _of_size([], 50) == []
 
 
 def reranked(engine: Engine, **changes: object) -> Engine:
