@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figures: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(prefix="rag-bench-") as folder:
         home = options.home or Path(folder)
-        for corpus in _corpora(options.corpus or ["manual", "tls13", "scifact"]):
+        for corpus in corpora(options.corpus or ["manual", "tls13", "scifact"]):
             _measure(home / corpus.name, corpus, figures, peers=not options.without_peers)
     table = _table(figures)
     print(json.dumps(table.json(), indent=2) if options.json else table.markdown())
@@ -79,7 +79,7 @@ def _table(figures: dict[str, dict[str, float]]) -> Table:
     return table
 
 
-def _corpora(wanted: Sequence[str]) -> Iterator[Corpus]:
+def corpora(wanted: Sequence[str]) -> Iterator[Corpus]:
     """Yield the corpora that are on this machine, each while it is served."""
     if "manual" in wanted:
         if MANUAL.is_dir():
