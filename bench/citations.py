@@ -32,6 +32,7 @@ from rag.engine import Engine
 from rag.evaluate import read_queries
 from rag.evaluate.answers import cited_passages
 from rag.models import Answer, SearchResult
+from rag.provenance import verdict
 from rag.search import Searcher
 from rag.settings import Settings
 from tests.servers.openai import Messages, OpenAIServer
@@ -118,10 +119,10 @@ def broken(answer: Answer, retrieved: dict[str, SearchResult]) -> Iterator[str]:
 def _is_extract(answer: Answer, retrieved: dict[str, SearchResult]) -> bool:
     chunks = {source.n: retrieved[source.chunk_id] for source in answer.sources if source.chunk_id in retrieved}
     for passage, numbers in cited_passages(answer.answer):
-        text = "\n".join(chunks[number].text for number in numbers if number in chunks)
-        notes = "\n".join((chunks[number].thread is not None and "- #") or "" for number in numbers if number in chunks)
+        cited_chunks = [chunks[number] for number in numbers if number in chunks]
+        said = {f"- #{chunk.thread.number}: {verdict(chunk.thread)}" for chunk in cited_chunks if chunk.thread}
         for line in passage.replace("\u2060", "").split("\n"):
-            if line.strip() not in text and not (notes and line.startswith("- #")):
+            if not any(line.strip() in chunk.text for chunk in cited_chunks) and line not in said:
                 return False
     return True
 
