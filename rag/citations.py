@@ -13,6 +13,7 @@ __all__ = [
     "SENTENCE_END",
     "best_quote",
     "cited",
+    "code_blanked",
     "keep_known_links",
     "passages",
     "plain",
@@ -118,6 +119,11 @@ def cited(answer: str, known: Collection[int]) -> list[int]:
         for match in _MARKER.finditer(part):
             numbers.update((number, None) for number in _numbers(match) if number in known)
     return list(numbers)
+
+
+def code_blanked(text: str) -> str:
+    """Return a text with its code blanked out, so that all else stands where it stood: `items[0]` is no citation."""
+    return _CODE.sub(lambda code: "x" * len(code[0]), text)
 
 
 def without_markers(passage: str) -> str:
