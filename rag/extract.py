@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -75,7 +76,7 @@ class _Passage:
 
     blocks: tuple[_Block, ...]
     result: SearchResult
-    #: which one of its stretch it is, from 0
+    #: which one of its chunk's it is, from 0
     place: int
 
     @property
@@ -166,17 +167,20 @@ def _marked(passage: _Passage) -> str:
 
 def _quotable(numbers: Sequence[int], results: Sequence[SearchResult]) -> Iterator[_Passage]:
     """Yield what can be quoted of results that follow each other: all of it if it is short, else its passages."""
-    read = [results[number - 1] for number in numbers]
-    best = min(read, key=lambda result: (result.rank, result.is_neighbour))
-    if best.rank > _READ:
+    hits = {number: results[number - 1] for number in numbers if not results[number - 1].is_neighbour}
+    if min(result.rank for result in hits.values()) > _READ:
         return
-    sections = _sections(numbers, read)
-    groups = [part for section in sections for group in _grouped(section) for part in _runs(_complete(group))]
-    hits = {number for number in numbers if not results[number - 1].is_neighbour}
-    passages_ = [group for group in groups if any(hits & set(block.numbers) for block in group)]
-    for place, group in enumerate(passages_):
-        if not any(OMITTED in block.text for block in group):
-            yield _Passage(tuple(group), best, place)
+    places: Counter[int] = Counter()
+    for section in _sections(numbers, [results[number - 1] for number in numbers]):
+        for group in _grouped(section):
+            for part in _runs(_complete(group)):
+                stands_in = [number for block in part for number in block.numbers if number in hits]
+                if not stands_in:  # what its neighbours say beside it was not found
+                    continue
+                number = min(stands_in, key=lambda number: hits[number].rank)
+                if not any(OMITTED in block.text for block in part):
+                    yield _Passage(tuple(part), hits[number], places[number])
+                places[number] += 1
 
 
 def _sections(numbers: Sequence[int], results: Sequence[SearchResult]) -> list[list[_Block]]:
@@ -191,7 +195,7 @@ def _sections(numbers: Sequence[int], results: Sequence[SearchResult]) -> list[l
                     sections.append([])
                 continue
             before = sections[-1][-1] if sections[-1] else None
-            at_edge = place == 0 and before is not None and number not in before.numbers
+            at_edge = place == 0 and before is not None and len(before.numbers) < _MOST_SOURCES
             if before is not None and at_edge and (whole := joined(before.text, part)) is not None:
                 sections[-1][-1] = _Block(whole, (*before.numbers, number), before.is_synopsis, is_short=False)
             else:
@@ -204,15 +208,17 @@ def _grouped(blocks: Sequence[_Block]) -> list[list[_Block]]:
     """Put what belongs together into one group."""
     groups: list[list[_Block]] = []
     for block in blocks:
-        if groups and (_belongs(groups[-1], block.text) or _is_one(groups[-1][-1], block)):
+        before = groups[-1] if groups else []
+        if before and _are_few([*before, block]) and (_belongs(before, block.text) or _is_one(before[-1], block)):
             groups[-1].append(block)
         else:
             groups.append([block])
     # Code that nobody introduces is explained by what follows it.
     for place in reversed(range(len(groups) - 1)):
         group, after = groups[place], groups[place + 1]
-        if all(is_code(block.text) for block in group) and _is_prose(after[0].text):
-            groups[place : place + 2] = [[*group, *after]] if _size(after) <= _SHORT else [[*group, after[0]], after]
+        explains = _is_prose(after[0].text) and _size(after) <= _SHORT and _are_few([*group, *after])
+        if explains and all(is_code(block.text) for block in group):
+            groups[place : place + 2] = [[*group, *after]]
     return groups
 
 
@@ -232,6 +238,11 @@ def _belongs(group: Sequence[_Block], block: str) -> bool:
     if is_item(block) and is_item(last):
         return size <= _LONGEST and group[0].text.rstrip().endswith(":")
     return refers_back(block) and _is_prose(last) and size <= _LONGEST_PROSE
+
+
+def _are_few(group: Sequence[_Block]) -> bool:
+    """Return whether what blocks stand in can be quoted in one answer."""
+    return len({number for block in group for number in block.numbers}) <= _MOST_SOURCES
 
 
 def _is_prose(block: str) -> bool:
@@ -267,12 +278,11 @@ def _runs(group: list[_Block]) -> list[list[_Block]]:
 
 def _sentence_runs(text: str, longest: int) -> list[str]:
     """Cut a paragraph into runs of whole sentences of about so many characters."""
-    ends = [match.end() for match in SENTENCE_END.finditer(text)]
+    ends = [*(match.end() for match in SENTENCE_END.finditer(text)), len(text)]
     runs: list[str] = []
     start = 0
-    for place, end in enumerate((*ends, len(text))):
-        nxt = (*ends, len(text))[place + 1] if place < len(ends) else None
-        if nxt is None or nxt - start > longest:
+    for end, following in zip(ends, [*ends[1:], None], strict=True):
+        if following is None or following - start > longest:
             runs.append(text[start:end].strip())
             start = end
     return [run for run in runs if run]

@@ -102,6 +102,13 @@ def test_there_are_three_sources_at_the_most(extractor: Extractor) -> None:
     assert len(cited(answer, range(1, 7))) == 3
 
 
+def test_code_longer_than_three_chunks_is_quoted_in_part(extractor: Extractor) -> None:
+    parts = [f"```sh\n{f'accounts lock ann{n}' * 20}\n```" for n in range(5)]
+    answer = extractor.answer("how do I lock an account", found(*parts, document="d")) or ""
+    assert "accounts lock ann" in answer
+    assert 0 < len(cited(answer, range(1, 6))) <= 3
+
+
 def test_code_out_of_a_list_is_still_code(extractor: Extractor) -> None:
     (result,) = found(f"{FILLER}\n\n     Lock the account:\n\n     ```sh\n     accounts lock ann\n     ```")
     answer = extractor.answer("how do I lock an account", [result]) or ""
