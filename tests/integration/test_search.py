@@ -16,7 +16,7 @@ from rag.errors import ConfigurationError, LLMError
 from rag.models import Filters, Page
 from rag.search import Ranked, _of_size, _weighed, fuse
 from rag.settings import Settings
-from rag.store import Candidate, _filter_values
+from rag.store import Candidate, IndexTables, _filter_values
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
 
@@ -325,6 +325,22 @@ def test_between_equals_documentation_answers_and_fresh_threads_come_first(empty
     assert set(order[:2]) == {"owner", "guide"}
     assert order[2:] == ["fresh", "stale"]
     assert next(one.score for one in _weighed(equal, rows)) == 0.5
+
+
+def test_the_chunks_beside_a_result_are_read_by_an_index(empty_engine: Engine) -> None:
+    sections = "\n\n".join(f"## Part {n}\n\n{f'Bees number {n} fly. ' * 40}" for n in range(5))
+    empty_engine.ingest(MemorySource([page("bees", sections)]))
+    searcher, index = empty_engine.searcher(), empty_engine.active_index
+    third = next(one for one in searcher.search("bees", top_k=9, per_document=9) if one.ordinal == 2)
+    assert sorted(one.ordinal for one in searcher.around([third], 1)) == [1, 3]
+    assert sorted(one.ordinal for one in searcher.around([replace(third, ordinal=0)], 2)) == [1, 2]
+    query = empty_engine.database.queries.compose("chunks_at", IndexTables(index).identifiers)
+    with empty_engine.database.connection() as connection:
+        connection.execute("SET enable_seqscan = off")
+        values = {"documents": [third.document_id], "ordinals": [1]}
+        plan = connection.execute("EXPLAIN " + query.as_string(connection), values).fetchall()
+        connection.execute("RESET enable_seqscan")
+    assert "document_id_ordinal" in "\n".join(row[0] for row in plan)
 
 
 def test_a_small_index_needs_less_to_be_sure() -> None:
