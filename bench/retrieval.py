@@ -39,7 +39,7 @@ from rag.sources import Changed
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 MANUAL = Path("/usr/share/doc/postgresql-doc-15/html")
-_MEASURED = ["manual", "tls13", "scifact"]
+MEASURED = ["manual", "tls13", "scifact"]
 TUNED = [manual.name for manual in MANUALS]
 
 
@@ -61,14 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m bench.retrieval", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--home", type=Path, help="keep the indexes in this folder and use them again")
-    parser.add_argument("--corpus", action="append", choices=[*_MEASURED, *TUNED], help="only these")
+    parser.add_argument("--corpus", action="append", choices=[*MEASURED, *TUNED], help="only these")
     parser.add_argument("--without-peers", action="store_true", help="leave out what runs in environments of its own")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
     figures: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(prefix="rag-bench-") as folder:
         home = options.home or Path(folder)
-        for corpus in _corpora(options.corpus or _MEASURED):
+        for corpus in corpora(options.corpus or MEASURED):
             _measure(home / corpus.name, corpus, figures, peers=not options.without_peers)
     table = _table(figures)
     print(json.dumps(table.json(), indent=2) if options.json else table.markdown())
@@ -82,13 +82,13 @@ def _table(figures: dict[str, dict[str, float]]) -> Table:
     return table
 
 
-def _corpora(wanted: Sequence[str]) -> Iterator[Corpus]:
+def corpora(wanted: Sequence[str]) -> Iterator[Corpus]:
     """Yield the corpora that are on this machine, each while it is served."""
     if "manual" in wanted:
         if MANUAL.is_dir():
             with _served(MANUAL) as url:
                 toml = f'[[docs]]\nname = "manual"\nurl = "{url}/index.html"\nexclude = ["bookindex.html"]\n'
-                sets = _read(DATA / "postgresql-15-manual.index.jsonl", DATA / "postgresql-15-manual.questions.jsonl")
+                sets = read(DATA / "postgresql-15-manual.index.jsonl", DATA / "postgresql-15-manual.questions.jsonl")
                 yield Corpus("manual", lambda engine: engine.sync("manual"), sets, toml)
         else:
             _say("left out: the PostgreSQL manual (Debian's package postgresql-doc-15 is not installed)")
@@ -97,7 +97,7 @@ def _corpora(wanted: Sequence[str]) -> Iterator[Corpus]:
         if export.exists():
             with GitHubServer(load_export(export), web_url="https://github.com") as github:
                 toml = '[[github]]\nname = "tls13"\nrepo = "tlswg/tls13-spec"\ninclude = ["issues"]\n'
-                sets = _read(DATA / "tls13-spec.fixes.jsonl")
+                sets = read(DATA / "tls13-spec.fixes.jsonl")
                 yield Corpus("tls13", lambda engine: engine.sync("tls13"), sets, toml, github.api_url)
         else:
             _say(f"left out: tls13-spec ({export.name} is not beside this checkout)")
@@ -124,7 +124,8 @@ def _corpora(wanted: Sequence[str]) -> Iterator[Corpus]:
                 _say(f"left out: {manual.name} (Debian's package {manual.package} is not installed)")
 
 
-def _read(*paths: Path) -> dict[str, list[Query]]:
+def read(*paths: Path) -> dict[str, list[Query]]:
+    """Return the sets of queries that are on this machine, by the names of their files."""
     return {path.stem: read_queries(path) for path in paths if path.exists()}
 
 

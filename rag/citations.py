@@ -14,6 +14,7 @@ __all__ = [
     "SENTENCE_END",
     "best_quote",
     "cited",
+    "code_blanked",
     "keep_known_links",
     "passages",
     "plain",
@@ -26,7 +27,8 @@ __all__ = [
 #: Stands where an address or an image was; a sentence with it has lost what it is about.
 REMOVED = "\ufffc"
 
-_MARKER = re.compile(r"\[(\d+(?:\s*,\s*\d+)*)\]")
+_MARKER = re.compile(r"\[(?P<numbers>\d+(?:\s*,\s*\d+)*)\]")
+_MARKER_AND_SPACE = re.compile(rf"(?P<before>[ \t]*){_MARKER.pattern}")
 _LINK = re.compile(r"!?\[([^\]\n]*)\]\(\s*<?([^\s)>]+)>?[^)]*\)")
 _URL = re.compile(
     r"<?\b(?:[a-z][a-z0-9+.-]{1,15}://|www\.|(?:javascript|data|mailto|vbscript):)[^\s<>()\[\]\"']+>?", re.IGNORECASE
@@ -54,6 +56,11 @@ def cited(answer: str, known: Collection[int]) -> list[int]:
     return list(numbers)
 
 
+def code_blanked(text: str) -> str:
+    """Return a text with its code blanked out, so that all else stands where it stood: `items[0]` is no citation."""
+    return _CODE.sub(lambda code: "x" * len(code[0]), text)
+
+
 def without_markers(passage: str) -> str:
     """Return a passage whose own bracketed numbers, footnotes say, are no markers: it looks the same.
 
@@ -72,10 +79,11 @@ def renumber(answer: str, numbers: Sequence[int]) -> str:
     new = {old: position for position, old in enumerate(numbers, start=1)}
 
     def replace(match: re.Match[str]) -> str:
-        return "".join(f"[{new[number]}]" for number in _numbers(match) if number in new)
+        kept = "".join(f"[{new[number]}]" for number in _numbers(match) if number in new)
+        return match["before"] + kept if kept else ""
 
     parts = _CODE.split(answer)
-    parts[::2] = [re.sub(r"[ \t]+([.,;:!?])", r"\1", _MARKER.sub(replace, part)) for part in parts[::2]]
+    parts[::2] = [_MARKER_AND_SPACE.sub(replace, part) for part in parts[::2]]
     return "".join(parts).strip()
 
 
@@ -186,7 +194,7 @@ def _sentences(passage: str) -> Iterable[str]:
 
 
 def _numbers(match: re.Match[str]) -> list[int]:
-    return [int(number) for number in match[1].split(",") if len(number.strip()) < 6]
+    return [int(number) for number in match["numbers"].split(",") if len(number.strip()) < 6]
 
 
 def _prose(answer: str) -> list[str]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rag.citations import SENTENCE_END, passages, without_markers, words
+from rag.continuation import is_code, is_item, is_table, joined, refers_back, stretches
 from rag.models import SearchResult
 from rag.provenance import OMITTED, evidence
 
@@ -19,20 +24,77 @@ __all__ = ["Extractor"]
 _MOST_SOURCES = 3
 # Chunks further down rarely hold the passage, and each costs a few milliseconds to read.
 _READ = 6
+# So many passages that score best by themselves are read with their headings too.
+_COMPARED = 8
 # A second passage is worth reading if it scores nearly as well as the first.
 _CLOSE = 0.9
-# A passage with the code that it announces, and a run of sentences out of a long paragraph, in characters.
+# Of a question how something is done, code may answer that scores as well as this; what scores less is mostly about
+# something else. Read on 44 such questions, put to PostgreSQL's and Python's documentation.
+_CLOSE_CODE = 0.8
+# What belongs together may be so long, in characters: prose with a list or code; code with a sentence that says what it
+# does; and a run of sentences out of a long paragraph.
 _LONGEST = 1200
+_LONGEST_CODE = 3000
 _LONGEST_PROSE = 420
-# A chunk of so many characters is quoted whole.
+# A sentence of so few words that carry meaning says nothing of the code that it announces.
+_LABEL = 1
+# A chunk as short as this is quoted whole, and so is an introduction to code.
 _SHORT = 600
+# A passage with code is worth so much more to somebody who asks how something is done, and a bare synopsis, or code of
+# which nobody says what it does, so much less.
+_SHOWS_HOW = 0.1
+_UNEXPLAINED = 0.15
+
+# What is asked for by these words is seldom code.
+_NOT_HOW = re.compile(
+    r"\s*(?:what|why|when|which|who|whose|where|is|are|does|did|can|should|difference|how (?:many|much|long|often))\b",
+    re.I,
+)
+_HOW = re.compile(r"\bhow\b|\b(?:example|command|syntax)s?\b", re.I)
+_SYNOPSIS = re.compile(r"\b(?:synopsis|syntax)\W*$", re.I)
+# Of a grammar, not of anything that could be run: options in brackets, alternatives in braces, and so on and so forth.
+_GRAMMAR = re.compile(
+    r"\[ [^\]\n]+ \]|\[, ?\.\.\.|\{ \w[^}\n]* \| |\[ ?\.\.\. ?\]|\[[a-z_-]+\.\.\.\]|^\w+ \[\w[\w-]*\.\.\.\]", re.M
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A paragraph, list, table or piece of code, and the numbers of the results that it stands in."""
+
+    text: str
+    numbers: tuple[int, ...]
+    #: code that says what may be written, and not what to write
+    is_synopsis: bool = False
+    #: its chunk is so short that it is quoted whole
+    is_short: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Passage:
-    number: int
-    text: str
-    score: float
+    """Blocks that belong together."""
+
+    blocks: tuple[_Block, ...]
+    result: SearchResult
+    #: which one of its chunk's it is, from 0
+    place: int
+
+    @property
+    def text(self) -> str:
+        return "\n\n".join(block.text for block in self.blocks)
+
+    @property
+    def numbers(self) -> set[int]:
+        return {number for block in self.blocks for number in block.numbers}
+
+    @property
+    def code(self) -> list[_Block]:
+        return [block for block in self.blocks if is_code(block.text)]
+
+    @property
+    def shows_how(self) -> bool:
+        """Whether it holds code that can be run, and says what that does."""
+        return len(self.blocks) > len(self.code) > sum(block.is_synopsis for block in self.code)
 
 
 class Extractor:
@@ -43,87 +105,184 @@ class Extractor:
 
     def answer(self, question: str, results: Sequence[SearchResult]) -> str | None:
         """Return passages of at most three results, best first, each followed by [n]; n counts results from 1."""
-        found = [
-            (number, place, result, passage)
-            for number, result in enumerate(results[:_READ], start=1)
-            for place, passage in enumerate(_quotable(evidence(result)))
-            if OMITTED not in passage
-        ]
-        if not found:
+        ranked = self._ranked(question, [one for numbers in stretches(results) for one in _quotable(numbers, results)])
+        if not ranked:
             return None
-        # A heading tells what a passage is about, but one that repeats the question says nothing about the passage.
-        texts = [f"{result.heading}\n{passage}" for _, _, result, passage in found]
-        vectors = self.encoder.encode_queries([question, *texts, *(passage for *_, passage in found)])
-        similarity = (vectors[1:] @ vectors[0]).reshape(2, len(found)).mean(axis=0)
-        wanted = words(question)
-        ranked = sorted(
-            (
-                _Passage(number, passage, float(near) + _prior(wanted, passage, result, number=number, place=place))
-                for (number, place, result, passage), near in zip(found, similarity, strict=True)
-            ),
-            key=lambda one: -one.score,
-        )
+        best = ranked[0][0]
+        if _asks_how(question):
+            # The best that shows it comes first, if it is not far behind.
+            shows = next((one for one in ranked if one[1].shows_how and one[0] >= _CLOSE_CODE * best), ranked[0])
+            ranked.sort(key=lambda one: one is not shows)
         chosen: list[_Passage] = []
-        for one in ranked:
-            enough = one.score < _CLOSE * ranked[0].score
-            if len(chosen) == _MOST_SOURCES or enough:
+        quoted: set[int] = set()
+        for score, passage in ranked:
+            if score < _CLOSE * best and chosen:
                 break
-            if all(one.number != other.number for other in chosen):
-                chosen.append(one)
-        return "\n\n".join(_marked(one) for one in chosen)
+            if not quoted & passage.numbers and len(quoted | passage.numbers) <= _MOST_SOURCES:
+                chosen.append(passage)
+                quoted |= passage.numbers
+        return "\n\n".join(_marked(passage) for passage in chosen)
+
+    def _ranked(self, question: str, found: Sequence[_Passage]) -> list[tuple[float, _Passage]]:
+        """Return passages with their scores, best first; those that alone are far behind are left out."""
+        asked, *alone = self.encoder.encode_queries([question, *(passage.text for passage in found)])
+        scores = [float(asked @ own) + _prior(question, one) for own, one in zip(alone, found, strict=True)]
+        best = sorted(range(len(found)), key=lambda place: -scores[place])[:_COMPARED]
+        # A heading tells what a passage is about, but one that repeats the question says nothing about the passage.
+        headed = [f"{found[place].result.heading}\n{found[place].text}" for place in best]
+        ranked = [
+            (scores[place] + float(asked @ with_heading - asked @ alone[place]) / 2, found[place])
+            for place, with_heading in zip(best, self.encoder.encode_queries(headed) if headed else [], strict=True)
+        ]
+        return sorted(ranked, key=lambda one: -one[0])
 
 
-def _prior(wanted: set[str], passage: str, result: SearchResult, *, number: int, place: int) -> float:
-    """Return what speaks for a passage beside its vector: shared words, its chunk's rank, and its place in the chunk.
+def _prior(question: str, passage: _Passage) -> float:
+    """Return what speaks for a passage beside its vector: shared words, its chunk's rank, its place in it, its code.
 
     What a text says first is what it is about; a question is seldom an answer.
     """
-    shared = len(wanted & words(passage)) / max(len(wanted), 1)
-    return 0.3 * shared + 0.3 * result.score / number + 0.1 / (1 + place) - 0.2 * ("?" in passage)
+    wanted, text, result = words(question), passage.text, passage.result
+    shared = len(wanted & words(text)) / max(len(wanted), 1)
+    prior = 0.3 * shared + 0.3 * result.score / result.rank + 0.1 / (1 + passage.place) - 0.2 * ("?" in text)
+    if passage.shows_how:
+        return prior + _SHOWS_HOW * _asks_how(question)
+    return prior - _UNEXPLAINED if passage.code else prior
+
+
+def _asks_how(question: str) -> bool:
+    return bool(_HOW.search(question)) or not _NOT_HOW.match(question)
 
 
 def _marked(passage: _Passage) -> str:
-    joint = "\n\n" if passage.text.rstrip().endswith(("```", "~~~", "|")) else " "
-    return f"{without_markers(passage.text)}{joint}[{passage.number}]"
+    """Return a passage with the markers of the chunks that it stands in, each behind what stands there."""
+    parts = []
+    for numbers, run in groupby(passage.blocks, key=lambda block: block.numbers):
+        # What stood in a list comes out of it, or Markdown would take it for code.
+        text = "\n\n".join(textwrap.dedent(block.text) for block in run).rstrip()
+        joint = "\n\n" if text.endswith(("```", "~~~", "|")) else " "
+        parts.append(f"{without_markers(text)}{joint}{''.join(f'[{number}]' for number in numbers)}")
+    return "\n\n".join(parts)
 
 
-def _quotable(text: str) -> list[str]:
-    """Split a chunk into what can be quoted: all of it if it is short, else its passages.
+def _quotable(numbers: Sequence[int], results: Sequence[SearchResult]) -> Iterator[_Passage]:
+    """Yield what can be quoted of results that follow each other: all of it if it is short, else its passages."""
+    hits = {number: results[number - 1] for number in numbers if not results[number - 1].is_neighbour}
+    if min(result.rank for result in hits.values()) > _READ:
+        return
+    places: Counter[int] = Counter()
+    for section in _sections(numbers, [results[number - 1] for number in numbers]):
+        for group in _grouped(section):
+            for part in _runs(_complete(group)):
+                stands_in = [number for block in part for number in block.numbers if number in hits]
+                if not stands_in:  # what its neighbours say beside it was not found
+                    continue
+                number = min(stands_in, key=lambda number: hits[number].rank)
+                if not any(OMITTED in block.text for block in part):
+                    yield _Passage(tuple(part), hits[number], places[number])
+                places[number] += 1
 
-    A sentence that announces what follows stays with it, and code with the sentence before it.
-    """
-    blocks = [passage for passage in passages(text) if not passage.lstrip().startswith("#")]
-    if len(text) <= _SHORT:
-        return ["\n\n".join(blocks)] if blocks else []
-    joined: list[str] = []
-    for passage in blocks:
-        is_code = passage.lstrip().startswith(("```", "~~~"))
-        announced = bool(joined) and joined[-1].rstrip().endswith(":")
-        if joined and (is_code or announced) and len(joined[-1]) + len(passage) <= _LONGEST:
-            joined[-1] = f"{joined[-1]}\n\n{passage}"
+
+def _sections(numbers: Sequence[int], results: Sequence[SearchResult]) -> list[list[_Block]]:
+    """Return the blocks between headings; what an edge between two chunks cut is one block again."""
+    sections: list[list[_Block]] = [[]]
+    for number, result in zip(numbers, results, strict=True):
+        heading, is_short = result.heading, len(result.text) <= _SHORT
+        for place, part in enumerate(passages(evidence(result))):
+            if part.lstrip().startswith("#"):
+                heading = part
+                if not is_short:
+                    sections.append([])
+                continue
+            before = sections[-1][-1] if sections[-1] else None
+            at_edge = place == 0 and before is not None and len(before.numbers) < _MOST_SOURCES
+            if before is not None and at_edge and (whole := joined(before.text, part)) is not None:
+                sections[-1][-1] = _Block(whole, (*before.numbers, number), before.is_synopsis, is_short=False)
+            else:
+                is_synopsis = is_code(part) and bool(_SYNOPSIS.search(heading) or _GRAMMAR.search(part))
+                sections[-1].append(_Block(part, (number,), is_synopsis, is_short))
+    return [section for section in sections if section]
+
+
+def _grouped(blocks: Sequence[_Block]) -> list[list[_Block]]:
+    """Put what belongs together into one group."""
+    groups: list[list[_Block]] = []
+    for block in blocks:
+        before = groups[-1] if groups else []
+        if before and _are_few([*before, block]) and (_belongs(before, block.text) or _is_one(before[-1], block)):
+            groups[-1].append(block)
         else:
-            joined.append(passage)
-    return [part for passage in joined for part in _runs(_without_announcement(passage))]
+            groups.append([block])
+    # Code that nobody introduces is explained by what follows it.
+    for place in reversed(range(len(groups) - 1)):
+        group, after = groups[place], groups[place + 1]
+        explains = _is_prose(after[0].text) and _size(after) <= _SHORT and _are_few([*group, *after])
+        if explains and all(is_code(block.text) for block in group):
+            groups[place : place + 2] = [[*group, *after]]
+    return groups
 
 
-def _without_announcement(passage: str) -> str:
-    """Leave out a last sentence that announces what does not follow, unless there is nothing else."""
-    if not passage.rstrip().endswith(":"):
-        return passage
-    end = max([passage.rfind("\n\n"), *(match.start() for match in SENTENCE_END.finditer(passage))])
-    return passage[:end].rstrip() if end > 0 else passage
+def _is_one(block: _Block, other: _Block) -> bool:
+    return block.is_short and other.is_short and block.numbers == other.numbers
 
 
-def _runs(passage: str) -> list[str]:
+def _belongs(group: Sequence[_Block], block: str) -> bool:
+    """Return whether a block goes on with what a group says."""
+    last, size = group[-1].text, _size(group) + len(block)
+    if is_code(block):
+        return size <= (_LONGEST_CODE if len(group) == 1 and not is_code(last) else _LONGEST)
+    # "For example:" alone announces nothing that could be understood.
+    is_label = block.rstrip().endswith(":") and len(words(block)) <= _LABEL
+    if is_label or last.rstrip().endswith(":") or block.lstrip("(")[:1].islower():
+        return size <= _LONGEST
+    if is_item(block) and is_item(last):
+        return size <= _LONGEST and group[0].text.rstrip().endswith(":")
+    return refers_back(block) and _is_prose(last) and size <= _LONGEST_PROSE
+
+
+def _are_few(group: Sequence[_Block]) -> bool:
+    """Return whether what blocks stand in can be quoted in one answer."""
+    return len({number for block in group for number in block.numbers}) <= _MOST_SOURCES
+
+
+def _is_prose(block: str) -> bool:
+    return not (is_code(block) or is_table(block) or is_item(block))
+
+
+def _size(group: Sequence[_Block]) -> int:
+    return sum(len(block.text) for block in group)
+
+
+def _complete(group: list[_Block]) -> list[_Block]:
+    """Leave out what announces what does not follow, and all but the last sentences of a long introduction to code."""
+    last = group[-1]
+    if last.text.rstrip().endswith(":"):
+        end = max([last.text.rfind("\n\n"), *(match.start() for match in SENTENCE_END.finditer(last.text))])
+        if end > 0:
+            return [*group[:-1], _Block(last.text[:end].rstrip(), last.numbers)]
+        return group[:-1] or group
+    first = group[0]
+    if any(is_code(block.text) for block in group[1:]) and _is_prose(first.text) and len(first.text) > _SHORT:
+        *_, introduction = _sentence_runs(first.text, _LONGEST_PROSE)
+        return [_Block(introduction, first.numbers), *group[1:]]
+    return group
+
+
+def _runs(group: list[_Block]) -> list[list[_Block]]:
     """Cut a long paragraph into runs of whole sentences; lists, tables and code stay whole."""
-    if len(passage) <= _LONGEST_PROSE or "```" in passage or passage.lstrip().startswith(("-", "*", "|", "1.", ">")):
-        return [passage]
+    (first, *others) = group
+    if others or len(first.text) <= _LONGEST_PROSE or not _is_prose(first.text) or first.text.startswith(">"):
+        return [group]
+    return [[_Block(run, first.numbers)] for run in _sentence_runs(first.text, _LONGEST_PROSE)]
+
+
+def _sentence_runs(text: str, longest: int) -> list[str]:
+    """Cut a paragraph into runs of whole sentences of about so many characters."""
+    ends = [*(match.end() for match in SENTENCE_END.finditer(text)), len(text)]
     runs: list[str] = []
     start = 0
-    for end in (*(match.end() for match in SENTENCE_END.finditer(passage)), len(passage)):
-        if runs and end - start <= _LONGEST_PROSE:
-            runs[-1] = passage[start:end]
-        else:
-            start = 0 if not runs else start + len(runs[-1])
-            runs.append(passage[start:end])
-    return [run.strip() for run in runs if run.strip()]
+    for end, following in zip(ends, [*ends[1:], None], strict=True):
+        if following is None or following - start > longest:
+            runs.append(text[start:end].strip())
+            start = end
+    return [run for run in runs if run]

@@ -262,6 +262,10 @@ class SearchResult:
     voices: tuple[tuple[int, Voice], ...] = ()
     #: None for a page or a file
     thread: Thread | None = None
+    #: its place among the chunks of its document, from 0
+    ordinal: int = 0
+    #: it was not found itself: a chunk beside it was, whose text runs over the edge between them
+    is_neighbour: bool = False
 
     def voice_at(self, offset: int) -> Voice | None:
         """Return who says what stands at an offset in the text; None for a page or a file."""

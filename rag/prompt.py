@@ -12,7 +12,7 @@ from rag.citations import without_markers
 from rag.models import SearchResult, Turn
 from rag.provenance import evidence, is_trusted, origin, verdict
 
-__all__ = ["ANSWER", "CONDENSE", "NO_ANSWER", "REFINE", "SUMMARIZE", "conversation", "grouped", "rendered"]
+__all__ = ["ANSWER", "CONDENSE", "NO_ANSWER", "REFINE", "SUMMARIZE", "conversation", "fitted", "grouped", "rendered"]
 
 #: What a model is told to say instead of an answer.
 NO_ANSWER = "NO_ANSWER"
@@ -74,6 +74,24 @@ def rendered(number: int, result: SearchResult) -> str:
         mark = f"untrusted {secrets.token_hex(4)}"
         text = f"<<{mark}>>\n{text}\n<</{mark}>>"
     return f"{' · '.join(about)}\n\n{text}"
+
+
+def fitted(
+    sources: Sequence[Sequence[tuple[int, SearchResult]]], count: Callable[[str], int], *, budget: int
+) -> list[str]:
+    """Return sources as a model reads them, those that follow each other in one text.
+
+    Neighbours are left out where all sources would not fit a budget of tokens with them, those of the last ones first.
+    """
+    whole = ["\n\n".join(rendered(number, result) for number, result in one) for one in sources]
+    bare = ["\n\n".join(rendered(n, result) for n, result in one if not result.is_neighbour) for one in sources]
+    sizes = [count(text) for text in whole]
+    for place in reversed(range(len(sources))):
+        if sum(sizes) <= budget:
+            break
+        if whole[place] != bare[place]:
+            whole[place], sizes[place] = bare[place], count(bare[place])
+    return whole
 
 
 def grouped(texts: Sequence[str], count: Callable[[str], int], *, budget: int, most: int) -> list[str]:

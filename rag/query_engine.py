@@ -24,11 +24,12 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.utils import get_tokenizer
 
 from rag.citations import best_quote, cited, keep_known_links, plain, renumber, text_fragment
+from rag.continuation import REACH, stretches, with_neighbours
 from rag.errors import ContextTooLong
 from rag.extract import Extractor
 from rag.llm import explained
 from rag.models import Answer, SearchResult, Source, Turn
-from rag.prompt import ANSWER, CONDENSE, NO_ANSWER, REFINE, SUMMARIZE, conversation, grouped, rendered
+from rag.prompt import ANSWER, CONDENSE, NO_ANSWER, REFINE, SUMMARIZE, conversation, fitted, grouped
 from rag.provenance import evidence, origin, verdict
 from rag.retriever import node_of
 from rag.search import Searcher
@@ -157,6 +158,7 @@ class SupportQueryEngine(BaseQueryEngine):
         retrieved = time.perf_counter()
         draft = _Draft(results)
         if self._answerable(results):
+            draft.results = results = with_neighbours(results, self._searcher.around(results, REACH))
             if self._llm is None:
                 written: Iterator[str] = iter([self._extractor.answer(asked, results) or ""])
             else:
@@ -262,8 +264,8 @@ class SupportQueryEngine(BaseQueryEngine):
         rules = count(str(ANSWER.format(context_str="", query_str=question)))
         budget = max(int((window - reserved) / _TOKENIZER_SLACK) - rules - reserved // 2, 64)
         most = {"compact": len(results), "tree_summarize": _BRANCH, "refine": 1}[self._mode]
-        texts = [rendered(number, result) for number, result in enumerate(results, start=1)]
-        groups = grouped(texts, count, budget=budget, most=most)
+        sources = [[(number, results[number - 1]) for number in numbers] for numbers in stretches(results)]
+        groups = grouped(fitted(sources, count, budget=budget), count, budget=budget, most=most)
         helper = PromptHelper(context_window=window, num_output=reserved, chunk_overlap_ratio=0.0)
         with explained(self._llm_name):
             if self._mode == "tree_summarize" and len(groups) > 1:

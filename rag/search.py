@@ -34,6 +34,12 @@ _DOCUMENTATION, _DOCUMENTATION_KINDS = 0.01, ("page", "file")
 _SAID_BY = {"accepted": 0.02, "maintainer": 0.01}
 # A thread that nobody has touched for so many years loses this.
 _STALE, _STALE_YEARS = 0.01, 3
+# The more chunks there are, the closer the closest is to any question, and the more of its words some chunk holds.
+# `relevance` was fitted on indexes of about 5,000; by so much the logarithm of a smaller size moves its logit. Chosen
+# on 5,900 questions to parts of SciFact and of tls13-spec, of 8 chunks or more: asked with the document that answers,
+# without it, and of the other corpus. 0.3 errs least; it answers 83% of the first instead of 69%, 29% of the second
+# instead of 22%, and 0.8% of the third instead of 0.5%. Beyond the size that it was fitted on nothing is changed.
+_SIZE_WEIGHT, _FEWEST_CHUNKS, _FITTED_CHUNKS = 0.3, 8, 5000
 # How many results a re-ranker is shown.
 _RERANKED = 20
 # Of the fused score, how much the vectors have to say: of a name, and of a question of which half is function words.
@@ -106,10 +112,22 @@ class Searcher:
             self._index, question=question, embedding=embedding, filters=filters, candidates=_CANDIDATES
         )
         wanted = top_k if self._reranker is None else max(top_k, _RERANKED)
-        found = self._best(fuse(candidates, dense_share(question)), wanted, per_document)
+        ranked = _of_size(fuse(candidates, dense_share(question)), self._store.chunk_count(self._index, filters.source))
+        found = self._best(ranked, wanted, per_document)
         if self._reranker is not None and len(found) > 1:
             found = _reordered(found, self._reranker.order(question, found))
         return found[:top_k]
+
+    def around(self, results: Sequence[SearchResult], reach: int) -> list[SearchResult]:
+        """Return the chunks up to so many places before and after these in their documents, in no order."""
+        known = {(one.document_id, one.ordinal) for one in results}
+        near = {
+            (document, ordinal + step)
+            for document, ordinal in known
+            for step in range(-reach, reach + 1)
+            if ordinal + step >= 0
+        }
+        return [_result(0, 0.0, row) for row in self._store.chunks_at(self._index, sorted(near - known))]
 
     def _best(self, ranked: Sequence[Ranked], top_k: int, per_document: int) -> list[SearchResult]:
         """Return the best chunks with what is known of them weighed in, and what says the same again left out."""
@@ -179,6 +197,16 @@ def relevance(cosine: float, coverage: float) -> float:
     return 1 / (1 + math.exp(-(18.7 * cosine + 3.4 * coverage - 10.2)))
 
 
+def _of_size(ranked: Sequence[Ranked], chunks: int) -> list[Ranked]:
+    """Return candidates with their scores as if the index were as large as those that `relevance` was fitted on."""
+    if not ranked or not 0 < ranked[0].score < 1:
+        return list(ranked)
+    best = ranked[0].score
+    more = _SIZE_WEIGHT * math.log(_FITTED_CHUNKS / min(max(chunks, _FEWEST_CHUNKS), _FITTED_CHUNKS))
+    scale = 1 / (1 + (1 / best - 1) * math.exp(-more)) / best
+    return [replace(one, score=one.score * scale) for one in ranked]
+
+
 def _company(ranked: Sequence[Ranked]) -> dict[str, float]:
     """Return for each document what its chunks but the best one add to it."""
     place = min(_NEXT_PLACE, len(ranked) // 4)
@@ -240,6 +268,7 @@ def _result(rank: int, score: float, row: FoundChunk) -> SearchResult:
         anchors=tuple((offset, fragment) for offset, fragment in row.anchors),
         voices=voices_of(row.about, row.passages),
         thread=thread_of(row.about),
+        ordinal=row.ordinal,
     )
 
 

@@ -177,6 +177,7 @@ class FoundChunk:
     id: int
     node_id: str
     document_id: str
+    ordinal: int
     url: str
     title: str
     source: str
@@ -913,8 +914,7 @@ class Store:
 
         :raises DatabaseError: the database refused or went away
         """
-        sizes = self._source_sizes(index)
-        searched = sum(sizes.values()) if source is None else sizes.get(source, 0)
+        searched = self.chunk_count(index, source)
         try:
             with self._database.connection() as connection:
                 if searched < _LARGE_INDEX:
@@ -932,6 +932,11 @@ class Store:
             return "nearest"
         is_large = self._source_sizes(index).get(source, 0) > _READ_WHOLE
         return "nearest_in_source" if is_large else "nearest_in_small_source"
+
+    def chunk_count(self, index: IndexInfo, source: str | None) -> int:
+        """Return about how many chunks an index holds, of one source or of all."""
+        sizes = self._source_sizes(index)
+        return sum(sizes.values()) if source is None else sizes.get(source, 0)
 
     def _source_sizes(self, index: IndexInfo) -> dict[str, int]:
         known = self._sizes.get(index.name)
@@ -951,6 +956,12 @@ class Store:
     def chunks_by_id(self, index: IndexInfo, ids: Sequence[int]) -> dict[int, FoundChunk]:
         """Return chunks by id; one that was deleted meanwhile is missing."""
         return {row[0]: FoundChunk(*row) for row in self._rows("chunks_by_id", {"ids": list(ids)}, index)}
+
+    def chunks_at(self, index: IndexInfo, places: Iterable[tuple[str, int]]) -> list[FoundChunk]:
+        """Return chunks by document and ordinal; where there is none, there is none."""
+        wanted = list(places)
+        values = {"documents": [document for document, _ in wanted], "ordinals": [ordinal for _, ordinal in wanted]}
+        return [FoundChunk(*row) for row in self._rows("chunks_at", values, index)]
 
     def near_duplicates(self, index: IndexInfo, ids: Sequence[int], *, distance: float) -> list[tuple[int, int]]:
         """Return the pairs of chunks whose vectors are closer than a cosine distance."""

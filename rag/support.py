@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rag.citations import REMOVED, SENTENCE_END, cited, words
+from rag.continuation import stretches
 from rag.injection import speaks_to_models
 from rag.models import SearchResult
 from rag.provenance import evidence, is_trusted, trusted_at
@@ -85,6 +86,7 @@ class SupportChecker:
     def __init__(self, encoder: Encoder, results: Sequence[SearchResult], question: str) -> None:
         self._encoder = encoder
         self._evidence = {number: _read(result) for number, result in enumerate(results, start=1)}
+        self._stretch = {number: numbers for numbers in stretches(results) for number in numbers}
         self._question = _folded(question)
 
     def check(self, block: str, before: Sequence[int] = (), shown: Collection[int] = ()) -> str:
@@ -154,19 +156,27 @@ class SupportChecker:
         own = cited(closing.replace("`", "").replace("~", ""), self._evidence)
         wanted = [line for line in lines if line.strip()]
         for number in [*own, *before]:
-            one = self._evidence.get(number)
-            if one is None or not wanted:
+            if number not in self._evidence or not wanted:
                 continue
-            # An address in code is shown only where the project itself wrote that line.
-            kept = [
-                line
-                for line in lines
-                if _folded(line) in one.folded and (not _URL.search(line) or _in_trusted_text(line, one.result))
-            ]
+            # Code that an edge cuts stands in a chunk and in the one beside it.
+            beside = [number, *(other for other in self._stretch[number] if other != number)]
+            found = [(line, self._holding(line, beside)) for line in lines]
+            kept = [line for line, holding in found if holding]
             if sum(bool(line.strip()) for line in kept) >= _CODE_LINES * len(wanted):
                 code = "\n".join([_MARKERS.sub("", opening), *kept, fence])
-                return code if number in shown else f"{code}\n\n[{number}]"
+                holding = sorted({holding for line, holding in found if holding and line.strip()})
+                markers = "".join(f"[{one}]" for one in holding if one not in shown)
+                return f"{code}\n\n{markers}" if markers else code
         return ""
+
+    def _holding(self, line: str, numbers: Sequence[int]) -> int | None:
+        """Return the first of these chunks in which a line of code stands."""
+        for number in numbers:
+            one = self._evidence[number]
+            # An address in code is shown only where the project itself wrote that line.
+            if _folded(line) in one.folded and (not _URL.search(line) or _in_trusted_text(line, one.result)):
+                return number
+        return None
 
 
 def _read(result: SearchResult) -> _Evidence:

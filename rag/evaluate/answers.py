@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rag.citations import SENTENCE_END, passages, words
+from rag.citations import SENTENCE_END, code_blanked, passages, words
 from rag.engine import Engine
 from rag.evaluate.hidden import HiddenSearcher
 from rag.evaluate.queries import Query
@@ -112,7 +112,7 @@ def _coverage(answer: Answer, gold: Sequence[str]) -> float:
 def cited_passages(answer: str) -> Iterator[tuple[str, list[int]]]:
     """Yield the parts of an answer, each with the markers behind it; what stands behind the last marker has none."""
     start = 0
-    for match in _MARKERS.finditer(answer):
+    for match in _MARKERS.finditer(code_blanked(answer)):
         yield answer[start : match.start()].strip(), [int(number) for number in _NUMBER.findall(match[0])]
         start = match.end()
     rest = answer[start:].strip(" \n.,;:!?")

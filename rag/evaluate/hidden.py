@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Self
@@ -53,6 +54,11 @@ class HiddenSearcher(Searcher):
             found = self._visible(everything, top_k, per_document)
         self.best_score = max((result.score for result in found), default=0.0)
         return found
+
+    def around(self, results: Sequence[SearchResult], reach: int) -> list[SearchResult]:
+        """Return the chunks beside these that are not hidden."""
+        near = super().around(results, reach)
+        return self._visible(near, len(near), len(near)) if self._query.is_blinded else near
 
     def _visible(self, results: list[SearchResult], top_k: int, per_document: int) -> list[SearchResult]:
         hidden = {urldefrag(url).url for url in self._query.hide}

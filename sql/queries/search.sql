@@ -133,11 +133,19 @@ SELECT set_config('hnsw.ef_search', %(neighbours)s, true);
 
 -- name: chunks_by_id
 -- Chunks with what is shown of their documents.
-SELECT c.id, c.node_id, c.document_id, c.url, d.title, c.source, d.kind, c.heading, c.text,
+SELECT c.id, c.node_id, c.document_id, c.ordinal, c.url, d.title, c.source, d.kind, c.heading, c.text,
        coalesce(c.metadata_ -> 'anchors', '[]') AS anchors, d.metadata, coalesce(c.metadata_ -> 'passages', '[]') AS passages,
        c.metadata_ ->> 'answer' AS answer
 FROM {chunks} c JOIN documents d ON d.id = c.document_id
 WHERE c.id = ANY(%(ids)s);
+
+-- name: chunks_at
+-- The same by their places in their documents.
+SELECT c.id, c.node_id, c.document_id, c.ordinal, c.url, d.title, c.source, d.kind, c.heading, c.text,
+       coalesce(c.metadata_ -> 'anchors', '[]') AS anchors, d.metadata, coalesce(c.metadata_ -> 'passages', '[]') AS passages,
+       c.metadata_ ->> 'answer' AS answer
+FROM unnest(%(documents)s::text[], %(ordinals)s::integer[]) AS place (document_id, ordinal)
+JOIN {chunks} c USING (document_id, ordinal) JOIN documents d ON d.id = c.document_id;
 
 -- name: near_duplicates
 -- Pairs of these chunks whose vectors are all but the same.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,16 @@ def test_the_thread_itself_and_all_later_text_is_hidden(threads: Engine) -> None
         "https://github.com/o/n/issues/2",
     }
     assert [result.rank for result in seen] == list(range(1, len(seen) + 1))
+
+
+def test_neighbours_that_were_written_later_are_hidden_too(threads: Engine) -> None:
+    (_, fixed) = queries_from_threads(threads.store, ["it"])
+    searcher = HiddenSearcher.of(threads, fixed)
+    everything = threads.searcher().search("guard walker grammar zebras", top_k=50, per_document=50)
+    late = [result for result in everything if "Zebras" in result.text]
+    assert late
+    beside = [replace(result, ordinal=result.ordinal + 1) for result in late]
+    assert not any("Zebras" in result.text for result in searcher.around(beside, 1))
 
 
 def test_one_document_counts_once_behind_what_is_hidden(threads: Engine) -> None:

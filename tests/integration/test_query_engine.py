@@ -58,6 +58,44 @@ def with_llm(engine: Engine, openai_server: OpenAIServer) -> Iterator[Callable[[
         one.close()
 
 
+LINES = [f"ALTER TABLE accounts ADD COLUMN balance_{number} numeric NOT NULL DEFAULT 0;" for number in range(24)]
+LONG = page(
+    "columns",
+    "Accounts have a balance for every month and every year. " * 12
+    + "\n\nA balance for each month is added to the accounts as follows:\n\n```sql\n"
+    + "\n".join(LINES)
+    + "\n```\n\nNothing else is needed.",
+    title="Balances of accounts",
+)
+
+
+def test_code_that_an_edge_cuts_is_quoted_whole_with_what_announces_it(engine: Engine) -> None:
+    engine.ingest(MemorySource([LONG]))
+    question = "How do I add a balance for each month to accounts?"
+    answer = engine.ask(question)
+    assert "as follows:" in answer.answer
+    assert "\n".join(LINES) in answer.answer
+    assert len({source.chunk_id for source in answer.sources}) == len(answer.sources) > 1
+    texts = engine.store.chunk_texts(engine.active_index, [source.chunk_id for source in answer.sources])
+    assert all(source.quote in texts[source.chunk_id] for source in answer.sources)
+
+
+def test_a_model_reads_the_neighbours_and_may_write_the_code_whole(
+    engine: Engine, with_llm: Callable[[str], Engine], openai_server: OpenAIServer
+) -> None:
+    engine.ingest(MemorySource([LONG]))
+    code = "```sql\n" + "\n".join(LINES) + "\n```"
+    answer = with_llm(f"A balance for each month is added to the accounts as follows [1]:\n\n{code} [2]").ask(
+        "How do I add a balance for each month to accounts?"
+    )
+    prompt = str(openai_server.requests[-1].body["messages"][-1]["content"])
+    assert all(line in prompt for line in LINES)
+    assert code in answer.answer
+    assert [source.n for source in answer.sources] == list(range(1, len(answer.sources) + 1))
+    texts = engine.store.chunk_texts(engine.active_index, [source.chunk_id for source in answer.sources])
+    assert all(any(line in text for text in texts.values()) for line in LINES)
+
+
 def test_without_a_model_the_passage_that_answers_is_quoted_with_its_code(engine: Engine) -> None:
     answer = engine.ask(QUESTION)
     assert answer.answered

@@ -14,9 +14,9 @@ from pgvector import HalfVector
 from rag.engine import Engine
 from rag.errors import ConfigurationError, LLMError
 from rag.models import Filters, Page
-from rag.search import Ranked, _company, _weighed, dense_share, fuse
+from rag.search import Ranked, _company, _of_size, _weighed, dense_share, fuse
 from rag.settings import Settings
-from rag.store import Candidate, _filter_values
+from rag.store import Candidate, IndexTables, _filter_values
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
 
@@ -348,6 +348,32 @@ def test_between_equals_documentation_answers_and_fresh_threads_come_first(empty
     first, *others = _weighed(equal, rows, {row.document_id: 0.1 for row in rows.values()})
     assert rows[first.candidate.id].kind == "page"
     assert first.score > 1.1 * others[0].score
+
+
+def test_the_chunks_beside_a_result_are_read_by_an_index(empty_engine: Engine) -> None:
+    sections = "\n\n".join(f"## Part {n}\n\n{f'Bees number {n} fly. ' * 40}" for n in range(5))
+    empty_engine.ingest(MemorySource([page("bees", sections)]))
+    searcher, index = empty_engine.searcher(), empty_engine.active_index
+    third = next(one for one in searcher.search("bees", top_k=9, per_document=9) if one.ordinal == 2)
+    assert sorted(one.ordinal for one in searcher.around([third], 1)) == [1, 3]
+    assert sorted(one.ordinal for one in searcher.around([replace(third, ordinal=0)], 2)) == [1, 2]
+    query = empty_engine.database.queries.compose("chunks_at", IndexTables(index).identifiers)
+    with empty_engine.database.connection() as connection:
+        connection.execute("SET enable_seqscan = off")
+        values = {"documents": [third.document_id], "ordinals": [1]}
+        plan = connection.execute("EXPLAIN " + query.as_string(connection), values).fetchall()
+        connection.execute("RESET enable_seqscan")
+    assert "document_id_ordinal" in "\n".join(row[0] for row in plan)
+
+
+def test_a_small_index_needs_less_to_be_sure() -> None:
+    ranked = [Ranked(Candidate(1, "a", 0.5, 1.0, 0.5), 0.6), Ranked(Candidate(2, "b", 0.4, 0.5, 0.5), 0.3)]
+    small, fitted, large = (_of_size(ranked, chunks) for chunks in (50, 5000, 1_000_000))
+    assert [one.score for one in large] == pytest.approx([one.score for one in ranked])
+    assert fitted == large
+    assert small[0].score == pytest.approx(0.857, abs=1e-3)  # 0.6 as odds, times 100 ** 0.3
+    assert small[1].score == pytest.approx(small[0].score / 2)
+    assert _of_size([], 50) == []
 
 
 def reranked(engine: Engine, **changes: object) -> Engine:

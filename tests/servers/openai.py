@@ -108,7 +108,7 @@ class OpenAIServer:
         """The embedding that this server makes of a text."""
         seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
         values = np.random.default_rng(seed).normal(size=self.dimension)
-        return (values / np.linalg.norm(values)).astype(np.float32).tolist()
+        return [float(value) for value in (values / np.linalg.norm(values)).astype(np.float32)]
 
     def handle(self, request: Request) -> Reply | Iterator[dict[str, Any]]:
         """Make the reply to one request; an iterator is streamed as server-sent events."""

@@ -20,6 +20,10 @@ def test_markers_that_point_nowhere_go() -> None:
     assert renumber(answer, cited(answer, range(1, 3))) == "True [1]. Invented. Absurd."
 
 
+def test_what_is_not_a_marker_stays_to_the_letter() -> None:
+    assert renumber("From `$1` ... `$n` [7]: all of them [2] .", [2]) == "From `$1` ... `$n`: all of them [1] ."
+
+
 def test_an_index_in_code_is_no_marker() -> None:
     answer = "Take `items[1]` [2].\n\n```py\nx = y[1]\n```"
     numbers = cited(answer, range(1, 3))

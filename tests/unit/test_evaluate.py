@@ -82,10 +82,10 @@ def test_other_rows_or_another_k_are_another_evaluation() -> None:
 
 
 def test_the_parts_of_an_answer_have_the_markers_behind_them() -> None:
-    answer = "Use pg_dump. [1]\n\n```sh\npg_dump mydb\n```\n\n[2] [3] It is fast[1], and I like it."
+    answer = "Use pg_dump. [1]\n\n```sh\npg_dump db[0]\n```\n\n[2] [3] It is fast[1], and I like it."
     assert list(cited_passages(answer)) == [
         ("Use pg_dump.", [1]),
-        ("```sh\npg_dump mydb\n```", [2, 3]),
+        ("```sh\npg_dump db[0]\n```", [2, 3]),
         ("It is fast", [1]),
         ("and I like it", []),
     ]
