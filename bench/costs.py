@@ -1,7 +1,7 @@
 """How many tokens OpenAI would be paid for, on real corpora: `python -m bench.costs`.
 
-The PostgreSQL 15 manual and tls13-spec's issues and pull requests are ingested and asked questions with OpenAI's models
-named and a loopback server in OpenAI's place. What it is sent is counted by OpenAI's own tokenizers, which LlamaIndex
+The PostgreSQL 15 manual and tls13-spec's issues and pull requests are ingested with OpenAI's embedding model named and a
+loopback server in OpenAI's place, and prompts are made of what is found. What is sent is counted by OpenAI's own tokenizers, which LlamaIndex
 brings: cl100k_base for text-embedding-3, o200k_base for chat models. Prices change, so none is in here.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-import llama_index.core.utils  # noqa: F401 - tells tiktoken where the files of its tokenizers are
+import llama_index.core
 import tiktoken
 
 from bench.report import Table
@@ -24,29 +24,29 @@ from flows.sample.github_server import GitHubServer, load_export
 from rag.database import stop_embedded
 from rag.engine import Engine
 from rag.evaluate import read_queries
+from rag.prompt import ANSWER, rendered
+from rag.search import Searcher
 from rag.settings import Settings
 from tests.servers.openai import OpenAIServer
 
 _EMBEDDING = "openai/text-embedding-3-small"
 _DIMENSION = 1536
-_LLM = "openai/gpt-4o-mini"
 _QUESTIONS = 30
-_ANSWER = "It is so [1]."
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table of what is embedded, and one of what is asked."""
     argparse.ArgumentParser(prog="python -m bench.costs", description=__doc__).parse_args(arguments)
+    os.environ["TIKTOKEN_CACHE_DIR"] = str(Path(llama_index.core.__file__).parent / "_static" / "tiktoken_cache")
     embeddings = Table(
         "Tokens to embed",
-        ["corpus", "documents", "chunks", "tokens", "a document", "tokens for 1,000 documents", "as rag counts them"],
+        ["corpus", "documents", "chunks", "tokens", "a document", "tokens for 1,000 documents"],
     )
     answers = Table("Tokens of an answer, eight sources", ["corpus", "questions", "read on average", "at most"])
     corpora: list[Callable[[ExitStack], tuple[str, str, Path]]] = [_manual, _tls13]
     for corpus in corpora:
         with ExitStack() as stack:
             server = stack.enter_context(OpenAIServer(dimension=_DIMENSION))
-            server.answer = _ANSWER
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rag-bench-")))
             stack.callback(stop_embedded, home)
             name, toml, queries = corpus(stack)
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 RAG_HOME=home,
                 RAG_SOURCES=home / "sources.toml",
                 RAG_EMBEDDING_MODEL=_EMBEDDING,
-                RAG_LLM=_LLM,
+                RAG_LLM="extractive",
                 OPENAI_API_KEY=server.key,
                 OPENAI_BASE_URL=server.url,
                 RAG_GITHUB_API_URL=os.environ.get("RAG_GITHUB_API_URL", "https://api.github.com"),
@@ -65,20 +65,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 report = engine.sync("it")
                 tokens = sum(_counts("cl100k_base", server.inputs()))
                 each = tokens / report.added
-                embeddings.add(
-                    name, report.added, report.chunks_added, tokens, each, round(1000 * each), str(report.tokens)
-                )
-                server.requests.clear()
-                for query in read_queries(queries)[:_QUESTIONS]:
-                    engine.ask(query.text)
-                read = [
-                    sum(_counts("o200k_base", [str(message["content"]) for message in request.body["messages"]]))
-                    for request in server.requests
-                    if "messages" in request.body
-                ]
+                embeddings.add(name, report.added, report.chunks_added, tokens, each, round(1000 * each))
+                asked = [query.text for query in read_queries(queries)[:_QUESTIONS]]
+                read = _counts("o200k_base", [_prompt(engine.searcher(), question) for question in asked])
                 answers.add(name, len(read), sum(read) / len(read), max(read))
             print(embeddings.rows[-1], answers.rows[-1], file=sys.stderr, flush=True)
     print(embeddings.markdown(), answers.markdown(), sep="\n\n")
+
+
+def _prompt(searcher: Searcher, question: str) -> str:
+    """Return all that a model is sent with a question; the server's vectors mean nothing, so words alone find them."""
+    found = searcher.search(question, top_k=8, per_document=3)
+    sources = "\n\n".join(rendered(number, result) for number, result in enumerate(found, 1))
+    messages = ANSWER.format_messages(context_str=sources, query_str=question)
+    return "\n".join(str(message.content) for message in messages)
 
 
 def _counts(tokenizer: str, texts: Sequence[str]) -> list[int]:
