@@ -16,11 +16,16 @@ from urllib.parse import urlsplit
 from prefect import get_run_logger, runtime
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
-from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError, concurrency
+from prefect.concurrency.asyncio import (
+    AcquireConcurrencySlotTimeoutError,
+    ConcurrencySlotAcquisitionError,
+    concurrency,
+)
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from flows.engine import watcher
 from flows.records import name_run
+from rag.errors import SourceError
 from rag.settings import DocsConfig
 
 __all__ = ["LEASE_SECONDS", "WINDOWS_LIMIT", "asking", "free_slots", "host_limit", "made_limit"]
@@ -34,6 +39,7 @@ _HOST = "host-"
 _REQUESTS = 8
 #: A process that was killed holds its slots for so long.
 LEASE_SECONDS = 60
+_LONGEST_WAIT_SECONDS = 12 * 3600.0
 _PAGE = 200
 
 
@@ -59,6 +65,7 @@ async def asking(config: DocsConfig) -> AsyncIterator[int]:
     """Keep to the limit of a docs site's host while the block runs; wait for other crawls of it first.
 
     :returns: how many requests may be under way at once
+    :raises SourceError: it was not free for long
     """
     name = host_limit(config)
     at_once = min(_REQUESTS, await made_limit(name, _REQUESTS))
@@ -71,7 +78,13 @@ async def asking(config: DocsConfig) -> AsyncIterator[int]:
             watcher()(config.name, f"{said}. Waiting.")
             get_run_logger().info("%s. Waiting for a slot of the concurrency limit %s.", said, name)
             await name_run(f"{runtime.flow_run.name} · waiting for {name.removeprefix(_HOST)}")
-            await stack.enter_async_context(hold())
+            try:
+                await stack.enter_async_context(hold(timeout_seconds=_LONGEST_WAIT_SECONDS))
+            except AcquireConcurrencySlotTimeoutError as error:
+                raise SourceError(
+                    f"{config.name} has waited {_LONGEST_WAIT_SECONDS / 3600:.0f} hours for its host. If no run reads "
+                    f"from that, set the active slots of Prefect's concurrency limit {name} to 0."
+                ) from error
         yield at_once
 
 

@@ -150,6 +150,21 @@ def test_a_run_that_is_to_be_skipped_does_not_wait_for_its_host(site: DocsSite, 
         assert asyncio.run(skipped()) == "Skipped"
 
 
+def test_a_host_that_is_never_free_is_an_error_that_says_what_to_do(
+    site: DocsSite, limit: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.limits._LONGEST_WAIT_SECONDS", 1.0)
+
+    async def wait_in_vain() -> State[Any]:
+        async with asking(DocsConfig(name="other", url=site.url("/other/"))):
+            return await ingest_source("old", return_state=True)
+
+    state = asyncio.run(wait_in_vain())
+
+    assert state.is_failed()
+    assert state.message.endswith(f"set the active slots of Prefect's concurrency limit {limit} to 0.")
+
+
 def test_slots_that_a_killed_run_held_are_taken_back(site: DocsSite, limit: str) -> None:
     """A server of our own is started for one command: nobody else's run can be under way on it."""
     for name in (limit, WINDOWS_LIMIT, "somebody-elses"):
