@@ -48,7 +48,9 @@ with Engine.open() as engine:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print one table."""
-    argparse.ArgumentParser(prog="python -m bench.docs_halves", description=__doc__).parse_args(arguments)
+    parser = argparse.ArgumentParser(prog="python -m bench.docs_halves", description=__doc__)
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth page (1)")
+    options = parser.parse_args(arguments)
     table = Table(
         f"The PostgreSQL manual, pages {_LATENCY_SECONDS * 1000:.0f} ms away, on {os.cpu_count()} cores",
         ["what", "seconds", "the processor's", "documents", "chunks"],
@@ -56,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rag-bench-")))
         stack.callback(stop_embedded, home)
-        url = stack.enter_context(_distant(home))
+        url = stack.enter_context(_distant(home, options.every))
         wanted = {"whole": "**", **_HALVES}
         (home / "sources.toml").write_text(
             "".join(
@@ -108,7 +110,7 @@ def _counts(database: str) -> tuple[int, int]:
 
 
 @contextmanager
-def _distant(home: Path) -> Iterator[str]:
+def _distant(home: Path, every: int) -> Iterator[str]:
     """Serve the manual under /docs/, and a list of its pages; every reply takes its time."""
 
     class Distant(SimpleHTTPRequestHandler):
@@ -126,7 +128,7 @@ def _distant(home: Path) -> Iterator[str]:
     (folder / "docs").symlink_to(MANUAL)
     with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Distant, directory=str(folder))) as server:
         url = f"http://127.0.0.1:{server.server_address[1]}"
-        pages = [path.name for path in sorted(MANUAL.glob("*.html")) if path.name != "bookindex.html"]
+        pages = [path.name for path in sorted(MANUAL.glob("*.html")) if path.name != "bookindex.html"][::every]
         listed = "".join(f"<url><loc>{url}/docs/{page}</loc></url>" for page in pages)
         (folder / "sitemap.xml").write_text(
             f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{listed}</urlset>'
