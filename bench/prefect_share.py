@@ -5,7 +5,7 @@ nothing else, by `python -m flows.ingest` with a Prefect server that is up, and 
 that it starts without one. In turn, so that what else the machine does hits all of them.
 
 What a command takes beside the sync itself (imports, the model, the runs' records) is told apart, since a sync of a minute
-varies by more than Prefect takes.
+varies by more than Prefect takes; and so are the processor's seconds of the command, which other work changes less.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import psycopg
 
@@ -48,14 +49,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print one table."""
     parser = argparse.ArgumentParser(prog="python -m bench.prefect_share", description=__doc__)
     parser.add_argument("--turns", type=int, default=3, help="how often each way is taken (3)")
+    parser.add_argument("--include", default="**", metavar="GLOB", help="only these pages, to try it")
     options = parser.parse_args(arguments)
-    taken: dict[str, list[tuple[float, float]]] = {way: [] for way in _WAYS}
+    taken: dict[str, list[_Taken]] = {way: [] for way in _WAYS}
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rag-bench-")))
         stack.callback(stop_embedded, home)
         url = stack.enter_context(served(MANUAL))
         sources = home / "sources.toml"
-        sources.write_text(f'[[docs]]\nname = "manual"\nurl = "{url}/index.html"\nexclude = ["bookindex.html"]\n')
+        sources.write_text(
+            f'[[docs]]\nname = "manual"\nurl = "{url}/index.html"\nexclude = ["bookindex.html"]\n'
+            f'include = ["{options.include}"]\n'
+        )
         os.environ["PREFECT_HOME"] = str(home / "prefect")
         os.environ["DO_NOT_TRACK"] = "1"
         server = stack.enter_context(ServerProcess(ui=True))
@@ -76,36 +81,67 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     given["PREFECT_API_URL"] = server.api_url
                 elif way != _FIRST:
                     given["PREFECT_HOME"] = str(home / "another")
-                taken[way].append(_seconds(command, {**environment, **given}))
+                taken[way].append(_measured(command, {**environment, **given}))
                 print(way, taken[way][-1], file=sys.stderr, flush=True)
     print(_table(taken).markdown())
 
 
-def _seconds(command: Sequence[str], environment: dict[str, str]) -> tuple[float, float]:
-    """Return how long a command takes, and how long of it the sync takes."""
-    started = time.perf_counter()
+class _Taken(NamedTuple):
+    """What a command took, in seconds."""
+
+    whole: float
+    sync: float
+    processor: float
+
+    @property
+    def beside(self) -> float:
+        return self.whole - self.sync
+
+
+def _measured(command: Sequence[str], environment: dict[str, str]) -> _Taken:
+    before, started = os.times(), time.perf_counter()
     done = subprocess.run(
         [sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
-    seconds = time.perf_counter() - started
+    whole, after = time.perf_counter() - started, os.times()
     if done.returncode:
         sys.exit(done.stderr[-4000:])
     [report] = json.loads(done.stdout)["sources"]
     assert report["state"] == "completed", report
-    return seconds, report["seconds"]
+    processor = after.children_user + after.children_system - before.children_user - before.children_system
+    return _Taken(whole, report["seconds"], processor)
 
 
-def _table(taken: dict[str, list[tuple[float, float]]]) -> Table:
+def _table(taken: dict[str, list[_Taken]]) -> Table:
     table = Table(
         "A full ingest of the PostgreSQL manual, with Prefect and without",
-        ["what", "seconds", "of it the sync", "beside it", "Prefect's share"],
+        [
+            "what",
+            "seconds",
+            "of it the sync",
+            "beside it",
+            "Prefect's share",
+            "the processor's",
+            "Prefect's share of these",
+        ],
     )
-    beside = {way: median(whole - sync for whole, sync in times) for way, times in taken.items()}
+    alone = _median(taken[_FIRST])
     for way, times in taken.items():
-        whole = median(whole for whole, _ in times)
-        share = (beside[way] - beside[_FIRST]) / whole if way != _FIRST else None
-        table.add(way, whole, median(sync for _, sync in times), beside[way], share)
+        one = _median(times)
+        table.add(
+            way,
+            one.whole,
+            one.sync,
+            one.beside,
+            (one.beside - alone.beside) / one.whole,
+            one.processor,
+            (one.processor - alone.processor) / one.processor,
+        )
     return table
+
+
+def _median(times: Sequence[_Taken]) -> _Taken:
+    return _Taken(*(median(values) for values in zip(*times, strict=True)))
 
 
 if __name__ == "__main__":
