@@ -2,11 +2,13 @@
 
 The repository is tlswg/tls13-spec, in weekly windows, served by a process of its own. Prefect's server, its workers and
 the Dask cluster are real ones; `kill` ends a worker with SIGKILL, with all that it started, in the middle of its work.
+The digest is of everything that documents and chunks say, so that runs of this bench can be compared with each other.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import multiprocessing
 import os
@@ -15,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -31,6 +34,7 @@ from rag.database import Database, embedded_dsn, stop_embedded
 ROOT = Path(__file__).parents[1]
 EXPORT = ROOT.parent / "shared" / "data" / "tls13-spec.github.json.gz"
 _LATENCY_SECONDS = 0.2
+_KILLED_AFTER_SECONDS = 20
 _context = multiprocessing.get_context("spawn")
 
 
@@ -43,7 +47,8 @@ class Distant(GitHubServer):
 
 
 def _serve(connection: Connection, export: Path) -> None:
-    with Distant(load_export(export), rate_limit=10**9) as server:
+    # Threads link to GitHub itself: a port of this run's would be in every document.
+    with Distant(load_export(export), rate_limit=10**9, web_url="https://github.com") as server:
         connection.send((server.api_url, server.full_name))
         with suppress(EOFError):
             connection.recv()
@@ -52,7 +57,7 @@ def _serve(connection: Connection, export: Path) -> None:
 class Site:
     """What the measurements share: GitHub, Prefect and Postgres, on loopback."""
 
-    def __init__(self, stack: ExitStack, export: Path) -> None:
+    def __init__(self, stack: ExitStack, export: Path, since: str | None) -> None:
         self.home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         stack.callback(stop_embedded, self.home)
         here, there = _context.Pipe()
@@ -62,7 +67,8 @@ class Site:
         self._github = here  # closed, it would end that process
         api_url, repository = here.recv()
         sources = self.home / "sources.toml"
-        sources.write_text(f'[[github]]\nname = "it"\nrepo = "{repository}"\ninclude = ["issues", "pulls"]\n')
+        began = f"since = {since}\n" if since else ""
+        sources.write_text(f'[[github]]\nname = "it"\nrepo = "{repository}"\ninclude = ["issues", "pulls"]\n{began}')
         self.dsn = embedded_dsn(self.home)
         Database(self.dsn, embedded=True).close()
         self.environment = {
@@ -107,18 +113,16 @@ class Site:
             connection.execute("TRUNCATE embeddings")
         shutil.rmtree(self.home / "prefect" / "storage", ignore_errors=True)
 
-    def rows(self) -> set[tuple[str, str]]:
+    def rows(self) -> tuple[int, int, str]:
+        """Count documents and chunks, and make a digest of all that they say; vectors differ in their last bits."""
         with psycopg.connect(self.dsn) as connection:
             [(name,)] = connection.execute("SELECT name FROM indexes WHERE active").fetchall()
-            found = connection.execute(
-                f"SELECT id, hash FROM documents UNION ALL SELECT node_id, text FROM data_{name}"
-            )
-            return set(found.fetchall())
-
-    def documents(self) -> int:
-        with psycopg.connect(self.dsn) as connection:
-            [(count,)] = connection.execute("SELECT count(*) FROM documents").fetchall()
-            return int(count)
+            documents = connection.execute("SELECT id, kind, url, title, text, hash FROM documents").fetchall()
+            chunks = connection.execute(
+                f"SELECT node_id, document_id, ordinal, heading, url, text, metadata_::text FROM data_{name}"
+            ).fetchall()
+        said = json.dumps([sorted(documents), sorted(chunks)])
+        return len(documents), len(chunks), hashlib.sha256(said.encode()).hexdigest()[:12]
 
     @contextmanager
     def workers(self, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
@@ -151,45 +155,21 @@ class Site:
         return time.monotonic() - started, report
 
 
-def kill(worker: subprocess.Popen[bytes]) -> None:
-    """End a worker and its runs, which are in the same session but in process groups of their own, with SIGKILL."""
+def kill(worker: subprocess.Popen[bytes]) -> int:
+    """End a worker and its runs, which are in the same session but in process groups of their own, with SIGKILL.
+
+    :returns: how many processes that were
+    """
+    killed = 0
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if os.getsid(int(folder.name)) == worker.pid:
                 os.kill(int(folder.name), signal.SIGKILL)
+                killed += 1
         except ProcessLookupError:
             continue
     worker.wait()
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what this bench can be asked."""
-    parser.add_argument("--export", type=Path, default=EXPORT, help="fan-out: the repository's export")
-    parser.add_argument("--how", nargs="*", default=["threads", "1", "2", "kill", "dask-1", "dask-2"], help="fan-out")
-
-
-def run(options: argparse.Namespace) -> Iterator[Table]:
-    """Yield one table."""
-    table = Table(
-        f"A backfill of {options.export.name.partition('.')[0]} in weekly windows, GitHub {_LATENCY_SECONDS * 1000:.0f} ms away",
-        ["how", "seconds", "of one", "documents", "requests", "same rows"],
-    )
-    with ExitStack() as stack:
-        site = Site(stack, options.export)
-        first: set[tuple[str, str]] = set()
-        one: dict[str, float] = {}
-        for how in options.how:
-            site.forget()
-            taken, report = _measure(site, how)
-            rows = site.rows()
-            first = first or rows
-            family = "dask" if how.startswith("dask") else "workers"
-            if how in ("1", "dask-1"):
-                one[family] = taken
-            share = taken / one[family] if family in one and how != "threads" else None
-            table.add(_NAMES[how], taken, share, site.documents(), int(str(report["requests"])), str(rows == first))
-            print(table.rows[-1], file=sys.stderr, flush=True)
-    yield table
+    return killed
 
 
 _NAMES = {
@@ -201,6 +181,38 @@ _NAMES = {
     "dask-2": "Dask, two processes",
     "dask-kill": "Dask, two processes, one killed after 20 s",
 }
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what this bench can be asked."""
+    parser.add_argument("--export", type=Path, default=EXPORT, help="fan-out: the repository's export")
+    parser.add_argument("--how", nargs="*", default=list(_NAMES), choices=list(_NAMES), help="fan-out")
+    parser.add_argument("--since", metavar="DAY", help="fan-out: leave out what is older, to try it")
+
+
+def run(options: argparse.Namespace) -> Iterator[Table]:
+    """Yield one table."""
+    table = Table(
+        f"A backfill of {options.export.name.partition('.')[0]} in weekly windows, GitHub {_LATENCY_SECONDS * 1000:.0f} ms away",
+        ["how", "seconds", "of one", "documents", "chunks", "requests", "digest of the rows", "the same"],
+    )
+    with ExitStack() as stack:
+        site = Site(stack, options.export, options.since)
+        first = ""
+        one: dict[str, float] = {}
+        for how in options.how:
+            site.forget()
+            taken, report = _measure(site, how)
+            documents, chunks, digest = site.rows()
+            first = first or digest
+            family = "dask" if how.startswith("dask") else "workers"
+            if how in ("1", "dask-1"):
+                one[family] = taken
+            share = taken / one[family] if family in one and how != "threads" else None
+            same = "yes" if digest == first else "NO"
+            table.add(_NAMES[how], taken, share, documents, chunks, int(str(report["requests"])), digest, same)
+            print(table.rows[-1], file=sys.stderr, flush=True)
+    yield table
 
 
 def _measure(site: Site, how: str) -> tuple[float, dict[str, object]]:
@@ -223,8 +235,8 @@ def _with_kill(site: Site) -> tuple[float, dict[str, object]]:
             [sys.executable, "-m", "flows.backfill", "it", "--json"],
             cwd=ROOT, env=site.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        time.sleep(20)
-        kill(workers[0])
+        time.sleep(_KILLED_AFTER_SECONDS)
+        print(f"killed {kill(workers[0])} processes of a worker", file=sys.stderr, flush=True)
         time.sleep(5)
         with site.workers(1):
             said, problem = process.communicate()
@@ -254,18 +266,25 @@ def _on_dask(site: Site, how: str) -> tuple[float, dict[str, object]]:
     started += [
         start("distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard") for _ in range(count)
     ]
-    killer = None
+    killer = threading.Timer(_KILLED_AFTER_SECONDS, _kill_dask_worker, [started[-1]])
     try:
         time.sleep(3)
         if how == "kill":
-            killer = subprocess.Popen(["sh", "-c", f"sleep 20; kill -9 -- -{started[-1].pid}"])
-        return site.backfill(RAG_BACKFILL_ON=f"dask:{address}")
+            killer.start()
+        taken, report = site.backfill(RAG_BACKFILL_ON=f"dask:{address}")
+        if how == "kill" and (started[-1].poll() is None or taken < _KILLED_AFTER_SECONDS):
+            sys.exit("The backfill had ended before its worker was killed.")
+        return taken, report
     finally:
-        if killer:
-            killer.wait()
+        killer.cancel()
         for process in started:
             kill(process)
         log.close()
+
+
+def _kill_dask_worker(worker: subprocess.Popen[bytes]) -> None:
+    """End a worker and its nanny, which would start another in its place."""
+    print(f"killed {kill(worker)} processes of a Dask worker", file=sys.stderr, flush=True)
 
 
 def main(given: Sequence[str] | None = None) -> None:

@@ -86,7 +86,7 @@ def corpora(wanted: Sequence[str]) -> Iterator[Corpus]:
     """Yield the corpora that are on this machine, each while it is served."""
     if "manual" in wanted:
         if MANUAL.is_dir():
-            with _served(MANUAL) as url:
+            with served(MANUAL) as url:
                 toml = f'[[docs]]\nname = "manual"\nurl = "{url}/index.html"\nexclude = ["bookindex.html"]\n'
                 sets = read(DATA / "postgresql-15-manual.index.jsonl", DATA / "postgresql-15-manual.questions.jsonl")
                 yield Corpus("manual", lambda engine: engine.sync("manual"), sets, toml)
@@ -111,7 +111,7 @@ def corpora(wanted: Sequence[str]) -> Iterator[Corpus]:
     for manual in MANUALS:
         if manual.name in wanted:
             if manual.folder.is_dir():
-                with _served(manual.folder) as url:
+                with served(manual.folder) as url:
                     toml = (
                         f'[[docs]]\nname = "manual"\nurl = "{url}/index.html"\nexclude = {json.dumps(manual.globs())}\n'
                     )
@@ -182,7 +182,7 @@ def _say(line: str) -> None:
 
 
 @contextmanager
-def _served(folder: Path) -> Iterator[str]:
+def served(folder: Path) -> Iterator[str]:
     class Quiet(SimpleHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 

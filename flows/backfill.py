@@ -32,7 +32,7 @@ from flows.progress import counts, show_progress, summary
 from flows.records import artifact_key, name_run, put_table
 from flows.retries import may_help_to_retry
 from flows.server import connected, log_to, wanted_server
-from flows.windows import WindowRead, free_slots, read_windows, span, window_row
+from flows.windows import WindowRead, read_windows, span, window_row
 from rag.command import CommandParser, run
 from rag.errors import ConfigurationError
 from rag.models import Backfill, Failure, SyncReport, Window
@@ -222,7 +222,7 @@ def _backfill(options: argparse.Namespace) -> int:
         with server or nullcontext():
             import_module("rag.ingestion")  # takes a second, in which the server boots
             with connected(server), show_progress(console, [options.name]) as watch, watched_by(watch):
-                report = asyncio.run(_run(options, own_server=server is not None))
+                report = asyncio.run(_run(options))
     if options.json:
         json.dump(report.to_json(), sys.stdout, ensure_ascii=False)
         sys.stdout.write("\n")
@@ -231,9 +231,7 @@ def _backfill(options: argparse.Namespace) -> int:
     return 1 if report.state == "failed" else 0
 
 
-async def _run(options: argparse.Namespace, *, own_server: bool) -> SyncReport:
-    if own_server:
-        await free_slots()
+async def _run(options: argparse.Namespace) -> SyncReport:
     state = await backfill(options.name, options.start, options.end, options.window, return_state=True)
     result = await state.aresult(raise_on_failure=False)
     if isinstance(result, BaseException):

@@ -27,6 +27,7 @@ from prefect.tasks import exponential_backoff
 from rich.console import Console
 
 from flows.engine import in_thread, shared_engine, watched_by, watcher
+from flows.limits import asking
 from flows.progress import counts, show_progress, summary
 from flows.records import Outcome, followed, hear_warnings, link_failures, name_run, outcome_rows
 from flows.retries import may_help_to_retry
@@ -34,7 +35,7 @@ from flows.server import connected, log_to, wanted_server
 from rag.command import CommandParser, run
 from rag.errors import ConfigurationError, RagError, SourceBusy
 from rag.models import Failure, StaleAnswer, SyncReport
-from rag.settings import Settings, load_settings
+from rag.settings import DocsConfig, Settings, load_settings
 
 __all__ = ["WhenBusy", "chosen_sources", "ingest", "ingest_source", "main", "run_ingest", "sync_source", "when_free"]
 
@@ -73,7 +74,8 @@ async def sync_source(
     with shared_engine() as engine:
         expected = await in_thread(lambda: engine.store.document_count(name))
         # Only a sync that sees every document can say how far it is.
-        sees_all = full or engine.source_config(name).kind == "docs"
+        config = engine.source_config(name)
+        sees_all = full or config.kind == "docs"
     outcome = Outcome(name, expected if sees_all and expected else None)
 
     def report_progress(report: SyncReport) -> None:
@@ -82,14 +84,28 @@ async def sync_source(
         outcome.latest = report
         watch(name, report)
 
-    def sync() -> SyncReport:
+    def look() -> None:
+        with shared_engine() as engine, engine.holding(name):
+            pass
+
+    def sync(at_once: int | None = None) -> SyncReport:
         with shared_engine() as engine:
-            return engine.sync(name, full=full, accept_removals=accept_removals, progress=report_progress)
+            return engine.sync(
+                name, full=full, accept_removals=accept_removals, at_once=at_once, progress=report_progress
+            )
+
+    async def sync_in_turn() -> SyncReport:
+        if not isinstance(config, DocsConfig):
+            return await when_free(sync, name, when_busy)
+        # A run that is to be skipped does not wait for its host first.
+        await when_free(look, name, when_busy)
+        async with asking(config) as at_once:
+            return await when_free(lambda: sync(at_once), name, when_busy)
 
     try:
         with hear_warnings() as warnings:
             async with followed(outcome):
-                report = await when_free(sync, name, when_busy)
+                report = await sync_in_turn()
         await _record(report, outcome, warnings)
     except SourceBusy as error:
         watch(name, str(error))

@@ -10,6 +10,7 @@ import it, and is stopped only after the last state and log line has arrived.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -36,6 +37,7 @@ _HOST = "127.0.0.1"
 _APP = "prefect.server.api.server:create_app"
 # The first start in a new PREFECT_HOME runs every migration of Prefect's: 5 to 30 s, by the machine.
 _START_TIMEOUT = 180
+_LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 _PROBE_TIMEOUT = 5
 # What the server last said on stderr, for the message that it does not start.
 _LINES_KEPT = 20
@@ -65,6 +67,8 @@ class ServerProcess:
             # Its pages would ask port 4200, whichever it listens on; and it would keep runs and their logs for ever.
             environment["PREFECT_UI_API_URL"] = self.api_url
             environment.setdefault("PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED", "events,flow_runs")
+            # In memory, Prefect's default, a restart forgets who holds slots, and they stay taken.
+            environment.setdefault("PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE", _LEASES)
         else:
             environment |= {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT_UI_ENABLED": "0"}
         # A session of its own: Ctrl-C has to reach us alone, for the last states to be recorded.
@@ -152,6 +156,9 @@ def connected(server: ServerProcess | None) -> Iterator[None]:
         from prefect.exceptions import TerminationSignal
 
         with _settings(PREFECT_API_URL=server.api_url, PREFECT_API_REQUEST_TIMEOUT=str(_REQUEST_TIMEOUT_SECONDS)):
+            from flows.limits import free_slots
+
+            asyncio.run(free_slots())
             try:
                 yield
             except TerminationSignal as terminated:

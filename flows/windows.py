@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,13 +24,12 @@ import httpx
 from prefect import flow, task
 from prefect.cache_policies import INPUTS, TASK_SOURCE
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.concurrency.asyncio import concurrency
 from prefect.concurrency.sync import concurrency as concurrency_here
 from prefect.deployments import arun_deployment
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.futures import PrefectFuture, as_completed
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
@@ -39,6 +37,7 @@ from prefect.tasks import Task, exponential_backoff
 from pydantic import Field, TypeAdapter
 
 from flows.engine import in_thread, program, shared_engine
+from flows.limits import LEASE_SECONDS, WINDOWS_LIMIT, made_limit
 from flows.lost import notice_lost_runs
 from flows.records import Row, artifact_key, name_run, put_table
 from flows.retries import may_help_to_retry
@@ -46,25 +45,17 @@ from rag.errors import ConfigurationError, SourceUnavailable
 from rag.models import SyncReport, Window
 
 __all__ = [
-    "LIMIT",
     "WINDOWS",
     "WindowRead",
     "backfill_window",
     "backfill_windows",
-    "free_slots",
     "read_windows",
     "span",
     "window_row",
 ]
 
-#: The global concurrency limit that bounds how many windows are read at once, by all backfills together; set it in
-#: Prefect's UI. Slots are taken once for many windows: one for each window would cost two seconds each on Prefect's
-#: SQLite, where taking one collides with the states of other tasks.
-LIMIT = "github-windows"
 _SLOTS = 8
 _AT_ONCE = 4
-# A process that was killed holds its slots for so long.
-_LEASE_SECONDS = 60
 
 #: The deployment that workers read windows by.
 WINDOWS = "backfill-windows/windows"
@@ -151,7 +142,7 @@ async def _read_here(name: str, windows: Sequence[Window], backfill_id: str, not
 
     Only a few are handed out at a time, since those behind a failure need not be tried.
     """
-    at_once = min(at_once, await _limit())
+    at_once = min(at_once, await made_limit(WINDOWS_LIMIT, _SLOTS))
     waiting = iter(windows)
     done: asyncio.Queue[tuple[Window, PrefectFuture[Any]]] = asyncio.Queue()
     loop = asyncio.get_running_loop()
@@ -168,7 +159,7 @@ async def _read_here(name: str, windows: Sequence[Window], backfill_id: str, not
         future.add_done_callback(partial(put, window))
         return True
 
-    async with concurrency(LIMIT, occupy=at_once, lease_duration=_LEASE_SECONDS):
+    async with concurrency(WINDOWS_LIMIT, occupy=at_once, lease_duration=LEASE_SECONDS):
         busy = sum(hand_out() for _ in range(at_once))
         while busy:
             window, future = await done.get()
@@ -394,7 +385,7 @@ def by_dask(name: str, windows: list[Window], start: datetime, end: datetime, ba
     """Read windows one after another in a process of a Dask cluster."""
     del start, end  # are in the name
     reads = []
-    with shared_engine(), concurrency_here(LIMIT, occupy=1, lease_duration=_LEASE_SECONDS):
+    with shared_engine(), concurrency_here(WINDOWS_LIMIT, occupy=1, lease_duration=LEASE_SECONDS):
         for window in windows:
             state = backfill_window(name, window.start, window.end, backfill_id, program(), return_state=True)
             reads.append(_read_of(window, state, state.result(raise_on_failure=False)))
@@ -409,7 +400,7 @@ async def _read_on_dask(
     """Read windows on a Dask cluster: that of an address, or one on this machine for as long as it takes."""
     from prefect_dask.task_runners import DaskTaskRunner  # takes a second to import
 
-    await _limit()
+    await made_limit(WINDOWS_LIMIT, _SLOTS)
     # A cluster of our own has no dashboard: that would listen to the whole network.
     of_our_own = {"threads_per_worker": 1, "dashboard_address": None}
     cluster = DaskTaskRunner(address=address) if address else DaskTaskRunner(cluster_kwargs=of_our_own)
@@ -450,21 +441,3 @@ async def on_dask(name: str, batches: list[list[tuple[datetime, datetime]]], bac
 def _batches(windows: Sequence[Window], size: int) -> Iterator[list[Window]]:
     for start in range(0, len(windows), size):
         yield list(windows[start : start + size])
-
-
-# The limit
-
-
-async def _limit() -> int:
-    """Return how many windows may be read at once; make the concurrency limit, unless somebody has."""
-    async with get_client() as client:
-        with suppress(ObjectAlreadyExists):
-            await client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=LIMIT, limit=_SLOTS))
-        return max(1, (await client.read_global_concurrency_limit_by_name(LIMIT)).limit)
-
-
-async def free_slots() -> None:
-    """Take back the slots that a killed run left taken: a server of our own does not outlive us to do it."""
-    async with get_client() as client:
-        with suppress(ObjectNotFound):
-            await client.update_global_concurrency_limit(LIMIT, GlobalConcurrencyLimitUpdate(active_slots=0))

@@ -112,17 +112,20 @@ class Engine:
         *,
         full: bool = False,
         accept_removals: bool = False,
+        at_once: int | None = None,
         progress: Progress | None = None,
     ) -> SyncReport:
         """Bring the index in line with one source.
 
         :param full: read the whole source again and remove what is gone
         :param accept_removals: remove what is gone even if that is most of the source
+        :param at_once: how many requests to a docs site may be under way at once
         :param progress: called after each batch with the report so far
         :returns: the outcome; its state is "failed" if anything in the source could not be read
         :raises SourceError: the source broke off; what had been committed stays
         """
-        source = self._open_source(self.source_config(name), most_removed=1.0 if accept_removals else MOST_REMOVED)
+        most_removed = 1.0 if accept_removals else MOST_REMOVED
+        source = self._open_source(self.source_config(name), most_removed=most_removed, at_once=at_once)
         return self.ingest(source, full=full, progress=progress)
 
     def ingest(self, source: Source, *, full: bool = False, progress: Progress | None = None) -> SyncReport:
@@ -428,7 +431,7 @@ class Engine:
             raise ConfigurationError(f"The index {active.name} is of {model} already; there is nothing to build.")
         return active
 
-    def _open_source(self, config: SourceConfig, *, most_removed: float) -> Source:
+    def _open_source(self, config: SourceConfig, *, most_removed: float, at_once: int | None = None) -> Source:
         if isinstance(config, GitHubConfig):
             from rag.sources.github import GitHubSource
 
@@ -440,9 +443,10 @@ class Engine:
                 most_removed=most_removed,
             )
         if isinstance(config, DocsConfig):
-            from rag.sources.docs import DocsSource
+            from rag.sources.docs import DocsSource, Limits
 
-            return DocsSource(config, self.store, most_removed=most_removed)
+            limits = Limits(concurrency=at_once) if at_once else None
+            return DocsSource(config, self.store, limits=limits, most_removed=most_removed)
         from rag.sources.repository import RepositorySource
 
         return RepositorySource(config, self.store, self.settings.home, most_removed=most_removed)

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from flows.backfill import backfill, finish
+from flows.limits import WINDOWS_LIMIT
 from flows.sample.github_server import GitHubServer, Request, Response, load_export
 from flows.server import ServerProcess
-from flows.windows import LIMIT, backfill_window
+from flows.windows import backfill_window
 from rag.database import Database
 from rag.models import SyncReport
 from rag.store import Store
@@ -136,7 +137,7 @@ def test_windows_are_read_under_a_limit_that_can_be_changed(prefect_server: Serv
 
     async def limit() -> tuple[int, int]:
         async with get_client() as client:
-            found = await client.read_global_concurrency_limit_by_name(LIMIT)
+            found = await client.read_global_concurrency_limit_by_name(WINDOWS_LIMIT)
             return found.limit, found.active_slots
 
     assert asyncio.run(limit()) == (8, 0)

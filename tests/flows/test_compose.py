@@ -41,7 +41,6 @@ def services(
         "/app/sources.toml": str(tmp_path / "sources.toml"),
         "RAG_HOME: /data": f"RAG_HOME: {home}",
         "/data/prefect": str(tmp_path / "prefect"),
-        "/tmp/prefect": str(tmp_path / "server"),
         **{port: str(free_port()) for port in ("4200", "8000", "8080")},
     }.items():
         assert there in text

@@ -47,6 +47,10 @@ class DocsSite:
     def __init__(self) -> None:
         self.replies: dict[str, Reply] = {}
         self.requests: list[Request] = []
+        #: the most requests that were under way at once
+        self.busiest = 0
+        self._under_way = 0
+        self._counting = threading.Lock()
         self._faults: dict[str, deque[Reply]] = defaultdict(deque)
         self._markdown: dict[str, Reply] = {}
         self._stopped = threading.Event()
@@ -108,6 +112,7 @@ class DocsSite:
 
     def forget_requests(self) -> None:
         self.requests.clear()
+        self.busiest = 0
 
     def drip(self, part: bytes, pause: float) -> Callable[[], Iterator[bytes]]:
         """Return a body that goes on for ever, a part at a time, until the site stops."""
@@ -140,10 +145,16 @@ class DocsSite:
 
             def do_GET(self) -> None:
                 site.requests.append(Request(self.path, {name.lower(): value for name, value in self.headers.items()}))
+                with site._counting:
+                    site._under_way += 1
+                    site.busiest = max(site.busiest, site._under_way)
                 try:
                     self._answer(site._reply(self.path, self.headers.get("Accept", "")))
                 except (BrokenPipeError, ConnectionResetError):
                     self.close_connection = True
+                finally:
+                    with site._counting:
+                        site._under_way -= 1
 
             def _answer(self, reply: Reply) -> None:
                 if reply.wait:

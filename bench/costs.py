@@ -1,0 +1,104 @@
+"""How many tokens OpenAI would be paid for, on real corpora: `python -m bench.costs`.
+
+The PostgreSQL 15 manual and tls13-spec's issues and pull requests are ingested with OpenAI's embedding model named and a
+loopback server in OpenAI's place, and prompts are made of what is found. What is sent is counted by OpenAI's own tokenizers, which LlamaIndex
+brings: cl100k_base for text-embedding-3, o200k_base for chat models. Prices change, so none is in here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import llama_index.core
+import tiktoken
+
+from bench.report import Table
+from bench.retrieval import DATA, MANUAL, served
+from flows.sample.github_server import GitHubServer, load_export
+from rag.database import stop_embedded
+from rag.engine import Engine
+from rag.evaluate import read_queries
+from rag.prompt import ANSWER, rendered
+from rag.search import Searcher
+from rag.settings import Settings
+from tests.servers.openai import OpenAIServer
+
+_EMBEDDING = "openai/text-embedding-3-small"
+_DIMENSION = 1536
+_QUESTIONS = 30
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print a table of what is embedded, and one of what is asked."""
+    argparse.ArgumentParser(prog="python -m bench.costs", description=__doc__).parse_args(arguments)
+    os.environ["TIKTOKEN_CACHE_DIR"] = str(Path(llama_index.core.__file__).parent / "_static" / "tiktoken_cache")
+    embeddings = Table(
+        "Tokens to embed",
+        ["corpus", "documents", "chunks", "tokens", "a document", "tokens for 1,000 documents"],
+    )
+    answers = Table("Tokens of an answer, eight sources", ["corpus", "questions", "read on average", "at most"])
+    corpora: list[Callable[[ExitStack], tuple[str, str, Path]]] = [_manual, _tls13]
+    for corpus in corpora:
+        with ExitStack() as stack:
+            server = stack.enter_context(OpenAIServer(dimension=_DIMENSION))
+            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rag-bench-")))
+            stack.callback(stop_embedded, home)
+            name, toml, queries = corpus(stack)
+            (home / "sources.toml").write_text(toml)
+            settings = Settings(
+                _env_file=None,
+                RAG_HOME=home,
+                RAG_SOURCES=home / "sources.toml",
+                RAG_EMBEDDING_MODEL=_EMBEDDING,
+                RAG_LLM="extractive",
+                OPENAI_API_KEY=server.key,
+                OPENAI_BASE_URL=server.url,
+                RAG_GITHUB_API_URL=os.environ.get("RAG_GITHUB_API_URL", "https://api.github.com"),
+            )
+            with Engine.open(settings) as engine:
+                report = engine.sync("it")
+                tokens = sum(_counts("cl100k_base", server.inputs()))
+                each = tokens / report.added
+                embeddings.add(name, report.added, report.chunks_added, tokens, each, round(1000 * each))
+                asked = [query.text for query in read_queries(queries)[:_QUESTIONS]]
+                read = _counts("o200k_base", [_prompt(engine.searcher(), question) for question in asked])
+                answers.add(name, len(read), sum(read) / len(read), max(read))
+            print(embeddings.rows[-1], answers.rows[-1], file=sys.stderr, flush=True)
+    print(embeddings.markdown(), answers.markdown(), sep="\n\n")
+
+
+def _prompt(searcher: Searcher, question: str) -> str:
+    """Return all that a model is sent with a question; the server's vectors mean nothing, so words alone find them."""
+    found = searcher.search(question, top_k=8, per_document=3)
+    sources = "\n\n".join(rendered(number, result) for number, result in enumerate(found, 1))
+    messages = ANSWER.format_messages(context_str=sources, query_str=question)
+    return "\n".join(str(message.content) for message in messages)
+
+
+def _counts(tokenizer: str, texts: Sequence[str]) -> list[int]:
+    return [len(tokens) for tokens in tiktoken.get_encoding(tokenizer).encode_batch(list(texts), disallowed_special=())]
+
+
+def _manual(stack: ExitStack) -> tuple[str, str, Path]:
+    url = stack.enter_context(served(MANUAL))
+    toml = f'[[docs]]\nname = "it"\nurl = "{url}/index.html"\nexclude = ["bookindex.html"]\n'
+    return "the PostgreSQL 15 manual", toml, DATA / "postgresql-15-manual.questions.jsonl"
+
+
+def _tls13(stack: ExitStack) -> tuple[str, str, Path]:
+    github = stack.enter_context(
+        GitHubServer(load_export(DATA / "tls13-spec.github.json.gz"), web_url="https://github.com", rate_limit=10**9)
+    )
+    os.environ["RAG_GITHUB_API_URL"] = github.api_url
+    toml = '[[github]]\nname = "it"\nrepo = "tlswg/tls13-spec"\ninclude = ["issues", "pulls"]\n'
+    return "tls13-spec, issues and pull requests", toml, DATA / "tls13-spec.fixes.jsonl"
+
+
+if __name__ == "__main__":
+    main()
