@@ -44,6 +44,8 @@ _LINES_KEPT = 20
 # Once in some twenty first runs a request to a new server on SQLite gets no reply. Prefect asks again, after 60 s by
 # default; on loopback, where an answer takes milliseconds, there is no reason to wait so long.
 _REQUEST_TIMEOUT_SECONDS = 10.0
+# Who logs for Prefect; its queues, which tell how much is left to send at the end, are called as their classes.
+_PREFECTS_OWN = ("prefect", "httpx", "uvicorn", "EventsWorker", "APILogWorker")
 
 
 class ServerProcess:
@@ -172,7 +174,7 @@ def log_to(console: Console, *, debug: bool) -> None:
     """Write log lines to a console, and Prefect's own only if `debug`; the API gets them all the same."""
     handler = _ConsoleHandler(console)
     if not debug:
-        handler.addFilter(lambda record: not record.name.startswith(("prefect", "httpx", "uvicorn")))
+        handler.addFilter(lambda record: not record.name.startswith(_PREFECTS_OWN))
     logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.WARNING, force=True)
 
 
