@@ -222,14 +222,20 @@ def _weighed(pool: Sequence[Ranked], rows: Mapping[int, FoundChunk], company: Ma
     if not there:
         return []
     now = datetime.now(UTC)
-    scores = [
-        one.score * _prior(row := rows[one.candidate.id], now)
-        + (company.get(one.candidate.document_id, 0.0) if row.kind in _DOCUMENTATION_KINDS else 0.0)
-        for one in there
-    ]
+    scores = [one.score * _prior(rows[one.candidate.id], now) for one in there]
     scale = there[0].score / (max(scores) or 1)
-    weighed = [replace(one, score=score * scale) for one, score in zip(there, scores, strict=True)]
-    return sorted(weighed, key=lambda one: -one.score)
+    ordered = sorted(
+        (replace(one, score=score * scale) for one, score in zip(there, scores, strict=True)),
+        key=lambda one: -one.score,
+    )
+    # Pages change places among themselves only: a thread that was found keeps its place among them.
+    places = [n for n, one in enumerate(ordered) if rows[one.candidate.id].kind in _DOCUMENTATION_KINDS]
+    pages = sorted(
+        (ordered[n] for n in places), key=lambda one: -(one.score + company.get(one.candidate.document_id, 0.0))
+    )
+    for place, page in zip(places, pages, strict=True):
+        ordered[place] = replace(page, score=ordered[place].score)
+    return ordered
 
 
 def _prior(row: FoundChunk, now: datetime) -> float:

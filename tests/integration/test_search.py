@@ -344,10 +344,20 @@ def test_between_equals_documentation_answers_and_fresh_threads_come_first(empty
     assert set(order[:2]) == {"owner", "guide"}
     assert order[2:] == ["fresh", "stale"]
     assert next(one.score for one in _weighed(equal, rows, {})) == 0.5
-    # A page gains by its other chunks, a thread does not.
-    first, *others = _weighed(equal, rows, {row.document_id: 0.1 for row in rows.values()})
-    assert rows[first.candidate.id].kind == "page"
-    assert first.score > 1.1 * others[0].score
+
+
+def test_what_else_of_a_page_is_near_decides_between_pages_only(empty_engine: Engine) -> None:
+    kinds = {"brief": "page", "thread": "issue", "deep": "page"}
+    empty_engine.ingest(MemorySource([page(name, f"Of {name} bees.", kind=kind) for name, kind in kinds.items()]))
+    index = empty_engine.active_index
+    vector = np.full(index.dimension, 1, np.float32)
+    found = empty_engine.store.search(index, question="bees", embedding=vector, candidates=9)
+    rows = empty_engine.store.chunks_by_id(index, [one.id for one in found])
+    by_name = {one.document_id.rsplit("/", 1)[1]: one for one in found}
+    ranked = [Ranked(by_name[name], score) for name, score in (("brief", 0.9), ("thread", 0.8), ("deep", 0.7))]
+    weighed = _weighed(ranked, rows, {by_name["deep"].document_id: 0.5})
+    assert [one.candidate for one in weighed] == [by_name[name] for name in ("deep", "thread", "brief")]
+    assert weighed[0].score == 0.9
 
 
 def test_the_chunks_beside_a_result_are_read_by_an_index(empty_engine: Engine) -> None:
