@@ -955,13 +955,18 @@ class Store:
 
     def chunks_by_id(self, index: IndexInfo, ids: Sequence[int]) -> dict[int, FoundChunk]:
         """Return chunks by id; one that was deleted meanwhile is missing."""
-        return {row[0]: FoundChunk(*row) for row in self._rows("chunks_by_id", {"ids": list(ids)}, index)}
+        found = self._fetch(self._chunks_statement(index, "chunks_by_id"), {"ids": list(ids)})
+        return {row[0]: FoundChunk(*row) for row in found}
 
     def chunks_at(self, index: IndexInfo, places: Iterable[tuple[str, int]]) -> list[FoundChunk]:
         """Return chunks by document and ordinal; where there is none, there is none."""
         wanted = list(places)
         values = {"documents": [document for document, _ in wanted], "ordinals": [ordinal for _, ordinal in wanted]}
-        return [FoundChunk(*row) for row in self._rows("chunks_at", values, index)]
+        return [FoundChunk(*row) for row in self._fetch(self._chunks_statement(index, "chunks_at"), values)]
+
+    def _chunks_statement(self, index: IndexInfo, query: str) -> sql.Composed | sql.SQL:
+        tables = {**IndexTables(index).identifiers, "found_chunk": self._queries.compose("found_chunk")}
+        return self._queries.compose(query, tables)
 
     def near_duplicates(self, index: IndexInfo, ids: Sequence[int], *, distance: float) -> list[tuple[int, int]]:
         """Return the pairs of chunks whose vectors are closer than a cosine distance."""
@@ -1014,7 +1019,7 @@ class Store:
     ) -> None:
         links, build = (_LARGE_LINKS, _LARGE_BUILD) if chunks >= _LARGE_INDEX else (_LINKS, _BUILD)
         if self._links(name) >= links:
-            return  # without the lock that even IF NOT EXISTS takes
+            return  # without the locks that a build takes
         shape = {"hnsw": sql.Identifier(name), "links": sql.Literal(links), "build": sql.Literal(build)}
         tables = {**IndexTables(index).identifiers, **identifiers, **shape}
         with self._database.connection() as connection, connection.transaction():
@@ -1023,15 +1028,15 @@ class Store:
                 values = {"memory": f"{min(needed, _HNSW_MOST_MEMORY)}MB", "workers": str(os.cpu_count() or 1)}
                 connection.execute(self._queries.compose("prepare_build"), values)
             connection.execute(self._queries.compose("lock_build"), {"name": name})
-            if (links_now := self._links(name)) >= links:
+            built = self._links(name)
+            if built >= links:
                 return  # another process was faster
-            if links_now:  # it was built when there was less; questions are answered from it until the new one is there
-                outgrown = {"hnsw": sql.Identifier(name), "outgrown": sql.Identifier(f"{name}_outgrown")}
+            outgrown = {"hnsw": sql.Identifier(name), "outgrown": sql.Identifier(f"{name}_outgrown")}
+            if built:  # when there was less; questions are answered from it until the new one is there
                 connection.execute(self._queries.compose("set_hnsw_aside", outgrown))
-                connection.execute(self._queries.compose(query, tables))
+            connection.execute(self._queries.compose(query, tables))
+            if built:
                 connection.execute(self._queries.compose("drop_outgrown_hnsw", outgrown))
-            else:
-                connection.execute(self._queries.compose(query, tables))
 
     def _links(self, name: str) -> int:
         """Return how many links a vectors' index has for each vector, 0 if there is none."""

@@ -131,19 +131,21 @@ ORDER BY embedding <=> %(embedding)s::halfvec LIMIT %(candidates)s;
 -- How many neighbours the searches of this transaction look at.
 SELECT set_config('hnsw.ef_search', %(neighbours)s, true);
 
+-- name: found_chunk
+-- The part of a query that says what is shown of a chunk and of its document.
+c.id, c.node_id, c.document_id, c.ordinal, c.url, d.title, c.source, d.kind, c.heading, c.text,
+coalesce(c.metadata_ -> 'anchors', '[]') AS anchors, d.metadata, coalesce(c.metadata_ -> 'passages', '[]') AS passages,
+c.metadata_ ->> 'answer' AS answer;
+
 -- name: chunks_by_id
 -- Chunks with what is shown of their documents.
-SELECT c.id, c.node_id, c.document_id, c.ordinal, c.url, d.title, c.source, d.kind, c.heading, c.text,
-       coalesce(c.metadata_ -> 'anchors', '[]') AS anchors, d.metadata, coalesce(c.metadata_ -> 'passages', '[]') AS passages,
-       c.metadata_ ->> 'answer' AS answer
+SELECT {found_chunk}
 FROM {chunks} c JOIN documents d ON d.id = c.document_id
 WHERE c.id = ANY(%(ids)s);
 
 -- name: chunks_at
 -- The same by their places in their documents.
-SELECT c.id, c.node_id, c.document_id, c.ordinal, c.url, d.title, c.source, d.kind, c.heading, c.text,
-       coalesce(c.metadata_ -> 'anchors', '[]') AS anchors, d.metadata, coalesce(c.metadata_ -> 'passages', '[]') AS passages,
-       c.metadata_ ->> 'answer' AS answer
+SELECT {found_chunk}
 FROM unnest(%(documents)s::text[], %(ordinals)s::integer[]) AS place (document_id, ordinal)
 JOIN {chunks} c USING (document_id, ordinal) JOIN documents d ON d.id = c.document_id;
 

@@ -19,6 +19,7 @@ os.environ["PREFECT_HOME"] = _PREFECT_HOME.name
 
 from flows.sample.github_server import GitHubServer, load_export  # noqa: E402
 from flows.server import ServerProcess, connected  # noqa: E402
+from tests.servers.chat import Chat  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -88,3 +89,21 @@ def command() -> Command:
         )
 
     return run
+
+
+@pytest.fixture
+def short_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source is asked again at once."""
+    from flows.ingest import sync_source
+
+    monkeypatch.setattr(sync_source, "retry_delay_seconds", [0.01, 0.01, 0.01])
+    monkeypatch.setattr(sync_source, "retry_jitter_factor", None)
+
+
+@pytest.fixture
+def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[Chat]:
+    """Where alerts are sent."""
+    chat = Chat()
+    monkeypatch.setenv("RAG_ALERT_WEBHOOK", chat.url)
+    yield chat
+    chat.close()

@@ -13,7 +13,7 @@ import pytest
 from prefect.client.schemas.objects import State
 
 from flows.engine import watched_by
-from flows.ingest import ingest, ingest_source, main, run_ingest, sync_source
+from flows.ingest import ingest, ingest_source, main, run_ingest
 from flows.sample.github_server import GitHubServer
 from flows.sample.site import HandbookSite
 from flows.server import ServerProcess
@@ -28,9 +28,7 @@ Sources = Callable[..., None]
 
 
 @pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync_source, "retry_delay_seconds", [0.01, 0.01, 0.01])
-    monkeypatch.setattr(sync_source, "retry_jitter_factor", None)
+def no_pauses(short_retries: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flows.ingest._SECONDS_BETWEEN_LOOKS", 0.05)
 
 

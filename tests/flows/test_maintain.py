@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from prefect.client.schemas.objects import State
 
-from flows.ingest import ingest_source, sync_source
+from flows.ingest import ingest_source
 from flows.maintain import maintain, watch
 from flows.sample.github_server import GitHubServer
 from flows.server import ServerProcess
@@ -20,47 +17,13 @@ from rag.database import Database
 from rag.models import IndexInfo
 from rag.store import Store
 from tests.flows.prefect_records import flow_run, table
+from tests.servers.chat import Chat
 
 Sources = Callable[..., None]
 
 
-class Chat:
-    """A chat's webhook on loopback."""
-
-    def __init__(self) -> None:
-        chat, self.texts, self.status = self, [], 200
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if chat.status == 200:
-                    chat.texts.append(body["text"])
-                self.send_response(chat.status)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None: ...
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/secret"
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-@pytest.fixture
-def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[Chat]:
-    chat = Chat()
-    monkeypatch.setenv("RAG_ALERT_WEBHOOK", chat.url)
-    yield chat
-    chat.close()
-
-
 @pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync_source, "retry_delay_seconds", [0.01, 0.01, 0.01])
-    monkeypatch.setattr(sync_source, "retry_jitter_factor", None)
+def no_pauses(short_retries: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "retries", 0)
 
 

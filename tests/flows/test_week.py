@@ -6,13 +6,12 @@ import asyncio
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from prefect.client.schemas.objects import State
 
-from flows.ingest import ingest_source, sync_source
+from flows.ingest import ingest_source
 from flows.maintain import watch
 from flows.sample.github_server import load_export
 from flows.server import ServerProcess
@@ -21,7 +20,7 @@ from rag.sources.github.client import Patience
 from rag.store import Store
 from tests.flows.conftest import ROOT
 from tests.flows.prefect_records import flow_run
-from tests.flows.test_maintain import Chat
+from tests.servers.chat import Chat
 from tests.servers.docs_site import DocsSite, html
 from tests.servers.github import FAULTS, FaultyGitHubServer
 
@@ -36,18 +35,13 @@ _DOWN = range(4, 11)
 
 
 @pytest.fixture
-def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[Chat]:
-    chat = Chat()
-    monkeypatch.setenv("RAG_ALERT_WEBHOOK", chat.url)
+def chat(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> Chat:
     monkeypatch.setenv("RAG_ALERT_FAILURES", "100")  # only age is told of here
-    yield chat
-    chat.close()
+    return chat
 
 
 @pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync_source, "retry_delay_seconds", [0.01, 0.01, 0.01])
-    monkeypatch.setattr(sync_source, "retry_jitter_factor", None)
+def no_pauses(short_retries: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Patience, "delay", lambda _self, _attempt: 0.01)
 
 

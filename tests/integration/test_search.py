@@ -16,7 +16,7 @@ from rag.errors import ConfigurationError, LLMError
 from rag.models import Filters, Page
 from rag.search import Ranked, _company, _of_size, _weighed, dense_share, fuse
 from rag.settings import Settings
-from rag.store import Candidate, IndexTables, _filter_values
+from rag.store import Candidate, _filter_values
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
 
@@ -367,7 +367,7 @@ def test_the_chunks_beside_a_result_are_read_by_an_index(empty_engine: Engine) -
     third = next(one for one in searcher.search("bees", top_k=9, per_document=9) if one.ordinal == 2)
     assert sorted(one.ordinal for one in searcher.around([third], 1)) == [1, 3]
     assert sorted(one.ordinal for one in searcher.around([replace(third, ordinal=0)], 2)) == [1, 2]
-    query = empty_engine.database.queries.compose("chunks_at", IndexTables(index).identifiers)
+    query = empty_engine.store._chunks_statement(index, "chunks_at")
     with empty_engine.database.connection() as connection:
         connection.execute("SET enable_seqscan = off")
         values = {"documents": [third.document_id], "ordinals": [1]}
