@@ -213,12 +213,7 @@ def _backfill(options: argparse.Namespace) -> int:
         raise ConfigurationError("--window is a number of days, from 1 to 3660.")
     with shared_engine(settings) as engine:
         engine.source_config(options.name)
-        server = wanted_server()
-        if server and settings.backfill_on == "workers":
-            server.stop()
-            raise ConfigurationError(
-                "RAG_BACKFILL_ON is workers: set PREFECT_API_URL to the server that they work for."
-            )
+        server = wanted_server(workers_of="RAG_BACKFILL_ON" if settings.backfill_on == "workers" else None)
         with server or nullcontext():
             import_module("rag.ingestion")  # takes a second, in which the server boots
             with connected(server), show_progress(console, [options.name]) as watch, watched_by(watch):

@@ -21,6 +21,7 @@ from prefect.types.entrypoint import EntrypointType
 
 from flows.answer import answer
 from flows.backfill import backfill
+from flows.embedding import EMBED, embed_batch
 from flows.evaluate import evaluate
 from flows.ingest import chosen_sources, ingest_source
 from flows.maintain import maintain, watch
@@ -58,6 +59,7 @@ async def deployments(sources: Sequence[SourceConfig], evaluation: Path | None =
         *backfills,
         *([await evaluation_deployment(evaluation)] if evaluation else []),
         await windows_deployment(),
+        await embed_deployment(),
         await reindex_deployment(),
         await maintain_deployment(),
         await watch_deployment(),
@@ -117,6 +119,19 @@ async def windows_deployment() -> RunnerDeployment:
             "`workers`; there is no reason to start one by hand."
         ),
         tags=["backfill"],
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+
+
+async def embed_deployment() -> RunnerDeployment:
+    """Return the deployment that syncs give texts to; any number of its runs may be under way."""
+    return await embed_batch.ato_deployment(
+        name=EMBED.partition("/")[2],
+        description=(
+            "Embeds a batch of texts for a sync or a new index, on any worker. They start its runs where "
+            "`RAG_EMBED_ON` is `workers`; there is no reason to start one by hand."
+        ),
+        tags=["ingest"],
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
 

@@ -26,6 +26,7 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.tasks import exponential_backoff
 from rich.console import Console
 
+from flows.embedding import helpers
 from flows.engine import in_thread, shared_engine, watched_by, watcher
 from flows.limits import asking
 from flows.progress import counts, show_progress, summary
@@ -76,6 +77,7 @@ async def sync_source(
         # Only a sync that sees every document can say how far it is.
         config = engine.source_config(name)
         sees_all = full or config.kind == "docs"
+        embed_on = engine.settings.embed_on
     outcome = Outcome(name, expected if sees_all and expected else None)
 
     def report_progress(report: SyncReport) -> None:
@@ -91,7 +93,12 @@ async def sync_source(
     def sync(at_once: int | None = None) -> SyncReport:
         with shared_engine() as engine:
             return engine.sync(
-                name, full=full, accept_removals=accept_removals, at_once=at_once, progress=report_progress
+                name,
+                full=full,
+                accept_removals=accept_removals,
+                at_once=at_once,
+                helpers=helped_by,
+                progress=report_progress,
             )
 
     async def sync_in_turn() -> SyncReport:
@@ -104,7 +111,7 @@ async def sync_source(
 
     try:
         with hear_warnings() as warnings:
-            async with followed(outcome):
+            async with followed(outcome), helpers(embed_on) as helped_by:
                 report = await sync_in_turn()
         await _record(report, outcome, warnings)
     except SourceBusy as error:
@@ -305,7 +312,7 @@ def _ingest(options: argparse.Namespace) -> int:
     names = chosen_sources(settings, options.names)
     console = Console(stderr=True)
     log_to(console, debug=options.debug)
-    server = wanted_server()
+    server = wanted_server(workers_of="RAG_EMBED_ON" if settings.embed_on == "workers" else None)
     with server or nullcontext(), shared_engine(settings):
         import_module("rag.ingestion")  # takes a second, in which the server boots
         with connected(server), show_progress(console, names) as watch, watched_by(watch):

@@ -20,7 +20,17 @@ __all__ = ["LOST", "notice_lost_runs"]
 
 #: The automation's name.
 LOST = "support-engine: lost runs"
-_FLOWS = ["ingest-source", "backfill", "backfill-windows", "reindex", "maintain", "watch", "answer", "evaluate"]
+_FLOWS = [
+    "ingest-source",
+    "backfill",
+    "backfill-windows",
+    "embed-batch",
+    "reindex",
+    "maintain",
+    "watch",
+    "answer",
+    "evaluate",
+]
 # Five signs of life may be late: on a busy machine some are.
 _SILENCE = timedelta(seconds=180)
 _ALIVE = "prefect.flow-run.heartbeat"
@@ -29,9 +39,6 @@ _ENDED = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cras
 
 async def notice_lost_runs() -> None:
     """Have Prefect's server mark lost runs, unless it does so already."""
-    async with get_client() as client:
-        if await client.read_automations_by_name(LOST):
-            return
     trigger = EventTrigger(
         posture=Posture.Proactive,
         match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
@@ -45,6 +52,11 @@ async def notice_lost_runs() -> None:
     crash = ChangeFlowRunState(
         state=StateType.CRASHED, message=f"Its process has given no sign of life for {_SILENCE.seconds} s."
     )
+    async with get_client() as client:
+        for known in await client.read_automations_by_name(LOST):
+            if isinstance(known.trigger, EventTrigger) and known.trigger.match_related == trigger.match_related:
+                return
+            await client.delete_automation(known.id)  # that of another version, which knows other flows
     await Automation(
         name=LOST,
         description="Marks runs as Crashed whose process was killed or whose machine is gone.",

@@ -12,6 +12,7 @@ from prefect import flow, task
 from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifact, aupdate_progress_artifact
 from rich.console import Console
 
+from flows.embedding import helpers
 from flows.engine import in_thread, shared_engine, watched_by, watcher
 from flows.records import name_run
 from flows.server import connected, log_to, wanted_server
@@ -39,7 +40,7 @@ async def build_index(roll_back: bool = False) -> IndexInfo:
 
     def build() -> IndexInfo:
         with shared_engine() as engine:
-            return (engine.roll_back if roll_back else engine.reindex)(progress=note)
+            return (engine.roll_back if roll_back else engine.reindex)(helpers=helped_by, progress=note)
 
     def documents() -> int:
         with shared_engine() as engine:
@@ -55,9 +56,12 @@ async def build_index(roll_back: bool = False) -> IndexInfo:
             else:
                 artifact = await acreate_progress_artifact(share, key="reindex-progress", description=said)
 
+    with shared_engine() as engine:
+        embed_on = engine.settings.embed_on
     showing = asyncio.ensure_future(show())
     try:
-        return await in_thread(build)
+        async with helpers(embed_on) as helped_by:
+            return await in_thread(build)
     finally:
         showing.cancel()
 
@@ -114,7 +118,7 @@ def _reindex(options: argparse.Namespace) -> int:
             return 0
         if not options.roll_back:
             engine.check_reindex()
-        server = wanted_server()
+        server = wanted_server(workers_of="RAG_EMBED_ON" if settings.embed_on == "workers" else None)
         with server or nullcontext(), connected(server), watched_by(show):
             index = asyncio.run(_run(options.roll_back))
     sys.stdout.write(f"The index is {index.name} now: {index.embedding_model}, {index.dimension} numbers a vector.\n")

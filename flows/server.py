@@ -29,7 +29,7 @@ from typing import Self
 import httpx
 from rich.console import Console
 
-from rag.errors import RagError
+from rag.errors import ConfigurationError, RagError
 
 __all__ = ["ServerProcess", "connected", "free_port", "log_to", "wanted_server"]
 
@@ -128,16 +128,22 @@ class ServerProcess:
         self.stop()
 
 
-def wanted_server(start: Callable[[], ServerProcess] | None = None) -> ServerProcess | None:
+def wanted_server(
+    start: Callable[[], ServerProcess] | None = None, *, workers_of: str | None = None
+) -> ServerProcess | None:
     """Start a server if none is configured, by the environment or a Prefect profile.
 
     :param start: starts it; a small one on a free port if None
+    :param workers_of: the setting that asks for workers, which no server of our own has
+    :raises ConfigurationError: none is configured, and workers are asked for
     :raises RagError: one is configured and does not answer
     """
     from prefect.settings import get_current_settings
 
     url = get_current_settings().api.url
     if url is None:
+        if workers_of:
+            raise ConfigurationError(f"{workers_of} is workers: set PREFECT_API_URL to the server that they work for.")
         return (start or ServerProcess)()
     if not _answers(url, timeout=_PROBE_TIMEOUT):
         raise RagError(f"Prefect's API does not answer at {url}. Start it, or unset PREFECT_API_URL to do without.")

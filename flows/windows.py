@@ -5,7 +5,6 @@ backfill_windows    some windows one after another, a flow: what a worker is giv
 read_windows        all of them, by what RAG_BACKFILL_ON names
 
 Workers and Dask are given batches, since a process that starts takes seconds to import what one window takes to read.
-One that is lost is made up for: Prefect marks its run Crashed and the batch is given out again; Dask does so by itself.
 """
 
 from __future__ import annotations
@@ -17,23 +16,19 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import count
 from typing import Annotated, Any, Literal, cast
 
-import httpx
 from prefect import flow, task
 from prefect.cache_policies import INPUTS, TASK_SOURCE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
-from prefect.client.schemas.objects import FlowRun, State, TaskRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.concurrency.asyncio import concurrency
 from prefect.concurrency.sync import concurrency as concurrency_here
-from prefect.deployments import arun_deployment
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.futures import PrefectFuture, as_completed
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
-from prefect.tasks import Task, exponential_backoff
+from prefect.tasks import exponential_backoff
 from pydantic import Field, TypeAdapter
 
 from flows.engine import in_thread, program, shared_engine
@@ -41,7 +36,7 @@ from flows.limits import LEASE_SECONDS, WINDOWS_LIMIT, made_limit
 from flows.lost import notice_lost_runs
 from flows.records import Row, artifact_key, name_run, put_table
 from flows.retries import may_help_to_retry
-from rag.errors import ConfigurationError, SourceUnavailable
+from flows.workers import dask_runner, run_on_worker, server_was_busy
 from rag.models import SyncReport, Window
 
 __all__ = [
@@ -62,7 +57,6 @@ WINDOWS = "backfill-windows/windows"
 # Windows for one run of a worker, which takes five seconds to start; and for one task of a Dask worker, which has.
 _WINDOWS_A_RUN = 50
 _WINDOWS_A_TASK = 10
-_SECONDS_BETWEEN_LOOKS = 2.0
 # Runs that are created at the same instant collide in Prefect's SQLite.
 _SECONDS_APART = 0.5
 _TABLE = "windows"
@@ -131,7 +125,7 @@ async def read_windows(name: str, windows: Sequence[Window], backfill_id: str, n
     elif on == "workers":
         await _read_on_workers(name, windows, backfill_id, note)
     else:
-        await _read_on_dask(name, windows, backfill_id, note, address=on.partition(":")[2] or None)
+        await _read_on_dask(name, windows, backfill_id, note, on=on)
 
 
 # Here
@@ -224,14 +218,6 @@ async def backfill_windows(
     return Completed(message=f"{len(done)} windows, {documents} documents.")
 
 
-async def _server_was_busy(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Tell a server that could not answer, as SQLite's cannot under load, from one that refuses."""
-    error = await state.aresult(raise_on_failure=False)
-    if isinstance(error, PrefectHTTPStatusError):
-        return error.response.status_code >= 500
-    return isinstance(error, httpx.TransportError)
-
-
 @task(
     task_run_name="{start:%Y-%m-%d} to {end:%Y-%m-%d} by a worker",
     persist_result=False,
@@ -239,7 +225,7 @@ async def _server_was_busy(_task: Task[..., Any], _run: TaskRun, state: State[An
     retries=5,
     retry_delay_seconds=exponential_backoff(backoff_factor=2),
     retry_jitter_factor=0.5,
-    retry_condition_fn=_server_was_busy,
+    retry_condition_fn=server_was_busy,
 )
 async def by_worker(
     name: str, windows: list[Window], start: datetime, end: datetime, backfill_id: str
@@ -251,41 +237,12 @@ async def by_worker(
         "windows": [(window.start.isoformat(), window.end.isoformat()) for window in windows],
         "backfill_id": backfill_id,
     }
-    lost = 0
-    for attempt in count():
-        # The same key gives the same run, also to a backfill that was interrupted and is run again.
-        key = f"{backfill_id} {windows[0].start:%Y-%m-%d} {len(windows)} {program()[:12]} {attempt}"
-        try:
-            run = await arun_deployment(WINDOWS, parameters=parameters, timeout=0, idempotency_key=key, as_subflow=True)
-        except ObjectNotFound as error:
-            raise ConfigurationError(
-                f"RAG_BACKFILL_ON is workers, and Prefect has no deployment {WINDOWS}. Start python -m flows.serve, "
-                "or register the deployments with prefect deploy --all."
-            ) from error
-        is_old = bool(run.state and run.state.is_final())
-        run = await _final(run)
-        assert run.state
-        if run.state.is_completed():
-            return await _reads_of(run, windows, before=is_old)
-        if is_old:
-            continue
-        if run.state.is_failed():
-            return await _reads_of(run, windows, before=False)
-        lost += 1
-        if lost > _RETRIES:
-            raise SourceUnavailable(
-                f"{name}: {lost} workers were lost over the windows from {windows[0].start:%Y-%m-%d} on."
-            )
-    raise AssertionError
-
-
-async def _final(run: FlowRun) -> FlowRun:
-    """Wait until a run has ended, whoever works on it."""
-    async with get_client() as client:
-        while not (run.state and run.state.is_final()):
-            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
-            run = await client.read_flow_run(run.id)
-    return run
+    # The same key gives the same run, also to a backfill that was interrupted and is run again.
+    key = f"{backfill_id} {windows[0].start:%Y-%m-%d} {len(windows)} {program()[:12]}"
+    run, is_old = await run_on_worker(
+        WINDOWS, parameters, name=f"windows of {name}", key=key, setting="RAG_BACKFILL_ON"
+    )
+    return await _reads_of(run, windows, before=is_old)
 
 
 async def _reads_of(run: FlowRun, windows: Sequence[Window], *, before: bool) -> list[WindowRead]:
@@ -394,17 +351,9 @@ def by_dask(name: str, windows: list[Window], start: datetime, end: datetime, ba
     return reads
 
 
-async def _read_on_dask(
-    name: str, windows: Sequence[Window], backfill_id: str, note: Note, *, address: str | None
-) -> None:
-    """Read windows on a Dask cluster: that of an address, or one on this machine for as long as it takes."""
-    from prefect_dask.task_runners import DaskTaskRunner  # takes a second to import
-
+async def _read_on_dask(name: str, windows: Sequence[Window], backfill_id: str, note: Note, *, on: str) -> None:
     await made_limit(WINDOWS_LIMIT, _SLOTS)
-    # A cluster of our own has no dashboard: that would listen to the whole network.
-    of_our_own = {"threads_per_worker": 1, "dashboard_address": None}
-    cluster = DaskTaskRunner(address=address) if address else DaskTaskRunner(cluster_kwargs=of_our_own)
-    runner = cast("TaskRunner[PrefectFuture[Any]]", cluster)
+    runner = cast("TaskRunner[PrefectFuture[Any]]", dask_runner(on))
     batches = [[(window.start, window.end) for window in batch] for batch in _batches(windows, _WINDOWS_A_TASK)]
     token = _note.set(note)
     try:

@@ -45,8 +45,10 @@ from rag.store import Store
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
+    from uuid import UUID
 
     from rag.embedding import Encoder
+    from rag.embedding.helpers import Helpers
     from rag.ingestion import Ingestion, Progress
     from rag.query_engine import SupportQueryEngine
     from rag.retriever import HybridRetriever
@@ -58,6 +60,7 @@ __all__ = ["Engine"]
 
 # A chunk for a remote model is cut by this many tokens: beyond it one vector has to stand for too many things.
 _LONGEST_CHUNK = 512
+_EMBEDDED_AT_ONCE = 256
 
 
 class Engine:
@@ -113,6 +116,7 @@ class Engine:
         full: bool = False,
         accept_removals: bool = False,
         at_once: int | None = None,
+        helpers: Helpers | None = None,
         progress: Progress | None = None,
     ) -> SyncReport:
         """Bring the index in line with one source.
@@ -120,24 +124,49 @@ class Engine:
         :param full: read the whole source again and remove what is gone
         :param accept_removals: remove what is gone even if that is most of the source
         :param at_once: how many requests to a docs site may be under way at once
+        :param helpers: other processes, which are given texts to embed
         :param progress: called after each batch with the report so far
         :returns: the outcome; its state is "failed" if anything in the source could not be read
         :raises SourceError: the source broke off; what had been committed stays
         """
         most_removed = 1.0 if accept_removals else MOST_REMOVED
         source = self._open_source(self.source_config(name), most_removed=most_removed, at_once=at_once)
-        return self.ingest(source, full=full, progress=progress)
+        return self.ingest(source, full=full, helpers=helpers, progress=progress)
 
-    def ingest(self, source: Source, *, full: bool = False, progress: Progress | None = None) -> SyncReport:
+    def ingest(
+        self,
+        source: Source,
+        *,
+        full: bool = False,
+        helpers: Helpers | None = None,
+        progress: Progress | None = None,
+    ) -> SyncReport:
         """Bring the index in line with any source, configured or of your own making; see `sync`."""
         index = self._index_to_write()
         with self._locked(source), self._minding_answers(index):
-            return self._sync(source, index, full=full, progress=progress)
+            return self._sync(source, self._ingestion(index, helpers), full=full, progress=progress)
 
-    def _sync(self, source: Source, index: IndexInfo, *, full: bool, progress: Progress | None) -> SyncReport:
+    def embed_batch(self, batch: UUID) -> int:
+        """Embed a batch of texts that another process has stored, as its helper, into the cache.
+
+        :returns: how many were embedded; of those that the cache had, or that nobody waits for any more, none
+        """
+        from rag.embedding.cached import CachedEmbedding
+
+        found = self.store.embedding_batch(batch)
+        if found is None:
+            return 0
+        model, texts = found
+        embedding = CachedEmbedding(self.encoder(model), self.store)
+        # A part at a time, so that another attempt goes on where this one was interrupted.
+        for start in range(0, len(texts), _EMBEDDED_AT_ONCE):
+            embedding.get_text_embedding_batch(texts[start : start + _EMBEDDED_AT_ONCE])
+        return embedding.embedded
+
+    def _sync(self, source: Source, ingestion: Ingestion, *, full: bool, progress: Progress | None) -> SyncReport:
         """Sync a source that is locked, and note how that went."""
         try:
-            report = self._ingestion(index).sync(source, full=full, progress=progress)
+            report = ingestion.sync(source, full=full, progress=progress)
         except RagError as error:
             self.store.sync_failed(source.name, str(error))
             raise
@@ -223,7 +252,7 @@ class Engine:
         index = self._index_to_write()
         with self._locked(source):
             if finish_backfill(backfill, self.store):
-                return self._sync(source, index, full=False, progress=progress)
+                return self._sync(source, self._ingestion(index), full=False, progress=progress)
             return self._ingestion(index).sync(self._open_window(backfill.source, None), progress=progress)
 
     # Operation
@@ -330,7 +359,7 @@ class Engine:
         token = self.settings.github_token
         return token.get_secret_value() if token else None
 
-    def _ingestion(self, index: IndexInfo) -> Ingestion:
+    def _ingestion(self, index: IndexInfo, helpers: Helpers | None = None) -> Ingestion:
         from rag.chunking import MarkdownChunker, without_addresses
         from rag.embedding.cached import CachedEmbedding
         from rag.ingestion import Ingestion
@@ -340,8 +369,8 @@ class Engine:
             lambda text: encoder.count_tokens(without_addresses(text)),
             max_tokens=min(encoder.max_tokens, _LONGEST_CHUNK),
         )
-        embedding = CachedEmbedding(encoder, self.store, readable=without_addresses)
-        return Ingestion(self.store, index, chunker, embedding)
+        embedding = CachedEmbedding(encoder, self.store, readable=without_addresses, helpers=helpers)
+        return Ingestion(self.store, index, chunker, embedding, helped=helpers.batches if helpers else 0)
 
     def _index_to_write(self) -> IndexInfo:
         from rag.chunking import CHUNKING
@@ -367,12 +396,13 @@ class Engine:
         taken = {other.name for other, _ in self.store.other_indexes()} | ({active.name} if active else set())
         return next(name for name in _index_names(model) if name not in taken)
 
-    def reindex(self, *, progress: Callable[[int], None] | None = None) -> IndexInfo:
+    def reindex(self, *, helpers: Helpers | None = None, progress: Callable[[int], None] | None = None) -> IndexInfo:
         """Build an index for RAG_EMBEDDING_MODEL beside the active one from the stored documents, then switch to it.
 
         Questions are answered from the old index until the switch; syncs wait. An interrupted run goes on where it
         stopped. The old index is kept for `roll_back`.
 
+        :param helpers: other processes, which are given texts to embed
         :param progress: called after each batch with the number of documents done
         :raises ConfigurationError: there is nothing to index, or the active index is of this model already
         """
@@ -386,18 +416,19 @@ class Engine:
             if (other.embedding_model, other.chunking) == (model, CHUNKING)
         ]
         new = begun[0] if begun else IndexInfo(self._free_name(model), model, self.encoder(model).dimension, CHUNKING)
-        self._fill_and_switch(old, new, progress)
+        self._fill_and_switch(old, new, helpers, progress)
         return new
 
-    def roll_back(self, *, progress: Callable[[int], None] | None = None) -> IndexInfo:
+    def roll_back(self, *, helpers: Helpers | None = None, progress: Callable[[int], None] | None = None) -> IndexInfo:
         """Switch back to the index before the active one, after bringing it in line with the stored documents.
 
+        :param helpers: other processes, which are given texts to embed
         :param progress: called after each batch with the number of documents done
         :raises ConfigurationError: there is none, or its model cannot be asked
         """
         for other, was_active in self.store.other_indexes():
             if was_active:
-                self._fill_and_switch(self._active, other, progress)
+                self._fill_and_switch(self._active, other, helpers, progress)
                 return other
         raise ConfigurationError("There is no index to go back to: none was replaced, or it was dropped.")
 
@@ -408,7 +439,9 @@ class Engine:
             self.store.drop_index(other)
         return others
 
-    def _fill_and_switch(self, old: IndexInfo, new: IndexInfo, progress: Callable[[int], None] | None) -> None:
+    def _fill_and_switch(
+        self, old: IndexInfo, new: IndexInfo, helpers: Helpers | None, progress: Callable[[int], None] | None
+    ) -> None:
         was_active = dict(self.store.other_indexes()).get(new, False)
         self.store.create_index(new)
         with self.store.locked_sources([status.name for status in self.store.source_status()]) as busy:
@@ -416,7 +449,7 @@ class Engine:
                 raise SourceBusy(f"A sync of {busy} is running; wait until it has ended.")
             if was_active:
                 self.store.queue_all_chunks(new)
-            self._ingestion(new).reindex(progress=progress)
+            self._ingestion(new, helpers).reindex(progress=progress)
             self.store.switch_index(old, new)
 
     def check_reindex(self) -> IndexInfo:

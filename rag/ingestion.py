@@ -19,7 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field, fields
 from itertools import groupby
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from llama_index.core.ingestion import IngestionPipeline
@@ -43,6 +43,8 @@ Progress = Callable[[SyncReport], None]
 # A batch is embedded together: enough text that sorting by length pays, little enough that a crash loses seconds.
 _BATCH_CHARACTERS = 400_000
 _BATCH_CHANGES = 200
+# One for helpers: a process that starts takes seconds before it embeds, and this is half a minute of its work.
+_HELPED_BATCH_CHARACTERS = 1_200_000
 _PATIENCE_SECONDS = 2.0
 #: The terms of so many chunks are written at once; while they wait, a search reads them from the chunks, 10 µs each.
 QUEUED_CHUNKS = 2_000
@@ -72,16 +74,33 @@ class _Tally:
             setattr(self, field_.name, getattr(self, field_.name) + getattr(other, field_.name))
 
 
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    """Documents that are written together, on their way."""
+
+    nodes: list[BaseNode] = field(default_factory=list)
+    #: by document id
+    chunks: dict[str, list[ChunkRow]] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
-class _Batch:
-    """Changes that are written together, on their way."""
+class _Batch(_Work):
+    """Changes of a source; the chunks are those of documents that were new or changed when they were cut."""
 
     changes: Sequence[Change]
     #: set when they are written
     committed: threading.Event = field(default_factory=threading.Event)
-    nodes: list[BaseNode] = field(default_factory=list)
-    #: the chunks of the documents that were new or changed when the batch was cut
-    chunks: dict[str, list[ChunkRow]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _StoredBatch(_Work):
+    """Documents that are indexed anew."""
+
+    rows: Sequence[DocumentRow]
+
+
+_AnyWork = TypeVar("_AnyWork", bound=_Work)
+T = TypeVar("T")
 
 
 class Ingestion:
@@ -89,12 +108,23 @@ class Ingestion:
 
     :param chunker: a LlamaIndex node parser whose nodes carry `url` and `heading` in their metadata
     :param embedding: makes the vectors of `index`
+    :param helped: how many batches are embedded at once, by helpers of `embedding`; none if it has none
     """
 
-    def __init__(self, store: Store, index: IndexInfo, chunker: TransformComponent, embedding: CachedEmbedding) -> None:
+    def __init__(
+        self,
+        store: Store,
+        index: IndexInfo,
+        chunker: TransformComponent,
+        embedding: CachedEmbedding,
+        *,
+        helped: int = 0,
+    ) -> None:
         self._store = store
         self._index = index
         self._embedding = embedding
+        self._helped = helped
+        self._batch_characters = _HELPED_BATCH_CHARACTERS if helped else _BATCH_CHARACTERS
         # Its own cache hashes whole batches and its docstore commits apart from the vectors, so neither is used.
         self._cutting = IngestionPipeline(transformations=[chunker], disable_cache=True)
         self._embedding_of_nodes = IngestionPipeline(transformations=[embedding], disable_cache=True)
@@ -134,10 +164,13 @@ class Ingestion:
                 errors=tuple(tally.errors),
             )
 
+        def read(stopped: threading.Event) -> Iterator[_Batch]:
+            return _batches(source.changes(full=full), stopped, characters=self._batch_characters)
+
         compaction = Compaction(self._store, self._index, source.name)
         try:
             # Closed here, since a traceback that somebody keeps would keep the threads of an open one.
-            with contextlib.closing(self._ready(source.changes(full=full))) as batches:
+            with contextlib.closing(self._ready(read, self._cut)) as batches:
                 for batch in batches:
                     self._commit(source.name, batch, tally)
                     batch.committed.set()
@@ -162,38 +195,63 @@ class Ingestion:
         :returns: the number of documents done
         """
         done = queued = 0
-        after = ""
         sources: set[str] = set()
-        while rows := self._store.documents_to_index(self._index, after=after):
-            chunks = self._chunks([Document(id_=row.id, text=row.text, metadata=row.metadata) for row in rows])
-            for source, documents in groupby(sorted(rows, key=lambda row: row.source), key=lambda row: row.source):
-                with self._store.transaction() as transaction:
-                    self._replace_chunks(transaction, source, {row.id: chunks.get(row.id, ()) for row in documents})
-            after = rows[-1].id
-            done += len(rows)
-            queued += sum(map(len, chunks.values()))
-            sources |= {row.source for row in rows}
-            if queued >= QUEUED_CHUNKS:
-                for source in sources:
-                    self._store.compact_postings(self._index, source)
-                queued = 0
-            if progress:
-                progress(done)
+        with contextlib.closing(self._ready(self._stored, self._cut_anew)) as batches:
+            for batch in batches:
+                rows, chunks = batch.rows, batch.chunks
+                for source, documents in groupby(sorted(rows, key=lambda row: row.source), key=lambda row: row.source):
+                    with self._store.transaction() as transaction:
+                        self._replace_chunks(transaction, source, {row.id: chunks[row.id] for row in documents})
+                done += len(rows)
+                queued += sum(map(len, chunks.values()))
+                sources |= {row.source for row in rows}
+                if queued >= QUEUED_CHUNKS:
+                    for source in sources:
+                        self._store.compact_postings(self._index, source)
+                    queued = 0
+                if progress:
+                    progress(done)
         for status in self._store.source_status():
             self._store.compact_postings(self._index, status.name, thorough=True)
         self._build_hnsw()
         return done
 
+    def _stored(self, stopped: threading.Event) -> Iterator[_StoredBatch]:
+        """Yield the stored documents that the index lacks."""
+        batch: list[DocumentRow] = []
+        after = ""
+        while not stopped.is_set() and (rows := self._store.documents_to_index(self._index, after=after)):
+            batch += rows
+            after = rows[-1].id
+            if sum(len(row.text) for row in batch) >= self._batch_characters:
+                yield _StoredBatch(batch)
+                batch = []
+        if batch:
+            yield _StoredBatch(batch)
+
+    def _cut_anew(self, batch: _StoredBatch) -> _StoredBatch:
+        batch.chunks = {row.id: [] for row in batch.rows}
+        batch.nodes = self._nodes([Document(id_=row.id, text=row.text, metadata=row.metadata) for row in batch.rows])
+        return batch
+
     def _build_hnsw(self) -> None:
         if self._index.dimension <= _HNSW_MOST_DIMENSIONS:
             self._store.build_hnsw(self._index)
 
-    def _ready(self, changes: Iterator[Change]) -> Generator[_Batch]:
-        """Yield batches that are cut and embedded, each of these steps being at work on the next one meanwhile."""
+    def _ready(
+        self, read: Callable[[threading.Event], Iterator[_AnyWork]], cut: Callable[[_AnyWork], _AnyWork]
+    ) -> Generator[_AnyWork]:
+        """Yield batches that are cut and embedded, each of these steps being at work on the next one meanwhile.
+
+        :param read: yields them as they were read, until the event is set
+        """
         stopped = threading.Event()
-        read = _ahead("read", _batches(changes, stopped), stopped)
-        cut = _ahead("cut", map(self._cut, read), stopped)
-        embedded = _ahead("embed", map(self._embed, cut), stopped)
+        cuts = _ahead("cut", map(cut, _ahead("read", read(stopped), stopped)), stopped)
+        if self._helped:
+            begun = _ahead("embed", (_begun(self._embed, one) for one in cuts), stopped, items=max(1, self._helped - 2))
+            embedded = (future.result() for future in begun)
+        else:
+            embedded = _ahead("embed", map(self._embed, cuts), stopped)
         try:
             for batch in embedded:  # noqa: UP028 - "yield from" would close it before it is told to stop
                 yield batch
@@ -211,7 +269,7 @@ class Ingestion:
         batch.nodes = self._nodes(new)
         return batch
 
-    def _embed(self, batch: _Batch) -> _Batch:
+    def _embed(self, batch: _AnyWork) -> _AnyWork:
         self._add_rows(batch.nodes, batch.chunks)
         batch.nodes = []
         return batch
@@ -395,27 +453,27 @@ def _document_row(source: str, document: Document) -> DocumentRow:
     )
 
 
-def _batches(changes: Iterable[Change], stopped: threading.Event) -> Iterator[_Batch]:
+def _batches(changes: Iterable[Change], stopped: threading.Event, *, characters: int) -> Iterator[_Batch]:
     """Cut a stream of changes into batches; a checkpoint ends one, and so does an error, after what came before it.
 
     Behind a checkpoint a source may rely on what it has recorded, so it is asked for more only when that is written.
     """
     batch: list[Change] = []
-    characters = 0
+    held = 0
     try:
         for change in changes:
             batch.append(change)
             if isinstance(change, Changed):
-                characters += len(change.document.text)
+                held += len(change.document.text)
             if isinstance(change, Checkpoint):
                 yield (made := _Batch(batch))
                 while not (made.committed.wait(0.1) or stopped.is_set()):
                     pass
-            elif characters >= _BATCH_CHARACTERS or len(batch) >= _BATCH_CHANGES:
+            elif held >= characters or len(batch) >= _BATCH_CHANGES:
                 yield _Batch(batch)
             else:
                 continue
-            batch, characters = [], 0
+            batch, held = [], 0
     except RagError:
         if batch:
             yield _Batch(batch)
@@ -424,11 +482,25 @@ def _batches(changes: Iterable[Change], stopped: threading.Event) -> Iterator[_B
         yield _Batch(batch)
 
 
-def _ahead(name: str, batches: Iterator[_Batch], stopped: threading.Event) -> Generator[_Batch]:
-    """Yield from an iterator that runs in a thread of its own, one item ahead of what is asked for."""
-    ready: queue.Queue[_Batch | BaseException | None] = queue.Queue(maxsize=1)
+def _begun(work: Callable[[T], T], item: T) -> Future[T]:
+    """Begin work in a thread of its own; a daemon, so that whoever interrupts us need not wait for others' work."""
+    future: Future[T] = Future()
 
-    def put(item: _Batch | BaseException | None) -> None:
+    def run() -> None:
+        try:
+            future.set_result(work(item))
+        except BaseException as error:  # noqa: BLE001 - raised again by who asks
+            future.set_exception(error)
+
+    threading.Thread(target=copy_context().run, args=(run,), name="helped", daemon=True).start()
+    return future
+
+
+def _ahead(name: str, source: Iterator[T], stopped: threading.Event, *, items: int = 1) -> Generator[T]:
+    """Yield from an iterator that runs in a thread of its own, some items ahead of what is asked for."""
+    ready: queue.Queue[T | BaseException | None] = queue.Queue(maxsize=items)
+
+    def put(item: T | BaseException | None) -> None:
         while not stopped.is_set():
             with contextlib.suppress(queue.Full):
                 ready.put(item, timeout=0.1)
@@ -436,8 +508,8 @@ def _ahead(name: str, batches: Iterator[_Batch], stopped: threading.Event) -> Ge
 
     def run() -> None:
         try:
-            for batch in batches:
-                put(batch)
+            for item in source:
+                put(item)
                 if stopped.is_set():
                     return
             put(None)

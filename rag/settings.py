@@ -134,6 +134,7 @@ class Settings(BaseSettings):
     alert_webhook: SecretStr | None = Field(None, validation_alias="RAG_ALERT_WEBHOOK")
     alert_failures: int = Field(3, ge=1, validation_alias="RAG_ALERT_FAILURES")
     backfill_on: str = Field("threads", validation_alias="RAG_BACKFILL_ON")
+    embed_on: str = Field("threads", validation_alias="RAG_EMBED_ON")
     llm_price: Annotated[tuple[Dollars, Dollars] | None, NoDecode] = Field(None, validation_alias="RAG_LLM_PRICE")
     reranker: str | None = Field(None, validation_alias="RAG_RERANKER")
     log_answers: bool = Field(True, validation_alias="RAG_LOG_ANSWERS")
@@ -168,7 +169,7 @@ class Settings(BaseSettings):
     def _absolute_url(cls, value: str) -> str:
         return _http_url(value).rstrip("/")
 
-    @field_validator("backfill_on")
+    @field_validator("backfill_on", "embed_on")
     @classmethod
     def _known_workers(cls, value: str) -> str:
         if value not in ("threads", "workers", "dask") and not value.startswith(("dask:tcp://", "dask:tls://")):
@@ -217,6 +218,7 @@ class Settings(BaseSettings):
             "RAG_ALERT_WEBHOOK": _mask(self.alert_webhook),
             "RAG_ALERT_FAILURES": self.alert_failures,
             "RAG_BACKFILL_ON": self.backfill_on,
+            "RAG_EMBED_ON": self.embed_on,
         }
 
 

@@ -21,7 +21,7 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from graphlib import TopologicalSorter
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import numpy as np
 import pgvector
@@ -705,6 +705,24 @@ class Store:
                 for content, embedding in embeddings.items():
                     copy.write_row((content, pgvector.HalfVector(embedding)))
             connection.execute(self._queries.compose("merge_embeddings"), {"model": model})
+
+    def put_embedding_batch(self, model: str, texts: Sequence[str]) -> UUID:
+        """Leave texts for another process to embed by `model`; return what they go by."""
+        batch = uuid4()
+        with self._database.connection() as connection:
+            values = {"id": batch, "model": model, "texts": list(texts)}
+            connection.execute(self._queries.compose("put_embedding_batch"), values)
+        return batch
+
+    def embedding_batch(self, batch: UUID) -> tuple[str, list[str]] | None:
+        """Return the model and the texts of a batch; None if nobody waits for it any more."""
+        rows = self._rows("embedding_batch", {"id": batch})
+        return (rows[0][0], rows[0][1]) if rows else None
+
+    def drop_embedding_batch(self, batch: UUID) -> None:
+        """Forget a batch."""
+        with self._database.connection() as connection:
+            connection.execute(self._queries.compose("drop_embedding_batch"), {"id": batch})
 
     def documents_by_url(self, urls: Iterable[str]) -> dict[str, str | None]:
         """Return those of some URLs that are documents', each with when its thread began, in ISO; a page says None."""

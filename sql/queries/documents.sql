@@ -172,3 +172,16 @@ COPY new_embeddings (content, embedding) FROM STDIN (FORMAT binary);
 -- Keep new embeddings; a twin that another process made meanwhile stays.
 INSERT INTO embeddings (model, content, embedding)
 SELECT %(model)s, content, embedding FROM new_embeddings ON CONFLICT DO NOTHING;
+
+-- name: put_embedding_batch
+-- Leave texts for another process to embed. What a killed one left goes.
+WITH forgotten AS (DELETE FROM embedding_batches WHERE made_at < now() - interval '1 day')
+INSERT INTO embedding_batches (id, model, texts) VALUES (%(id)s, %(model)s, %(texts)s);
+
+-- name: embedding_batch
+-- The texts of a batch.
+SELECT model, texts FROM embedding_batches WHERE id = %(id)s;
+
+-- name: drop_embedding_batch
+-- A batch is embedded, or nobody waits for it any more.
+DELETE FROM embedding_batches WHERE id = %(id)s;

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,42 @@ def command() -> Command:
         )
 
     return run
+
+
+@pytest.fixture
+def deploy(prefect_server: ServerProcess, command: Command, tmp_path: Path) -> Iterator[Callable[[], None]]:
+    """Register the deployments of sources.toml for the workers of a pool."""
+    from tests.flows.test_deployments import clear, prefect
+
+    def register() -> None:
+        clear()
+        written = command("flows.deployments", "--output", str(tmp_path / "prefect.yaml"))
+        assert written.returncode == 0, written.stderr
+        prefect(prefect_server, "work-pool", "create", "--type", "process", "--overwrite", "support-engine")
+        prefect(prefect_server, "--no-prompt", "deploy", "--all", "--prefect-file", str(tmp_path / "prefect.yaml"))
+
+    yield register
+    clear()
+
+
+@pytest.fixture
+def start_worker(prefect_server: ServerProcess, deploy: Callable[[], None]) -> Iterator[Callable[[], None]]:
+    """Register the deployments and start a worker, as on another machine."""
+    with ExitStack() as stack:
+
+        def start() -> None:
+            deploy()
+            process = subprocess.Popen(
+                [sys.executable, "-m", "prefect", "worker", "start", "--pool", "support-engine", "--limit", "1"],
+                cwd=ROOT,
+                env={**os.environ, "PREFECT_API_URL": prefect_server.api_url, "PREFECT_WORKER_QUERY_SECONDS": "1"},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            stack.callback(process.wait, timeout=60)
+            stack.callback(process.terminate)
+
+        yield start
 
 
 @pytest.fixture

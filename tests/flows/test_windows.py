@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +14,6 @@ from rag.database import Database
 from rag.models import SyncReport
 from rag.store import Store
 from tests.flows.conftest import ROOT, Command
-from tests.flows.test_deployments import clear, prefect
 
 Sources = Callable[..., None]
 
@@ -30,30 +25,6 @@ def github() -> Iterator[GitHubServer]:
         yield server
 
 
-@pytest.fixture
-def worker(
-    prefect_server: ServerProcess, sources: Sources, command: Command, tmp_path: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker of the pool, with the deployments registered."""
-    sources(issues="example/engine")
-    clear()
-    written = command("flows.deployments", "--output", str(tmp_path / "prefect.yaml"))
-    assert written.returncode == 0, written.stderr
-    prefect(prefect_server, "work-pool", "create", "--type", "process", "--overwrite", "support-engine")
-    prefect(prefect_server, "--no-prompt", "deploy", "--all", "--prefect-file", str(tmp_path / "prefect.yaml"))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "prefect", "worker", "start", "--pool", "support-engine", "--limit", "1"],
-        cwd=ROOT,
-        env={**os.environ, "PREFECT_API_URL": prefect_server.api_url, "PREFECT_WORKER_QUERY_SECONDS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    yield process
-    process.terminate()
-    process.wait(timeout=60)
-    clear()
-
-
 def ran() -> SyncReport:
     state = asyncio.run(backfill("issues", window=14, return_state=True))
     result = asyncio.run(state.aresult(raise_on_failure=False))
@@ -62,8 +33,10 @@ def ran() -> SyncReport:
 
 
 def test_workers_of_a_pool_read_the_windows(
-    worker: subprocess.Popen[bytes], database: Database, monkeypatch: pytest.MonkeyPatch
+    sources: Sources, start_worker: Callable[[], None], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    sources(issues="example/engine")
+    start_worker()
     monkeypatch.setenv("RAG_BACKFILL_ON", "workers")
 
     report = ran()

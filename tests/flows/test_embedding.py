@@ -1,0 +1,92 @@
+"""A sync whose texts others embed: workers of a Prefect work pool, and a Dask cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+from prefect.client.schemas.objects import FlowRun
+
+import flows.embedding
+from flows.ingest import ingest_source, run_ingest
+from flows.sample.site import HandbookSite
+from flows.server import ServerProcess
+from rag.models import SyncReport
+from tests.flows.conftest import Command
+
+PAGES, PARTS = 25, 10
+CHUNKS = PAGES * PARTS
+
+
+@pytest.fixture
+def site(settings_in_environment: Path, tmp_path: Path) -> Iterator[None]:
+    """A docs site of 250 chunks as the only source."""
+    folder = tmp_path / "handbook"
+    folder.mkdir()
+    for page in range(PAGES):
+        parts = (f"## Part {n}\n\n" + f"Setting {page}.{n} decides what a backup holds. " * 16 for n in range(PARTS))
+        (folder / f"page{page:02}.md").write_text(f"# Page {page}\n\n" + "\n\n".join(parts))
+    with HandbookSite(folder) as served:
+        settings_in_environment.write_text(f'[[docs]]\nname = "handbook"\nurl = "{served.url}"\n')
+        yield
+
+
+def ran() -> SyncReport:
+    [report] = asyncio.run(run_ingest(["handbook"]))
+    return report
+
+
+async def batches() -> list[FlowRun]:
+    async with get_client() as client:
+        found: list[FlowRun] = await client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=["embed-batch"]))
+        )
+    return found
+
+
+def test_workers_of_a_pool_embed(site: None, start_worker: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    start_worker()
+    monkeypatch.setenv("RAG_EMBED_ON", "workers")
+
+    report = ran()
+
+    assert (report.state, report.added, report.embedded) == ("completed", PAGES + 1, report.chunks_added)
+    runs = asyncio.run(batches())
+    assert [run.state_name for run in runs] == ["Completed"]
+    assert runs[0].name == f"embed {CHUNKS} texts · {CHUNKS} new"
+
+
+def test_a_dask_cluster_embeds(site: None, prefect_server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAG_EMBED_ON", "dask")
+
+    report = ran()
+
+    assert (report.state, report.added, report.embedded) == ("completed", PAGES + 1, report.chunks_added)
+
+
+def test_a_sync_that_no_worker_helps_embeds_by_itself_and_says_so(
+    site: None, deploy: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy()
+    monkeypatch.setenv("RAG_EMBED_ON", "workers")
+    monkeypatch.setattr(flows.embedding, "_PATIENCE", timedelta(seconds=1))
+
+    state = asyncio.run(ingest_source("handbook", return_state=True))
+
+    assert state.is_completed()
+    assert (
+        "No worker has taken “embed 250 texts” in 0:00:01. What is left is embedded by this process." in state.message
+    )
+    assert "Cancelled" in [run.state_name for run in asyncio.run(batches())]
+
+
+def test_workers_that_nobody_could_be_are_one_line(site: None, command: Command) -> None:
+    done = command("flows.ingest", RAG_EMBED_ON="workers")
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: RAG_EMBED_ON is workers: set PREFECT_API_URL")
