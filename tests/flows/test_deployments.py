@@ -114,12 +114,12 @@ def test_every_form_says_what_each_field_is_for() -> None:
             assert len(parameter["description"]) > 15, where
             assert "type" in parameter or "anyOf" in parameter or "$ref" in parameter or "enum" in parameter, where
             has_default = "default" in parameter or name in (deployment.parameters or {})
-            assert has_default or name in ("question", "name", "windows", "backfill_id"), where
+            assert has_default or name in ("question", "name", "windows", "backfill_id", "batch", "texts"), where
 
 
 def test_two_runs_of_one_source_never_overlap() -> None:
     for deployment in asyncio.run(deployments(EXAMPLE)):
-        if deployment.name not in ("answer", "windows"):
+        if deployment.name not in ("answer", "windows", "embed"):
             assert deployment.concurrency_limit == 1, deployment.name
             assert deployment.concurrency_options.collision_strategy == "ENQUEUE"
 
