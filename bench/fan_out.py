@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -55,20 +55,17 @@ def _serve(connection: Connection, export: Path) -> None:
 
 
 class Site:
-    """What the measurements share: GitHub, Prefect and Postgres, on loopback."""
+    """What the measurements share: Prefect, Postgres and a file of sources, on loopback.
 
-    def __init__(self, stack: ExitStack, export: Path, since: str | None) -> None:
+    :param sources: what stands in sources.toml
+    :param settings: of the product, beside those of its places
+    """
+
+    def __init__(self, stack: ExitStack, sources: str, **settings: str) -> None:
         self.home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         stack.callback(stop_embedded, self.home)
-        here, there = _context.Pipe()
-        process = _context.Process(target=_serve, args=(there, export), daemon=True)
-        process.start()
-        stack.callback(process.kill)
-        self._github = here  # closed, it would end that process
-        api_url, repository = here.recv()
-        sources = self.home / "sources.toml"
-        began = f"since = {since}\n" if since else ""
-        sources.write_text(f'[[github]]\nname = "it"\nrepo = "{repository}"\ninclude = ["issues", "pulls"]\n{began}')
+        file = self.home / "sources.toml"
+        file.write_text(sources)
         self.dsn = embedded_dsn(self.home)
         Database(self.dsn, embedded=True).close()
         self.environment = {
@@ -77,9 +74,8 @@ class Site:
             "DO_NOT_TRACK": "1",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "RAG_HOME": str(self.home),
-            "RAG_SOURCES": str(sources),
-            "RAG_GITHUB_API_URL": api_url,
-            "RAG_BACKFILL_ON": "workers",
+            "RAG_SOURCES": str(file),
+            **settings,
             "PWD": str(ROOT),
         }
         os.environ.update({name: self.environment[name] for name in ("PREFECT_HOME", "DO_NOT_TRACK")})
@@ -125,13 +121,16 @@ class Site:
         return len(documents), len(chunks), hashlib.sha256(said.encode()).hexdigest()[:12]
 
     @contextmanager
-    def workers(self, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
-        """Workers that take a run each, and are ready for it."""
+    def workers(self, count: int, *, cores: Sequence[int] = ()) -> Iterator[list[subprocess.Popen[bytes]]]:
+        """Workers that take a run each, and are ready for it.
+
+        :param cores: where each may run; anywhere if none
+        """
         log = (self.home / "workers.log").open("ab")
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "support-engine", "--limit", "1"]
         started = [
             subprocess.Popen(
-                [*command, "--name", f"worker-{number}"],
+                [*_on(cores, number), *command, "--name", f"worker-{number}"],
                 cwd=ROOT,
                 env={**self.environment, "PREFECT_WORKER_QUERY_SECONDS": "1"},
                 stdout=log,
@@ -149,10 +148,56 @@ class Site:
                 kill(worker)
             log.close()
 
-    def backfill(self, **environment: str) -> tuple[float, dict[str, object]]:
+    @contextmanager
+    def dask(self, count: int, *, cores: Sequence[int] = ()) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+        """A scheduler and workers as one starts them on several machines; the address, and the workers."""
+        port = str(free_port())
+        address = f"tcp://127.0.0.1:{port}"
+        log = (self.home / "dask.log").open("ab")
+
+        def start(*command: str, where: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+            return subprocess.Popen(
+                [*where, sys.executable, "-m", *command],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+        scheduler = start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
+        worker = ("distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard")
+        workers = [start(*worker, where=_on(cores, number)) for number in range(count)]
+        try:
+            time.sleep(3)
+            yield address, workers
+        finally:
+            for process in (*workers, scheduler):
+                kill(process)
+            log.close()
+
+    def run(self, module: str, **environment: str) -> tuple[float, dict[str, object]]:
+        """Run a command that syncs the source "it"; return its seconds and its report."""
         started = time.monotonic()
-        report = json.loads(self.python("flows.backfill", "it", "--json", **environment))
+        report = json.loads(self.python(module, "it", "--json", **environment))
         return time.monotonic() - started, report
+
+
+@contextmanager
+def killed_later(worker: subprocess.Popen[bytes]) -> Iterator[None]:
+    """End a Dask worker, and its nanny, which would start another in its place, in the middle of the block."""
+    timer = threading.Timer(_KILLED_AFTER_SECONDS, lambda: print(f"killed {kill(worker)} processes", file=sys.stderr))
+    timer.start()
+    try:
+        yield
+        if worker.poll() is None:
+            sys.exit("It had ended before its worker was killed.")
+    finally:
+        timer.cancel()
+
+
+def _on(cores: Sequence[int], number: int) -> list[str]:
+    return ["taskset", "-c", str(cores[number])] if cores else []
 
 
 def kill(worker: subprocess.Popen[bytes]) -> int:
@@ -197,7 +242,7 @@ def run(options: argparse.Namespace) -> Iterator[Table]:
         ["how", "seconds", "of one", "documents", "chunks", "requests", "digest of the rows", "the same"],
     )
     with ExitStack() as stack:
-        site = Site(stack, options.export, options.since)
+        site = _github(stack, options.export, options.since)
         first = ""
         one: dict[str, float] = {}
         for how in options.how:
@@ -215,13 +260,25 @@ def run(options: argparse.Namespace) -> Iterator[Table]:
     yield table
 
 
+def _github(stack: ExitStack, export: Path, since: str | None) -> Site:
+    here, there = _context.Pipe()
+    process = _context.Process(target=_serve, args=(there, export), daemon=True)
+    process.start()
+    stack.callback(process.kill)
+    stack.callback(here.close)
+    api_url, repository = here.recv()
+    began = f"since = {since}\n" if since else ""
+    sources = f'[[github]]\nname = "it"\nrepo = "{repository}"\ninclude = ["issues", "pulls"]\n{began}'
+    return Site(stack, sources, RAG_GITHUB_API_URL=api_url, RAG_BACKFILL_ON="workers")
+
+
 def _measure(site: Site, how: str) -> tuple[float, dict[str, object]]:
     match how:
         case "threads":
-            return site.backfill(RAG_BACKFILL_ON="threads")
+            return site.run("flows.backfill", RAG_BACKFILL_ON="threads")
         case "1" | "2":
             with site.workers(int(how)):
-                return site.backfill()
+                return site.run("flows.backfill")
         case "kill":
             return _with_kill(site)
         case _:
@@ -246,45 +303,11 @@ def _with_kill(site: Site) -> tuple[float, dict[str, object]]:
 
 
 def _on_dask(site: Site, how: str) -> tuple[float, dict[str, object]]:
-    """Run a scheduler and workers as one does on several machines."""
-    count = 1 if how == "1" else 2
-    port = str(free_port())
-    address = f"tcp://127.0.0.1:{port}"
-    log = (site.home / "dask.log").open("ab")
-
-    def start(*command: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", *command],
-            cwd=ROOT,
-            env=site.environment,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-
-    started = [start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")]
-    started += [
-        start("distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard") for _ in range(count)
-    ]
-    killer = threading.Timer(_KILLED_AFTER_SECONDS, _kill_dask_worker, [started[-1]])
-    try:
-        time.sleep(3)
-        if how == "kill":
-            killer.start()
-        taken, report = site.backfill(RAG_BACKFILL_ON=f"dask:{address}")
-        if how == "kill" and (started[-1].poll() is None or taken < _KILLED_AFTER_SECONDS):
-            sys.exit("The backfill had ended before its worker was killed.")
-        return taken, report
-    finally:
-        killer.cancel()
-        for process in started:
-            kill(process)
-        log.close()
-
-
-def _kill_dask_worker(worker: subprocess.Popen[bytes]) -> None:
-    """End a worker and its nanny, which would start another in its place."""
-    print(f"killed {kill(worker)} processes of a Dask worker", file=sys.stderr, flush=True)
+    with (
+        site.dask(1 if how == "1" else 2) as (address, workers),
+        killed_later(workers[-1]) if how == "kill" else nullcontext(),
+    ):
+        return site.run("flows.backfill", RAG_BACKFILL_ON=f"dask:{address}")
 
 
 def main(given: Sequence[str] | None = None) -> None:

@@ -1,0 +1,110 @@
+"""A docs site embedded by one machine and by two, each of one core: `python -m bench.helpers`.
+
+The PostgreSQL 15 manual, every page 200 ms away, listed by a sitemap. The first machine, that is core, has the sync,
+Postgres, Prefect's server and a helper; the second one has another helper. What a helper is, a worker of Prefect's or a
+process of Dask's, is a row. The digest is of everything that documents and chunks say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from bench.fan_out import Site, killed_later
+from bench.report import Table
+from bench.retrieval import MANUAL
+
+_LATENCY_SECONDS = 0.2
+_CORES = (0, 1)
+_NAMES = {
+    "alone": "one machine, embedding by itself",
+    "dask-1": "one machine, a process of Dask's on it",
+    "dask-2": "two machines, a process of Dask's on each",
+    "workers-2": "two machines, a worker of Prefect's on each",
+    "dask-kill": "two machines, the process on the second one killed after 20 s",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print one table."""
+    parser = argparse.ArgumentParser(prog="python -m bench.helpers", description=__doc__)
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth page (1)")
+    parser.add_argument("--how", nargs="*", default=list(_NAMES), choices=list(_NAMES))
+    options = parser.parse_args(arguments)
+    table = Table(
+        f"The PostgreSQL manual, pages {_LATENCY_SECONDS * 1000:.0f} ms away, machines of one core",
+        ["how", "seconds", "of one alone", "documents", "chunks", "digest of the rows", "the same"],
+    )
+    with ExitStack() as stack:
+        os.sched_setaffinity(0, {_CORES[0]})  # and so whatever is started from here
+        url = stack.enter_context(_distant(options.every))
+        site = Site(stack, f'[[docs]]\nname = "it"\nurl = "{url}/docs/"\nsitemap = "{url}/sitemap.xml"\n')
+        first: tuple[float, str] | None = None
+        for how in options.how:
+            site.forget()
+            taken = _measure(site, how)
+            documents, chunks, digest = site.rows()
+            first = first or (taken, digest)
+            same = "yes" if digest == first[1] else "NO"
+            table.add(_NAMES[how], taken, taken / first[0], documents, chunks, digest, same)
+            print(table.rows[-1], file=sys.stderr, flush=True)
+    print(table.markdown())
+
+
+def _measure(site: Site, how: str) -> float:
+    kind, _, machines = how.partition("-")
+    cores = _CORES[: 1 if machines == "1" else 2]
+    with ExitStack() as stack:
+        if kind == "alone":
+            setting = "threads"
+        elif kind == "workers":
+            stack.enter_context(site.workers(len(cores), cores=cores))
+            setting = "workers"
+        else:
+            address, workers = stack.enter_context(site.dask(len(cores), cores=cores))
+            setting = f"dask:{address}"
+            if machines == "kill":
+                stack.enter_context(killed_later(workers[-1]))
+        return site.run("flows.ingest", RAG_EMBED_ON=setting)[0]
+
+
+@contextmanager
+def _distant(every: int) -> Iterator[str]:
+    """Serve the manual under /docs/, and a list of its pages; every reply takes its time."""
+
+    class Distant(SimpleHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            time.sleep(_LATENCY_SECONDS)
+            super().do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with tempfile.TemporaryDirectory(prefix="rag-bench-") as name:
+        folder = Path(name)
+        (folder / "docs").symlink_to(MANUAL)
+        with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Distant, directory=name)) as server:
+            url = f"http://127.0.0.1:{server.server_address[1]}"
+            pages = [path.name for path in sorted(MANUAL.glob("*.html")) if path.name != "bookindex.html"][::every]
+            listed = "".join(f"<url><loc>{url}/docs/{page}</loc></url>" for page in pages)
+            (folder / "sitemap.xml").write_text(
+                f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{listed}</urlset>'
+            )
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            yield url
+            server.shutdown()
+
+
+if __name__ == "__main__":
+    main()
