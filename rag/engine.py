@@ -60,7 +60,8 @@ __all__ = ["Engine"]
 
 # A chunk for a remote model is cut by this many tokens: beyond it one vector has to stand for too many things.
 _LONGEST_CHUNK = 512
-_EMBEDDED_AT_ONCE = 256
+# Enough for the four requests that a remote model is sent at once.
+_EMBEDDED_AT_ONCE = 512
 
 
 class Engine:

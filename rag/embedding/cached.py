@@ -82,7 +82,8 @@ class CachedEmbedding(EncoderEmbedding):
 
     def _made(self, texts: Mapping[bytes, str]) -> Vectors:
         """Embed texts by their contents."""
-        made = self._made_by_helpers(texts) if self._helpers and len(texts) >= _WORTH_HELP else {}
+        helpers = self._helpers
+        made = self._made_by(helpers, texts) if helpers and len(texts) >= _WORTH_HELP else {}
         left = {content: text for content, text in texts.items() if content not in made}
         if left:
             new = dict(zip(left, self.encoder.encode(list(left.values())), strict=True))
@@ -94,12 +95,11 @@ class CachedEmbedding(EncoderEmbedding):
             self._tokens += tokens
         return made
 
-    def _made_by_helpers(self, texts: Mapping[bytes, str]) -> Vectors:
+    def _made_by(self, helpers: Helpers, texts: Mapping[bytes, str]) -> Vectors:
         """Have texts embedded; return those that were. Helpers that fail once are not asked again."""
-        assert self._helpers
         batch = self._store.put_embedding_batch(self.model_name, list(texts.values()))
         try:
-            self._helpers.embed(batch, len(texts))
+            helpers.embed(batch, len(texts))
         except EmbeddingError as error:
             log.warning("%s What is left is embedded by this process.", error)
             self._helpers = None
