@@ -17,7 +17,6 @@ from bench.filled import filled_engine
 from bench.report import Table, percentiles
 from bench.scale import INDEX
 from rag.engine import Engine
-from rag.store import IndexTables
 
 CHUNKS = 20_000
 
@@ -55,9 +54,9 @@ def run(_options: argparse.Namespace) -> Iterator[Table]:
 
 
 def _by_hand(engine: Engine, vectors: dict[str, np.ndarray]) -> Callable[[str], object]:
-    store, names = engine.store, IndexTables(INDEX).identifiers
+    store = engine.store
     statement = store._search_statement(INDEX, "best_words", "nearest")
-    texts = engine.database.queries.compose("chunks_by_id", names).as_bytes()
+    texts = store._chunks_statement(INDEX, "chunks_by_id")
     connection = psycopg.connect(engine.database.dsn, autocommit=True)
     register_vector(connection)
     connection.execute(engine.database.queries.compose("load_pgvector"))

@@ -70,15 +70,19 @@ Vector = NDArray[np.float32]
 
 _ALL = Filters()
 # A source of no more chunks is searched by reading all their vectors: exact, and 1 to 2 ms a thousand. A larger one,
-# if less than half of the index, has a vectors' index of its own.
+# if no more than a fifth of the index, has a vectors' index of its own; in that of all, a half of a million chunks is
+# found as well as all of them, and need not be indexed, and written, twice.
 _READ_WHOLE = 10_000
-_LARGE_SHARE = 0.5
-# From so many chunks on, a vectors' index has more links and more of it is looked at: at a million, the ten nearest are
-# found in 97 of 100 cases so. pgvector looks at no more than 1,000. Of 25,000, 12 and 48 find as many as pgvector's own
-# 16 and 64, 99.3% and 99.4%, for 0.57 of the time to build.
+_LARGE_SHARE = 0.2
+# From so many chunks on, a vectors' index has more links. Of 25,000, 12 and 48 find as many as pgvector's own 16 and
+# 64, 99.3% and 99.4%, for 0.57 of the time to build.
 _LARGE_INDEX = 30_000
-_LARGE_LINKS, _LARGE_BUILD, _LARGE_SEARCH = 24, 200, 1_000
+_LARGE_LINKS, _LARGE_BUILD = 24, 200
 _LINKS, _BUILD = 12, 48
+# So much of it is looked at: of 100,000 chunks 400 find 99.6% of the ten nearest, of a million 95%, and 1,000, which is
+# pgvector's most, 98%. The first is what a connection looks at anyway.
+_NEIGHBOURS, _MOST_NEIGHBOURS = 400, 1_000
+_NEIGHBOURS_REACH, _NEIGHBOURS_GROWTH = 100_000, 0.4
 # How long the sizes of an index are believed; what is searched by which index is the same within wide bounds.
 _SIZES_SECONDS = 10.0
 # Bytes a vector takes beside its numbers while its index is built, and what of the memory a build may have, in MB.
@@ -932,17 +936,25 @@ class Store:
 
         :raises DatabaseError: the database refused or went away
         """
-        searched = self.chunk_count(index, source)
+        neighbours = self._neighbours(index, source)
         try:
             with self._database.connection() as connection:
-                if searched < _LARGE_INDEX:
+                if neighbours == _NEIGHBOURS:
                     yield connection
                 else:
                     with connection.transaction():
-                        connection.execute(self._queries.compose("look_at"), {"neighbours": str(_LARGE_SEARCH)})
+                        connection.execute(self._queries.compose("look_at"), {"neighbours": str(neighbours)})
                         yield connection
         except psycopg.Error as error:
             raise DatabaseError(f"The database does not answer: {' '.join(str(error).split())}") from error
+
+    def _neighbours(self, index: IndexInfo, source: str | None) -> int:
+        sizes = self._source_sizes(index)
+        total = sum(sizes.values())
+        chunks = 0 if source is None else sizes.get(source, 0)
+        searched = chunks if _has_own_hnsw(chunks, total) else total
+        growth: float = (searched / _NEIGHBOURS_REACH) ** _NEIGHBOURS_GROWTH
+        return min(_MOST_NEIGHBOURS, max(_NEIGHBOURS, round(_NEIGHBOURS * growth)))
 
     def nearest_query(self, index: IndexInfo, source: str | None) -> str:
         """Name the query that finds a source's nearest vectors fastest and, within reason, misses none."""
@@ -1026,7 +1038,7 @@ class Store:
         total = sum(sizes.values())
         self._build(index, tables.hnsw, "create_hnsw", total, {})
         for source, chunks in sizes.items():
-            if _READ_WHOLE < chunks < total * _LARGE_SHARE:
+            if _has_own_hnsw(chunks, total):
                 digest = hashlib.sha256(source.encode()).hexdigest()[:8]
                 self._build(
                     index, f"{tables.hnsw}_{digest}", "create_hnsw_of_source", chunks, {"source": sql.Literal(source)}
@@ -1059,6 +1071,11 @@ class Store:
     def _links(self, name: str) -> int:
         """Return how many links a vectors' index has for each vector, 0 if there is none."""
         return next((links for (links,) in self._rows("hnsw_links", {"name": name})), 0)
+
+
+def _has_own_hnsw(chunks: int, total: int) -> bool:
+    """Return whether a source of so many chunks has a vectors' index of its own, in an index of so many."""
+    return _READ_WHOLE < chunks <= total * _LARGE_SHARE
 
 
 def _filter_values(filters: Filters) -> dict[str, object]:
