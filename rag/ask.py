@@ -7,13 +7,17 @@ import json
 import sys
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import date
+from typing import TYPE_CHECKING
 
 from rag.command import CommandParser, run
-from rag.engine import Engine
 from rag.errors import ConfigurationError, RagError
 from rag.models import KINDS, STATES, Answer, Filters, SearchResult, Turn, search_json
+
+if TYPE_CHECKING:
+    from rag.engine import Engine
 
 __all__ = ["main"]
 
@@ -56,7 +60,7 @@ def _ask(options: argparse.Namespace) -> int:
     if options.question is None and not options.chat:
         raise ConfigurationError('A question is missing: python -m rag.ask "how do I …?", or --chat.')
     filters = Filters(options.source, options.kind, options.label, options.state, options.since, options.until)
-    with Engine.open() as engine:
+    with _engine() as engine:
         if options.chat:
             return _chat(engine, options, filters)
         if options.search_only:
@@ -67,6 +71,22 @@ def _ask(options: argparse.Namespace) -> int:
         else:
             _answer(engine, options, filters, options.question, ())
     return 0
+
+
+@contextmanager
+def _engine() -> Iterator[Engine]:
+    """Open an engine, and load the local embedding model meanwhile, which saves a quarter of what a question takes."""
+    from rag.embedding import LocalEncoder
+    from rag.settings import load_settings
+
+    settings = load_settings()
+    encoder = LocalEncoder(settings.home) if settings.embedding_model == LocalEncoder.model else None
+    with encoder.preparing() if encoder else nullcontext():
+        from rag.engine import Engine
+
+        opened = Engine.open(settings, encoder=encoder)
+    with opened as engine:
+        yield engine
 
 
 def _chat(engine: Engine, options: argparse.Namespace, filters: Filters) -> int:

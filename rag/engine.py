@@ -76,16 +76,20 @@ class Engine:
         self._building = threading.RLock()
 
     @classmethod
-    def open(cls, settings: Settings | None = None) -> Engine:
+    def open(cls, settings: Settings | None = None, *, encoder: Encoder | None = None) -> Engine:
         """Start or find the database and return an engine.
 
         :param settings: read from the environment and .env if None
+        :param encoder: one that is at hand already, for its model
         :raises ConfigurationError: a setting is wrong
         :raises DatabaseError: Postgres cannot be started, reached or migrated
         """
         settings = settings or load_settings()
         url = settings.database_url.get_secret_value() if settings.database_url else None
-        return cls(settings, Database.open(url=url, home=settings.home))
+        engine = cls(settings, Database.open(url=url, home=settings.home))
+        if encoder is not None:
+            engine._encoders[encoder.model] = encoder
+        return engine
 
     def close(self) -> None:
         """Close the connections."""

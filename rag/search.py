@@ -204,7 +204,7 @@ def _of_size(ranked: Sequence[Ranked], chunks: int) -> list[Ranked]:
     best = ranked[0].score
     more = _SIZE_WEIGHT * math.log(_FITTED_CHUNKS / min(max(chunks, _FEWEST_CHUNKS), _FITTED_CHUNKS))
     scale = 1 / (1 + (1 / best - 1) * math.exp(-more)) / best
-    return [replace(one, score=one.score * scale) for one in ranked]
+    return [Ranked(one.candidate, one.score * scale) for one in ranked]
 
 
 def _company(ranked: Sequence[Ranked]) -> dict[str, float]:
@@ -225,7 +225,7 @@ def _weighed(pool: Sequence[Ranked], rows: Mapping[int, FoundChunk], company: Ma
     scores = [one.score * _prior(rows[one.candidate.id], now) for one in there]
     scale = there[0].score / (max(scores) or 1)
     ordered = sorted(
-        (replace(one, score=score * scale) for one, score in zip(there, scores, strict=True)),
+        (Ranked(one.candidate, score * scale) for one, score in zip(there, scores, strict=True)),
         key=lambda one: -one.score,
     )
     # Pages change places among themselves only: a thread that was found keeps its place among them.
@@ -234,7 +234,7 @@ def _weighed(pool: Sequence[Ranked], rows: Mapping[int, FoundChunk], company: Ma
         (ordered[n] for n in places), key=lambda one: -(one.score + company.get(one.candidate.document_id, 0.0))
     )
     for place, page in zip(places, pages, strict=True):
-        ordered[place] = replace(page, score=ordered[place].score)
+        ordered[place] = Ranked(page.candidate, ordered[place].score)
     return ordered
 
 

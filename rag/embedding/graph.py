@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-__all__ = ["ensure_graph"]
+__all__ = ["ensure_graph", "is_built"]
 
 #: Raise it with every change of the graph: the file name carries it, and old files are left unused.
 _BUILDER_VERSION = 1
@@ -57,9 +57,8 @@ def ensure_graph(folder: Path) -> Path:
 
     :raises EmbeddingError: the weights are not the published ones, or `folder` cannot be written
     """
-    stem = f"all-MiniLM-L6-v2-{WEIGHTS.sha256[:12]}-{_BUILDER_VERSION}"
-    graph, data = folder / f"{stem}.onnx", folder / f"{stem}.data"
-    if _is_untouched(graph) and _is_untouched(data, _DATA_BYTES):
+    graph, data = _files(folder)
+    if is_built(folder):
         return graph
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -70,6 +69,17 @@ def ensure_graph(folder: Path) -> Path:
             "Set RAG_HOME to a folder that can be written, with 100 MB free."
         ) from error
     return graph
+
+
+def is_built(folder: Path) -> bool:
+    """Return whether the graph is in `folder`, whole and as it was built."""
+    graph, data = _files(folder)
+    return _is_untouched(graph) and _is_untouched(data, _DATA_BYTES)
+
+
+def _files(folder: Path) -> tuple[Path, Path]:
+    stem = f"all-MiniLM-L6-v2-{WEIGHTS.sha256[:12]}-{_BUILDER_VERSION}"
+    return folder / f"{stem}.onnx", folder / f"{stem}.data"
 
 
 def _is_untouched(path: Path, size: int | None = None) -> bool:

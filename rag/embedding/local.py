@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock, local
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.embedding.graph import ensure_graph
+from rag.embedding.graph import ensure_graph, is_built
 from rag.embedding.weights import TOKENIZER, read_verified
 from rag.errors import ConfigurationError, EmbeddingError
 
@@ -83,6 +85,26 @@ class LocalEncoder:
 
     def __reduce__(self) -> tuple[Callable[..., LocalEncoder], tuple[Path]]:
         return partial(LocalEncoder, precision=self._precision), (self._home,)
+
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """Load what a question needs while the block runs, where that takes no more than 0.2 s.
+
+        What goes wrong with it, the question tells.
+        """
+
+        def prepare() -> None:
+            with suppress(EmbeddingError):
+                _ = self._session, self._tokenizer
+
+        thread = threading.Thread(target=prepare, name="model")
+        if is_built(self._home / "models"):
+            thread.start()
+        try:
+            yield
+        finally:
+            if thread.ident:
+                thread.join()
 
     def encode_query(self, text: str) -> NDArray[np.float32]:
         """Embed one text, at once and in fp32: 2 to 3 ms.

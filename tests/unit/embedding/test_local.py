@@ -1,5 +1,6 @@
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +46,25 @@ def test_bf16_is_refused_where_the_cpu_is_slow_at_it(model_home: Path):
         pytest.skip("this CPU is fast at bf16")
     with pytest.raises(EmbeddingError, match="neither AMX nor AVX512-BF16"):
         LocalEncoder(model_home, precision="bf16").encode(["text"])
+
+
+def test_a_prepared_encoder_reads_nothing_more_when_it_is_asked(model_home: Path, tmp_path: Path):
+    LocalEncoder(model_home).encode_query(QUESTION)
+    shutil.copytree(model_home / "models", tmp_path / "models")
+    encoder = LocalEncoder(tmp_path)
+
+    with encoder.preparing():
+        pass
+    shutil.rmtree(tmp_path / "models")
+
+    assert encoder.encode_query(QUESTION).shape == (384,)
+
+
+def test_preparing_builds_no_graph_that_nobody_may_need(tmp_path: Path):
+    with LocalEncoder(tmp_path).preparing():
+        pass
+
+    assert not list(tmp_path.iterdir())
 
 
 def test_vectors_have_unit_length(model_home: Path, reference: Reference):
