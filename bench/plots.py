@@ -45,6 +45,7 @@ for source in dict.fromkeys(row["source"] for row in rows):
     axis.plot([row["chunks"] for row in some], [row["both p50 ms"] for row in some], "o-", markersize=4,
               label=f"{source} ({some[-1]['of it']:.1%}), recall@10 {min(row['recall@10'] for row in some):.3f} at least")
 axis.set_title("Searching one source")
+axis.set_ylim(top=20 * axis.get_ylim()[1])  # room for the legend
 axis.legend(frameon=False)
 figure.savefig(f"{sys.argv[2]}/search-one-source.svg", metadata={"Date": None})
 
