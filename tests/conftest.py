@@ -17,22 +17,9 @@ from rag.settings import Settings
 from rag.store import Store
 
 # No test may depend on what the developer's own environment or .env says.
-for name in (
-    "RAG_DATABASE_URL",
-    "RAG_SOURCES",
-    "RAG_LLM",
-    "RAG_LLM_PRICE",
-    "RAG_RERANKER",
-    "RAG_LOG_ANSWERS",
-    "RAG_LOG_DAYS",
-    "RAG_EVALUATION",
-    "RAG_EMBEDDING_MODEL",
-    "GITHUB_TOKEN",
-    "OPENAI_API_KEY",
-    "OPENAI_BASE_URL",
-    "RAG_GITHUB_API_URL",
-):
-    os.environ.pop(name, None)
+for field in Settings.model_fields.values():
+    if field.validation_alias != "RAG_HOME":
+        os.environ.pop(str(field.validation_alias), None)
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
