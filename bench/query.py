@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from urllib.parse import parse_qs, urlsplit
@@ -81,7 +82,7 @@ def _by_hand(engine: Engine, vectors: dict[str, np.ndarray]) -> Callable[[str], 
     def ask(text: str) -> object:
         values = {
             "index": INDEX.name, "question": text, "embedding": pgvector.HalfVector(vectors[text]), "source": None,
-            "candidates": 100,
+            "candidates": 100, "many": math.inf,
         }  # fmt: skip
         found = connection.execute(statement, values).fetchall()
         return connection.execute(texts, {"ids": [row[0] for row in found[:10]]}).fetchall()

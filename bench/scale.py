@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -28,7 +29,7 @@ from bench.report import Table, percentiles, seconds
 from rag.database import Database, stop_embedded
 from rag.embedding import LocalEncoder
 from rag.models import Filters, IndexInfo
-from rag.store import ChunkRow, DocumentRow, IndexTables, Store
+from rag.store import ENTRIES_A_CHUNK, MANY_ENTRIES, ChunkRow, DocumentRow, IndexTables, Store
 
 INDEX = IndexInfo("scale", "local/all-MiniLM-L6-v2", 384, "bench")
 PER_DOCUMENT = 10
@@ -36,6 +37,7 @@ PER_TRANSACTION = 400
 COMPACTED = 2_000
 QUESTIONS = 100
 SIZES = (10_000, 100_000, 1_000_000)
+_TEN = " ORDER BY score DESC LIMIT 10"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -175,9 +177,9 @@ class Scale:
         self.rows("VACUUM ANALYZE {chunks}")
         queries = self.database.queries
         names = self.names.identifiers
-        words = sql.SQL("WITH {bm25} SELECT chunk, score FROM bm25 ORDER BY score DESC LIMIT 10").format(
-            bm25=queries.compose("bm25", names)
-        )
+        is_large = self.size >= MANY_ENTRIES
+        words = self._by_words(of_best=is_large, ending=_TEN)
+        many = MANY_ENTRIES if is_large else math.inf
         nearest = queries.compose("nearest", names)
         rank = (
             "SELECT id, {rank}(text_search_tsv, q) AS score FROM {chunks}, (SELECT replace("
@@ -188,7 +190,7 @@ class Scale:
             some = asked if self.size <= 100_000 else asked[:8]
             both = percentiles(lambda text: self.search(text), asked)
             vectors = percentiles(lambda text: self.nearest(nearest, text), asked)
-            bm25 = percentiles(lambda text: self.rows(words, self.values(text)), asked)
+            bm25 = percentiles(lambda text: self.rows(words, self.values(text, many=many)), asked)
             ranks = []
             for name in ("ts_rank", "ts_rank_cd"):
                 statement = sql.SQL(rank).format(rank=sql.SQL(name), **names)
@@ -211,10 +213,21 @@ class Scale:
         with self.store.searching(INDEX, None) as connection:
             return connection.execute(query, self.values(text, candidates=10)).fetchall()
 
-    def values(self, text: str, source: str | None = None, candidates: int = 100) -> dict[str, Any]:
+    def values(
+        self, text: str, source: str | None = None, candidates: int = 100, many: float = math.inf
+    ) -> dict[str, Any]:
         """Return what the queries of sql/ bind."""
-        vector = pgvector.HalfVector(self.vectors[text])
-        return {"index": INDEX.name, "question": text, "embedding": vector, "source": source, "candidates": candidates}
+        return {
+            "index": INDEX.name, "question": text, "embedding": pgvector.HalfVector(self.vectors[text]),
+            "source": source, "candidates": candidates, "many": many, "entries_a_chunk": ENTRIES_A_CHUNK,
+        }  # fmt: skip
+
+    def _by_words(self, *, of_best: bool, ending: str = "") -> sql.Composed:
+        """Return the part of a search that scores words: of the best, or of every chunk."""
+        statement = (
+            "WITH {terms}, by_meaning AS (SELECT 0::bigint AS id WHERE false), {bm25} SELECT chunk, score FROM bm25"
+        )
+        return sql.SQL(statement + ending).format(**self.store.scoring(INDEX, of_best=of_best))
 
     def _filter(self, table: Table) -> None:
         ids, sources, vectors = self._all_vectors()
@@ -273,17 +286,16 @@ class Scale:
             subprocess.run([python, "-c", _BM25S, str(work)], check=True, stdout=subprocess.DEVNULL)
             words, identifiers = np.split(np.load(work / "scores.npy"), 2)
             reference = words + identifiers / 2
-        query = sql.SQL("WITH {bm25} SELECT chunk, score FROM bm25 ORDER BY score DESC").format(
-            bm25=self.database.queries.compose("bm25", self.names.identifiers)
-        )
+        every, of_best = self._by_words(of_best=False), self._by_words(of_best=True, ending=_TEN)
         place = {number: row for row, (number, _) in enumerate(rows)}
         differences, same = [], 0
         for text, theirs in zip(asked, reference, strict=True):
             ours = np.zeros(len(rows))
-            for chunk, score in self.rows(query, self.values(text)):
+            for chunk, score in self.rows(every, self.values(text, many=math.inf)):
                 ours[place[chunk]] = score
             differences.append(float(np.abs(ours - theirs).max()))
-            best = np.argsort(-ours, kind="stable")[:10]
+            best = [place[chunk] for chunk, _ in self.rows(of_best, self.values(text, many=0))]
+            best += [int(row) for row in np.flatnonzero(theirs == 0)[: 10 - len(best)]]
             same += bool(np.allclose(np.sort(theirs[best]), np.sort(np.partition(theirs, -10)[-10:]), atol=1e-6))
         table.add(self.size, len(asked), f"{max(differences):.1e}", f"{same / len(asked):.1%}")
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import time
@@ -52,6 +53,8 @@ from rag.models import (
 from rag.secrets import masked
 
 __all__ = [
+    "ENTRIES_A_CHUNK",
+    "MANY_ENTRIES",
     "AnsweredDiscussion",
     "Candidate",
     "ChunkRow",
@@ -83,6 +86,10 @@ _LINKS, _BUILD = 12, 48
 # pgvector's most, 98%. The first is what a connection looks at anyway.
 _NEIGHBOURS, _MOST_NEIGHBOURS = 400, 1_000
 _NEIGHBOURS_REACH, _NEIGHBOURS_GROWTH = 100_000, 0.4
+# Common terms with so many entries are added up last, for the chunks that they may bring among the best, which takes as
+# long as so many entries a chunk. In an index of fewer chunks that gains less than planning it takes.
+MANY_ENTRIES = 50_000
+ENTRIES_A_CHUNK = 200
 # How long the sizes of an index are believed; what is searched by which index is the same within wide bounds.
 _SIZES_SECONDS = 10.0
 # Bytes a vector takes beside its numbers while its index is built, and what of the memory a build may have, in MB.
@@ -913,7 +920,10 @@ class Store:
             **_filter_values(filters),
         }
         words, nearest = self._ways(index, filters)
-        statement = self._search_statement(index, words, nearest)
+        # The other ways to the best by words need the scores of all chunks.
+        of_best = words == "best_words" and self.chunk_count(index, None) >= MANY_ENTRIES
+        values |= {"many": MANY_ENTRIES if of_best else math.inf, "entries_a_chunk": ENTRIES_A_CHUNK}
+        statement = self._search_statement(index, words, nearest, of_best=of_best)
         with self.searching(index, filters.source) as connection:
             return [Candidate(*row) for row in connection.execute(statement, values)]
 
@@ -976,12 +986,24 @@ class Store:
         return known[1]
 
     @cache  # noqa: B019 - a store lives as long as its database, and an index has five
-    def _search_statement(self, index: IndexInfo, words: str, nearest: str) -> bytes:
+    def _search_statement(self, index: IndexInfo, words: str, nearest: str, *, of_best: bool = False) -> bytes:
         names = {"wanted": self._queries.compose("wanted"), **IndexTables(index).identifiers}
         names["few"] = self._queries.compose("few", names)
-        parts = {"bm25": "bm25", "by_words": words, "by_meaning": nearest}
-        names |= {part: self._queries.compose(query, names) for part, query in parts.items()}
-        return self._queries.compose("search", names).as_bytes()
+        names |= {
+            part: self._queries.compose(way, names) for part, way in (("by_words", words), ("by_meaning", nearest))
+        }
+        return self._queries.compose("search", names | self.scoring(index, of_best=of_best)).as_bytes()
+
+    def scoring(self, index: IndexInfo, *, of_best: bool) -> dict[str, sql.Composable]:
+        """Return the parts of a search that score words: of all chunks, or of the best and those near by meaning."""
+        compose, names = self._queries.compose, IndexTables(index).identifiers
+        rare, common = (
+            compose("scored", {**names, "these": compose(these)}) for these in ("rare_terms", "common_terms")
+        )
+        return {
+            "terms": compose("terms", {**names, "rare": rare}),
+            "bm25": compose("bm25_of_best", {**names, "common": common}) if of_best else compose("bm25_of_all"),
+        }
 
     def chunks_by_id(self, index: IndexInfo, ids: Sequence[int]) -> dict[int, FoundChunk]:
         """Return chunks by id; one that was deleted meanwhile is missing."""

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from itertools import product
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from rag.errors import ConfigurationError, LLMError
 from rag.models import Filters, Page
 from rag.search import Ranked, _company, _of_size, _weighed, dense_share, fuse
 from rag.settings import Settings
+from rag.sources import Removed
 from rag.store import Candidate, _filter_values
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
@@ -220,6 +222,71 @@ def test_bm25_equals_the_reference_over_identifiers(identifiers: Engine) -> None
     assert {rows[one.id].node_id: one.bm25 for one in found} == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.fixture
+def crowded(empty_engine: Engine) -> Engine:
+    """Pages that hold common words, and a few rare ones each."""
+    pages = []
+    for number in range(150):
+        words = ["server"] * (1 + number % 3) if number % 10 else []
+        words += ["table"] * (number % 2) + [f"zebra{number % 7}", f"lion{number % 11}"] + ["filler"] * (number % 13)
+        words += ["quagga"] * (number < 2)
+        pages.append(page(f"{number:03}", " ".join(words), source="even" if number % 2 else "docs"))
+    for source in ("docs", "even"):
+        own = [one for one in pages if one.metadata["source"] == source]
+        empty_engine.ingest(MemorySource(own, name=source))
+    return empty_engine
+
+
+def best_by_words(engine: Engine, question: str, source: str | None) -> dict[int, tuple[float, float]]:
+    index = engine.active_index
+    vector = engine.encoder(index.embedding_model).encode_query(question)
+    found = engine.store.search(
+        index, question=question, embedding=vector, filters=Filters(source=source), candidates=20
+    )
+    return {one.id: (round(one.bm25, 9), round(one.coverage, 9)) for one in found}
+
+
+MANY_COMMON = [
+    "zebra3 lion5 server",
+    "does a server table have zebra1 and lion1, zebra2, lion2, zebra4 or lion4?",
+    "quagga zebra1000 server",  # fewer chunks than are wanted hold the rare terms
+    "quagga server table zebra3",
+    "server",
+    "server table",
+    "zebra3",
+    "nothing of it",
+]
+
+
+def best_scores(found: dict[int, tuple[float, float]]) -> list[float]:
+    return sorted((score for score, _ in found.values()), reverse=True)[:20]
+
+
+@pytest.mark.parametrize("entries_a_chunk", [0.001, 1000])
+@pytest.mark.parametrize("state", ["written", "queued", "edited"])
+def test_leaving_common_terms_for_later_changes_no_score(
+    crowded: Engine, state: str, entries_a_chunk: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.store.ENTRIES_A_CHUNK", entries_a_chunk)
+    if state == "queued":
+        crowded.store.queue_all_chunks(crowded.active_index)
+    elif state == "edited":
+        edited = [page("001", "zebra3 lion5 alone", source="even"), page("005", "server server", source="even")]
+        crowded.ingest(MemorySource([*edited, Removed("even:https://example.org/003")], name="even"))
+    for question, source in product(MANY_COMMON, (None, "even")):
+        monkeypatch.setattr("rag.store.MANY_ENTRIES", math.inf)
+        expected = best_by_words(crowded, question, source)
+
+        monkeypatch.setattr("rag.store.MANY_ENTRIES", 0)
+        found = best_by_words(crowded, question, source)
+
+        # Of those that are equal any may be the last of the best, and only with the near ones are there more.
+        assert best_scores(found) == best_scores(expected), question
+        assert {name: found[name] for name in found.keys() & expected} == {
+            name: expected[name] for name in found.keys() & expected
+        }, question
+
+
 THREADS = {
     1: ("issue", "open", ["Bug"], "2024-01-10T09:00:00Z"),
     2: ("issue", "closed", ["bug", "docs"], "2024-02-29T23:59:59Z"),
@@ -276,6 +343,7 @@ def test_a_filter_that_leaves_much_finds_the_same(threads: Engine, filters: Filt
     store.build_hnsw(index)
     vector = threads.encoder(index.embedding_model).encode_query("crash")
     values = {"index": index.name, "question": "crash", "embedding": HalfVector(vector), "candidates": 100}
+    values["many"] = math.inf
     values |= _filter_values(filters)
     found = []
     for words, nearest in (("best_words_of_few", "nearest_of_few"), ("best_words_of_many", "nearest_of_many")):
