@@ -38,8 +38,12 @@ __all__ = ["EMBED", "embed_batch", "embed_texts", "helpers"]
 
 #: The deployment that workers embed by.
 EMBED = "embed-batch/embed"
-# What is given out at once, half a minute of one process each. More would be more texts in this one's memory.
+# What is given out at once. More would be more texts in this process's memory.
 _BATCHES = 8
+# A worker's run takes seconds to start and a quarter of a minute, or half of one, to embed so much; a process of Dask's
+# is there, and the smaller a batch, the less the last one is waited for.
+_CHARACTERS_A_RUN = 1_200_000
+_CHARACTERS_A_TASK = 300_000
 # A worker may be at work on something else; without any, the sync had better begin by itself.
 _PATIENCE = timedelta(minutes=5)
 
@@ -116,7 +120,7 @@ async def helpers(on: str) -> AsyncIterator[Helpers | None]:
         def give_to_worker(batch: UUID, texts: int) -> None:
             asyncio.run_coroutine_threadsafe(embed_by_worker(batch, texts), loop).result()
 
-        yield Helpers(give_to_worker, _BATCHES)
+        yield Helpers(give_to_worker, _BATCHES, _CHARACTERS_A_RUN)
     else:
         with ExitStack() as stack:
             runner = _Dask(on, stack)
@@ -129,7 +133,7 @@ async def helpers(on: str) -> AsyncIterator[Helpers | None]:
                         f"Dask does not embed: {' '.join(str(error).split()) or type(error).__name__}."
                     ) from error
 
-            yield Helpers(give_to_dask, _BATCHES)
+            yield Helpers(give_to_dask, _BATCHES, _CHARACTERS_A_TASK)
 
 
 class _Dask:

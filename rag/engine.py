@@ -375,7 +375,7 @@ class Engine:
             max_tokens=min(encoder.max_tokens, _LONGEST_CHUNK),
         )
         embedding = CachedEmbedding(encoder, self.store, readable=without_addresses, helpers=helpers)
-        return Ingestion(self.store, index, chunker, embedding, helped=helpers.batches if helpers else 0)
+        return Ingestion(self.store, index, chunker, embedding, helpers=helpers)
 
     def _index_to_write(self) -> IndexInfo:
         from rag.chunking import CHUNKING

@@ -27,6 +27,7 @@ from llama_index.core.schema import BaseNode, Document, MetadataMode, TransformC
 from llama_index.core.vector_stores.utils import node_to_metadata_dict
 
 from rag.embedding.cached import CachedEmbedding
+from rag.embedding.helpers import Helpers
 from rag.errors import DatabaseError, RagError
 from rag.models import Failure, IndexInfo, SyncReport
 from rag.secrets import masked
@@ -43,8 +44,6 @@ Progress = Callable[[SyncReport], None]
 # A batch is embedded together: enough text that sorting by length pays, little enough that a crash loses seconds.
 _BATCH_CHARACTERS = 400_000
 _BATCH_CHANGES = 200
-# One for helpers: a process that starts takes seconds before it embeds, and this is half a minute of its work.
-_HELPED_BATCH_CHARACTERS = 1_200_000
 _PATIENCE_SECONDS = 2.0
 #: The terms of so many chunks are written at once; while they wait, a search reads them from the chunks, 10 µs each.
 QUEUED_CHUNKS = 2_000
@@ -108,7 +107,7 @@ class Ingestion:
 
     :param chunker: a LlamaIndex node parser whose nodes carry `url` and `heading` in their metadata
     :param embedding: makes the vectors of `index`
-    :param helped: how many batches are embedded at once, by helpers of `embedding`; none if it has none
+    :param helpers: those of `embedding`, if it has any
     """
 
     def __init__(
@@ -118,13 +117,13 @@ class Ingestion:
         chunker: TransformComponent,
         embedding: CachedEmbedding,
         *,
-        helped: int = 0,
+        helpers: Helpers | None = None,
     ) -> None:
         self._store = store
         self._index = index
         self._embedding = embedding
-        self._helped = helped
-        self._batch_characters = _HELPED_BATCH_CHARACTERS if helped else _BATCH_CHARACTERS
+        self._helped = helpers.batches if helpers else 0
+        self._batch_characters = helpers.characters if helpers else _BATCH_CHARACTERS
         # Its own cache hashes whole batches and its docstore commits apart from the vectors, so neither is used.
         self._cutting = IngestionPipeline(transformations=[chunker], disable_cache=True)
         self._embedding_of_nodes = IngestionPipeline(transformations=[embedding], disable_cache=True)

@@ -16,7 +16,9 @@ class Helpers:
     :param embed: has so many texts, stored as a batch, embedded into the cache, and returns when that has ended; it
         raises EmbeddingError where nobody does it
     :param batches: how many batches they are given at once
+    :param characters: how much text is one, about
     """
 
     embed: Callable[[UUID, int], None]
     batches: int
+    characters: int

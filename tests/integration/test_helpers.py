@@ -19,6 +19,7 @@ from tests.servers.memory_source import MemorySource, page
 
 # Three batches, of which the last is too small to be given to anybody.
 PAGES = [page(f"{number:03}", f"Setting {number} is {number * 7} by default.") for number in range(450)]
+CHARACTERS = 1_000_000
 
 
 class Helper:
@@ -58,7 +59,7 @@ def batches_left(engine: Engine) -> int:
 def test_helpers_embed_what_is_much_side_by_side(
     empty_engine: Engine, helper: Helper, new_dsn: Callable[[], str]
 ) -> None:
-    report = empty_engine.ingest(MemorySource(PAGES), helpers=Helpers(helper.embed, 4))
+    report = empty_engine.ingest(MemorySource(PAGES), helpers=Helpers(helper.embed, 4, CHARACTERS))
 
     assert helper.batches == [200, 200]
     assert (report.state, report.added, report.embedded) == ("completed", 450, 450)
@@ -78,7 +79,7 @@ def test_without_helpers_a_sync_goes_on_by_itself(empty_engine: Engine, caplog: 
         given.append(batch)
         raise EmbeddingError("No worker has begun it.")
 
-    report = empty_engine.ingest(MemorySource(PAGES), helpers=Helpers(nobody, 1))
+    report = empty_engine.ingest(MemorySource(PAGES), helpers=Helpers(nobody, 1, CHARACTERS))
 
     assert (report.state, report.added, report.embedded) == ("completed", 450, 450)
     assert "No worker has begun it. What is left is embedded by this process." in caplog.messages
@@ -95,7 +96,7 @@ def test_helpers_embed_for_a_new_index(empty_engine: Engine) -> None:
             texts.append(count)
             other.embed_batch(batch)
 
-        new = engine.reindex(helpers=Helpers(embed, 4))
+        new = engine.reindex(helpers=Helpers(embed, 4, CHARACTERS))
 
         assert engine.store.index_size(new).chunks == 450
         assert sum(texts) == 450
