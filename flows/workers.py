@@ -24,14 +24,10 @@ from rag.errors import ConfigurationError, SourceUnavailable
 if TYPE_CHECKING:
     from prefect_dask.task_runners import DaskTaskRunner
 
-__all__ = ["NotTaken", "dask_runner", "run_on_worker", "server_was_busy"]
+__all__ = ["dask_runner", "run_on_worker", "server_was_busy"]
 
 _MOST_LOST = 3
 _SECONDS_BETWEEN_LOOKS = 2.0
-
-
-class NotTaken(SourceUnavailable):
-    """No worker has begun a run for so long that it was withdrawn."""
 
 
 async def run_on_worker(
@@ -51,8 +47,7 @@ async def run_on_worker(
     :param patience: how long the run may wait for a worker; for ever if None
     :returns: the run, completed or failed, and whether it had ended before
     :raises ConfigurationError: there is no such deployment
-    :raises NotTaken: no worker has begun it in time
-    :raises SourceUnavailable: several workers were lost over it
+    :raises SourceUnavailable: no worker has begun it in time, or several were lost over it
     """
     lost = 0
     for attempt in count():
@@ -92,7 +87,7 @@ async def _final(run: FlowRun, patience: timedelta | None) -> FlowRun:
         while not (run.state and run.state.is_final()):
             if until and run.start_time is None and asyncio.get_running_loop().time() > until:
                 await client.set_flow_run_state(run.id, Cancelled(message="No worker took it."))
-                raise NotTaken(f"No worker has taken “{run.name}” in {patience}.")
+                raise SourceUnavailable(f"No worker has taken “{run.name}” in {patience}.")
             await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
             run = await client.read_flow_run(run.id)
     return run

@@ -985,7 +985,7 @@ class Store:
             known = self._sizes[index.name] = (time.monotonic() + _SIZES_SECONDS, sizes)
         return known[1]
 
-    @cache  # noqa: B019 - a store lives as long as its database, and an index has five
+    @cache  # noqa: B019 - a store lives as long as its database, and an index has seven
     def _search_statement(self, index: IndexInfo, words: str, nearest: str, *, of_best: bool = False) -> bytes:
         names = {"wanted": self._queries.compose("wanted"), **IndexTables(index).identifiers}
         names["few"] = self._queries.compose("few", names)

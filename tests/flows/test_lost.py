@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from prefect.client.orchestration import get_client
-from prefect.events.schemas.automations import EventTrigger
+from prefect.events.schemas.automations import Automation, EventTrigger
 
 import flows
 from flows.deployments import deployments
@@ -17,14 +17,17 @@ from tests.flows.test_deployments import EXAMPLE
 
 
 def test_lost_runs_of_every_deployment_are_noticed_by_one_automation(prefect_server: ServerProcess) -> None:
-    async def made() -> list[EventTrigger]:
-        await notice_lost_runs()
+    async def made() -> list[Automation]:
         await notice_lost_runs()
         async with get_client() as client:
-            return [automation.trigger for automation in await client.read_automations_by_name(LOST)]
+            return await client.read_automations_by_name(LOST)
 
-    [trigger] = asyncio.run(made())
+    [automation] = asyncio.run(made())
+    [again] = asyncio.run(made())
 
+    assert again.id == automation.id, "a new one would have to wait for signs of life anew"
+    trigger = automation.trigger
+    assert isinstance(trigger, EventTrigger)
     watched = set(trigger.match_related.root["prefect.resource.name"])
     assert watched == {deployment.flow_name for deployment in asyncio.run(deployments(EXAMPLE, Path("queries.jsonl")))}
 
