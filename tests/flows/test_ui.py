@@ -6,16 +6,19 @@ With SCREENSHOTS set to a folder, what is seen is kept there; docs/images has th
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -37,14 +40,15 @@ def browser(tmp_path: Path) -> Iterator[Chrome]:
 class Ui:
     """The UI of a server, and its API to compare with."""
 
-    def __init__(self, browser: Chrome, address: str) -> None:
+    def __init__(self, browser: Chrome, address: str, printed: Path) -> None:
         self.browser = browser
         self.address = address
+        self.printed = printed
 
     def api(self, path: str, body: object = None) -> Any:
-        if body is None:
-            return httpx.get(f"{self.address}/api/{path}").json()
-        return httpx.post(f"{self.address}/api/{path}", json=body).json()
+        address = f"{self.address}/api/{path}"
+        reply = httpx.get(address) if body is None else httpx.post(address, json=body)
+        return reply.raise_for_status().json()
 
     def open(self, path: str) -> None:
         self.browser.get(f"{self.address}/{path}")
@@ -61,6 +65,16 @@ class Ui:
             By.XPATH, f"//button[normalize-space()='{text}'] | //a[normalize-space()='{text}']"
         ).click()
 
+    def submit(self) -> None:
+        """Send the form; again where Prefect refuses it, as it does on SQLite while something else is written."""
+        form = self.browser.current_url
+        for _ in range(5):
+            self.click("Submit")
+            with suppress(TimeoutException):
+                WebDriverWait(self.browser, 15).until(lambda browser: browser.current_url != form)
+                return
+        raise AssertionError(self.all_that_is_known())
+
     def keep(self, name: str) -> None:
         """Keep what is seen, where somebody wants to look at it."""
         if folder := os.environ.get("SCREENSHOTS"):
@@ -75,9 +89,15 @@ class Ui:
         }
         deadline = time.monotonic() + 240
         while not (found := self.api("flow_runs/filter", wanted)):
-            assert time.monotonic() < deadline, f"no run of {name} has ended"
+            assert time.monotonic() < deadline, f"no run of {name} has ended: {self.all_that_is_known()}"
             time.sleep(0.5)
         return found[0]
+
+    def all_that_is_known(self) -> str:
+        """For a test that has failed: the runs, what the page shows and what flows.serve has printed."""
+        runs = [(run["name"], run["state"]) for run in self.api("flow_runs/filter", {})]
+        shown = self.browser.find_element(By.TAG_NAME, "body").text
+        return f"{runs}\n{self.browser.current_url}\n{shown}\n{self.printed.read_text()}"
 
 
 @pytest.fixture
@@ -96,17 +116,18 @@ def ui(browser: Chrome, settings_in_environment: Path, monkeypatch: pytest.Monke
             "PREFECT_HOME": str(tmp_path / "prefect"),
             "PREFECT_RUNNER_POLL_FREQUENCY": "1",
         }
-        process = subprocess.Popen(
-            [sys.executable, "-m", "flows.serve"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
-        )
-        assert process.stderr
-        address = ""
-        while "Stop with Ctrl-C" not in (line := process.stderr.readline()):
-            assert line, "flows.serve has ended"
-            address = line.split()[1] if line.startswith("Prefect") else address
-        yield Ui(browser, address)
+        printed = tmp_path / "printed"
+        with printed.open("w") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "flows.serve"], cwd=ROOT, env=environment, stdout=output, stderr=output
+            )
+        while "Stop with Ctrl-C" not in printed.read_text():
+            assert process.poll() is None, printed.read_text()
+            time.sleep(0.1)
+        [address] = re.findall(r"^Prefect +(\S+)", printed.read_text(), re.MULTILINE)
+        yield Ui(browser, address, printed)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.wait(timeout=60)
 
 
 def test_a_maintainer_starts_a_run_sees_what_it_did_and_asks(ui: Ui) -> None:
@@ -116,7 +137,7 @@ def test_a_maintainer_starts_a_run_sees_what_it_did_and_asks(ui: Ui) -> None:
     full = ui.browser.find_element(By.CSS_SELECTOR, "[role=switch]")
     full.click()
     ui.keep("prefect-form")
-    ui.click("Submit")
+    ui.submit()
     run = ui.ended("ingest handbook")
 
     assert run["parameters"]["full"] is True
@@ -134,7 +155,7 @@ def test_a_maintainer_starts_a_run_sees_what_it_did_and_asks(ui: Ui) -> None:
     ui.open(f"deployments/deployment/{deployment['id']}/run")
     ui.sees("What you want to know, in your own words.")
     ui.browser.find_elements(By.TAG_NAME, "textarea")[0].send_keys("How do I back up the index?")
-    ui.click("Submit")
+    ui.submit()
     run = ui.ended("answer")
 
     assert run["state"]["type"] == "COMPLETED"
@@ -148,7 +169,7 @@ def test_a_run_that_left_something_out_says_so_and_a_backfill_shows_its_windows(
     deployment = ui.api("deployments/name/backfill/backfill issues")
     ui.open(f"deployments/deployment/{deployment['id']}/run")
     ui.sees("The length of a window in days.")
-    ui.click("Submit")
+    ui.submit()
     run = ui.ended("backfill issues")
 
     assert run["state"]["type"] == "COMPLETED", run["state"]
