@@ -21,7 +21,7 @@ from llama_index.core.schema import BaseNode, NodeRelationship, RelatedNodeInfo,
 __all__ = ["CHUNKING", "MarkdownChunker", "without_addresses"]
 
 #: Written into the index; another value makes another index.
-CHUNKING = "markdown-3"
+CHUNKING = "markdown-4"
 
 _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
 _ANCHOR = re.compile(r"""[ \t]*\{#([^\s{}]+)((?:[ \t]+[\w-]+="[^"{}]*")*)[ \t]*\}[ \t]*$""")
@@ -29,6 +29,7 @@ _ATTRIBUTE = re.compile(r"""([\w-]+)="([^"]*)\"""")
 # What opens a fence; backticks further on make it inline code.
 _FENCE = re.compile(r"^\s*(`{3,}(?=[^`\n]*(?:\n|$))|~{3,})")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[`*]*[A-Z0-9])|\n")
+_ITEM_NUMBER = re.compile(r"\s*\d{1,3}[.)]\s+")
 _TABLE_RULE = re.compile(r"^\s*\|?\s*:?-{2,}")
 
 #: What follows the text of a link or image; one that is shown as it is, or stands in code, is text.
@@ -342,8 +343,13 @@ def _said_of(piece: _Piece) -> dict[str, Any]:
 
 def _sentences(text: str) -> list[str]:
     """Split prose after sentences and lines; joined again, the parts give the text."""
-    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+    ends = [match.end() for match in _SENTENCE_END.finditer(text) if not _ends_item_number(text, match.end())]
     return [text[start:end] for start, end in pairwise([0, *ends, len(text)]) if start < end]
+
+
+def _ends_item_number(text: str, end: int) -> bool:
+    """Tell the point behind a list item's number from that of a sentence."""
+    return bool(_ITEM_NUMBER.fullmatch(text, text.rfind("\n", 0, end - 1) + 1, end))
 
 
 def _sections(text: str, title: str) -> Iterator[_Section]:

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rag.citations import SENTENCE_END, passages, without_markers, words
-from rag.continuation import is_code, is_item, is_table, joined, refers_back, stretches
+from rag.continuation import counts_on, is_code, is_item, is_table, joined, refers_back, stretches
 from rag.models import SearchResult
 from rag.provenance import OMITTED, evidence
 
@@ -32,9 +32,9 @@ _CLOSE = 0.9
 # something else. Read on 44 such questions, put to PostgreSQL's and Python's documentation.
 _CLOSE_CODE = 0.8
 # What belongs together may be so long, in characters: prose with a list or code; code with a sentence that says what it
-# does; and a run of sentences out of a long paragraph.
+# does, and steps that are numbered; and a run of sentences out of a long paragraph.
 _LONGEST = 1200
-_LONGEST_CODE = 3000
+_LONGEST_WHOLE = 3000
 _LONGEST_PROSE = 420
 # A sentence of so few words that carry meaning says nothing of the code that it announces.
 _LABEL = 1
@@ -45,10 +45,11 @@ _SHORT = 600
 _SHOWS_HOW = 0.1
 _UNEXPLAINED = 0.15
 
-# What is asked for by these words is seldom code.
+# What is asked for by these words is seldom code; "It fails. Why?" asks why.
 _NOT_HOW = re.compile(
-    r"\s*(?:what|why|when|which|who|whose|where|is|are|does|did|can|should|difference|how (?:many|much|long|often))\b",
-    re.I,
+    r"\s*(?:what|why|when|which|who|whose|where|is|are|does|did|can|should|difference|how (?:many|much|long|often))\b"
+    r"|.*[.!?]\s+why\b",
+    re.I | re.S,
 )
 _HOW = re.compile(r"\bhow\b|\b(?:example|command|syntax)s?\b", re.I)
 _SYNOPSIS = re.compile(r"\b(?:synopsis|syntax)\W*$", re.I)
@@ -230,11 +231,13 @@ def _belongs(group: Sequence[_Block], block: str) -> bool:
     """Return whether a block goes on with what a group says."""
     last, size = group[-1].text, _size(group) + len(block)
     if is_code(block):
-        return size <= (_LONGEST_CODE if len(group) == 1 and not is_code(last) else _LONGEST)
+        return size <= (_LONGEST_WHOLE if len(group) == 1 and not is_code(last) else _LONGEST)
     # "For example:" alone announces nothing that could be understood.
     is_label = block.rstrip().endswith(":") and len(words(block)) <= _LABEL
     if is_label or last.rstrip().endswith(":") or block.lstrip("(")[:1].islower():
         return size <= _LONGEST
+    if counts_on(last, block):
+        return size <= _LONGEST_WHOLE
     if is_item(block) and is_item(last):
         return size <= _LONGEST and group[0].text.rstrip().endswith(":")
     return refers_back(block) and _is_prose(last) and size <= _LONGEST_PROSE

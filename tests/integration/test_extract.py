@@ -81,6 +81,21 @@ def test_a_list_stays_with_what_announces_it(extractor: Extractor) -> None:
     assert modes in (extractor.answer("which modes has an account", [result]) or "")
 
 
+def test_steps_that_an_edge_divides_are_quoted_to_the_end(extractor: Extractor) -> None:
+    steps = [f"{number}. The account is locked, which is step {number}. {FILLER}" for number in (1, 2)]
+    answer = extractor.answer("how is an account locked", found(*steps, document="d"))
+    assert answer == f"{steps[0].rstrip()} [1]\n\n{steps[1].rstrip()} [2]"
+
+
+def test_who_asks_why_behind_a_statement_is_given_the_explanation(extractor: Extractor) -> None:
+    (result,) = found(
+        f"{FILLER}\n\nThe account of Ann was locked because she forgot her password too often.\n\n{FILLER}\n\n"
+        "Unlock the account of Ann:\n\n```sh\naccounts unlock ann\n```"
+    )
+    answer = extractor.answer("The account of Ann is locked. Why?", [result]) or ""
+    assert answer.startswith("The account of Ann was locked because")
+
+
 def test_what_announces_nothing_is_left_out(extractor: Extractor) -> None:
     (result,) = found(f"{FILLER}\n\nAn account may be locked. It is done like this:")
     answer = extractor.answer("may an account be locked", [result]) or ""

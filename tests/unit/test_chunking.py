@@ -61,6 +61,16 @@ def test_a_long_table_repeats_its_head() -> None:
     assert all(node.text.startswith("| name | meaning |\n| --- | --- |\n") for node in nodes)
 
 
+def test_a_numbered_list_is_not_cut_behind_a_number() -> None:
+    items = [f"{number}. Turn the handle {number} times. Wait until it clicks." for number in range(1, 40)]
+    nodes = cut("\n".join(items))
+    assert len(nodes) > 1
+    assert not [node.text for node in nodes if re.search(r"\n\d+\.$", node.text)]
+    assert re.findall(r"^\d+\. Turn", "\n".join(node.text for node in nodes), re.M) == [
+        f"{number}. Turn" for number in range(1, 40)
+    ]
+
+
 def test_short_neighbours_are_joined_and_each_place_in_them_can_be_linked_to() -> None:
     (node,) = cut("## A {#a}\n\nYes.\n\n## B {#b}\n\nNo.", merge_below=20)
     assert node.metadata["url"] == "https://x.org/guide#a"
