@@ -103,6 +103,8 @@ def _is_sentence_cut(last: str, next_: str) -> bool:
 
 def _is_list_cut(before: Sequence[str], next_: str) -> bool:
     last = before[-1]
+    if counts_on(last, next_):
+        return True
     if not (is_item(last) and is_item(next_)):
         return False
     if _NUMBERED.match(last) and _NUMBERED.match(next_):

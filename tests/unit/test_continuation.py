@@ -31,6 +31,7 @@ def chunk(text: str, ordinal: int = 0, *, rank: int = 1, heading: str = "H", doc
         ("Run this.", "```sh\nmake\n```"),
         ("```sql\nSELECT 1,\n```", "```sql\n       2;\n```"),
         ("1. Stop it.\n2. Copy it.", "3. Start it."),
+        ("Move it like this.\n1. Stop it.\n2. Copy it.", "3. Start it."),
         ("There are two modes:\n\n**`on`**\nIt is on.", "**`off`**\nIt is off."),
         ("| a | b |\n| --- | --- |\n| 1 | 2 |", "| a | b |\n| --- | --- |\n| 3 | 4 |"),
         ("```\nf(x)\n```", "where `x` is a number."),
@@ -48,6 +49,7 @@ def test_what_an_edge_cuts_runs_on(first: str, second: str) -> None:
         ("It is done.", "pg_dump writes a file."),
         ("```sh\nmake\n```", "Then it is built."),
         ("- `a`: the first", "- `b`: the second"),
+        ("It came with version\n9. It is gone.", "12. Done"),
         ("**`--a`**\nThe first.", "**`--b`**\nThe second."),
     ],
 )
