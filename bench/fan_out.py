@@ -201,20 +201,23 @@ def _on(cores: Sequence[int], number: int) -> list[str]:
 
 
 def kill(worker: subprocess.Popen[bytes]) -> int:
-    """End a worker and its runs, which are in the same session but in process groups of their own, with SIGKILL.
+    """End a worker and all that it started, its runs as well, which have sessions of their own, with SIGKILL.
 
     :returns: how many processes that were
     """
-    killed = 0
+    parents = {}
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if os.getsid(int(folder.name)) == worker.pid:
-                os.kill(int(folder.name), signal.SIGKILL)
-                killed += 1
-        except ProcessLookupError:
-            continue
+        with suppress(OSError):
+            # Behind the name, which may hold anything: the state, then the parent.
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    tree = [worker.pid]
+    for parent in tree:
+        tree += [child for child, of in parents.items() if of == parent]
+    for process in tree:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
     worker.wait()
-    return killed
+    return len(tree)
 
 
 _NAMES = {

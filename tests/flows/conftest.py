@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -109,12 +110,15 @@ def deploy(prefect_server: ServerProcess, command: Command, tmp_path: Path) -> I
 
 
 @pytest.fixture
-def start_worker(prefect_server: ServerProcess, deploy: Callable[[], None]) -> Iterator[Callable[[], None]]:
-    """Register the deployments and start a worker, as on another machine."""
+def start_worker(
+    prefect_server: ServerProcess, deploy: Callable[[], None]
+) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Register the deployments and start a worker, as on another machine; only start it from the second on."""
     with ExitStack() as stack:
+        register = cache(deploy)
 
-        def start() -> None:
-            deploy()
+        def start() -> subprocess.Popen[bytes]:
+            register()
             process = subprocess.Popen(
                 [sys.executable, "-m", "prefect", "worker", "start", "--pool", "support-engine", "--limit", "1"],
                 cwd=ROOT,
@@ -124,6 +128,7 @@ def start_worker(prefect_server: ServerProcess, deploy: Callable[[], None]) -> I
             )
             stack.callback(process.wait, timeout=60)
             stack.callback(process.terminate)
+            return process
 
         yield start
 

@@ -49,7 +49,9 @@ async def batches() -> list[FlowRun]:
     return found
 
 
-def test_workers_of_a_pool_embed(site: None, start_worker: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_of_a_pool_embed(
+    site: None, start_worker: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     start_worker()
     monkeypatch.setenv("RAG_EMBED_ON", "workers")
 

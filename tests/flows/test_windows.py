@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -33,7 +36,7 @@ def ran() -> SyncReport:
 
 
 def test_workers_of_a_pool_read_the_windows(
-    sources: Sources, start_worker: Callable[[], None], database: Database, monkeypatch: pytest.MonkeyPatch
+    sources: Sources, start_worker: Callable[[], object], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources(issues="example/engine")
     start_worker()
@@ -43,6 +46,32 @@ def test_workers_of_a_pool_read_the_windows(
 
     assert (report.state, report.added) == ("completed", 8)
     assert report.embedded == report.chunks_added > 0
+    assert len(Store(database).document_hashes("issues")) == 8
+
+
+def test_what_a_killed_worker_had_begun_is_read_by_another(
+    sources: Sources,
+    start_worker: Callable[[], subprocess.Popen[bytes]],
+    github: GitHubServer,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sources(issues="example/engine")
+    worker = start_worker()
+    monkeypatch.setenv("RAG_BACKFILL_ON", "workers")
+
+    def replace_worker() -> None:
+        while len(github.requests) < 6:
+            time.sleep(0.05)
+        worker.kill()  # the process of the run lives on, and nobody reads what it prints
+        start_worker()
+
+    killing = threading.Thread(target=replace_worker)
+    killing.start()
+    report = ran()
+    killing.join()
+
+    assert report.state == "completed"
     assert len(Store(database).document_hashes("issues")) == 8
 
 
