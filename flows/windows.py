@@ -138,17 +138,12 @@ async def _read_here(name: str, windows: Sequence[Window], backfill_id: str, not
     """
     at_once = min(at_once, await made_limit(WINDOWS_LIMIT, _SLOTS))
     waiting = iter(windows)
-    done: asyncio.Queue[tuple[Window, PrefectFuture[Any], BaseException | None]] = asyncio.Queue()
+    done: asyncio.Queue[tuple[Window, PrefectFuture[Any]]] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     failed = False
 
     def put(window: Window, future: PrefectFuture[Any]) -> None:
-        crash = None
-        try:
-            future.wait()  # which is what gives it its state
-        except BaseException as raised:  # noqa: BLE001 - raised again where it is awaited
-            crash = raised
-        loop.call_soon_threadsafe(done.put_nowait, (window, future, crash))
+        loop.call_soon_threadsafe(done.put_nowait, (window, future))
 
     def hand_out() -> bool:
         if failed or (window := next(waiting, None)) is None:
@@ -160,10 +155,10 @@ async def _read_here(name: str, windows: Sequence[Window], backfill_id: str, not
     async with concurrency(WINDOWS_LIMIT, occupy=at_once, lease_duration=LEASE_SECONDS):
         busy = sum(hand_out() for _ in range(at_once))
         while busy:
-            window, future, crash = await done.get()
-            if crash:
-                # A SystemExit of rich's, say, as a line is logged and the worker that reads this run's lines is gone.
-                raise crash
+            window, future = await done.get()
+            # Gives it its state, or raises what has ended its thread, here, where that ends the run: a SystemExit of
+            # rich's, say, as a line is logged and the worker that reads this run's lines is gone.
+            future.wait()
             read = await _ended(window, future.state)
             failed = failed or read.state == "failed"
             await note(read)

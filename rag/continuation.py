@@ -33,8 +33,7 @@ REACH = 2
 _FENCE = ("```", "~~~")
 # An item of a list, or a term of a definition list, which stands in bold on a line of its own.
 _ITEM = re.compile(r"\s*(?:[-*+]|\d{1,3}[.)])\s|\*\*.+\*\*$", re.MULTILINE)
-_NUMBERED = re.compile(r"\s*(\d{1,3})[.)]\s")
-_NUMBERED_LINES = re.compile(r"^\s*(\d{1,3})[.)]\s", re.MULTILINE)
+_NUMBERED = re.compile(r"^\s*(\d{1,3})[.)]\s", re.MULTILINE)
 _TABLE_RULE = re.compile(r"\|(?:\s*:?-+:?\s*\|)+$")
 _REFERS_BACK = re.compile(
     r"(?:This|These|That|Those|It|They|Such|However|But|Also|Then|So|Thus|Hence|Therefore|Otherwise|Instead"
@@ -60,7 +59,7 @@ def is_item(block: str) -> bool:
 
 def counts_on(last: str, next_: str) -> bool:
     """Return whether a block begins with the item of a numbered list that comes after the last one of another block."""
-    counted, first = _NUMBERED_LINES.findall(last), _NUMBERED.match(next_)
+    counted, first = _NUMBERED.findall(last), _NUMBERED.match(next_)
     return bool(counted) and first is not None and int(first[1]) == int(counted[-1]) + 1
 
 

@@ -66,13 +66,19 @@ def test_an_example_is_worth_more_than_a_synopsis(extractor: Extractor) -> None:
     assert answer.startswith("Lock the account of Ann:\n\n```sh\naccounts lock ann\n```")
 
 
-def test_who_does_not_ask_how_is_given_the_explanation(extractor: Extractor) -> None:
-    (result,) = found(
-        f"{FILLER}\n\nA locked account is one that cannot be used until it is unlocked.\n\n{FILLER}\n\n"
-        "Run this:\n\n```sh\naccounts lock ann\n```"
-    )
-    answer = extractor.answer("what is a locked account?", [result]) or ""
-    assert answer.startswith("A locked account is one")
+@pytest.mark.parametrize(
+    ("question", "explanation"),
+    [
+        ("what is a locked account?", "A locked account is one that cannot be used until it is unlocked."),
+        (
+            "The account of Ann is locked. Why?",
+            "The account of Ann was locked because she forgot her password too often.",
+        ),
+    ],
+)
+def test_who_does_not_ask_how_is_given_the_explanation(extractor: Extractor, question: str, explanation: str) -> None:
+    (result,) = found(f"{FILLER}\n\n{explanation}\n\n{FILLER}\n\nRun this for Ann:\n\n```sh\naccounts lock ann\n```")
+    assert (extractor.answer(question, [result]) or "").startswith(explanation)
 
 
 def test_a_list_stays_with_what_announces_it(extractor: Extractor) -> None:
@@ -85,15 +91,6 @@ def test_steps_that_an_edge_divides_are_quoted_to_the_end(extractor: Extractor) 
     steps = [f"{number}. The account is locked, which is step {number}. {FILLER}" for number in (1, 2)]
     answer = extractor.answer("how is an account locked", found(*steps, document="d"))
     assert answer == f"{steps[0].rstrip()} [1]\n\n{steps[1].rstrip()} [2]"
-
-
-def test_who_asks_why_behind_a_statement_is_given_the_explanation(extractor: Extractor) -> None:
-    (result,) = found(
-        f"{FILLER}\n\nThe account of Ann was locked because she forgot her password too often.\n\n{FILLER}\n\n"
-        "Unlock the account of Ann:\n\n```sh\naccounts unlock ann\n```"
-    )
-    answer = extractor.answer("The account of Ann is locked. Why?", [result]) or ""
-    assert answer.startswith("The account of Ann was locked because")
 
 
 def test_what_announces_nothing_is_left_out(extractor: Extractor) -> None:
