@@ -27,15 +27,15 @@ from typing import Any
 
 from bench.report import Table
 from bench.retrieval import DATA, MEASURED, TUNED, Corpus, corpora, read
-from rag.citations import cited
-from rag.database import stop_embedded
 from rag.engine import Engine
 from rag.evaluate import Query
 from rag.evaluate.answers import cited_passages
 from rag.models import Answer, SearchResult
-from rag.provenance import verdict
-from rag.search import Searcher
+from rag.search.searcher import Searcher
 from rag.settings import Settings
+from rag.store.database import stop_embedded
+from rag.text.citations import cited
+from rag.trust.authorship import verdict
 from tests.servers.openai import Messages, OpenAIServer
 
 CHECKS = ("marker", "source", "address", "quote", "extract", "invented", "open code")

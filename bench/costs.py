@@ -20,13 +20,13 @@ import tiktoken
 
 from bench.report import Table
 from bench.retrieval import DATA, MANUAL, served
-from flows.sample.github_server import GitHubServer, load_export
-from rag.database import stop_embedded
+from flows.demo.github_server import GitHubServer, load_export
+from rag.answer.prompt import ANSWER, rendered
 from rag.engine import Engine
 from rag.evaluate import read_queries
-from rag.prompt import ANSWER, rendered
-from rag.search import Searcher
+from rag.search.searcher import Searcher
 from rag.settings import Settings
+from rag.store.database import stop_embedded
 from tests.servers.openai import OpenAIServer
 
 _EMBEDDING = "openai/text-embedding-3-small"

@@ -26,11 +26,11 @@ from typing import Any
 import httpx
 
 from bench import peers
-from rag.database import Database, embedded_dsn, stop_embedded
 from rag.settings import DocsConfig
 from rag.sources import Changed, Checkpoint, Unchanged
 from rag.sources.docs import DocsSource, Limits
-from rag.store import DocumentRow, Store
+from rag.store.database import Database, embedded_dsn, stop_embedded
+from rag.store.store import DocumentRow, Store
 
 MANUAL = Path("/usr/share/doc/postgresql-doc-15/html")
 PAGES = 1000

@@ -12,9 +12,9 @@ from platformdirs import user_cache_path
 
 from bench.corpus import SHARES, Base, base, synthetic
 from bench.scale import INDEX, put
-from rag.database import stop_embedded
 from rag.engine import Engine
 from rag.settings import Settings
+from rag.store.database import stop_embedded
 
 __all__ = ["empty_engine", "filled_engine"]
 

@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.sample.github_server import GitHubServer, load_export
-from rag.database import embedded_dsn, stop_embedded
+from flows.demo.github_server import GitHubServer, load_export
 from rag.embedding import Encoder
 from rag.engine import Engine
 from rag.settings import GitHubConfig, Settings
 from rag.sources.github import GitHubSource
+from rag.store.database import embedded_dsn, stop_embedded
 
 EXPORT = Path(__file__).parents[2] / "shared" / "data" / "tls13-spec.github.json.gz"
 PAGE = 100

@@ -21,8 +21,8 @@ from llama_index.core.schema import Document
 
 from bench.filled import empty_engine
 from bench.report import Table, memory_mb, seconds
-from rag.chunking import without_addresses
 from rag.engine import Engine
+from rag.ingest.chunking import without_addresses
 from rag.sources import Change, Changed
 
 

@@ -18,7 +18,7 @@ from bench.filled import filled_engine
 from bench.report import Table, percentiles
 from bench.scale import INDEX
 from rag.engine import Engine
-from rag.search import Searcher
+from rag.search.searcher import Searcher
 
 CHUNKS = 20_000
 

@@ -114,7 +114,7 @@ def _llamaindex(engine: Engine, asked: Sequence[str]) -> list[Ranking]:
     from llama_index.core.schema import Document
     from llama_index.vector_stores.postgres import PGVectorStore
 
-    from rag.embedding.cached import CachedEmbedding
+    from rag.embedding.cache import CachedEmbedding
 
     index = engine.active_index
     encoder = engine.encoder(index.embedding_model)
@@ -153,7 +153,7 @@ def _peer(engine: Engine, name: str, packages: tuple[str, ...], program: str, as
 
     :raises subprocess.CalledProcessError: it cannot be installed, or breaks off
     """
-    from rag.embedding.cached import CachedEmbedding
+    from rag.embedding.cache import CachedEmbedding
 
     encoder = engine.encoder(engine.active_index.embedding_model)
     with tempfile.TemporaryDirectory() as place:

@@ -28,14 +28,14 @@ from llama_index.core.schema import Document
 from bench import rankings
 from bench.report import Table
 from bench.tuning import MANUALS
-from flows.sample.github_server import GitHubServer, load_export
-from rag.database import stop_embedded
+from flows.demo.github_server import GitHubServer, load_export
 from rag.engine import Engine
 from rag.evaluate import Query, read_queries
 from rag.evaluate.retrieval import mean_score
 from rag.models import SyncReport
 from rag.settings import Settings
 from rag.sources import Changed
+from rag.store.database import stop_embedded
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 MANUAL = Path("/usr/share/doc/postgresql-doc-15/html")

@@ -26,10 +26,10 @@ from psycopg import sql
 from bench import peers
 from bench.corpus import SHARES, Base, Synthetic, base, questions, synthetic
 from bench.report import Table, percentiles, seconds
-from rag.database import Database, stop_embedded
 from rag.embedding import LocalEncoder
 from rag.models import Filters, IndexInfo
-from rag.store import ENTRIES_A_CHUNK, MANY_ENTRIES, ChunkRow, DocumentRow, IndexTables, Store
+from rag.store.database import Database, stop_embedded
+from rag.store.store import ENTRIES_A_CHUNK, MANY_ENTRIES, ChunkRow, DocumentRow, IndexTables, Store
 
 INDEX = IndexInfo("scale", "local/all-MiniLM-L6-v2", 384, "bench")
 PER_DOCUMENT = 10

@@ -28,8 +28,8 @@ from bench.filled import empty_engine
 from bench.report import Table, seconds
 from bench.scale import INDEX, PER_DOCUMENT, PER_TRANSACTION, put
 from rag.engine import Engine
-from rag.ingestion import Compaction
-from rag.store import IndexTables
+from rag.ingest.pipeline import Compaction
+from rag.store.store import IndexTables
 
 ROWS = 20_000
 FEWER = 2_000  # for those that take long

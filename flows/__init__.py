@@ -6,5 +6,5 @@ import os
 # environment says otherwise.
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-# A run that has given no sign of life for some of these is marked Crashed: see flows.lost.
+# A run that has given no sign of life for some of these is marked Crashed: see flows.prefect.lost_runs.
 os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")

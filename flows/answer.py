@@ -17,7 +17,7 @@ from prefect.tasks import exponential_backoff
 from pydantic import Field
 
 from flows.engine import in_thread, program, shared_engine
-from flows.retries import may_help_to_retry
+from flows.prefect.retries import may_help_to_retry
 from rag.models import Answer
 
 __all__ = ["answer", "answer_markdown", "ask"]

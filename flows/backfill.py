@@ -28,10 +28,10 @@ from rich.console import Console
 
 from flows.engine import in_thread, shared_engine, watched_by, watcher
 from flows.ingest import when_free
+from flows.prefect.retries import may_help_to_retry
+from flows.prefect.run_records import artifact_key, name_run, put_table
+from flows.prefect.server import connected, log_to, wanted_server
 from flows.progress import counts, show_progress, summary
-from flows.records import artifact_key, name_run, put_table
-from flows.retries import may_help_to_retry
-from flows.server import connected, log_to, wanted_server
 from flows.windows import WindowRead, read_windows, span, window_row
 from rag.command import CommandParser, run
 from rag.errors import ConfigurationError
@@ -215,7 +215,7 @@ def _backfill(options: argparse.Namespace) -> int:
         engine.source_config(options.name)
         server = wanted_server(workers_of="RAG_BACKFILL_ON" if settings.backfill_on == "workers" else None)
         with server or nullcontext():
-            import_module("rag.ingestion")  # takes a second, in which the server boots
+            import_module("rag.ingest.pipeline")  # takes a second, in which the server boots
             with connected(server), show_progress(console, [options.name]) as watch, watched_by(watch):
                 report = asyncio.run(_run(options))
     if options.json:

@@ -24,11 +24,11 @@ from prefect.states import Completed
 from prefect.tasks import exponential_backoff
 
 from flows.engine import in_thread, shared_engine
-from flows.lost import notice_lost_runs
-from flows.records import name_run
-from flows.retries import may_help_to_retry
-from flows.workers import dask_runner, run_on_worker, server_was_busy
-from rag.embedding.helpers import Helpers
+from flows.prefect.lost_runs import notice_lost_runs
+from flows.prefect.retries import may_help_to_retry
+from flows.prefect.run_records import name_run
+from flows.prefect.workers import dask_runner, run_on_worker, server_was_busy
+from rag.embedding.workers import Helpers
 from rag.errors import EmbeddingError, SourceUnavailable
 
 if TYPE_CHECKING:

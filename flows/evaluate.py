@@ -22,9 +22,9 @@ from pydantic import Field
 from rich.console import Console
 
 from flows.engine import in_thread, shared_engine
-from flows.records import artifact_key
-from flows.retries import may_help_to_retry
-from flows.server import connected, log_to, wanted_server
+from flows.prefect.retries import may_help_to_retry
+from flows.prefect.run_records import artifact_key
+from flows.prefect.server import connected, log_to, wanted_server
 from rag.command import CommandParser, run
 from rag.errors import ConfigurationError, RagError
 from rag.evaluate.history import METRICS, Comparison, evaluate_and_keep, metrics

@@ -28,11 +28,11 @@ from rich.console import Console
 
 from flows.embedding import helpers
 from flows.engine import in_thread, shared_engine, watched_by, watcher
-from flows.limits import asking
+from flows.prefect.limits import asking
+from flows.prefect.retries import may_help_to_retry
+from flows.prefect.run_records import Outcome, followed, hear_warnings, link_failures, name_run, outcome_rows
+from flows.prefect.server import connected, log_to, wanted_server
 from flows.progress import counts, show_progress, summary
-from flows.records import Outcome, followed, hear_warnings, link_failures, name_run, outcome_rows
-from flows.retries import may_help_to_retry
-from flows.server import connected, log_to, wanted_server
 from rag.command import CommandParser, run
 from rag.errors import ConfigurationError, RagError, SourceBusy
 from rag.models import Failure, StaleAnswer, SyncReport
@@ -314,7 +314,7 @@ def _ingest(options: argparse.Namespace) -> int:
     log_to(console, debug=options.debug)
     server = wanted_server(workers_of="RAG_EMBED_ON" if settings.embed_on == "workers" else None)
     with server or nullcontext(), shared_engine(settings):
-        import_module("rag.ingestion")  # takes a second, in which the server boots
+        import_module("rag.ingest.pipeline")  # takes a second, in which the server boots
         with connected(server), show_progress(console, names) as watch, watched_by(watch):
             reports = asyncio.run(run_ingest(names, full=options.full, accept_removals=options.accept_removals))
     if options.json:

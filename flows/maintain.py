@@ -10,8 +10,8 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.engine import in_thread, shared_engine
-from flows.lost import notice_lost_runs
-from flows.records import Row, name_run, put_table
+from flows.prefect.lost_runs import notice_lost_runs
+from flows.prefect.run_records import Row, name_run, put_table
 from flows.schedules import longest_ages
 from rag.models import Maintenance, SourceStatus, Trouble
 

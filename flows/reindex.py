@@ -14,8 +14,8 @@ from rich.console import Console
 
 from flows.embedding import helpers
 from flows.engine import in_thread, shared_engine, watched_by, watcher
-from flows.records import name_run
-from flows.server import connected, log_to, wanted_server
+from flows.prefect.run_records import name_run
+from flows.prefect.server import connected, log_to, wanted_server
 from rag.command import CommandParser, run
 from rag.errors import RagError
 from rag.models import IndexInfo, SyncReport

@@ -13,10 +13,10 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
 from rich.console import Console
 
-from flows.deployments import deployments
+from flows.deploy.deployments import deployments
 from flows.ingest import chosen_sources
-from flows.lost import notice_lost_runs
-from flows.server import ServerProcess, connected, free_port, log_to, wanted_server
+from flows.prefect.lost_runs import notice_lost_runs
+from flows.prefect.server import ServerProcess, connected, free_port, log_to, wanted_server
 from rag.command import CommandParser, run
 from rag.evaluate.queries import read_queries
 from rag.settings import Settings, load_settings

@@ -32,11 +32,11 @@ from prefect.tasks import exponential_backoff
 from pydantic import Field, TypeAdapter
 
 from flows.engine import in_thread, program, shared_engine
-from flows.limits import LEASE_SECONDS, WINDOWS_LIMIT, made_limit
-from flows.lost import notice_lost_runs
-from flows.records import Row, artifact_key, name_run, put_table
-from flows.retries import may_help_to_retry
-from flows.workers import dask_runner, run_on_worker, server_was_busy
+from flows.prefect.limits import LEASE_SECONDS, WINDOWS_LIMIT, made_limit
+from flows.prefect.lost_runs import notice_lost_runs
+from flows.prefect.retries import may_help_to_retry
+from flows.prefect.run_records import Row, artifact_key, name_run, put_table
+from flows.prefect.workers import dask_runner, run_on_worker, server_was_busy
 from rag.models import SyncReport, Window
 
 __all__ = [

@@ -13,7 +13,7 @@ __all__ = ["Engine", "__version__"]
 
 
 def __getattr__(name: str) -> object:
-    # Importing a part, rag.chunking say, must not pay for the engine.
+    # Importing a part, rag.ingest.chunking say, must not pay for the engine.
     if name == "Engine":
         from rag.engine import Engine
 

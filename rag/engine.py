@@ -21,8 +21,6 @@ from dataclasses import asdict, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from rag.answer_log import AnswerLog
-from rag.database import Database
 from rag.errors import ConfigurationError, RagError, SourceBusy
 from rag.models import (
     KINDS,
@@ -38,23 +36,25 @@ from rag.models import (
     Turn,
     Window,
 )
-from rag.secrets import masked
+from rag.operate.answer_log import AnswerLog
 from rag.settings import DocsConfig, GitHubConfig, Settings, SourceConfig, load_settings
 from rag.sources import MOST_REMOVED
-from rag.store import Store
+from rag.store.database import Database
+from rag.store.store import Store
+from rag.trust.secrets import masked
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from uuid import UUID
 
+    from rag.answer.query_engine import SupportQueryEngine
     from rag.embedding import Encoder
-    from rag.embedding.helpers import Helpers
-    from rag.ingestion import Ingestion, Progress
-    from rag.query_engine import SupportQueryEngine
-    from rag.retriever import HybridRetriever
-    from rag.search import Reranker, Searcher
+    from rag.embedding.workers import Helpers
+    from rag.ingest.pipeline import Ingestion, Progress
+    from rag.llm.usage import UsageCount
+    from rag.search.retriever import HybridRetriever
+    from rag.search.searcher import Reranker, Searcher
     from rag.sources import Source
-    from rag.usage import UsageCount
 
 __all__ = ["Engine"]
 
@@ -156,7 +156,7 @@ class Engine:
 
         :returns: how many were embedded; of those that the cache had, or that nobody waits for any more, none
         """
-        from rag.embedding.cached import CachedEmbedding
+        from rag.embedding.cache import CachedEmbedding
 
         found = self.store.embedding_batch(batch)
         if found is None:
@@ -309,7 +309,7 @@ class Engine:
         :returns: the sources that were told of now
         :raises RagError: the webhook does not take an alert; the next call tries again
         """
-        from rag.alerts import alert_text, post_alert
+        from rag.operate.alerts import alert_text, post_alert
 
         webhook, most = self.settings.alert_webhook, self.settings.alert_failures
         told = []
@@ -365,9 +365,9 @@ class Engine:
         return token.get_secret_value() if token else None
 
     def _ingestion(self, index: IndexInfo, helpers: Helpers | None = None) -> Ingestion:
-        from rag.chunking import MarkdownChunker, without_addresses
-        from rag.embedding.cached import CachedEmbedding
-        from rag.ingestion import Ingestion
+        from rag.embedding.cache import CachedEmbedding
+        from rag.ingest.chunking import MarkdownChunker, without_addresses
+        from rag.ingest.pipeline import Ingestion
 
         encoder = self.encoder(index.embedding_model)
         chunker = MarkdownChunker(
@@ -378,7 +378,7 @@ class Engine:
         return Ingestion(self.store, index, chunker, embedding, helpers=helpers)
 
     def _index_to_write(self) -> IndexInfo:
-        from rag.chunking import CHUNKING
+        from rag.ingest.chunking import CHUNKING
 
         model = self.settings.embedding_model
         index = self.store.active_index()
@@ -411,7 +411,7 @@ class Engine:
         :param progress: called after each batch with the number of documents done
         :raises ConfigurationError: there is nothing to index, or the active index is of this model already
         """
-        from rag.chunking import CHUNKING
+        from rag.ingest.chunking import CHUNKING
 
         model = self.settings.embedding_model
         old = self.check_reindex()
@@ -462,7 +462,7 @@ class Engine:
 
         :raises ConfigurationError: there is nothing to index, or the active index is of this model already
         """
-        from rag.chunking import CHUNKING
+        from rag.ingest.chunking import CHUNKING
 
         model, active = self.settings.embedding_model, self._active
         if (active.embedding_model, active.chunking) == (model, CHUNKING):
@@ -526,7 +526,7 @@ class Engine:
         :raises LLMError: the language model cannot be asked
         """
         filters = self._check(question, source, filters)
-        from rag.usage import counted
+        from rag.llm.usage import counted
 
         with counted() as count:
             answer = self._answering(top_k, filters).answer(masked(question.strip()), history=_masked(history))
@@ -553,7 +553,7 @@ class Engine:
             yield piece
 
     def _stream(self, question: str, top_k: int, filters: Filters, history: Sequence[Turn]) -> Iterator[str | Answer]:
-        from rag.usage import counted
+        from rag.llm.usage import counted
 
         with counted() as count:
             for piece in self._answering(top_k, filters).stream(question, history=history):
@@ -616,7 +616,7 @@ class Engine:
         return self._searcher(self._active, filters)
 
     def _searcher(self, index: IndexInfo, filters: Filters | None = None) -> Searcher:
-        from rag.search import Searcher
+        from rag.search.searcher import Searcher
 
         encoder = self.encoder(index.embedding_model)
         return Searcher(self.store, index, encoder, filters=filters, reranker=self._reranker)
@@ -630,11 +630,11 @@ class Engine:
         settings = self.settings
         if settings.reranker is None:
             return None
-        from rag.rerank import CrossEncoderReranker, LLMReranker
+        from rag.search.rerank import CrossEncoderReranker, LLMReranker
 
         if settings.reranker != "llm":
             return CrossEncoderReranker(settings.reranker)
-        from rag.llm import open_llm
+        from rag.llm.clients import open_llm
 
         llm = open_llm(settings.llm, api_key=self._openai_key, base_url=settings.openai_base_url)
         if llm is None:
@@ -650,7 +650,7 @@ class Engine:
 
         :param filters: what it retrieves from
         """
-        from rag.retriever import HybridRetriever
+        from rag.search.retriever import HybridRetriever
 
         return HybridRetriever(self.searcher(filters), top_k=top_k, source=source)
 
@@ -667,9 +667,9 @@ class Engine:
         :param searcher: what it retrieves with, instead of `searcher()`
         :param streaming: `query` returns a response whose text comes as it is written and checked
         """
-        from rag.extract import Extractor
-        from rag.llm import open_llm
-        from rag.query_engine import SupportQueryEngine
+        from rag.answer.extracts import Extractor
+        from rag.answer.query_engine import SupportQueryEngine
+        from rag.llm.clients import open_llm
 
         settings = self.settings
         return SupportQueryEngine(

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from rag.command import CommandParser, run
-from rag.database import Database
 from rag.engine import Engine
-from rag.store import Store
+from rag.store.database import Database
+from rag.store.store import Store
 
 __all__ = ["main"]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from rag.database import Database, embedded_dsn, stop_embedded
 from rag.engine import Engine
 from rag.settings import Settings
-from rag.store import Store
+from rag.store.database import Database, embedded_dsn, stop_embedded
+from rag.store.store import Store
 
 # No test may depend on what the developer's own environment or .env says.
 for field in Settings.model_fields.values():

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rag.citations import SENTENCE_END, code_blanked, passages, words
 from rag.engine import Engine
 from rag.evaluate.hidden import HiddenSearcher
 from rag.evaluate.queries import Query
 from rag.evaluate.retrieval import gold_found, percentile
 from rag.models import Answer, AnswerQuality
+from rag.text.citations import SENTENCE_END, code_blanked, passages, words
 
 __all__ = ["auroc", "cited_passages", "evaluate_answers", "holds"]
 

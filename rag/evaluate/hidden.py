@@ -11,8 +11,8 @@ from urllib.parse import urldefrag
 from rag.engine import Engine
 from rag.evaluate.queries import Query
 from rag.models import IndexInfo, SearchResult
-from rag.search import QueryEncoder, Searcher
-from rag.store import Store
+from rag.search.searcher import QueryEncoder, Searcher
+from rag.store.store import Store
 
 __all__ = ["HiddenSearcher"]
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urldefrag
 
-from rag.citations import words
 from rag.errors import ConfigurationError
 from rag.evaluate.queries import Query
 from rag.sources.github.rows import fixes
-from rag.store import AnsweredDiscussion, PullRequest, Store
+from rag.store.store import AnsweredDiscussion, PullRequest, Store
+from rag.text.citations import words
 
 __all__ = ["linked", "queries_from_down_votes", "queries_from_threads", "without_numbers"]
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from llama_index.core.schema import Document
 
-    from rag.store import Transaction
+    from rag.store.store import Transaction
 
 __all__ = ["MOST_REMOVED", "Change", "Changed", "Checkpoint", "Failed", "Record", "Removed", "Source", "Unchanged"]
 

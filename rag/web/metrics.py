@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.models import SourceStatus
-from rag.store import Store
+from rag.store.store import Store
 
 __all__ = ["CONTENT_TYPE_LATEST", "Counted", "Metrics"]
 

@@ -19,8 +19,8 @@ for name in [name for name in os.environ if name.startswith("PREFECT_")]:
     del os.environ[name]
 os.environ["PREFECT_HOME"] = _PREFECT_HOME.name
 
-from flows.sample.github_server import GitHubServer, load_export  # noqa: E402
-from flows.server import ServerProcess, connected  # noqa: E402
+from flows.demo.github_server import GitHubServer, load_export  # noqa: E402
+from flows.prefect.server import ServerProcess, connected  # noqa: E402
 from tests.servers.chat import Chat  # noqa: E402
 
 ROOT = Path(__file__).parents[2]

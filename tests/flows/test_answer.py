@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from flows.answer import answer, answer_markdown
+from flows.demo.github_server import GitHubServer
 from flows.ingest import run_ingest
-from flows.sample.github_server import GitHubServer
-from flows.server import ServerProcess
+from flows.prefect.server import ServerProcess
 from rag.engine import Engine
 from rag.errors import ConfigurationError
 from rag.models import Answer, Source

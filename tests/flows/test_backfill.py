@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from flows.backfill import backfill, finish
-from flows.limits import WINDOWS_LIMIT
-from flows.sample.github_server import GitHubServer, Request, Response, load_export
-from flows.server import ServerProcess
+from flows.demo.github_server import GitHubServer, Request, Response, load_export
+from flows.prefect.limits import WINDOWS_LIMIT
+from flows.prefect.server import ServerProcess
 from flows.windows import backfill_window
-from rag.database import Database
 from rag.models import SyncReport
-from rag.store import Store
+from rag.store.database import Database
+from rag.store.store import Store
 from tests.flows.conftest import ROOT, Command
 from tests.flows.prefect_records import artifact
 

@@ -13,9 +13,9 @@ from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import FlowRun
 
 import flows.embedding
+from flows.demo.site import HandbookSite
 from flows.ingest import ingest_source, run_ingest
-from flows.sample.site import HandbookSite
-from flows.server import ServerProcess
+from flows.prefect.server import ServerProcess
 from rag.models import SyncReport
 from tests.flows.conftest import Command
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from flows import evaluate as command
-from flows.deployments import deployments
+from flows.demo.github_server import GitHubServer
+from flows.deploy.deployments import deployments
 from flows.evaluate import evaluate, trend
 from flows.ingest import run_ingest
-from flows.sample.github_server import GitHubServer
-from flows.server import ServerProcess
+from flows.prefect.server import ServerProcess
 from rag.engine import Engine
 from rag.evaluate import Query, write_queries
 from tests.flows.prefect_records import artifact

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from prefect.client.schemas.objects import State
 
+from flows.demo.github_server import GitHubServer
+from flows.demo.site import HandbookSite
 from flows.engine import watched_by
 from flows.ingest import ingest, ingest_source, main, run_ingest
-from flows.sample.github_server import GitHubServer
-from flows.sample.site import HandbookSite
-from flows.server import ServerProcess
-from rag.database import Database
+from flows.prefect.server import ServerProcess
 from rag.models import SyncReport
-from rag.store import Store
+from rag.store.database import Database
+from rag.store.store import Store
 from tests.flows.conftest import ROOT, Command
 from tests.flows.prefect_records import artifact, flow_run, logs, newest_run, runs_below, table, task_run
 from tests.servers.docs_site import DocsSite, html

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from prefect.client.schemas.objects import State
 
+from flows.demo.github_server import GitHubServer
 from flows.ingest import ingest_source
 from flows.maintain import maintain, watch
-from flows.sample.github_server import GitHubServer
-from flows.server import ServerProcess
-from rag.database import Database
+from flows.prefect.server import ServerProcess
 from rag.models import IndexInfo
-from rag.store import Store
+from rag.store.database import Database
+from rag.store.store import Store
 from tests.flows.prefect_records import flow_run, table
 from tests.servers.chat import Chat
 

@@ -13,9 +13,9 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments import run_deployment
 
+from flows.prefect.server import ServerProcess
 from flows.schedules import schedule_of
 from flows.serve import main
-from flows.server import ServerProcess
 from rag.settings import DocsConfig, GitHubConfig, RepositoryConfig
 from tests.flows.conftest import ROOT, users_environment
 from tests.flows.prefect_records import table

@@ -23,8 +23,8 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from flows.sample.github_server import GitHubServer, load_export
-from flows.sample.site import HandbookSite
+from flows.demo.github_server import GitHubServer, load_export
+from flows.demo.site import HandbookSite
 from tests.browser import chromium
 from tests.flows.conftest import ROOT, users_environment
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from prefect.client.schemas.objects import State
 
+from flows.demo.github_server import load_export
 from flows.ingest import ingest_source
 from flows.maintain import watch
-from flows.sample.github_server import load_export
-from flows.server import ServerProcess
-from rag.database import Database
+from flows.prefect.server import ServerProcess
 from rag.sources.github.client import Patience
-from rag.store import Store
+from rag.store.database import Database
+from rag.store.store import Store
 from tests.flows.conftest import ROOT
 from tests.flows.prefect_records import flow_run
 from tests.servers.chat import Chat

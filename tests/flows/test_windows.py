@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from flows.backfill import backfill
-from flows.sample.github_server import GitHubServer, load_export
-from flows.server import ServerProcess
-from rag.database import Database
+from flows.demo.github_server import GitHubServer, load_export
+from flows.prefect.server import ServerProcess
 from rag.models import SyncReport
-from rag.store import Store
+from rag.store.database import Database
+from rag.store.store import Store
 from tests.flows.conftest import ROOT, Command
 
 Sources = Callable[..., None]

@@ -14,7 +14,7 @@ from rag.errors import ConfigurationError, EmbeddingError, SourceUnavailable
 from rag.models import IndexInfo
 from rag.settings import Settings
 from rag.sources import Removed
-from rag.store import IndexTables
+from rag.store.store import IndexTables
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
 

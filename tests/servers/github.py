@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flows.sample.github_server import GitHubServer, Handler, Request, Response
+from flows.demo.github_server import GitHubServer, Handler, Request, Response
 
 DROP = "X-Fault-Drop"
 TRUNCATE = "X-Fault-Truncate"

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from rag.sources.docs.fetch import Fetched, Fetcher, FetchError
 from rag.sources.docs.page import NotHtmlError, Page, decode
-from rag.sources.repository.markdown import Text, read_markdown, with_code
+from rag.sources.markup.markdown import Text, read_markdown, with_code
 
 __all__ = ["MARKDOWN_TYPES", "Alternates", "markdown_links"]
 

@@ -27,10 +27,10 @@ from rag.sources.docs.page import EXTRACTION, NotHtmlError, Page, decode, read_p
 from rag.sources.docs.robots import Robots, read_robots
 from rag.sources.docs.sitemap import SitemapError, list_pages
 from rag.sources.docs.urls import Scope, may_be_page, normalise, twins
-from rag.sources.repository.markdown import read_markdown
+from rag.sources.markup.markdown import read_markdown
 
 if TYPE_CHECKING:
-    from rag.store import Store, Transaction
+    from rag.store.store import Store, Transaction
 
 __all__ = ["DocsSource"]
 

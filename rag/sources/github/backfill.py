@@ -21,7 +21,7 @@ from rag.sources.github.pending import rendered
 from rag.sources.github.repository import Repository, Row, iso, time
 from rag.sources.github.staging import Listing, listings
 from rag.sources.github.updates import updated
-from rag.store import Store
+from rag.store.store import Store
 
 __all__ = ["GitHubWindow", "finish_backfill", "plan_backfill"]
 

@@ -12,7 +12,7 @@ from rag.sources.github.client import PER_PAGE, Gone
 from rag.sources.github.render import document_id, render
 from rag.sources.github.repository import Repository, listing, time
 from rag.sources.github.staging import replace_comments
-from rag.store import GitHubComment, PendingThread, Transaction
+from rag.store.store import GitHubComment, PendingThread, Transaction
 
 __all__ = ["removed", "rendered"]
 

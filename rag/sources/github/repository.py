@@ -12,7 +12,7 @@ from rag.settings import GitHubConfig
 from rag.sources import Record
 from rag.sources.github.client import GitHubClient, Gone, Reply
 from rag.sources.github.render import RENDERING
-from rag.store import Store, Transaction
+from rag.store.store import Store, Transaction
 
 __all__ = ["Repository", "Row", "iso", "listing", "time"]
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from rag.sources.github import rows
 from rag.sources.github.repository import Repository, Row
-from rag.store import GitHubComment, GitHubThread, Store, Transaction
+from rag.store.store import GitHubComment, GitHubThread, Store, Transaction
 
 __all__ = ["Listing", "listings", "replace_comments"]
 

@@ -23,7 +23,7 @@ from rag.sources.github.repository import Repository, Row, iso, time
 from rag.sources.github.staging import Listing, listings, replace_comments
 from rag.sources.github.updates import updated
 from rag.sources.github.vanished import Listed, Remainder
-from rag.store import GitHubComment, GitHubThread, Store, Transaction
+from rag.store.store import GitHubComment, GitHubThread, Store, Transaction
 
 __all__ = ["GitHubSource"]
 

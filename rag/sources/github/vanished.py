@@ -15,7 +15,7 @@ from rag.sources.github.client import PER_PAGE, Gone, Reply
 from rag.sources.github.pending import removed
 from rag.sources.github.render import KINDS, document_id
 from rag.sources.github.repository import Repository, iso, listing
-from rag.store import Transaction
+from rag.store.store import Transaction
 
 __all__ = ["Listed", "Remainder"]
 

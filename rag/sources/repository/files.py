@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from types import TracebackType
 
-from rag.sources.repository.anchors import github
+from rag.sources.markup.anchors import github
+from rag.sources.markup.markdown import Links, Text, read_markdown
 from rag.sources.repository.git import Blob, Clone
 from rag.sources.repository.links import RepositoryLinks, Tree
-from rag.sources.repository.markdown import Links, Text, read_markdown
 
 __all__ = ["File", "Files", "UnreadableError"]
 
@@ -114,7 +114,7 @@ class Files(AbstractContextManager["Files"]):
         return read_markdown(source, links=links, slug=self._slug, mdx=suffix == ".mdx")
 
     def _rst(self, source: str, links: Links) -> Text:
-        from rag.sources.repository.rst import UnparsableError, read_rst
+        from rag.sources.markup.rst import UnparsableError, read_rst
 
         try:
             return read_rst(source, links=links, slug=self._slug)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from rag.sources.repository.anchors import Slug, bitbucket, gitea, github, gitlab
+from rag.sources.markup.anchors import Slug, bitbucket, gitea, github, gitlab
 
 __all__ = ["Host", "host_of", "web_address"]
 

@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 from typing import Protocol
 from urllib.parse import unquote
 
+from rag.sources.markup.markdown import Links, Named, Text
 from rag.sources.repository.hosts import Host
-from rag.sources.repository.markdown import Links, Named, Text
 
 __all__ = ["MARKUP", "Contents", "RepositoryLinks", "Tree"]
 

@@ -20,7 +20,7 @@ from rag.sources.repository.files import File, Files, UnreadableError
 from rag.sources.repository.git import Blob, Clone, open_clone
 
 if TYPE_CHECKING:
-    from rag.store import Store, Transaction
+    from rag.store.store import Store, Transaction
 
 __all__ = ["RepositorySource"]
 

@@ -16,13 +16,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from llama_index.core.schema import Document
 
-from flows.sample import github_server
-from flows.sample.github_server import GitHubServer, Response, load_export
+from flows.demo import github_server
+from flows.demo.github_server import GitHubServer, Response, load_export
 from rag.errors import ConfigurationError, SourceError, SourceUnavailable
 from rag.settings import GitHubConfig
 from rag.sources import Changed, Checkpoint, Failed, Removed
 from rag.sources.github import GitHubSource, Patience
-from rag.store import DocumentRow, Store
+from rag.store.store import DocumentRow, Store
 from tests.servers.github import FAULTS, FaultyGitHubServer
 
 SAMPLE = Path(github_server.__file__).parent / "github.json"

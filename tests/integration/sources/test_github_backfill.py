@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from flows.sample.github_server import GitHubServer
-from rag.database import Database
+from flows.demo.github_server import GitHubServer
 from rag.errors import ConfigurationError
 from rag.models import Backfill, Window
 from rag.settings import GitHubConfig
 from rag.sources import Changed, Checkpoint, Removed
 from rag.sources.github import GitHubClient, GitHubSource, GitHubWindow, finish_backfill, plan_backfill
-from rag.store import DocumentRow, Store
+from rag.store.database import Database
+from rag.store.store import DocumentRow, Store
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from flows.sample.github_server import load_export
+from flows.demo.github_server import load_export
 from rag.engine import Engine
 from rag.models import SyncReport
 from rag.settings import GitHubConfig, Settings
@@ -223,7 +223,14 @@ def processes() -> Any:
     """Children come from a process that has imported everything and has no thread."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["rag.engine", "rag.ingestion", "rag.embedding.remote", "rag.sources.github", "rag.chunking", __name__]
+        [
+            "rag.engine",
+            "rag.ingest.pipeline",
+            "rag.embedding.remote",
+            "rag.sources.github",
+            "rag.ingest.chunking",
+            __name__,
+        ]
     )
     return context
 

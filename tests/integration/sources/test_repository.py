@@ -13,7 +13,7 @@ from rag.errors import ConfigurationError, SourceError
 from rag.settings import RepositoryConfig
 from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Unchanged
 from rag.sources.repository import RepositorySource
-from rag.store import DocumentRow, Store
+from rag.store.store import DocumentRow, Store
 from tests.servers.git_server import git_server
 
 

@@ -10,7 +10,7 @@ import pytest
 from rag.settings import DocsConfig
 from rag.sources import MOST_REMOVED, Change, Changed, Checkpoint, Failed, Removed, Unchanged
 from rag.sources.docs import DocsSource, Limits
-from rag.store import DocumentRow, Store
+from rag.store.store import DocumentRow, Store
 from tests.servers.docs_site import DocsSite
 
 FAST = Limits(backoff=0.01, timeout=2.0, deadline=3.0, attempts=3)

@@ -9,7 +9,7 @@ import pytest
 from rag.errors import SourceError, SourceUnavailable
 from rag.settings import DocsConfig
 from rag.sources.docs import DocsSource, Limits
-from rag.store import Store
+from rag.store.store import Store
 from tests.integration.sources.docs.conftest import FAST, Crawl
 from tests.servers.docs_site import DocsSite, Reply, html
 

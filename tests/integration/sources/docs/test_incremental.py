@@ -7,7 +7,7 @@ import time
 import pytest
 
 from rag.errors import SourceUnavailable
-from rag.store import Store
+from rag.store.store import Store
 from tests.integration.sources.docs.conftest import FAST, Crawl
 from tests.servers.docs_site import DocsSite, Reply, html, now
 

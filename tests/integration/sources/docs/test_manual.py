@@ -12,11 +12,11 @@ from urllib.parse import urldefrag
 
 import pytest
 
-from rag.chunking import MarkdownChunker
+from rag.ingest.chunking import MarkdownChunker
 from rag.settings import DocsConfig
 from rag.sources import Changed, Failed, Unchanged
 from rag.sources.docs import DocsSource
-from rag.store import Store
+from rag.store.store import Store
 from tests.integration.sources.docs.conftest import commit
 
 #: where Debian's package postgresql-doc-15 puts it

@@ -21,7 +21,7 @@ from rag.errors import SourceError, SourceUnavailable
 from rag.settings import DocsConfig
 from rag.sources import Changed
 from rag.sources.docs import DocsSource, Limits
-from rag.store import Store
+from rag.store.store import Store
 
 LIMITS = Limits(backoff=0.01, timeout=5.0, deadline=10.0, attempts=2)
 APP = """

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from rag.chunking import MarkdownChunker
+from rag.ingest.chunking import MarkdownChunker
 from rag.sources.github.render import document_id, render
 from rag.sources.github.rows import fixes
-from rag.store import GitHubComment, PendingThread
+from rag.store.store import GitHubComment, PendingThread
 
 URL = "https://github.com/o/r/issues/7"
 

@@ -1,0 +1,434 @@
+"""Make Markdown of reStructuredText."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from docutils import nodes
+
+from rag.sources.markup.anchors import Anchors, Slug, github
+from rag.sources.markup.inline import words
+from rag.sources.markup.markdown import Links, Text, tidy
+from rag.sources.markup.rst_parser import Code, Include, Reference, Signature, Titled, TooSlowError, parse
+
+__all__ = ["UnparsableError", "read_rst"]
+
+_LANGUAGES = {
+    ".py": "python", ".js": "javascript", ".ts": "typescript", ".c": "c", ".h": "c", ".cpp": "cpp", ".go": "go",
+    ".rs": "rust", ".java": "java", ".sh": "bash", ".sql": "sql", ".html": "html", ".css": "css", ".json": "json",
+    ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".xml": "xml", ".rb": "ruby", ".ini": "ini",
+    ".cfg": "ini", ".diff": "diff",
+}  # fmt: skip
+_METADATA = words("orphan tocdepth nocomments nosearch no-toc notoc template")
+_LINE_START = re.compile(r"^(#{1,6}(?=\s)|```|~~~)", re.MULTILINE)
+_ANCHOR = re.compile(r"\{#(?=[^\s{}]+[^{}]*\}[ \t]*$)", re.MULTILINE)
+
+
+class UnparsableError(Exception):
+    """A file cannot be parsed; the message says why."""
+
+
+def read_rst(source: str, *, links: Links | None = None, slug: Slug = github) -> Text:
+    """Read a .rst file; what no reader sees, such as comments, targets and tables of contents, is left out.
+
+    :param links: says where links lead to; by default those that are not absolute leave their text
+    :param slug: the rule by which the host makes anchors of headings
+    :raises UnparsableError: it takes more than a minute to parse, is nested too deeply, or breaks the parser
+    """
+    try:
+        document = parse(source.replace("\0", "").lstrip("\ufeff"))
+        writer = _Writer(document, links or Links(), Anchors(slug))
+        blocks = list(writer.blocks(document.children))
+    except TooSlowError as error:
+        raise UnparsableError(str(error)) from error
+    except RecursionError:
+        raise UnparsableError("it is nested too deeply") from None
+    except (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        # docutils meets its match now and then; that costs one file, and its source is told.
+        raise UnparsableError(f"docutils cannot parse it: {type(error).__name__} {error}".rstrip()) from error
+    return Text(writer.title, tidy("\n\n".join(blocks).split("\n")), anchors=writer.anchors, labels=writer.labels)
+
+
+class _Writer:
+    """Writes the nodes of a document as blocks of Markdown."""
+
+    def __init__(self, document: nodes.document, links: Links, anchors: Anchors) -> None:
+        self._links = links
+        self._depth = 0
+        self.title = ""
+        self.anchors: dict[str, str] = {}
+        #: the titles of the headings that labels stand before
+        self.labels: dict[str, str] = {}
+        self._headings: dict[int, str] = {}
+        for section in document.findall(nodes.section):
+            title = section.next_node(nodes.title)
+            text = title.astext() if title else ""
+            anchor = self._headings[id(section)] = anchors.add(" ".join(text.split()))
+            for name in (*section["names"], *section["ids"]):
+                self.labels.setdefault(name, text)
+                if anchor:
+                    self.anchors.setdefault(name, anchor)
+        self.anchors.update({anchor: anchor for anchor in self._headings.values() if anchor})
+
+    def blocks(self, children: Iterable[nodes.Node]) -> Iterator[str]:
+        """Yield a block for each node that has one; inline nodes that stand alone make a paragraph."""
+        run: list[nodes.Node] = []
+        for child in children:
+            if isinstance(child, nodes.Text | nodes.Inline | Reference) and not isinstance(child, nodes.Invisible):
+                run.append(child)
+                continue
+            if run and (text := self._paragraph(run)):
+                yield text
+            run = []
+            yield from self._block(child)
+        if run and (text := self._paragraph(run)):
+            yield text
+
+    def _block(self, node: nodes.Node) -> Iterator[str]:
+        write = _BLOCKS.get(type(node))
+        if write:
+            yield from write(self, node)
+        elif isinstance(node, nodes.Invisible):
+            return
+        elif isinstance(node, nodes.Element):
+            yield from self.blocks(node.children)
+
+    def _section(self, node: nodes.section) -> Iterator[str]:
+        self._depth += 1
+        for child in node.children:
+            if isinstance(child, nodes.title):
+                # A code span in a heading says no more than its words.
+                text = " ".join(re.sub(r"\|(\S[^|]*)\|", r"\1", child.astext()).split())
+                anchor = self._headings.get(id(node), "")
+                self.title = self.title or text
+                yield f"{'#' * min(self._depth, 6)} {text}{f' {{#{anchor}}}' if anchor else ''}"
+            else:
+                yield from self._block(child)
+        self._depth -= 1
+
+    def _paragraph(self, children: Iterable[nodes.Node]) -> str:
+        text = self.inline(children).strip()
+        return _ANCHOR.sub(r"{\\#", _LINE_START.sub(r"\\\1", text)) if text else ""
+
+    def _paragraph_block(self, node: nodes.Element) -> Iterator[str]:
+        if text := self._paragraph(node.children):
+            yield text
+
+    def _literal(self, node: nodes.literal_block) -> Iterator[str]:
+        if caption := node.get("caption"):
+            yield f"**{caption}**"
+        yield _fence(node.get("language", ""), node.astext())
+
+    def _include(self, node: Include) -> Iterator[str]:
+        found = self._links.included(node["target"])
+        options = node["options"]
+        code = "\n".join(_selected(found.split("\n"), options)) if found is not None else ""
+        if caption := options.get("caption"):
+            yield f"**{caption}**"
+        if code.strip():
+            yield _fence(options.get("language") or _LANGUAGES.get(PurePosixPath(node["target"]).suffix, ""), code)
+        elif address := self._links.page(node["target"], {}):
+            yield f"[{PurePosixPath(node['target']).name}]({_pointed(address)})"
+
+    def _doctest(self, node: nodes.doctest_block) -> Iterator[str]:
+        yield _fence("pycon", node.astext())
+
+    def _titled(self, node: Titled) -> Iterator[str]:
+        label = self.inline(node["label"]).strip()
+        if label:
+            yield f"**{label}**"
+        yield from self.blocks(node.children)
+
+    def _signature(self, node: Signature) -> Iterator[str]:
+        yield from (_span(line) for line in node["signatures"])
+        yield from self.blocks(node.children)
+
+    def _bullets(self, node: nodes.Element) -> Iterator[str]:
+        yield from self._list(node, ("- " for _ in node.children))
+
+    def _numbers(self, node: nodes.Element) -> Iterator[str]:
+        start = node.get("start", 1)
+        yield from self._list(node, (f"{start + at}. " for at in range(len(node.children))))
+
+    def _list(self, node: nodes.Element, marks: Iterable[str]) -> Iterator[str]:
+        items = []
+        for item, mark in zip(node.children, marks, strict=True):
+            text = _joined(list(self.blocks(item.children)))
+            items.append(f"{mark}{textwrap.indent(text, ' ' * len(mark)).lstrip()}" if text else "")
+        is_loose = any("\n\n" in item for item in items)
+        yield ("\n\n" if is_loose else "\n").join(item for item in items if item)
+
+    def _definitions(self, node: nodes.definition_list) -> Iterator[str]:
+        for item in node.children:
+            terms = [child for child in item.children if isinstance(child, nodes.term)]
+            kinds = [child.astext() for child in item.children if isinstance(child, nodes.classifier)]
+            for term in terms:
+                yield self._label(term, "".join(f" : {kind}" for kind in kinds))
+            for child in item.children:
+                if isinstance(child, nodes.definition):
+                    yield from self.blocks(child.children)
+
+    def _label(self, node: nodes.Element, after: str = "") -> str:
+        text = self.inline(node.children).strip()
+        # A code span, a link or bold text needs no more emphasis.
+        plain = text if re.match(r"^(?:`[^`]*`|\*\*.*\*\*)$", text) else f"**{text}**" if text else ""
+        return f"{plain}{after}"
+
+    def _fields(self, node: nodes.Element) -> Iterator[str]:
+        for field in node.children:
+            name, body = field.children[0], field.children[-1]
+            if name.astext().strip().lower() in _METADATA and isinstance(node.parent, nodes.document):
+                continue
+            blocks = list(self.blocks(body.children))
+            label = f"**{self.inline(name.children).strip()}:**"
+            if blocks and not blocks[0].startswith(("```", "|", "- ", ">")):
+                yield f"{label} {blocks.pop(0)}"
+            else:
+                yield label
+            yield from blocks
+
+    def _options(self, node: nodes.option_list) -> Iterator[str]:
+        for item in node.children:
+            yield _span(", ".join(option.astext() for option in item.findall(nodes.option)))
+            yield from self.blocks(item.children[-1].children)
+
+    def _quote(self, node: nodes.block_quote) -> Iterator[str]:
+        blocks = list(self.blocks(node.children))
+        if node.children and isinstance(node.children[-1], nodes.attribution) and blocks:
+            blocks[-1] = f"— {blocks[-1]}"
+        # What is only indented, code or a list, is no quotation.
+        if any(_is_structure(child) for child in node.children):
+            yield from blocks
+        elif blocks:
+            yield textwrap.indent("\n\n".join(blocks), "> ", lambda _: True).replace("> \n", ">\n")
+
+    def _lines(self, node: nodes.line_block) -> Iterator[str]:
+        yield "\n".join(text for line in node.findall(nodes.line) if (text := self._paragraph(line.children)))
+
+    def _footnote(self, node: nodes.Element) -> Iterator[str]:
+        label = next((child.astext() for child in node.children if isinstance(child, nodes.label)), "")
+        blocks = list(self.blocks(child for child in node.children if not isinstance(child, nodes.label)))
+        yield "\n\n".join([f"[{label}] {blocks[0]}", *blocks[1:]] if blocks else [])
+
+    def _math(self, node: nodes.Element) -> Iterator[str]:
+        yield _fence("math", node.astext())
+
+    def _message(self, node: nodes.system_message) -> Iterator[str]:
+        """Keep the text that docutils could not parse."""
+        for child in node.children:
+            if isinstance(child, nodes.literal_block) and not child.astext().lstrip().startswith(".."):
+                yield child.astext()
+
+    def _rule(self, _node: nodes.transition) -> Iterator[str]:
+        yield "---"
+
+    def _table(self, node: nodes.table) -> Iterator[str]:
+        for title in node.children:
+            if isinstance(title, nodes.title):
+                yield f"**{self.inline(title.children).strip()}**"
+        heads = [self._row(row) for head in node.findall(nodes.thead) for row in head.children]
+        body = [self._row(row) for part in node.findall(nodes.tbody) for row in part.children]
+        if any(_is_long(cell) for row in (*heads, *body) for cell in row):
+            yield from _spelt_out(
+                [" ".join(part) for part in zip(*[[_flat(cell) for cell in row] for row in heads], strict=False)], body
+            )
+            return
+        width = max((len(row) for row in (*heads, *body)), default=0)
+        if not width:
+            return
+        first = [
+            " ".join(filter(None, (_flat(row[at]) if at < len(row) else "" for row in heads))) for at in range(width)
+        ]
+        rows = [[_flat(cell) for cell in row] + [""] * (width - len(row)) for row in body]
+        lines = [first, ["---"] * width, *rows]
+        yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+    def _row(self, row: nodes.row) -> list[list[str]]:
+        """Return the blocks of each cell; one that spans columns leaves the others empty."""
+        cells: list[list[str]] = []
+        for entry in row.children:
+            cells.append(list(self.blocks(entry.children)))
+            cells.extend([] for _ in range(entry.get("morecols", 0)))
+        return cells
+
+    def inline(self, children: Iterable[nodes.Node]) -> str:
+        """Return inline nodes as Markdown."""
+        return "".join(self._inline(child) for child in children)
+
+    def _inline(self, node: nodes.Node) -> str:
+        if isinstance(node, nodes.Text | nodes.substitution_reference):
+            return str(node.astext())
+        if isinstance(node, nodes.literal | nodes.math):
+            return _span(node.astext())
+        if isinstance(node, Reference):
+            return self._reference(node)
+        if isinstance(node, nodes.image):
+            return self._image(node)
+        if isinstance(node, nodes.footnote_reference | nodes.citation_reference):
+            return f"[{node.astext()}]"
+        if isinstance(node, nodes.problematic):
+            return re.sub(r"^\|(.+)\|_{0,2}$", r"\1", node.astext())
+        if isinstance(node, nodes.comment | nodes.system_message | nodes.substitution_definition):
+            return ""
+        text = self.inline(node.children)
+        if isinstance(node, nodes.emphasis):
+            return _marked(text, "*")
+        if isinstance(node, nodes.strong):
+            return _marked(text, "**")
+        if isinstance(node, nodes.title_reference):
+            return text
+        if isinstance(node, nodes.reference):
+            return self._link(node, text)
+        return text
+
+    def _link(self, node: nodes.reference, text: str) -> str:
+        target = node.get("refuri") or (f"#{node['refid']}" if node.get("refid") else "")
+        if target == text or target == f"mailto:{text}":
+            return text
+        address = self._links.page(target, self.anchors) if target else None
+        return f"[{text}]({_pointed(address)})" if address and text.strip() else text
+
+    def _reference(self, node: Reference) -> str:
+        found = self._links.named(node["kind"], node["target"], self.anchors, self.labels)
+        text = (
+            node.astext()
+            if node["titled"]
+            else (found.title if found and found.title else _last(node.astext(), node["kind"]))
+        )
+        return f"[{text}]({_pointed(found.address)})" if found and found.address and text else text
+
+    def _image(self, node: nodes.image) -> str:
+        alt, source = node.get("alt", ""), node.get("uri", "")
+        if re.search(r"badge|shields\.io|travis-ci|codecov", source, re.IGNORECASE):
+            return ""
+        address = self._links.image(source) if source else None
+        return f"![{alt}]({_pointed(address)})" if address else alt
+
+
+def _last(text: str, kind: str) -> str:
+    """Name what is linked to by what is linked: a page by the last part of its path."""
+    return re.sub(r"[-_]+", " ", text.rstrip("/").rpartition("/")[2]).strip() or text if kind == "doc" else text
+
+
+def _fence(language: str, code: str) -> str:
+    code = code.strip("\n") if code.strip() else ""
+    mark = "`" * max(3, *(len(run) + 1 for run in re.findall(r"^\s*(`{3,})", code, re.MULTILINE)), 3)
+    return f"{mark}{language}\n{code}\n{mark}"
+
+
+def _selected(lines: list[str], options: Mapping[str, str]) -> list[str]:
+    """Return the lines of a file that a literalinclude shows; none where that takes knowing the language."""
+    if "pyobject" in options or "diff" in options:
+        return []
+    start = _line_of(lines, options.get("start-at") or options.get("start-after"), 0)
+    if start is None:
+        return []
+    start += 1 if "start-after" in options else 0
+    stop = _line_of(lines, options.get("end-at") or options.get("end-before"), start)
+    if stop is None:
+        return []
+    if "end-at" in options or "end-before" in options:
+        lines = lines[start : stop + (1 if "end-at" in options else 0)]
+    else:
+        lines = lines[start:]
+    if wanted := options.get("lines"):
+        lines = [line for first, last in _ranges(wanted, len(lines)) for line in lines[first - 1 : last]]
+    return textwrap.dedent("\n".join(lines)).split("\n") if "dedent" in options else lines
+
+
+def _line_of(lines: Sequence[str], text: str | None, start: int) -> int | None:
+    """Return the first line from `start` that holds a text; `start` if none is asked for, None if none has it."""
+    if not text:
+        return start
+    return next((at for at in range(start, len(lines)) if text in lines[at]), None)
+
+
+def _ranges(text: str, count: int) -> Iterator[tuple[int, int]]:
+    """Read "1,3-5,20-"."""
+    for part in text.replace(" ", "").split(","):
+        if match := re.fullmatch(r"(\d*)(-?)(\d*)", part):
+            first = int(match[1] or 1)
+            yield first, int(match[3] or count) if match[2] else first
+
+
+def _span(code: str) -> str:
+    code = " ".join(code.split("\n")).strip()
+    if not code:
+        return ""
+    mark = "`" * (max((len(run) for run in re.findall(r"`+", code)), default=0) + 1)
+    pad = " " if code[0] == "`" or code[-1] == "`" else ""
+    return f"{mark}{pad}{code}{pad}{mark}"
+
+
+def _marked(text: str, mark: str) -> str:
+    return f"{mark}{text.strip()}{mark}" if text.strip() else text
+
+
+def _pointed(address: str) -> str:
+    return f"<{address}>" if re.search(r"[()\s]", address) else address
+
+
+def _joined(blocks: Sequence[str]) -> str:
+    """Join the blocks of a list item; a list below its only paragraph needs no blank line."""
+    if len(blocks) == 2 and re.match(r"(?:- |\d+\. )", blocks[1]) and "\n\n" not in blocks[1]:
+        return "\n".join(blocks)
+    return "\n\n".join(blocks)
+
+
+def _is_structure(node: nodes.Node) -> bool:
+    return isinstance(
+        node,
+        nodes.bullet_list | nodes.enumerated_list | nodes.literal_block | nodes.doctest_block | nodes.table
+        | nodes.definition_list | nodes.Admonition | Titled | Signature | nodes.block_quote | nodes.line_block
+        | nodes.field_list | nodes.option_list,
+    )  # fmt: skip
+
+
+def _flat(cell: Sequence[str]) -> str:
+    return " ".join(" ".join(cell).split()).replace("|", "\\|")
+
+
+def _is_long(cell: Sequence[str]) -> bool:
+    return any(block.lstrip().startswith(("```", "|")) for block in cell)
+
+
+def _spelt_out(heads: Sequence[str], rows: Iterable[Sequence[Sequence[str]]]) -> Iterator[str]:
+    """Yield the cells of a table that holds code one after the other, each below its heading."""
+    for row in rows:
+        for at, cell in enumerate(row):
+            if at < len(heads) and heads[at] and cell:
+                yield f"**{heads[at]}:**"
+            yield from cell
+
+
+_Write = Callable[[_Writer, "nodes.Element"], Iterator[str]]
+_BLOCKS: Mapping[type[nodes.Node], _Write] = {
+    nodes.section: _Writer._section,
+    nodes.paragraph: _Writer._paragraph_block,
+    nodes.caption: _Writer._paragraph_block,
+    nodes.attribution: _Writer._paragraph_block,
+    nodes.rubric: _Writer._paragraph_block,
+    nodes.title: _Writer._paragraph_block,
+    nodes.literal_block: _Writer._literal,
+    Code: _Writer._literal,
+    Include: _Writer._include,
+    nodes.doctest_block: _Writer._doctest,
+    Titled: _Writer._titled,
+    Signature: _Writer._signature,
+    nodes.bullet_list: _Writer._bullets,
+    nodes.enumerated_list: _Writer._numbers,
+    nodes.definition_list: _Writer._definitions,
+    nodes.field_list: _Writer._fields,
+    nodes.option_list: _Writer._options,
+    nodes.block_quote: _Writer._quote,
+    nodes.line_block: _Writer._lines,
+    nodes.footnote: _Writer._footnote,
+    nodes.citation: _Writer._footnote,
+    nodes.math_block: _Writer._math,
+    nodes.system_message: _Writer._message,
+    nodes.transition: _Writer._rule,
+    nodes.table: _Writer._table,
+}

@@ -1,0 +1,181 @@
+"""What is asked of a docs host at once, by all runs together."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
+from prefect.client.schemas.objects import State
+from prefect.client.schemas.responses import GlobalConcurrencyLimitResponse
+from prefect.concurrency.asyncio import concurrency
+from prefect.exceptions import ObjectNotFound
+
+from flows.engine import watched_by
+from flows.ingest import ingest_source, run_ingest
+from flows.prefect.limits import WINDOWS_LIMIT, asking, free_slots, host_limit
+from flows.prefect.server import ServerProcess
+from rag.models import SyncReport
+from rag.settings import DocsConfig
+from rag.store.database import Database
+from rag.store.store import Store
+from tests.flows.conftest import ROOT, users_environment
+from tests.flows.prefect_records import flow_run
+from tests.servers.docs_site import DocsSite, html
+
+_PAGES = 12
+
+
+@pytest.fixture
+def site(settings_in_environment: Path) -> Iterator[DocsSite]:
+    """A site of two handbooks, each a source; a page takes it 50 ms."""
+    with DocsSite() as site:
+        for book in ("old", "new"):
+            names = [f"{number}.html" for number in range(_PAGES)]
+            site.put(f"/{book}/", html(book, links=names))
+            for name in names:
+                site.put(f"/{book}/{name}", html(f"{book} {name}"), wait=0.05)
+        settings_in_environment.write_text(
+            "".join(f'[[docs]]\nname = "{book}"\nurl = "{site.url(f"/{book}/")}"\n\n' for book in ("old", "new"))
+        )
+        yield site
+
+
+@pytest.fixture
+def limit(prefect_server: ServerProcess, site: DocsSite) -> str:
+    return host_limit(DocsConfig(name="old", url=site.url("/old/")))
+
+
+def read_limit(name: str) -> GlobalConcurrencyLimitResponse:
+    async def read() -> GlobalConcurrencyLimitResponse:
+        async with get_client() as client:
+            return await client.read_global_concurrency_limit_by_name(name)
+
+    return asyncio.run(read())
+
+
+def set_limit(name: str, slots: int) -> None:
+    async def write() -> None:
+        async with get_client() as client:
+            try:
+                await client.update_global_concurrency_limit(name, GlobalConcurrencyLimitUpdate(limit=slots))
+            except ObjectNotFound:
+                await client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=slots))
+
+    asyncio.run(write())
+
+
+def test_a_host_is_called_by_its_address_without_a_password() -> None:
+    config = DocsConfig(name="docs", url="https://me:secret@Docs.example.org:8443/guide/")
+
+    assert host_limit(config) == "host-docs.example.org:8443"
+
+
+def test_a_host_gets_a_limit_that_is_free_again_when_it_was_read(
+    site: DocsSite, limit: str, database: Database
+) -> None:
+    state = asyncio.run(ingest_source("old", return_state=True))
+
+    assert state.is_completed()
+    assert (read_limit(limit).limit, read_limit(limit).active_slots) == (8, 0)
+
+
+def test_sources_of_one_host_keep_to_what_its_limit_says(site: DocsSite, limit: str, database: Database) -> None:
+    set_limit(limit, 3)
+
+    reports = asyncio.run(run_ingest(["old", "new"]))
+
+    assert [report.added for report in reports] == [_PAGES + 1] * 2
+    assert 1 < site.busiest <= 3
+
+
+def test_sources_of_one_host_take_turns_in_several_processes(
+    prefect_server: ServerProcess, site: DocsSite, limit: str, database: Database
+) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "flows.ingest", book],
+            cwd=ROOT,
+            env={**users_environment(), "PREFECT_API_URL": prefect_server.api_url},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for book in ("old", "new")
+    ]
+
+    said = [process.communicate(timeout=120)[0] for process in processes]
+
+    assert all(f"{_PAGES + 1} new" in text for text in said)
+    books = [path.split("/")[1] for path in site.pages_asked()]
+    turns = [book for position, book in enumerate(books) if position == 0 or books[position - 1] != book]
+    assert sorted(turns) == ["new", "old"]
+    assert site.busiest <= 8
+
+
+def test_who_waits_for_a_host_says_so(site: DocsSite, limit: str, database: Database) -> None:
+    heard: list[SyncReport | str] = []
+
+    async def hold_and_ingest() -> State[Any]:
+        async with asking(DocsConfig(name="other", url=site.url("/other/"))):
+            with watched_by(lambda _name, news: heard.append(news)):
+                waiting = asyncio.ensure_future(ingest_source("old", return_state=True))
+                while not heard:
+                    await asyncio.sleep(0.05)
+            await asyncio.sleep(0.3)
+            asked = len(site.requests)
+        assert asked == 0
+        return await waiting
+
+    state = asyncio.run(hold_and_ingest())
+
+    assert heard[0] == f"Another source of {limit.removeprefix('host-')} is being read. Waiting."
+    assert flow_run(state.state_details.flow_run_id).name == f"ingest old · {_PAGES + 1} new"
+
+
+def test_a_run_that_is_to_be_skipped_does_not_wait_for_its_host(site: DocsSite, limit: str, database: Database) -> None:
+    Store(database).register_source("old", "docs")
+
+    async def skipped() -> str:
+        async with asking(DocsConfig(name="other", url=site.url("/other/"))):
+            state = await ingest_source("old", when_busy="skip", return_state=True)
+            return str(state.name)
+
+    with Store(database).locked_source("old"):
+        assert asyncio.run(skipped()) == "Skipped"
+
+
+def test_a_host_that_is_never_free_is_an_error_that_says_what_to_do(
+    site: DocsSite, limit: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.prefect.limits._LONGEST_WAIT_SECONDS", 1.0)
+
+    async def wait_in_vain() -> State[Any]:
+        async with asking(DocsConfig(name="other", url=site.url("/other/"))):
+            return await ingest_source("old", return_state=True)
+
+    state = asyncio.run(wait_in_vain())
+
+    assert state.is_failed()
+    assert state.message.endswith(f"set the active slots of Prefect's concurrency limit {limit} to 0.")
+
+
+def test_slots_that_a_killed_run_held_are_taken_back(site: DocsSite, limit: str) -> None:
+    """A server of our own is started for one command: nobody else's run can be under way on it."""
+    for name in (limit, WINDOWS_LIMIT, "somebody-elses"):
+        set_limit(name, 8)
+
+    async def die_holding() -> None:
+        async with concurrency([limit, WINDOWS_LIMIT, "somebody-elses"], occupy=8):
+            await free_slots()
+            for name, left in ((limit, 0), (WINDOWS_LIMIT, 0), ("somebody-elses", 8)):
+                async with get_client() as client:
+                    found = await client.read_global_concurrency_limit_by_name(name)
+                    assert (name, found.active_slots) == (name, left)
+
+    asyncio.run(die_holding())

@@ -1,0 +1,37 @@
+"""Prefect marks runs whose process is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from prefect.client.orchestration import get_client
+from prefect.events.schemas.automations import Automation, EventTrigger
+
+import flows
+from flows.deploy.deployments import deployments
+from flows.prefect.lost_runs import LOST, notice_lost_runs
+from flows.prefect.server import ServerProcess
+from tests.flows.test_deployments import EXAMPLE
+
+
+def test_lost_runs_of_every_deployment_are_noticed_by_one_automation(prefect_server: ServerProcess) -> None:
+    async def made() -> list[Automation]:
+        await notice_lost_runs()
+        async with get_client() as client:
+            return await client.read_automations_by_name(LOST)
+
+    [automation] = asyncio.run(made())
+    [again] = asyncio.run(made())
+
+    assert again.id == automation.id, "a new one would have to wait for signs of life anew"
+    trigger = automation.trigger
+    assert isinstance(trigger, EventTrigger)
+    watched = set(trigger.match_related.root["prefect.resource.name"])
+    assert watched == {deployment.flow_name for deployment in asyncio.run(deployments(EXAMPLE, Path("queries.jsonl")))}
+
+
+def test_runs_say_that_they_live() -> None:
+    assert flows.__doc__
+    assert int(os.environ["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]) * 5 < 180

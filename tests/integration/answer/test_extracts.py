@@ -1,0 +1,127 @@
+"""Extracts read well: code whole and explained, lists with what announces them, at most three sources."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rag.answer.extracts import Extractor
+from rag.engine import Engine
+from rag.models import SearchResult
+from rag.text.citations import cited
+
+FILLER = "Accounts are kept in a table of their own, and nobody but an administrator may look at them. " * 7
+
+
+@pytest.fixture
+def extractor(empty_engine: Engine) -> Extractor:
+    return Extractor(empty_engine.encoder("local/all-MiniLM-L6-v2"))
+
+
+def found(*texts: str, heading: str = "Accounts", document: str | None = None) -> list[SearchResult]:
+    return [
+        SearchResult(
+            rank=number,
+            chunk_id=f"c{number}",
+            document_id=document or f"d{number}",
+            url=f"https://example.org/{number}",
+            title=heading,
+            source="docs",
+            kind="page",
+            heading=heading,
+            text=text,
+            score=0.9,
+            ordinal=number,
+        )
+        for number, text in enumerate(texts, start=1)
+    ]
+
+
+def test_code_comes_with_the_sentence_that_says_what_it_does(extractor: Extractor) -> None:
+    (result,) = found(f"{FILLER}\n\nTo lock an account, use\n\n```sh\naccounts lock ann\n```\n\n{FILLER}")
+    answer = extractor.answer("how do I lock an account", [result])
+    assert answer == "To lock an account, use\n\n```sh\naccounts lock ann\n```\n\n[1]"
+
+
+def test_code_that_nobody_announces_is_explained_by_what_follows(extractor: Extractor) -> None:
+    (result,) = found(f"```sh\naccounts lock ann\n```\n\nThis locks the account of Ann.\n\n{FILLER}")
+    answer = extractor.answer("how do I lock an account", [result]) or ""
+    assert "accounts lock ann" in answer
+    assert "This locks the account of Ann." in answer
+
+
+def test_a_label_brings_the_sentence_before_it(extractor: Extractor) -> None:
+    (result,) = found(f"{FILLER}\n\nAn account is locked by its name.\n\nFor example:\n\n```sh\naccounts lock ann\n```")
+    answer = extractor.answer("how do I lock an account", [result]) or ""
+    assert answer.startswith("An account is locked by its name.\n\nFor example:")
+
+
+def test_an_example_is_worth_more_than_a_synopsis(extractor: Extractor) -> None:
+    results = found(
+        f"{FILLER}\n\n## Synopsis\n\naccounts lock — lock an account\n\n```\naccounts lock [ --force ] name [, ...]\n```",
+        f"{FILLER}\n\nLock the account of Ann:\n\n```sh\naccounts lock ann\n```",
+    )
+    answer = extractor.answer("how do I lock an account", results) or ""
+    assert answer.startswith("Lock the account of Ann:\n\n```sh\naccounts lock ann\n```")
+
+
+@pytest.mark.parametrize(
+    ("question", "explanation"),
+    [
+        ("what is a locked account?", "A locked account is one that cannot be used until it is unlocked."),
+        (
+            "The account of Ann is locked. Why?",
+            "The account of Ann was locked because she forgot her password too often.",
+        ),
+    ],
+)
+def test_who_does_not_ask_how_is_given_the_explanation(extractor: Extractor, question: str, explanation: str) -> None:
+    (result,) = found(f"{FILLER}\n\n{explanation}\n\n{FILLER}\n\nRun this for Ann:\n\n```sh\naccounts lock ann\n```")
+    assert (extractor.answer(question, [result]) or "").startswith(explanation)
+
+
+def test_a_list_stays_with_what_announces_it(extractor: Extractor) -> None:
+    modes = "An account has one of three modes:\n\n**`open`**\nAll may.\n\n**`shut`**\nNone may.\n\n**`own`**\nOne may."
+    (result,) = found(f"{FILLER}\n\n{modes}\n\n{FILLER}")
+    assert modes in (extractor.answer("which modes has an account", [result]) or "")
+
+
+def test_steps_that_an_edge_divides_are_quoted_to_the_end(extractor: Extractor) -> None:
+    steps = [f"{number}. The account is locked, which is step {number}. {FILLER}" for number in (1, 2)]
+    answer = extractor.answer("how is an account locked", found(*steps, document="d"))
+    assert answer == f"{steps[0].rstrip()} [1]\n\n{steps[1].rstrip()} [2]"
+
+
+def test_what_announces_nothing_is_left_out(extractor: Extractor) -> None:
+    (result,) = found(f"{FILLER}\n\nAn account may be locked. It is done like this:")
+    answer = extractor.answer("may an account be locked", [result]) or ""
+    assert answer == "An account may be locked. [1]"
+
+
+def test_a_passage_over_an_edge_has_a_marker_behind_each_part(extractor: Extractor) -> None:
+    results = found(
+        f"{FILLER}\n\nAn account is locked as follows:", f"```sh\naccounts lock ann\n```\n\n{FILLER}", document="d"
+    )
+    answer = extractor.answer("how do I lock an account", results) or ""
+    assert "An account is locked as follows: [1]\n\n```sh\naccounts lock ann\n```\n\n[2]" in answer
+
+
+def test_there_are_three_sources_at_the_most(extractor: Extractor) -> None:
+    results = found(*(f"{FILLER}\n\nAn account is locked by its administrator, says part {n}." for n in range(6)))
+    equal = [replace(result, rank=1) for result in results]
+    answer = extractor.answer("who locks an account?", equal) or ""
+    assert len(cited(answer, range(1, 7))) == 3
+
+
+def test_code_longer_than_three_chunks_is_quoted_in_part(extractor: Extractor) -> None:
+    parts = [f"```sh\n{f'accounts lock ann{n}' * 20}\n```" for n in range(5)]
+    answer = extractor.answer("how do I lock an account", found(*parts, document="d")) or ""
+    assert "accounts lock ann" in answer
+    assert 0 < len(cited(answer, range(1, 6))) <= 3
+
+
+def test_code_out_of_a_list_is_still_code(extractor: Extractor) -> None:
+    (result,) = found(f"{FILLER}\n\n     Lock the account:\n\n     ```sh\n     accounts lock ann\n     ```")
+    answer = extractor.answer("how do I lock an account", [result]) or ""
+    assert "Lock the account:\n\n```sh\naccounts lock ann\n```" in answer

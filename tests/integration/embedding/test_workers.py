@@ -1,0 +1,111 @@
+"""Other processes embed for an ingestion; the index is the same as without them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from uuid import UUID
+
+import numpy as np
+import pytest
+from psycopg import sql
+
+from rag.embedding.workers import Helpers
+from rag.engine import Engine
+from rag.errors import EmbeddingError
+from rag.store.store import IndexTables
+from tests.integration.test_engine import engine_with, remote_model
+from tests.servers.memory_source import MemorySource, page
+
+# Three batches, of which the last is too small to be given to anybody.
+PAGES = [page(f"{number:03}", f"Setting {number} is {number * 7} by default.") for number in range(450)]
+CHARACTERS = 1_000_000
+
+
+class Helper:
+    """Another engine over the same database, as another process has one."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.batches: list[int] = []
+        self.two_at_once = threading.Barrier(2)
+
+    def embed(self, batch: UUID, texts: int) -> None:
+        self.two_at_once.wait(timeout=60)
+        assert self.engine.embed_batch(batch) == texts
+        self.batches.append(texts)
+
+
+@pytest.fixture
+def helper(empty_engine: Engine) -> Iterator[Helper]:
+    with Engine.open(empty_engine.settings) as other:
+        yield Helper(other)
+
+
+def vectors(engine: Engine) -> dict[str, np.ndarray]:
+    index = engine.store.active_index()
+    assert index
+    query = sql.SQL("SELECT text, embedding FROM {chunks}").format(**IndexTables(index).identifiers)
+    with engine.database.connection() as connection:
+        return {text: vector.to_numpy().astype(np.float32) for text, vector in connection.execute(query)}
+
+
+def batches_left(engine: Engine) -> int:
+    with engine.database.connection() as connection:
+        [(count,)] = connection.execute("SELECT count(*) FROM embedding_batches").fetchall()
+    return int(count)
+
+
+def test_helpers_embed_what_is_much_side_by_side(
+    empty_engine: Engine, helper: Helper, new_dsn: Callable[[], str]
+) -> None:
+    report = empty_engine.ingest(MemorySource(PAGES), helpers=Helpers(helper.embed, 4, CHARACTERS))
+
+    assert helper.batches == [200, 200]
+    assert (report.state, report.added, report.embedded) == ("completed", 450, 450)
+    assert batches_left(empty_engine) == 0
+    with engine_with(empty_engine, RAG_DATABASE_URL=new_dsn()) as alone:
+        alone.ingest(MemorySource(PAGES))
+        expected = vectors(alone)
+    found = vectors(empty_engine)
+    assert found.keys() == expected.keys()
+    assert min(float(found[text] @ expected[text]) for text in expected) > 0.999
+
+
+def test_without_helpers_a_sync_goes_on_by_itself(empty_engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    given = []
+
+    def nobody(batch: UUID, _texts: int) -> None:
+        given.append(batch)
+        raise EmbeddingError("No worker has begun it.")
+
+    report = empty_engine.ingest(MemorySource(PAGES), helpers=Helpers(nobody, 1, CHARACTERS))
+
+    assert (report.state, report.added, report.embedded) == ("completed", 450, 450)
+    assert "No worker has begun it. What is left is embedded by this process." in caplog.messages
+    assert batches_left(empty_engine) == 0
+    assert len(given) <= 2, "who was not there once is not asked for ever"
+
+
+def test_helpers_embed_for_a_new_index(empty_engine: Engine) -> None:
+    empty_engine.ingest(MemorySource(PAGES))
+    with remote_model(empty_engine) as (engine, server), Engine.open(engine.settings) as other:
+        texts = []
+
+        def embed(batch: UUID, count: int) -> None:
+            texts.append(count)
+            other.embed_batch(batch)
+
+        new = engine.reindex(helpers=Helpers(embed, 4, CHARACTERS))
+
+        assert engine.store.index_size(new).chunks == 450
+        assert sum(texts) == 450
+        assert server.requests
+
+
+def test_a_batch_that_nobody_waits_for_is_nothing_to_do(empty_engine: Engine) -> None:
+    batch = empty_engine.store.put_embedding_batch("local/all-MiniLM-L6-v2", ["A text."])
+    assert empty_engine.embed_batch(batch) == 1
+    assert empty_engine.embed_batch(batch) == 0
+    empty_engine.store.drop_embedding_batch(batch)
+    assert empty_engine.embed_batch(batch) == 0

@@ -1,0 +1,279 @@
+"""Evaluating an index: what is hidden, what answers are worth, and queries made from real threads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from flows.demo.github_server import GitHubServer
+from rag import evaluate
+from rag.engine import Engine
+from rag.errors import ConfigurationError
+from rag.evaluate import Query, read_queries
+from rag.evaluate.answers import evaluate_answers
+from rag.evaluate.hidden import HiddenSearcher
+from rag.evaluate.history import evaluate_and_keep
+from rag.evaluate.threads import queries_from_down_votes, queries_from_threads
+from rag.settings import Settings
+from tests.servers.memory_source import MemorySource, page
+from tests.servers.openai import OpenAIServer
+
+PAGES = [
+    page("backup", "Use pg_dump to write one database to a file."),
+    page("vacuum", "VACUUM reclaims the space of dead rows."),
+]
+BACKUP = Query("1", "How do I write one database to a file?", ("https://example.org/backup",))
+FOOTBALL = Query("2", "Who won the 2018 football world cup?", ())
+
+
+def thread(number: int, title: str, body: str, at: str, *comments: dict[str, Any], **more: Any) -> dict[str, Any]:
+    kind = "pull" if "pull_request" in more else "discussions" if "category" in more else "issues"
+    return {
+        "number": number, "title": title, "body": body, "state": "closed", "user": "ann", "author_association": "NONE",
+        "labels": [], "created_at": at, "updated_at": "2024-12-01T00:00:00Z", "closed_at": None,
+        "html_url": f"https://github.com/o/n/{kind}/{number}", "comments_list": list(comments), **more,
+    }  # fmt: skip
+
+
+def comment(number: int, body: str, at: str) -> dict[str, Any]:
+    return {
+        "id": number,
+        "user": "bob",
+        "body": body,
+        "created_at": at,
+        "updated_at": at,
+        "author_association": "OWNER",
+    }
+
+
+CRASH = "The parser crashes with a segmentation fault when a table has no columns at all. " * 6
+EXPORT = {
+    "full_name": "o/n",
+    "issues": [
+        thread(
+            1, "Parser crashes on empty tables", CRASH, "2024-01-01T00:00:00Z",
+            comment(11, "Zebras: this was solved by a guard in the walker of the grammar. " * 8, "2024-06-01T00:00:00Z"),
+        ),
+        thread(2, "Windmills are not drawn", "The renderer draws no windmills on large maps. " * 5, "2024-07-01T00:00:00Z"),
+        thread(
+            3, "Guard the parser against empty tables (fixes issue #1)",
+            "Fixes #2.\n\nA table without columns does not crash the parser any more.",
+            "2024-05-01T00:00:00Z", pull_request={"url": "x", "merged_at": "2024-05-02T00:00:00Z"},
+        ),
+        thread(
+            4, "About empty tables", "See #1, which somebody should mend, if anybody cares about empty tables.",
+            "2024-05-03T00:00:00Z", pull_request={"url": "x", "merged_at": None},
+        ),
+    ],
+    "discussions": [
+        thread(
+            5, "How are tables without columns parsed?", "Mine is empty and I wonder what the parser makes of it.",
+            "2024-03-01T00:00:00Z",
+            {**comment(51, "See [the page](https://example.org/backup#top), #1 and #2.", "2024-03-02T00:00:00Z"), "replies": []},
+            category="Q&A", answer=51,
+        ),
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def engine(empty_engine: Engine) -> Engine:
+    empty_engine.ingest(MemorySource(PAGES))
+    return empty_engine
+
+
+@pytest.fixture
+def threads(engine: Engine, tmp_path: Path) -> Iterator[Engine]:
+    """An engine that has synced a repository with issues, a fix and an answered discussion."""
+    (tmp_path / "sources.toml").write_text(
+        '[[github]]\nname = "it"\nrepo = "o/n"\ninclude = ["issues", "pulls", "discussions"]\n'
+    )
+    with GitHubServer(EXPORT, web_url="https://github.com") as server:
+        values = {
+            "RAG_HOME": engine.settings.home,
+            "RAG_DATABASE_URL": engine.settings.database_url,
+            "RAG_SOURCES": tmp_path / "sources.toml",
+            "RAG_GITHUB_API_URL": server.api_url,
+            "GITHUB_TOKEN": "t",
+        }
+        with Engine.open(Settings(**values)) as opened:
+            assert opened.sync("it").state == "completed"
+            yield opened
+
+
+def test_queries_come_from_answered_discussions_and_fixes_oldest_first(threads: Engine) -> None:
+    asked, fixed = queries_from_threads(threads.store, ["it"])
+
+    assert asked.id == "it:discussions/5"
+    assert asked.gold == ("https://example.org/backup", "https://github.com/o/n/issues/1")  # 2 is younger
+    assert asked.hide == ("https://github.com/o/n/discussions/5",)
+    assert fixed.id == "it:pulls/3"
+    assert fixed.gold == ("https://github.com/o/n/issues/1",)
+    assert "#1" not in fixed.text
+    assert fixed.before == datetime(2024, 5, 1, tzinfo=UTC)
+
+
+def test_queries_can_be_split_by_time(threads: Engine) -> None:
+    april = datetime(2024, 4, 1, tzinfo=UTC)
+    (before,) = queries_from_threads(threads.store, ["it"], until=april)
+    (after,) = queries_from_threads(threads.store, ["it"], since=april)
+    assert (before.id, after.id) == ("it:discussions/5", "it:pulls/3")
+    with pytest.raises(ConfigurationError, match="No thread of it gives a query"):
+        queries_from_threads(threads.store, ["it"], since=datetime(2025, 1, 1, tzinfo=UTC))
+
+
+def test_the_thread_itself_and_all_later_text_is_hidden(threads: Engine) -> None:
+    (_, fixed) = queries_from_threads(threads.store, ["it"])
+    everything = threads.searcher().search("guard walker grammar zebras", top_k=50, per_document=50)
+    assert any("Zebras" in result.text for result in everything)
+
+    seen = HiddenSearcher.of(threads, fixed).search("guard walker grammar zebras", top_k=50, per_document=50)
+
+    urls = {result.url.partition("#")[0] for result in seen}
+    assert not any("Zebras" in result.text for result in seen)
+    assert "https://github.com/o/n/issues/1" in urls  # its older text is there
+    assert "https://example.org/vacuum" in urls  # a page does not say when it was written
+    assert not urls & {
+        "https://github.com/o/n/pull/3",
+        "https://github.com/o/n/pull/4",
+        "https://github.com/o/n/issues/2",
+    }
+    assert [result.rank for result in seen] == list(range(1, len(seen) + 1))
+
+
+def test_neighbours_that_were_written_later_are_hidden_too(threads: Engine) -> None:
+    (_, fixed) = queries_from_threads(threads.store, ["it"])
+    searcher = HiddenSearcher.of(threads, fixed)
+    everything = threads.searcher().search("guard walker grammar zebras", top_k=50, per_document=50)
+    late = [result for result in everything if "Zebras" in result.text]
+    assert late
+    beside = [replace(result, ordinal=result.ordinal + 1) for result in late]
+    assert not any("Zebras" in result.text for result in searcher.around(beside, 1))
+
+
+def test_one_document_counts_once_behind_what_is_hidden(threads: Engine) -> None:
+    (_, fixed) = queries_from_threads(threads.store, ["it"])
+    seen = HiddenSearcher.of(threads, fixed).search("parser crashes", top_k=2)
+    assert len({result.document_id for result in seen}) == len(seen) == 2
+
+
+def test_a_file_from_threads_can_be_evaluated(threads: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    in_environment(threads, monkeypatch)
+    file = tmp_path / "threads.jsonl"
+
+    assert evaluate.main(["--from-threads", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"file": str(file), "queries": 2, "without_gold": 0}
+    assert read_queries(file) == queries_from_threads(threads.store, ["it"])
+    assert evaluate.main([str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["mrr"] == 1.0
+
+
+def in_environment(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = engine.settings.database_url
+    assert url
+    monkeypatch.setenv("RAG_HOME", str(engine.settings.home))
+    monkeypatch.setenv("RAG_DATABASE_URL", url.get_secret_value())
+
+
+def test_extracts_hold_what_they_cite_and_decline_what_is_not_there(engine: Engine) -> None:
+    quality = evaluate_answers(engine, [BACKUP, FOOTBALL, Query("3", "not known yet", None)])
+
+    assert (quality.answerable, quality.answered, quality.unanswerable, quality.declined) == (1, 1, 1, 1)
+    assert (quality.citation_precision, quality.support, quality.gold_coverage, quality.auroc) == (1, 1, 1, 1)
+    assert engine.store.answer_counts().logged == 0
+
+
+def test_a_model_that_cites_what_does_not_say_so_is_found_out(engine: Engine) -> None:
+    with OpenAIServer() as chat:
+        chat.answer = (
+            "Use pg_dump to write one database to a file [1]. Zeppelins carry 40 passengers across oceans [1]."
+        )
+        settings = engine.settings.model_copy(
+            update={"llm_setting": "openai/gpt-4o-mini", "openai_base_url": chat.url, "openai_api_key": "k"}
+        )
+        values = {
+            "RAG_HOME": settings.home, "RAG_DATABASE_URL": settings.database_url, "RAG_LLM": "openai/gpt-4o-mini",
+            "OPENAI_API_KEY": chat.key, "OPENAI_BASE_URL": chat.url,
+        }  # fmt: skip
+        with Engine.open(Settings(**values)) as other:
+            quality = evaluate_answers(other, [BACKUP])
+    assert quality.support is not None
+    assert quality.support <= 1
+
+
+def test_answers_are_an_additional_key(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_environment(engine, monkeypatch)
+    answerable, not_answerable = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    evaluate.write_queries(answerable, [BACKUP])
+    evaluate.write_queries(not_answerable, [FOOTBALL])
+
+    assert evaluate.main([str(answerable), str(not_answerable), "--answers", "--json"]) == 0
+
+    measured = json.loads(capsys.readouterr().out)
+    assert list(measured) == ["queries", "k", "ndcg", "mrr", "recall", "latency_ms", "answers"]
+    assert measured["queries"] == 1
+    assert list(measured["answers"]) == [
+        "answerable", "unanswerable", "answered", "declined", "citation_precision", "support", "gold_coverage",
+        "abstention_auroc", "latency_ms",
+    ]  # fmt: skip
+    assert evaluate.main([str(answerable), str(not_answerable), "--answers"]) == 0
+    assert "answered 1 of 1   declined 1 of 1 unanswerable   AUROC 1.000" in capsys.readouterr().out
+
+
+def test_rows_without_gold_alone_are_nothing_to_search_for(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_environment(engine, monkeypatch)
+    evaluate.write_queries(tmp_path / "b.jsonl", [FOOTBALL])
+    assert evaluate.main([str(tmp_path / "b.jsonl")]) == 2
+    assert "no query with a gold URL" in capsys.readouterr().err
+    assert evaluate.main([str(tmp_path / "b.jsonl"), "--answers", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["answers"]["declined"] == 1
+
+
+def test_a_down_voted_answer_becomes_a_row(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    in_environment(engine, monkeypatch)
+    with pytest.raises(ConfigurationError, match="No logged answer has a thumb down"):
+        queries_from_down_votes(engine.store)
+    known, unknown = engine.ask(BACKUP.text), engine.ask("What does VACUUM reclaim?")
+    engine.store.rate_answer(UUID(known.id), "down", better_page="https://example.org/other")
+    engine.store.rate_answer(UUID(unknown.id), "down")
+
+    assert evaluate.main(["--from-down-votes", str(tmp_path / "wrong.jsonl")]) == 0
+
+    assert '1 of them have no gold yet: put it in place of "gold": null.' in capsys.readouterr().out
+    first, second = read_queries(tmp_path / "wrong.jsonl")
+    assert (first.text, first.gold) == (BACKUP.text, ("https://example.org/other",))
+    assert second.gold is None
+
+
+def test_an_evaluation_is_compared_with_the_last_good_one(engine: Engine, tmp_path: Path) -> None:
+    file = tmp_path / "queries.jsonl"
+    evaluate.write_queries(file, [BACKUP])
+    first = evaluate_and_keep(engine, file)
+    engine.ingest(MemorySource([page("backup", "Nothing to see here.", title="gone"), page("x", BACKUP.text)]))
+
+    fell = evaluate_and_keep(engine, file)
+    again = evaluate_and_keep(engine, file)
+
+    assert (first.baseline, first.falls) == (None, ())
+    assert {fall.metric for fall in fell.falls} >= {"ndcg", "mrr"}
+    assert again.baseline == fell.baseline  # a bad run is no measure for the next one
+    assert [one.good for one in again.history] == [True, False, False]
+
+
+def test_other_rows_start_a_history_of_their_own(engine: Engine, tmp_path: Path) -> None:
+    file = tmp_path / "queries.jsonl"
+    evaluate.write_queries(file, [BACKUP])
+    evaluate_and_keep(engine, file)
+    evaluate.write_queries(file, [Query("9", "nothing like it", ("https://example.org/none",))])
+    assert evaluate_and_keep(engine, file).baseline is None

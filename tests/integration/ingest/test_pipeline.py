@@ -1,0 +1,131 @@
+"""Ingestion: what comes in is what is there, once, and nothing is done twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from llama_index.core.schema import Document
+
+from rag.embedding import LocalEncoder
+from rag.embedding.cache import CachedEmbedding
+from rag.errors import SourceUnavailable
+from rag.ingest.chunking import MarkdownChunker
+from rag.ingest.pipeline import Ingestion
+from rag.models import IndexInfo
+from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Unchanged
+from rag.store.store import GitHubComment, GitHubThread, Store
+from tests.servers.memory_source import MemorySource, page
+
+INDEX = IndexInfo("minilm", LocalEncoder.model, LocalEncoder.dimension, "1")
+LONG = "\n\n".join(f"## Part {n}\n\n" + f"Sentence {n} about backups and restores. " * 20 for n in range(4))
+
+
+@pytest.fixture
+def ingestion(store: Store, home: Path) -> Ingestion:
+    encoder = LocalEncoder(home)
+    store.register_source("docs", "docs")
+    store.create_index(INDEX)
+    chunker = MarkdownChunker(encoder.count_tokens, max_tokens=encoder.max_tokens - 2)
+    return Ingestion(store, INDEX, chunker, CachedEmbedding(encoder, store))
+
+
+def source(*changes: Change | Document | Exception) -> MemorySource:
+    return MemorySource(changes)
+
+
+def test_a_second_sync_embeds_nothing_and_writes_nothing(ingestion: Ingestion) -> None:
+    first = ingestion.sync(source(page("a", LONG), page("b", "Short.")))
+    second = ingestion.sync(source(page("a", LONG), page("b", "Short.")))
+    assert (first.added, first.embedded) == (2, first.chunks_added)
+    assert (second.seen, second.unchanged, second.embedded, second.chunks_added) == (2, 2, 0, 0)
+
+
+def test_an_edit_embeds_only_the_chunks_it_touches(ingestion: Ingestion) -> None:
+    before = ingestion.sync(source(page("a", LONG)))
+    after = ingestion.sync(source(page("a", LONG.replace("Sentence 2", "Statement 2"))))
+    assert before.chunks_added > 3
+    assert (after.updated, after.embedded, after.chunks_added, after.chunks_deleted) == (1, 1, 1, 1)
+
+
+def test_a_secret_never_reaches_the_database(ingestion: Ingestion, store: Store) -> None:
+    secret = "ghp_" + "aB3dE5gH7jK9mN1pQ2sT4vW6yZ8bC0fG2hJ4"
+    leaky = page("a", f"Log in with {secret} first.\n\n## {secret}\n\nAnd again: {secret}.", title=f"T {secret}")
+    ingestion.sync(source(leaky))
+    with store.transaction() as transaction:
+        data = {"title": secret, "body": f"I use {secret}.", "author": "ann"}
+        transaction.put_github_threads("docs", [GitHubThread(1, "issue", data)])
+        transaction.put_github_comments("docs", [(1, GitHubComment("issue_comment", 2, data))])
+
+    tables = ["documents", "data_minilm", "github_threads", "github_comments"]
+    kept = [str(row) for table in tables for row in _rows(store, f"SELECT t::text FROM {table} t")]
+
+    assert len(kept) == 4
+    assert all("ghp_" not in row and "********" in row for row in kept)
+    assert ingestion.sync(source(leaky)).unchanged == 1
+
+
+def _rows(store: Store, statement: str) -> list[tuple[str]]:
+    with store._database.connection() as connection:
+        return connection.execute(statement).fetchall()
+
+
+def test_text_that_moves_to_another_page_is_not_embedded_again(ingestion: Ingestion) -> None:
+    ingestion.sync(source(page("a", "The same words.", title="T")))
+    moved = ingestion.sync(source(page("b", "The same words.", title="T")))
+    assert (moved.added, moved.embedded) == (1, 0)
+
+
+def test_what_a_source_does_not_mention_counts_as_unchanged(ingestion: Ingestion) -> None:
+    ingestion.sync(source(page("a", "First."), page("b", "Second.")))
+    report = ingestion.sync(source(page("b", "Second, edited.")))
+    assert (report.seen, report.updated, report.unchanged) == (2, 1, 1)
+
+
+def test_what_is_gone_leaves_the_index(ingestion: Ingestion, store: Store) -> None:
+    gone = page("a", LONG)
+    ingestion.sync(source(gone, page("b", "Stays.")))
+    report = ingestion.sync(source(Removed(gone.id_), Unchanged("docs:https://example.org/b")))
+    assert (report.deleted, report.unchanged) == (1, 1)
+    assert store.index_size(INDEX).chunks == 1
+    assert ingestion.sync(source(Removed(gone.id_))).deleted == 0
+
+
+def test_a_source_that_breaks_off_keeps_what_came_before(ingestion: Ingestion, store: Store) -> None:
+    with pytest.raises(SourceUnavailable):
+        ingestion.sync(source(page("a", "First."), SourceUnavailable("the network is gone")))
+    assert list(store.document_hashes("docs")) == ["docs:https://example.org/a"]
+
+
+def test_what_could_not_be_read_fails_the_sync_and_stays_indexed(ingestion: Ingestion, store: Store) -> None:
+    ingestion.sync(source(page("a", "First.")))
+    report = ingestion.sync(source(Failed("https://example.org/a", "HTTP 500"), page("b", "Second.")))
+    assert (report.state, report.failed, report.added) == ("failed", 1, 1)
+    assert report.errors[0].error == "HTTP 500"
+    assert len(store.document_hashes("docs")) == 2
+
+
+def test_a_record_commits_with_its_document_or_not_at_all(ingestion: Ingestion, store: Store) -> None:
+    def move(_transaction: object) -> None:
+        _transaction.set_cursor("docs", {"at": 1})  # type: ignore[attr-defined]
+        raise SourceUnavailable("killed in the middle")
+
+    with pytest.raises(SourceUnavailable):
+        ingestion.sync(source(Changed(page("a", "First."), record=move)))
+    assert store.cursor("docs") == {}
+    assert store.document_hashes("docs") == {}
+
+
+def test_behind_a_checkpoint_a_source_reads_what_it_has_recorded(ingestion: Ingestion, store: Store) -> None:
+    class Staging(MemorySource):
+        def changes(self, *, full: bool):
+            for number in range(5):
+                yield Checkpoint(lambda transaction, n=number: transaction.set_cursor("docs", {"at": n}))
+                assert store.cursor("docs") == {"at": number}
+
+    assert ingestion.sync(Staging([])).state == "completed"
+
+
+def test_hostile_text_is_stored_and_found(ingestion: Ingestion, store: Store) -> None:
+    report = ingestion.sync(source(page("a", "nul \x00, surrogate \ud800, quote ' \" \\ %(x)s {chunks} ; DROP TABLE")))
+    assert (report.added, report.chunks_added) == (1, 1)

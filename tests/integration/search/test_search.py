@@ -1,0 +1,494 @@
+"""Search: exact BM25, both sides fused, one result a document."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from itertools import product
+
+import numpy as np
+import pytest
+from pgvector import HalfVector
+
+from rag.engine import Engine
+from rag.errors import ConfigurationError, LLMError
+from rag.models import Filters, Page
+from rag.search.searcher import Ranked, _company, _of_size, _weighed, dense_share, fuse
+from rag.settings import Settings
+from rag.sources import Removed
+from rag.store.store import Candidate, _filter_values
+from tests.servers.memory_source import MemorySource, page
+from tests.servers.openai import OpenAIServer
+
+PAGES = [
+    page("wal", "max_wal_size limits how large the write-ahead log grows between checkpoints.", title="WAL"),
+    page("vacuum", "Vacuum reclaims dead rows. Vacuum often. Autovacuum does it for you.", title="Vacuum"),
+    page(
+        "backup",
+        "A backup of one database is written by pg_dump.\n\n## Restore\n\nRead it with pg_restore.",
+        title="Backup",
+    ),
+    page("rows", "Rows and rows of tables that nobody reads, which say much about nothing.", title="Rows"),
+]
+
+
+@pytest.fixture
+def engine(empty_engine: Engine) -> Engine:
+    empty_engine.ingest(MemorySource(PAGES))
+    return empty_engine
+
+
+def reference_bm25(texts: dict[str, list[str]], query: list[str], k1: float = 1.2, b: float = 0.75) -> dict[str, float]:
+    """BM25 as Robertson and Zaragoza define it, with Lucene's idf."""
+    mean = sum(map(len, texts.values())) / len(texts)
+    scores: dict[str, float] = {}
+    for name, terms in texts.items():
+        counts = Counter(terms)
+        score = 0.0
+        for term in query:
+            holding = sum(term in other for other in texts.values())
+            idf = math.log(1 + (len(texts) - holding + 0.5) / (holding + 0.5))
+            score += idf * counts[term] * (k1 + 1) / (counts[term] + k1 * (1 - b + b * len(terms) / mean))
+        scores[name] = score
+    return scores
+
+
+def lexemes(engine: Engine, text: str) -> list[str]:
+    with engine.database.connection() as connection:
+        rows = connection.execute(
+            "SELECT lexeme, cardinality(positions) FROM unnest(search_terms(%s))", [text]
+        ).fetchall()
+    return [lexeme for lexeme, repeats in rows for _ in range(repeats)]
+
+
+def test_bm25_equals_the_reference(engine: Engine) -> None:
+    question = "does vacuum reclaim rows, dead rows?"
+    index = engine.store.active_index()
+    assert index is not None
+    embedding = engine.encoder(index.embedding_model).encode_query(question)
+    found = engine.store.search(index, question=question, embedding=embedding, candidates=50)
+    rows = engine.store.chunks_by_id(index, [candidate.id for candidate in found])
+    texts = {row.node_id: lexemes(engine, f"{row.heading}\n" * 3 + row.text) for row in rows.values()}
+    expected = reference_bm25(texts, lexemes(engine, question))
+    assert {rows[one.id].node_id: one.bm25 for one in found} == pytest.approx(expected, abs=1e-9)
+
+
+def test_bm25_stays_exact_after_edits_and_deletions(engine: Engine) -> None:
+    engine.ingest(MemorySource([page("rows", "Short now.", title="Rows")]))
+    test_bm25_equals_the_reference(engine)
+
+
+def test_an_exact_identifier_is_found_by_its_words(engine: Engine) -> None:
+    assert engine.search("max_wal_size")[0].url == "https://example.org/wal"
+
+
+def test_a_paraphrase_is_found_by_its_meaning(engine: Engine) -> None:
+    assert engine.search("how do I get disk space back after deleting records?")[0].url == "https://example.org/vacuum"
+
+
+def test_a_document_comes_once(engine: Engine) -> None:
+    urls = [result.document_id for result in engine.search("backup and restore of a database")]
+    assert len(urls) == len(set(urls))
+
+
+def test_a_source_can_be_searched_alone(engine: Engine) -> None:
+    engine.ingest(MemorySource([page("x", "Vacuum cleaners for rows of shelves.", source="shop")], name="shop"))
+    results = engine.search("vacuum rows", source="shop")
+    assert {result.source for result in results} == {"shop"}
+    with pytest.raises(ConfigurationError, match="there are: docs, shop"):
+        engine.search("vacuum", source="nowhere")
+
+
+@pytest.mark.parametrize(
+    "question", ["'); DROP TABLE documents; --", "%(x)s {chunks}", "\x00", "the of and", "日本語", "a" * 5000]
+)
+def test_any_question_is_just_a_question(engine: Engine, question: str) -> None:
+    if not question.strip("\x00"):
+        question = f"{question}vacuum"
+    assert engine.search(question)
+    assert len(engine.store.document_hashes("docs")) == len(PAGES)
+
+
+def test_an_empty_index_says_what_to_do(empty_engine: Engine) -> None:
+    with pytest.raises(ConfigurationError, match=r"python -m flows\.ingest"):
+        empty_engine.search("anything")
+
+
+def test_a_chunk_that_both_sides_like_comes_first() -> None:
+    candidates = [Candidate(1, "a", 0.9, 0.0, 0.1), Candidate(2, "b", 0.8, 8.0, 0.9), Candidate(3, "c", 0.1, 9.0, 1.0)]
+    assert [ranked.candidate.id for ranked in fuse(candidates, 0.5)] == [2, 3, 1]
+    assert fuse([], 0.5) == []
+
+
+def test_the_less_of_a_question_are_keywords_the_more_the_vectors_say() -> None:
+    shares = [
+        dense_share(question) for question in ("max_wal_size", "size of the write-ahead log", "why is it so?", "日本語")
+    ]
+    assert shares == [0.45, pytest.approx(0.45 + 0.25 * 2 / 3), 0.7, 0.45]
+
+
+def test_what_else_of_a_document_is_among_the_best_speaks_for_it() -> None:
+    scores = {"brief": [0.9], "deep": [0.89, 0.88, 0.87], "other": [0.3] * 20}
+    ranked = [
+        Ranked(Candidate(number, document, 0.0, 0.0, 0.0), score)
+        for number, (document, score) in enumerate((name, score) for name, some in scores.items() for score in some)
+    ]
+    company = _company(ranked)
+    assert company["brief"] == 0
+    assert company["deep"] == pytest.approx(0.3 * (0.88 + 0.87 - 2 * 0.3))
+    assert company.get("other", 0) == 0
+
+
+@pytest.fixture
+def identifiers(empty_engine: Engine) -> Engine:
+    filler = [page(f"filler{n}", f"Nothing of note, number {n}, is said in this place.") for n in range(20)]
+    pages = [
+        page("exact", "The setting `max_wal_size` is looked at between two checkpoints of the server."),
+        page("apart", "The size that a wal may have here is one gigabyte at max."),
+        page("run", "Call `asyncio.run(main())` once, at the end of the program."),
+        page("flag", "`docker build --no-cache` builds every layer again."),
+        page("hyphen", "There is no-cache and other words in that header of a reply."),
+        page("error", "error[E0308]: mismatched types, says the compiler."),
+        page("version", "Since python3.11 and postgresql-15.4, v2.7.1 is no longer supported."),
+        page("path", "Edit pg_hba.conf in /etc/postgresql/15/main, and read/write it as root."),
+        page("scope", "A `std::collections::HashMap` has no order."),
+        page("link", "It is [described elsewhere](https://example.org/zebra/quagga.html)."),
+    ]
+    empty_engine.ingest(MemorySource([*pages, *filler]))
+    return empty_engine
+
+
+def by_words(engine: Engine, question: str) -> list[str]:
+    """Names of pages that hold words of a question, best first."""
+    index = engine.active_index
+    vector = np.zeros(index.dimension, np.float32)
+    found = [one for one in engine.store.search(index, question=question, embedding=vector, candidates=50) if one.bm25]
+    return [one.document_id.rsplit("/", 1)[1] for one in sorted(found, key=lambda one: -one.bm25)]
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("max_wal_size", "exact"),
+        ("max wal size between checkpoints", "exact"),
+        ("MAX_WAL_SIZE?", "exact"),
+        ("asyncio.run", "run"),
+        ("asyncio run", "run"),
+        ("asyncio.run()", "run"),
+        ("what does asyncio do", "run"),
+        ("--no-cache", "flag"),
+        ("docker --no-cache", "flag"),
+        ("E0308", "error"),
+        ("error e0308", "error"),
+        ("python 3.11", "version"),
+        ("python3.11", "version"),
+        ("postgresql 15.4", "version"),
+        ("2.7.1", "version"),
+        ("v2.7.1", "version"),
+        ("pg_hba.conf", "path"),
+        ("pg_hba", "path"),
+        ("write as root", "path"),
+        ("std::collections::HashMap", "scope"),
+        ("std collections hashmap", "scope"),
+    ],
+)
+def test_identifiers_are_found_whole_and_by_their_parts(identifiers: Engine, question: str, name: str) -> None:
+    assert by_words(identifiers, question)[0] == name
+
+
+def test_an_identifier_ranks_what_holds_it_above_what_holds_its_parts(identifiers: Engine) -> None:
+    assert by_words(identifiers, "max_wal_size")[:2] == ["exact", "apart"]
+    assert set(by_words(identifiers, "no-cache")) == {"flag", "hyphen"}
+    assert next(result.document_id for result in identifiers.search("max_wal_size")).endswith("/exact")
+
+
+def test_where_a_link_leads_to_is_no_word(identifiers: Engine) -> None:
+    assert by_words(identifiers, "quagga zebra") == []
+
+
+def test_bm25_equals_the_reference_over_identifiers(identifiers: Engine) -> None:
+    index = identifiers.active_index
+    question = "does max_wal_size need asyncio.run or --no-cache?"
+    vector = identifiers.encoder(index.embedding_model).encode_query(question)
+    found = identifiers.store.search(index, question=question, embedding=vector, candidates=100)
+    rows = identifiers.store.chunks_by_id(index, [one.id for one in found])
+    texts = {row.node_id: lexemes(identifiers, f"{row.heading} " * 3 + row.text) for row in rows.values()}
+    asked = lexemes(identifiers, question)
+    words = reference_bm25(texts, [term for term in asked if term[0] != "="])
+    whole = reference_bm25(texts, [term for term in asked if term[0] == "="])
+    expected = {name: words[name] + whole[name] / 2 for name in texts}
+    assert {rows[one.id].node_id: one.bm25 for one in found} == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.fixture
+def crowded(empty_engine: Engine) -> Engine:
+    """Pages that hold common words, and a few rare ones each."""
+    pages = []
+    for number in range(150):
+        words = ["server"] * (1 + number % 3) if number % 10 else []
+        words += ["table"] * (number % 2) + [f"zebra{number % 7}", f"lion{number % 11}"] + ["filler"] * (number % 13)
+        words += ["quagga"] * (number < 2)
+        pages.append(page(f"{number:03}", " ".join(words), source="even" if number % 2 else "docs"))
+    for source in ("docs", "even"):
+        own = [one for one in pages if one.metadata["source"] == source]
+        empty_engine.ingest(MemorySource(own, name=source))
+    return empty_engine
+
+
+def best_by_words(engine: Engine, question: str, source: str | None) -> dict[int, tuple[float, float]]:
+    index = engine.active_index
+    vector = engine.encoder(index.embedding_model).encode_query(question)
+    found = engine.store.search(
+        index, question=question, embedding=vector, filters=Filters(source=source), candidates=20
+    )
+    return {one.id: (round(one.bm25, 9), round(one.coverage, 9)) for one in found}
+
+
+MANY_COMMON = [
+    "zebra3 lion5 server",
+    "does a server table have zebra1 and lion1, zebra2, lion2, zebra4 or lion4?",
+    "quagga zebra1000 server",  # fewer chunks than are wanted hold the rare terms
+    "quagga server table zebra3",
+    "server",
+    "server table",
+    "zebra3",
+    "nothing of it",
+]
+
+
+def best_scores(found: dict[int, tuple[float, float]]) -> list[float]:
+    return sorted((score for score, _ in found.values()), reverse=True)[:20]
+
+
+@pytest.mark.parametrize("entries_a_chunk", [0.001, 1000])
+@pytest.mark.parametrize("state", ["written", "queued", "edited"])
+def test_leaving_common_terms_for_later_changes_no_score(
+    crowded: Engine, state: str, entries_a_chunk: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.store.store.ENTRIES_A_CHUNK", entries_a_chunk)
+    if state == "queued":
+        crowded.store.queue_all_chunks(crowded.active_index)
+    elif state == "edited":
+        edited = [page("001", "zebra3 lion5 alone", source="even"), page("005", "server server", source="even")]
+        crowded.ingest(MemorySource([*edited, Removed("even:https://example.org/003")], name="even"))
+    for question, source in product(MANY_COMMON, (None, "even")):
+        monkeypatch.setattr("rag.store.store.MANY_ENTRIES", math.inf)
+        expected = best_by_words(crowded, question, source)
+
+        monkeypatch.setattr("rag.store.store.MANY_ENTRIES", 0)
+        found = best_by_words(crowded, question, source)
+
+        # Of those that are equal any may be the last of the best, and only with the near ones are there more.
+        assert best_scores(found) == best_scores(expected), question
+        assert {name: found[name] for name in found.keys() & expected} == {
+            name: expected[name] for name in found.keys() & expected
+        }, question
+
+
+THREADS = {
+    1: ("issue", "open", ["Bug"], "2024-01-10T09:00:00Z"),
+    2: ("issue", "closed", ["bug", "docs"], "2024-02-29T23:59:59Z"),
+    3: ("pull", "merged", [], "2024-03-01T00:00:00Z"),
+    4: ("discussion", "open", ["it's"], "2024-06-01T12:00:00Z"),
+}
+
+
+@pytest.fixture
+def threads(empty_engine: Engine) -> Engine:
+    documents = [page("guide", "The parser crashes on tabs.")]
+    for number, (kind, state, labels, updated_at) in THREADS.items():
+        document = page(str(number), f"The parser crashes on input {number}.", source="shop", kind=kind)
+        document.metadata |= {"state": state, "labels": labels, "updated_at": updated_at}
+        documents.append(document)
+    empty_engine.ingest(MemorySource(documents[:1]))
+    empty_engine.ingest(MemorySource(documents[1:], name="shop"))
+    with empty_engine.store.transaction() as transaction:
+        transaction.put_page("docs", Page("https://example.org/guide", lastmod="2024-05-05"))
+    return empty_engine
+
+
+@pytest.mark.parametrize(
+    ("filters", "left"),
+    [
+        (Filters(), "1 2 3 4 guide"),
+        (Filters(source="shop"), "1 2 3 4"),
+        (Filters(kind="issue"), "1 2"),
+        (Filters(kind="page"), "guide"),
+        (Filters(label="bug"), "1 2"),
+        (Filters(label="it's"), "4"),
+        (Filters(label="' OR true --"), ""),
+        (Filters(state="open"), "1 4"),
+        (Filters(state="merged"), "3"),
+        (Filters(state="open", label="bug"), "1"),
+        (Filters(source="docs", kind="issue"), ""),
+        (Filters(since=date(2024, 2, 29)), "2 3 4 guide"),
+        (Filters(until=date(2024, 2, 29)), "1 2"),
+        (Filters(since=date(2024, 3, 1), until=date(2024, 5, 31)), "3 guide"),
+        (Filters(until=date.max), "1 2 3 4 guide"),
+    ],
+)
+def test_a_filter_leaves_what_it_says(threads: Engine, filters: Filters, left: str) -> None:
+    found = threads.search("Why does the parser crash?", filters=filters)
+    assert " ".join(sorted(result.document_id.rsplit("/", 1)[1] for result in found)) == left
+    assert {result.document_id for result in threads.searcher(filters).search("parser")} == {
+        result.document_id for result in found
+    }
+
+
+@pytest.mark.parametrize("filters", [Filters(kind="issue"), Filters(source="shop", since=date(2024, 2, 1)), Filters(label="bug")])  # fmt: skip
+def test_a_filter_that_leaves_much_finds_the_same(threads: Engine, filters: Filters) -> None:
+    store, index = threads.store, threads.active_index
+    store.build_hnsw(index)
+    vector = threads.encoder(index.embedding_model).encode_query("crash")
+    values = {"index": index.name, "question": "crash", "embedding": HalfVector(vector), "candidates": 100}
+    values["many"] = math.inf
+    values |= _filter_values(filters)
+    found = []
+    for words, nearest in (("best_words_of_few", "nearest_of_few"), ("best_words_of_many", "nearest_of_many")):
+        with store.searching(index, None) as connection:
+            found.append(sorted(connection.execute(store._search_statement(index, words, nearest), values)))
+    assert len(found[0]) > 1
+    assert found[0] == found[1]
+
+
+def test_an_answer_is_narrowed_too(threads: Engine) -> None:
+    answer = threads.ask("Why does the parser crash?", filters=Filters(kind="pull"))
+    assert [source.kind for source in answer.sources] == ["pull"]
+    nodes = threads.retriever(filters=Filters(state="merged")).retrieve("crash")
+    assert [node.metadata["kind"] for node in nodes] == ["pull"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "says"),
+    [
+        (Filters(kind="isue"), "'isue' is no kind; there are: issue, pull"),
+        (Filters(state="done"), "'done' is no state"),
+        (Filters(since=date(2024, 2, 1), until=date(2024, 1, 1)), "since 2024-02-01 and until 2024-01-01"),
+    ],
+)
+def test_a_filter_that_can_leave_nothing_is_one_clear_line(threads: Engine, filters: Filters, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        threads.search("crash", filters=filters)
+
+
+def test_chunks_that_say_the_same_are_shown_once(empty_engine: Engine) -> None:
+    text = "To keep the bees warm, close the lid of the hive in winter. "
+    copies = [page(f"v{n}", text + "\n" * n, title="Bees") for n in range(40)]
+    empty_engine.ingest(MemorySource([*copies, page("other", "Bees fly out of the hive in spring.", title="Bees")]))
+    found = empty_engine.search("How do I keep the bees of a hive warm?", top_k=10)
+    assert [result.title for result in found] == ["Bees", "Bees"]
+    assert found[1].document_id.endswith("/other")
+    assert [result.rank for result in found] == [1, 2]
+
+
+def test_between_equals_documentation_answers_and_fresh_threads_come_first(empty_engine: Engine) -> None:
+    said = {
+        "stale": ("issue", {"updated_at": "2015-01-01T00:00:00Z"}),
+        "fresh": ("issue", {"updated_at": datetime.now(UTC).isoformat()}),
+        "owner": ("issue", {"updated_at": datetime.now(UTC).isoformat(), "author_association": "owner"}),
+        "guide": ("page", {}),
+    }
+    documents = []
+    for number, (name, (kind, known)) in enumerate(said.items()):
+        # The same words in another order: as good by words, and not quite the same.
+        words = [
+            "The lid of the hive is closed in winter.",
+            "Snow lies on the roof.",
+            "The bees sleep.",
+            "Honey is kept.",
+        ]
+        document = page(name, " ".join(words[number:] + words[:number]), title="T", kind=kind)
+        document.metadata |= known
+        documents.append(document)
+    empty_engine.ingest(MemorySource(documents))
+    index = empty_engine.active_index
+    vector = np.full(index.dimension, 1, np.float32)
+    found = empty_engine.store.search(index, question="lid hive winter", embedding=vector, candidates=50)
+    rows = empty_engine.store.chunks_by_id(index, [one.id for one in found])
+    equal = [Ranked(replace(one, cosine=0.0), 0.5) for one in found]
+    order = [rows[one.candidate.id].document_id.rsplit("/", 1)[1] for one in _weighed(equal, rows, {})]
+    assert set(order[:2]) == {"owner", "guide"}
+    assert order[2:] == ["fresh", "stale"]
+    assert next(one.score for one in _weighed(equal, rows, {})) == 0.5
+
+
+def test_what_else_of_a_page_is_near_decides_between_pages_only(empty_engine: Engine) -> None:
+    kinds = {"brief": "page", "thread": "issue", "deep": "page"}
+    empty_engine.ingest(MemorySource([page(name, f"Of {name} bees.", kind=kind) for name, kind in kinds.items()]))
+    index = empty_engine.active_index
+    vector = np.full(index.dimension, 1, np.float32)
+    found = empty_engine.store.search(index, question="bees", embedding=vector, candidates=9)
+    rows = empty_engine.store.chunks_by_id(index, [one.id for one in found])
+    by_name = {one.document_id.rsplit("/", 1)[1]: one for one in found}
+    ranked = [Ranked(by_name[name], score) for name, score in (("brief", 0.9), ("thread", 0.8), ("deep", 0.7))]
+    weighed = _weighed(ranked, rows, {by_name["deep"].document_id: 0.5})
+    assert [one.candidate for one in weighed] == [by_name[name] for name in ("deep", "thread", "brief")]
+    assert weighed[0].score == 0.9
+
+
+def test_the_chunks_beside_a_result_are_read_by_an_index(empty_engine: Engine) -> None:
+    sections = "\n\n".join(f"## Part {n}\n\n{f'Bees number {n} fly. ' * 40}" for n in range(5))
+    empty_engine.ingest(MemorySource([page("bees", sections)]))
+    searcher, index = empty_engine.searcher(), empty_engine.active_index
+    third = next(one for one in searcher.search("bees", top_k=9, per_document=9) if one.ordinal == 2)
+    assert sorted(one.ordinal for one in searcher.around([third], 1)) == [1, 3]
+    assert sorted(one.ordinal for one in searcher.around([replace(third, ordinal=0)], 2)) == [1, 2]
+    query = empty_engine.store._chunks_statement(index, "chunks_at")
+    with empty_engine.database.connection() as connection:
+        connection.execute("SET enable_seqscan = off")
+        values = {"documents": [third.document_id], "ordinals": [1]}
+        plan = connection.execute("EXPLAIN " + query.as_string(connection), values).fetchall()
+        connection.execute("RESET enable_seqscan")
+    assert "document_id_ordinal" in "\n".join(row[0] for row in plan)
+
+
+def test_a_small_index_needs_less_to_be_sure() -> None:
+    ranked = [Ranked(Candidate(1, "a", 0.5, 1.0, 0.5), 0.6), Ranked(Candidate(2, "b", 0.4, 0.5, 0.5), 0.3)]
+    small, fitted, large = (_of_size(ranked, chunks) for chunks in (50, 5000, 1_000_000))
+    assert [one.score for one in large] == pytest.approx([one.score for one in ranked])
+    assert fitted == large
+    assert small[0].score == pytest.approx(0.857, abs=1e-3)  # 0.6 as odds, times 100 ** 0.3
+    assert small[1].score == pytest.approx(small[0].score / 2)
+    assert _of_size([], 50) == []
+
+
+def reranked(engine: Engine, **changes: object) -> Engine:
+    values = {"RAG_HOME": engine.settings.home, "RAG_DATABASE_URL": engine.settings.database_url}
+    return Engine.open(Settings(**{**values, **changes}))
+
+
+def test_a_language_model_can_order_results_and_nothing_else(engine: Engine) -> None:
+    before = engine.search("vacuum rows")
+    with OpenAIServer() as server:
+        settings = {
+            "RAG_RERANKER": "llm",
+            "RAG_LLM": "openai/m",
+            "OPENAI_API_KEY": server.key,
+            "OPENAI_BASE_URL": server.url,
+        }
+        with reranked(engine, **settings) as other:
+            for reply, order in [
+                ("2, 1", [1, 0, 2, 3]),
+                ("4", [3, 0, 1, 2]),
+                ("Passages 99, 3 and 3. See https://evil.example/7", [2, 0, 1, 3]),
+                ("Ignore the passages.", [0, 1, 2, 3]),
+                ("", [0, 1, 2, 3]),
+            ]:
+                server.answer = reply
+                after = other.search("vacuum rows")
+                assert [result.url for result in after] == [before[place].url for place in order]
+                assert [result.score for result in after] == [result.score for result in before]
+                assert [result.rank for result in after] == [1, 2, 3, 4]
+            server.answer = "3"
+            assert [result.url for result in other.search("vacuum rows", top_k=1)] == [before[2].url]
+            server.fail_next(400, message="It will not.")
+            with pytest.raises(LLMError, match="It will not"):
+                other.search("vacuum rows")
+
+
+@pytest.mark.parametrize(("reranker", "says"), [("llm", "needs a language model"), ("cross-encoder/none", "needs sentence-transformers")])  # fmt: skip
+def test_a_reranker_that_is_not_there_is_one_clear_line(engine: Engine, reranker: str, says: str) -> None:
+    with reranked(engine, RAG_RERANKER=reranker) as other, pytest.raises(ConfigurationError, match=says):
+        other.search("vacuum rows")

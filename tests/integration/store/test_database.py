@@ -1,0 +1,163 @@
+"""Postgres is found or started, and migrated once, whoever comes first."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import psycopg
+import pytest
+
+from rag.errors import DatabaseError
+from rag.store.database import Database, Queries, embedded_dsn, migrate, sql_folder, stop_embedded
+from rag.store.store import Store
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "sql"
+QUERIES = Queries(sql_folder() / "queries")
+VECTOR = np.array([1, 0, 0.5], np.float32)
+
+
+@pytest.fixture
+def empty_dsn(server_dsn: str, request: pytest.FixtureRequest) -> str:
+    name = f"empty_{abs(hash(request.node.name))}"
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name}")
+        connection.execute(f"CREATE DATABASE {name}")
+    return psycopg.conninfo.make_conninfo(server_dsn, dbname=name)
+
+
+def test_processes_that_start_at_once_migrate_once(empty_dsn: str) -> None:
+    code = f"from rag.store.database import Database; Database({empty_dsn!r}, embedded=True).close()"
+    starters = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(4)]
+    errors = [starter.communicate()[1] for starter in starters]
+    assert [starter.returncode for starter in starters] == [0] * 4, errors
+    with psycopg.connect(empty_dsn) as connection:
+        names = [row[0] for row in connection.execute("SELECT name FROM migrations ORDER BY name")]
+    assert names == sorted(path.stem for path in (sql_folder() / "migrations").glob("*.sql"))
+
+
+def test_processes_that_start_the_embedded_server_at_once_share_it() -> None:
+    with tempfile.TemporaryDirectory(prefix="rag-") as folder:
+        home = Path(folder) / "home"
+        code = (
+            "from pathlib import Path; from rag.store.database import Database\n"
+            f"with Database.open(url=None, home=Path({str(home)!r})) as database: print(database.version()['pgvector'])"
+        )
+        starters = [
+            subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            for _ in range(4)
+        ]
+        said = [starter.communicate() for starter in starters]
+        assert [starter.returncode for starter in starters] == [0] * 4, said
+        assert len({out for out, _ in said}) == 1
+        with psycopg.connect(embedded_dsn(home)) as connection:
+            assert connection.execute("SHOW max_wal_size").fetchone() == ("2GB",)
+        assert stop_embedded(home)
+        assert not stop_embedded(home)
+
+
+def test_a_failing_migration_leaves_nothing_behind(empty_dsn: str, tmp_path: Path) -> None:
+    (tmp_path / "0001_one.sql").write_text("CREATE TABLE one (id int);")
+    (tmp_path / "0002_two.sql").write_text("CREATE TABLE two (id int); SELECT 1 / 0;")
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        with pytest.raises(DatabaseError, match="division by zero"):
+            migrate(connection, tmp_path, QUERIES)
+        assert connection.execute("SELECT to_regclass('one'), to_regclass('two')").fetchone() == ("one", None)
+        (tmp_path / "0002_two.sql").write_text("CREATE TABLE two (id int);")
+        assert migrate(connection, tmp_path, QUERIES) == ["0002_two"]
+
+
+def test_an_applied_migration_must_not_be_edited(empty_dsn: str, tmp_path: Path) -> None:
+    (tmp_path / "0001_one.sql").write_text("CREATE TABLE one (id int);")
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        migrate(connection, tmp_path, QUERIES)
+        (tmp_path / "0001_one.sql").write_text("CREATE TABLE one (id bigint);")
+        with pytest.raises(DatabaseError, match=r"0001_one\.sql was edited"):
+            migrate(connection, tmp_path, QUERIES)
+
+
+def test_an_index_from_before_is_brought_along(empty_dsn: str, tmp_path: Path) -> None:
+    for name in ("0001_documents_and_indexes", "0002_parallel_threads_and_sitemap_dates"):
+        shutil.copy(sql_folder() / "migrations" / f"{name}.sql", tmp_path)
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        migrate(connection, tmp_path, QUERIES)
+        connection.execute((FIXTURES / "index_before_0003.sql").read_bytes())
+    with Database(empty_dsn, embedded=False) as database:
+        store = Store(database)
+        index = store.active_index()
+        assert index
+        vector = VECTOR
+        found = store.search(index, question="row 77 of vacuum", embedding=vector, candidates=600)
+        best = max(found, key=lambda one: one.bm25)
+        assert len(found) == 500
+        assert "row 77." in store.chunks_by_id(index, [best.id])[best.id].text
+        assert store.cached_embeddings(index.embedding_model, [b"\0"])[b"\0"].tolist() == vector.tolist()
+        with store.transaction() as transaction:
+            transaction.delete_chunks(index, "docs", ["docs:1#77"])
+        store.compact_postings(index, "docs", thorough=True)
+        store.build_hnsw(index)
+        found = store.search(index, question="77", embedding=vector, candidates=600)
+        assert {one.bm25 for one in found} == {0.0}
+
+
+def test_identifiers_become_terms_of_an_index_from_before(empty_dsn: str, tmp_path: Path) -> None:
+    """The postings that a migration makes are those that a compaction makes."""
+    for name in ("0001_documents_and_indexes", "0002_parallel_threads_and_sitemap_dates"):
+        shutil.copy(sql_folder() / "migrations" / f"{name}.sql", tmp_path)
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        migrate(connection, tmp_path, QUERIES)
+        connection.execute((FIXTURES / "index_before_0003.sql").read_bytes())
+        connection.execute("UPDATE data_old SET text = 'set max_wal_size or asyncio.run' WHERE node_id = 'docs:1#7'")
+    with Database(empty_dsn, embedded=False) as database:
+        store = Store(database)
+        index = store.active_index()
+        assert index
+
+        def found() -> dict[int, float]:
+            search = store.search(index, question="max wal size, asyncio run", embedding=VECTOR, candidates=600)
+            return {one.id: one.bm25 for one in search if one.bm25}
+
+        migrated = found()
+        assert len(migrated) == 1
+        store.queue_all_chunks(index)
+        assert found() == pytest.approx(migrated)
+        store.compact_postings(index, "docs", thorough=True)
+        assert found() == pytest.approx(migrated)
+
+
+def test_a_server_that_is_not_there_is_one_line_without_the_password() -> None:
+    with pytest.raises(DatabaseError, match="Check RAG_DATABASE_URL") as error:
+        Database.open(url="postgresql://me:secret@127.0.0.1:1/none", home=Path("unused"))
+    assert "\n" not in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+def test_a_url_of_another_form_is_one_line_without_the_password() -> None:
+    with pytest.raises(DatabaseError, match="is no postgresql:// URL") as error:
+        Database.open(url="postgresql+psycopg://me:secret@127.0.0.1/none", home=Path("unused"))
+    assert "secret" not in str(error.value)
+
+
+def test_connections_are_shared_and_given_back(database: Database) -> None:
+    with database.connection() as one, database.connection() as other:
+        assert one is not other
+    with database.connection() as again:
+        assert again is one
+
+
+@pytest.mark.parametrize(
+    ("blocks", "problem"),
+    [
+        ("-- name: a\n-- What.\nSELECT 1;\n-- name: a\n-- What.\nSELECT 2;", "two queries called a"),
+        ("-- name: a\nSELECT 1;", "needs a line of description"),
+        ("-- name: a\n-- What.\n", "and a statement"),
+    ],
+)
+def test_queries_that_could_be_mistaken_are_refused(tmp_path: Path, blocks: str, problem: str) -> None:
+    (tmp_path / "q.sql").write_text(blocks)
+    with pytest.raises(ValueError, match=problem):
+        Queries(tmp_path)

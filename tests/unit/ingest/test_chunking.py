@@ -1,0 +1,167 @@
+"""Chunks follow the document's structure, fit the model, and link to the place where they stand."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from llama_index.core.schema import Document, MetadataMode, TextNode
+
+from rag.ingest.chunking import MarkdownChunker, without_addresses
+
+
+def count(text: str) -> int:
+    return len(re.findall(r"\w+|[^\w\s]", text))
+
+
+def cut(text: str, *, max_tokens: int = 60, merge_below: int = 0, title: str = "Guide") -> list[TextNode]:
+    page = Document(id_="docs:1", text=text, metadata={"url": "https://x.org/guide", "title": title, "kind": "page"})
+    chunker = MarkdownChunker(count, max_tokens=max_tokens, merge_below=merge_below)
+    return [node for node in chunker.get_nodes_from_documents([page]) if isinstance(node, TextNode)]
+
+
+def test_a_chunk_links_to_its_heading_and_knows_the_path_to_it() -> None:
+    install, use = cut("# Guide\n\n## Install {#install}\n\nRun it.\n\n## Use {#use}\n\n### Daily\n\nAgain.")
+    assert (install.metadata["url"], install.metadata["heading"]) == ("https://x.org/guide#install", "Guide › Install")
+    assert use.metadata["heading"] == "Guide › Use › Daily"
+    assert install.text == "Run it."
+
+
+def test_the_heading_path_is_embedded_and_nothing_else_of_the_metadata() -> None:
+    (node,) = cut("## Install {#i}\n\nRun it.")
+    assert node.get_content(MetadataMode.EMBED) == "Guide › Install\n\nRun it."
+
+
+def test_a_heading_inside_a_code_block_is_code() -> None:
+    (node,) = cut("Before.\n\n```sh\n# not a heading {#no}\n\nmake\n```\n\nAfter.")
+    assert "# not a heading {#no}" in node.text
+
+
+def test_inline_code_in_three_backticks_opens_no_fence() -> None:
+    assert [node.metadata["heading"] for node in cut("```make``` runs it.\n\n## Use\n\nAgain.")] == [
+        "Guide",
+        "Guide › Use",
+    ]
+
+
+def test_long_code_is_cut_between_lines_and_stays_fenced() -> None:
+    lines = [f"command_{number} --option value" for number in range(40)]
+    nodes = cut("```sh\n" + "\n".join(lines) + "\n```")
+    assert len(nodes) > 1
+    assert all(node.text.startswith("```sh\n") and node.text.endswith("\n```") for node in nodes)
+    assert [line for node in nodes for line in node.text.split("\n")[1:-1]] == lines
+
+
+def test_a_long_table_repeats_its_head() -> None:
+    rows = [f"| option {number} | what it does |" for number in range(30)]
+    nodes = cut("| name | meaning |\n| --- | --- |\n" + "\n".join(rows))
+    assert len(nodes) > 1
+    assert all(node.text.startswith("| name | meaning |\n| --- | --- |\n") for node in nodes)
+
+
+def test_a_numbered_list_is_not_cut_behind_a_number() -> None:
+    items = [f"{number}. Turn the handle {number} times. Wait until it clicks." for number in range(1, 40)]
+    nodes = cut("\n".join(items))
+    assert len(nodes) > 1
+    assert not [node.text for node in nodes if re.search(r"\n\d+\.$", node.text)]
+    assert re.findall(r"^\d+\. Turn", "\n".join(node.text for node in nodes), re.M) == [
+        f"{number}. Turn" for number in range(1, 40)
+    ]
+
+
+def test_short_neighbours_are_joined_and_each_place_in_them_can_be_linked_to() -> None:
+    (node,) = cut("## A {#a}\n\nYes.\n\n## B {#b}\n\nNo.", merge_below=20)
+    assert node.metadata["url"] == "https://x.org/guide#a"
+    ((start, first), (offset, second)) = node.metadata["anchors"]
+    assert (start, first, second) == (0, "a", "b")
+    assert node.text[offset:].startswith("## B")
+
+
+def test_an_anchor_on_a_paragraph_moves_the_link_on() -> None:
+    text = "## Settings {#settings}\n\n" + "\n\n".join(f"`s{n}` does this and that. {{#s{n}}}" for n in range(12))
+    nodes = cut(text, max_tokens=40)
+    assert len(nodes) > 2
+    for node in nodes:
+        first = re.match(r"`(s\d+)`", node.text)
+        assert first
+        assert node.metadata["url"] == f"https://x.org/guide#{first[1]}"
+    assert "{#" not in "".join(node.text for node in nodes)
+
+
+def test_a_line_that_can_be_linked_to_heads_what_follows_it() -> None:
+    text = "## Memory {#memory}\n\n**shared_buffers** (integer) {#sb}\n\nHow much is cached.\n\n`work_mem` {#wm}\n\nPer sort."
+    nodes = cut(text)
+    assert [(node.metadata["heading"], node.text) for node in nodes] == [
+        ("Guide › Memory › shared_buffers (integer)", "How much is cached."),
+        ("Guide › Memory › work_mem", "Per sort."),
+    ]
+    assert nodes[1].metadata["url"] == "https://x.org/guide#wm"
+
+
+def test_ids_depend_on_the_content_alone_so_that_an_edit_leaves_the_other_chunks() -> None:
+    before = {node.node_id for node in cut("## A\n\nOne.\n\n## B\n\nTwo.")}
+    after = {node.node_id for node in cut("## New\n\nFirst.\n\n## A\n\nOne.\n\n## B\n\nTwo, edited.")}
+    assert len(before & after) == 1
+
+
+def test_equal_chunks_of_one_document_get_different_ids() -> None:
+    nodes = cut("## A\n\nSame.\n\n## A\n\nSame.")
+    assert len({node.node_id for node in nodes}) == 2
+
+
+def test_an_empty_document_has_no_chunks() -> None:
+    assert cut("") == []
+    assert cut("# Only a title\n") == []
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.text(max_size=300),
+            st.sampled_from(
+                ["# H {#h}", "## " + "long title " * 60, "```", "| a | b |\n| - | - |\n" + "| x | y |\n" * 50]
+            ),
+            st.text(alphabet="ab ", min_size=200, max_size=2000),
+        ),
+        max_size=12,
+    )
+)
+def test_whatever_comes_every_chunk_fits_the_model(blocks: list[str]) -> None:
+    for node in cut("\n\n".join(blocks), max_tokens=60, merge_below=10):
+        assert count(node.get_content(MetadataMode.EMBED)) <= 60
+        assert node.text.strip()
+
+
+def test_a_heading_without_an_anchor_links_to_the_one_above_it() -> None:
+    first, second = cut("## Use {#use}\n\nRead on.\n\n### Daily\n\nAgain.")
+    assert [node.metadata["url"] for node in (first, second)] == ["https://x.org/guide#use"] * 2
+
+
+def test_a_chunk_says_who_said_what_in_it_and_whether_that_is_an_answer() -> None:
+    said = (
+        'It breaks.\n\n## Comment by ann {#c-1 author="ann" association="none"}\n\nSame here.\n\n'
+        '## Comment by bob {#c-2 author="bob" association="member" answer="maintainer"}\n\nSet x.'
+    )
+    [node] = cut(said, merge_below=60)
+    assert node.metadata["passages"] == [
+        [node.text.index("## Comment by ann"), {"author": "ann", "association": "none"}],
+        [node.text.index("## Comment by bob"), {"author": "bob", "association": "member", "answer": "maintainer"}],
+    ]
+    assert node.metadata["answer"] == "maintainer"
+    assert "author=" not in node.text
+    assert node.get_content(MetadataMode.EMBED) == f"Guide\n\n{node.text}"
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("See [the guide](https://x.org/a_(b)#c 'Title') now.", "See [the guide] now."),
+        ("![A dialog](/img/a.png) and [this](#below) and [that](../up.md).", "![A dialog] and [this] and [that]."),
+        ("Call `f[0](x)` or a[i](j), and https://x.org stays.", "Call `f[0](x)` or a[i](j), and https://x.org stays."),
+    ],
+)
+def test_where_links_lead_to_is_not_read_by_the_model(text: str, read: str) -> None:
+    assert without_addresses(text) == read
