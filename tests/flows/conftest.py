@@ -37,7 +37,7 @@ def prefect_server() -> Iterator[ServerProcess]:
 @pytest.fixture
 def github() -> Iterator[GitHubServer]:
     """GitHub with three threads of the sample."""
-    export = load_export(ROOT / "flows" / "sample" / "github.json")
+    export = load_export(ROOT / "flows" / "demo" / "github.json")
     with GitHubServer({"full_name": "example/engine", "issues": export["issues"][:3]}) as server:
         yield server
 
@@ -96,7 +96,7 @@ def command() -> Command:
 @pytest.fixture
 def deploy(prefect_server: ServerProcess, command: Command, tmp_path: Path) -> Iterator[Callable[[], None]]:
     """Register the deployments of sources.toml for the workers of a pool."""
-    from tests.flows.test_deployments import clear, prefect
+    from tests.flows.deploy.test_deployments import clear, prefect
 
     def register() -> None:
         clear()

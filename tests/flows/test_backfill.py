@@ -37,7 +37,7 @@ class Refusing(GitHubServer):
 
 @pytest.fixture
 def github() -> Iterator[Refusing]:
-    export = load_export(ROOT / "flows" / "sample" / "github.json")
+    export = load_export(ROOT / "flows" / "demo" / "github.json")
     with Refusing({"full_name": "example/engine", "issues": export["issues"][:8]}) as server:
         yield server
 

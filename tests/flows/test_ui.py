@@ -104,7 +104,7 @@ class Ui:
 def ui(browser: Chrome, settings_in_environment: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Ui]:
     with (
         HandbookSite(ROOT / "docs") as site,
-        GitHubServer(load_export(ROOT / "flows" / "sample" / "github.json")) as github,
+        GitHubServer(load_export(ROOT / "flows" / "demo" / "github.json")) as github,
     ):
         settings_in_environment.write_text(
             f'[[docs]]\nname = "handbook"\nurl = "{site.url}"\n\n'

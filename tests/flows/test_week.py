@@ -70,7 +70,7 @@ def test_a_week_of_runs_loses_nothing_and_hides_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     chance = random.Random(7)
-    export = load_export(ROOT / "flows" / "sample" / "github.json")
+    export = load_export(ROOT / "flows" / "demo" / "github.json")
     github = FaultyGitHubServer(
         {"full_name": "example/engine", "issues": export["issues"][:6]}, rates=dict.fromkeys(FAULTS, 0.02), seed=7
     )

@@ -23,7 +23,7 @@ Sources = Callable[..., None]
 
 @pytest.fixture
 def github() -> Iterator[GitHubServer]:
-    export = load_export(ROOT / "flows" / "sample" / "github.json")
+    export = load_export(ROOT / "flows" / "demo" / "github.json")
     with GitHubServer({"full_name": "example/engine", "issues": export["issues"][:8]}) as server:
         yield server
 

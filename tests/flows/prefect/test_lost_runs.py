@@ -13,7 +13,7 @@ import flows
 from flows.deploy.deployments import deployments
 from flows.prefect.lost_runs import LOST, notice_lost_runs
 from flows.prefect.server import ServerProcess
-from tests.flows.test_deployments import EXAMPLE
+from tests.flows.deploy.test_deployments import EXAMPLE
 
 
 def test_lost_runs_of_every_deployment_are_noticed_by_one_automation(prefect_server: ServerProcess) -> None:
