@@ -1,12 +1,12 @@
-"""What language models say they were asked: tokens read and written, and what that costs.
+"""Usage: the tokens that language models report, and what they cost.
 
-Counted from LlamaIndex's own events, so it holds for any of its language models, however an answer is made.
+Counted from LlamaIndex's events, so it covers each of its language models and every call that an answer takes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
 from typing import Any
@@ -20,58 +20,63 @@ from rag.models import Usage
 
 __all__ = ["UsageCount", "counted"]
 
-_PER_PRICE = 1_000_000
+_TOKENS_PER_PRICE = 1_000_000
 
 _counting: ContextVar[UsageCount | None] = ContextVar("counting", default=None)
 
 
 class UsageCount:
-    """The calls of a language model that were made for one thing."""
+    """The language model calls of one answer."""
 
     def __init__(self) -> None:
         self._calls: list[tuple[int, int] | None] = []
 
     def add(self, raw: object) -> None:
-        """Count a call by what the model's server sent."""
+        """Count a call.
+
+        :param raw: the reply of the server, an object or a dict, whose usage may be missing
+        """
         usage = _part(raw, "usage")
-        read, written = _part(usage, "prompt_tokens"), _part(usage, "completion_tokens")
-        self._calls.append((read, written) if isinstance(read, int) and isinstance(written, int) else None)
+        prompt, answer = _part(usage, "prompt_tokens"), _part(usage, "completion_tokens")
+        self._calls.append((prompt, answer) if isinstance(prompt, int) and isinstance(answer, int) else None)
 
     def total(self, price: tuple[float, float] | None = None) -> Usage | None:
-        """Return the sum, unknown if any call's is; None if nothing was asked.
+        """Return the sum of all calls; its fields are None if any call reported no usage. None without any call.
 
-        :param price: US dollars for a million tokens read, and for as many written
+        :param price: US dollars per million prompt tokens, and per million answer tokens
         """
         if not self._calls:
             return None
         known = [call for call in self._calls if call]
         if len(known) < len(self._calls):
             return Usage()
-        read, written = (sum(side) for side in zip(*known, strict=True))
-        cost = None if price is None else (read * price[0] + written * price[1]) / _PER_PRICE
-        return Usage(read, written, cost)
+        prompt, answer = (sum(side) for side in zip(*known, strict=True))
+        cost = None if price is None else (prompt * price[0] + answer * price[1]) / _TOKENS_PER_PRICE
+        return Usage(prompt, answer, cost)
 
 
 @contextmanager
 def counted() -> Iterator[UsageCount]:
-    """Count the calls that are made from here."""
+    """Count the calls that are made inside the context."""
     _listen()
     count = UsageCount()
     token = _counting.set(count)
     try:
         yield count
     finally:
-        _counting.reset(token)
+        # A stream that nobody reads to its end is closed in another context, which has nothing to restore.
+        with suppress(ValueError):
+            _counting.reset(token)
 
 
 class _Listener(BaseEventHandler):
     @classmethod
     def class_name(cls) -> str:
-        """Return the name LlamaIndex knows this handler by."""
+        """Return the name that LlamaIndex gives this handler."""
         return "UsageListener"
 
-    def handle(self, event: BaseEvent, **_: Any) -> None:  # noqa: ANN401 - as the base class has it
-        """Count the end of a call."""
+    def handle(self, event: BaseEvent, **_: Any) -> None:  # noqa: ANN401 - the base class's signature
+        """Count a call at its end."""
         count = _counting.get()
         if count is not None and isinstance(event, LLMChatEndEvent | LLMCompletionEndEvent):
             count.add(event.response.raw if event.response is not None else None)

@@ -15,7 +15,7 @@ from pgvector import HalfVector
 from rag.engine import Engine
 from rag.errors import ConfigurationError, LLMError
 from rag.models import Filters, Page
-from rag.search.searcher import Ranked, _company, _of_size, _weighed, dense_share, fuse
+from rag.search.ranking import Ranked, at_fitted_size, dense_share, document_boosts, fuse, reweighted
 from rag.settings import Settings
 from rag.sources import Removed
 from rag.store.store import Candidate, _filter_values
@@ -135,10 +135,10 @@ def test_what_else_of_a_document_is_among_the_best_speaks_for_it() -> None:
         Ranked(Candidate(number, document, 0.0, 0.0, 0.0), score)
         for number, (document, score) in enumerate((name, score) for name, some in scores.items() for score in some)
     ]
-    company = _company(ranked)
-    assert company["brief"] == 0
-    assert company["deep"] == pytest.approx(0.3 * (0.88 + 0.87 - 2 * 0.3))
-    assert company.get("other", 0) == 0
+    boosts = document_boosts(ranked)
+    assert boosts["brief"] == 0
+    assert boosts["deep"] == pytest.approx(0.3 * (0.88 + 0.87 - 2 * 0.3))
+    assert boosts.get("other", 0) == 0
 
 
 @pytest.fixture
@@ -408,10 +408,10 @@ def test_between_equals_documentation_answers_and_fresh_threads_come_first(empty
     found = empty_engine.store.search(index, question="lid hive winter", embedding=vector, candidates=50)
     rows = empty_engine.store.chunks_by_id(index, [one.id for one in found])
     equal = [Ranked(replace(one, cosine=0.0), 0.5) for one in found]
-    order = [rows[one.candidate.id].document_id.rsplit("/", 1)[1] for one in _weighed(equal, rows, {})]
+    order = [rows[one.candidate.id].document_id.rsplit("/", 1)[1] for one in reweighted(equal, rows, {})]
     assert set(order[:2]) == {"owner", "guide"}
     assert order[2:] == ["fresh", "stale"]
-    assert next(one.score for one in _weighed(equal, rows, {})) == 0.5
+    assert next(one.score for one in reweighted(equal, rows, {})) == 0.5
 
 
 def test_what_else_of_a_page_is_near_decides_between_pages_only(empty_engine: Engine) -> None:
@@ -423,7 +423,7 @@ def test_what_else_of_a_page_is_near_decides_between_pages_only(empty_engine: En
     rows = empty_engine.store.chunks_by_id(index, [one.id for one in found])
     by_name = {one.document_id.rsplit("/", 1)[1]: one for one in found}
     ranked = [Ranked(by_name[name], score) for name, score in (("brief", 0.9), ("thread", 0.8), ("deep", 0.7))]
-    weighed = _weighed(ranked, rows, {by_name["deep"].document_id: 0.5})
+    weighed = reweighted(ranked, rows, {by_name["deep"].document_id: 0.5})
     assert [one.candidate for one in weighed] == [by_name[name] for name in ("deep", "thread", "brief")]
     assert weighed[0].score == 0.9
 
@@ -446,12 +446,12 @@ def test_the_chunks_beside_a_result_are_read_by_an_index(empty_engine: Engine) -
 
 def test_a_small_index_needs_less_to_be_sure() -> None:
     ranked = [Ranked(Candidate(1, "a", 0.5, 1.0, 0.5), 0.6), Ranked(Candidate(2, "b", 0.4, 0.5, 0.5), 0.3)]
-    small, fitted, large = (_of_size(ranked, chunks) for chunks in (50, 5000, 1_000_000))
+    small, fitted, large = (at_fitted_size(ranked, chunks) for chunks in (50, 5000, 1_000_000))
     assert [one.score for one in large] == pytest.approx([one.score for one in ranked])
     assert fitted == large
     assert small[0].score == pytest.approx(0.857, abs=1e-3)  # 0.6 as odds, times 100 ** 0.3
     assert small[1].score == pytest.approx(small[0].score / 2)
-    assert _of_size([], 50) == []
+    assert at_fitted_size([], 50) == []
 
 
 def reranked(engine: Engine, **changes: object) -> Engine:
