@@ -1,0 +1,28 @@
+"""Write code as Markdown: fences and code spans with more backticks than the code holds."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["code_span", "fenced"]
+
+_BACKTICKS = re.compile(r"`+")
+
+
+def fenced(code: str, language: str = "") -> str:
+    """Return a fenced code block."""
+    mark = "`" * max(3, _longest_run(code) + 1)
+    return f"{mark}{language}\n{code}\n{mark}"
+
+
+def code_span(code: str) -> str:
+    """Return a code span; empty for no code."""
+    if not code:
+        return ""
+    mark = "`" * (_longest_run(code) + 1)
+    pad = " " if code[0] == "`" or code[-1] == "`" else ""
+    return f"{mark}{pad}{code}{pad}{mark}"
+
+
+def _longest_run(code: str) -> int:
+    return max((len(run) for run in _BACKTICKS.findall(code)), default=0)
