@@ -17,11 +17,10 @@ def fenced(code: str, language: str = "") -> str:
 
 def code_span(code: str) -> str:
     """Return a code span; empty for no code."""
-    if not code:
-        return ""
+    if "`" not in code:
+        return f"`{code}`" if code else ""
     mark = "`" * (_longest_run(code) + 1)
-    pad = " " if code[0] == "`" or code[-1] == "`" else ""
-    return f"{mark}{pad}{code}{pad}{mark}"
+    return f"{mark} {code} {mark}"
 
 
 def _longest_run(code: str) -> int:
