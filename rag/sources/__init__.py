@@ -1,12 +1,10 @@
-"""Sources: each turns a configured place into a stream of changes, reading only what may have changed.
+"""Sources: each turns a configured place into a stream of changes, and reads only what may have changed.
 
-A source is iterated by ingestion. Whatever a change carries as `record` runs inside the transaction that
-commits the change, so what a source remembers and what the index holds can never disagree.
+Ingestion iterates over a source. The `record` of a change runs in the transaction that commits the change, so that what
+a source remembers always agrees with the index.
 
-Documents are LlamaIndex `Document`s whose text is Markdown. A heading, or the first line of any other block
-outside a code fence, may end in ` {#fragment}` (the heading attribute of Pandoc and kramdown): chunks below it
-link to `url#fragment`. Attributes may follow, ` {#fragment author="ann" answer="accepted"}`, which the chunks below
-carry in their metadata. The chunker strips these marks.
+Documents are LlamaIndex `Document`s whose text is Markdown with the anchors of `rag.text.anchors`: chunks below a line
+that ends with ` {#fragment}` link to `url#fragment`.
 """
 
 from __future__ import annotations
@@ -22,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_REMOVED", "Change", "Changed", "Checkpoint", "Failed", "Record", "Removed", "Source", "Unchanged"]
 
-#: The share of a source's documents that one sync removes unless it is told to remove more: an outage, a redesign or a
-#: slip in the settings must not empty an index.
+#: The share of a source's documents that one sync may remove by default, so that an outage, a redesign or an error in
+#: the settings does not empty the index.
 MOST_REMOVED = 0.5
 
 Record = Callable[["Transaction"], None]
@@ -33,8 +31,8 @@ Record = Callable[["Transaction"], None]
 class Changed:
     """A document that is new or may have changed.
 
-    `document.metadata` holds at least url, title, source and kind, and nothing that differs between two reads
-    of the same content (no time of fetching): it is part of the content hash.
+    `document.metadata` holds at least url, title, source and kind. It is part of the content hash, so it must be equal
+    for two reads of the same content: no time of fetching.
     """
 
     document: Document
@@ -43,7 +41,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """A document that the source knows to be as it was, without reading it again."""
+    """A document that has not changed, which the source knows without reading it again."""
 
     document_id: str
     record: Record | None = None
@@ -51,7 +49,7 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """A document that is gone at its origin."""
+    """A document that was deleted upstream."""
 
     document_id: str
     record: Record | None = None
@@ -59,20 +57,20 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A thing that could not be read. It is counted and shown, and what is indexed of it stays."""
+    """A page, file or thread that could not be read. The failure is reported, and its document stays."""
 
     url: str
     error: str
-    #: the document that stays, where one is known: a full sync must not take it for gone
+    #: the document that stays, if it is indexed: a full sync must not remove it
     document_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """State to commit by itself, such as a cursor that has moved past everything before it in the stream.
+    """State to commit without a document, such as a cursor that covers all changes before it.
 
-    It is committed, with all before it, before the source is asked for its next change: behind a checkpoint a
-    source may read what it has recorded.
+    It is committed, with all changes before it, before the source yields its next change: after a checkpoint a source
+    can read what it has recorded.
     """
 
     record: Record
@@ -90,9 +88,10 @@ class Source(Protocol):
     requests: int
 
     def changes(self, *, full: bool) -> Iterator[Change]:
-        """Yield what changed since the last sync; with `full`, read everything again.
+        """Yield the changes since the last sync.
 
+        :param full: read everything again
         :raises SourceUnavailable: the source cannot be reached now, after its own retries
-        :raises SourceError: the source refuses, or is not what the configuration says
+        :raises SourceError: the source refuses access, or does not match its configuration
         """
         ...

@@ -15,7 +15,7 @@ from flows.demo.github_server import load_export
 from flows.ingest import ingest_source
 from flows.maintain import watch
 from flows.prefect.server import ServerProcess
-from rag.sources.github.client import Patience
+from rag.sources.github.client import RetryPolicy
 from rag.store.database import Database
 from rag.store.store import Store
 from tests.flows.conftest import ROOT
@@ -42,7 +42,7 @@ def chat(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> Chat:
 
 @pytest.fixture(autouse=True)
 def no_pauses(short_retries: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Patience, "delay", lambda _self, _attempt: 0.01)
+    monkeypatch.setattr(RetryPolicy, "delay", lambda _self, _attempt: 0.01)
 
 
 async def twice_at_once(name: str, full: bool) -> list[State[object]]:

@@ -1,9 +1,9 @@
-"""Pages that a site publishes as Markdown too: what their author wrote is better than what can be read off the HTML.
+"""Pages that a site publishes as Markdown too, which is closer to the author's text than the extracted HTML.
 
-Three ways to come by it are in use: a link in the page's head (rel="alternate", type="text/markdown"), the same
-address asked for with `Accept: text/markdown`, and the address with .md behind it, which https://llmstxt.org proposes.
-The first page that is read shows which of them a site knows, for three requests at the most; a site without any
-costs no more. The HTML is still what links, canonical addresses and anchors are taken from.
+Sites publish it in three ways: by a link in the page's head (rel="alternate", type="text/markdown"), at the same
+address for `Accept: text/markdown`, or at the address with .md appended, as https://llmstxt.org proposes. The first
+page shows which way a site uses, for at most three requests. Links, canonical addresses and anchors still come from the
+HTML.
 """
 
 from __future__ import annotations
@@ -17,38 +17,41 @@ from urllib.parse import urlsplit
 
 from rag.sources.docs.fetch import Fetched, Fetcher, FetchError
 from rag.sources.docs.page import NotHtmlError, Page, decode
-from rag.sources.markup.markdown import Text, read_markdown, with_code
+from rag.sources.markup.markdown import Text, read_markdown
+from rag.text.anchors import anchored, split_anchor
+from rag.text.blocks import is_heading, lines_with_code
 
 __all__ = ["MARKDOWN_TYPES", "Alternates", "markdown_links"]
 
 MARKDOWN_TYPES = frozenset({"text/markdown", "text/x-markdown"})
 _ACCEPT = "text/markdown, text/html;q=0.5"
 _WORD = re.compile(r"\w+")
-_HEADING = re.compile(r"^(#{1,6} .*?)(?: \{#([^\s{}]+)\})?$")
 _LINK = re.compile(r"(?<!!)\[[^\[\]]*\]\(<?([^\s()<>]+)")
-# Less than this of the page's words, and the Markdown is of something else; more text than that, of much else.
-_LEAST_SHARED = 0.8
-_MOST_LONGER = 3.0
+#: The Markdown must hold this share of the page's words, and at most this many times as many words.
+_MIN_SHARED = 0.8
+_MAX_RATIO = 3.0
+#: A page with fewer words than this is compared as if it had them.
+_MIN_WORDS = 50
 
-#: Asks for the Markdown of an address, and says nothing if there is none.
+#: Fetches the Markdown of a page in one of the three ways; None if the site has none.
 _Way = Callable[[str], Fetched | None]
 
 
 class Alternates:
     """Finds the Markdown of pages. Safe to use from several threads.
 
-    :param allowed: whether an address may be asked for
+    :param allowed: returns whether an address may be fetched
     """
 
     def __init__(self, fetcher: Fetcher, allowed: Callable[[str], bool]) -> None:
         self._fetcher = fetcher
         self._allowed = allowed
         self._lock = threading.Lock()
-        #: how the site gives its Markdown; None before that is known
+        #: the way in which the site publishes its Markdown; None before the first page
         self._way: _Way | None = None
 
     def better(self, url: str, page: Page) -> Page:
-        """Return the page with the text of its Markdown, if the site has that and it says what the page says."""
+        """Return the page with the text of its Markdown, if the site publishes it and it matches the HTML."""
         if page.noindex or not page.text:
             return page
         if page.markdown:
@@ -57,23 +60,23 @@ class Alternates:
             if self._way is None:
                 ways: tuple[_Way, ...] = (self._negotiated, self._suffixed, self._suffixed_folder)
                 for way in ways:
-                    if found := _told(way(url), page):
+                    if found := _replaced(way(url), page):
                         self._way = way
                         return found
-                self._way = _nothing
+                self._way = _no_markdown
                 return page
             way = self._way
-        return _told(way(url), page) or page
+        return _replaced(way(url), page) or page
 
     def _linked(self, url: str, page: Page) -> Page | None:
         assert page.markdown
         if urlsplit(page.markdown).netloc != urlsplit(url).netloc:
             return None
-        return _told(self._get(page.markdown), page)
+        return _replaced(self._get(page.markdown), page)
 
     def _negotiated(self, url: str) -> Fetched | None:
-        reply = self._get(url, accept=_ACCEPT)
-        return reply if reply and reply.content_type in MARKDOWN_TYPES else None
+        response = self._get(url, accept=_ACCEPT)
+        return response if response and response.content_type in MARKDOWN_TYPES else None
 
     def _suffixed(self, url: str) -> Fetched | None:
         path = url.partition("?")[0]
@@ -88,59 +91,60 @@ class Alternates:
         if not self._allowed(url):
             return None
         try:
-            reply = self._fetcher.get(url, accept=accept, attempts=2)
+            response = self._fetcher.get(url, accept=accept, attempts=2)
         except FetchError:
             return None
-        if reply.status != 200 or reply.content_type not in (*MARKDOWN_TYPES, "text/plain"):
+        if response.status != 200 or response.content_type not in (*MARKDOWN_TYPES, "text/plain"):
             return None
-        return reply
+        return response
 
 
-def _nothing(_url: str) -> None:
+def _no_markdown(_url: str) -> None:
     return None
 
 
-def _told(reply: Fetched | None, page: Page) -> Page | None:
-    """Return the page with a reply's text, if that is its Markdown."""
-    if reply is None:
+def _replaced(response: Fetched | None, page: Page) -> Page | None:
+    """Return the page with the text of a response, None if that is not its Markdown."""
+    if response is None:
         return None
     try:
-        source = decode(reply.body, reply.charset)
+        source = decode(response.body, response.charset)
     except NotHtmlError:
         return None
     if source.lstrip()[:1] == "<" or not source.strip():
         return None
     text = read_markdown(source)
-    shown, told = Counter(_WORD.findall(page.text.lower())), Counter(_WORD.findall(text.markdown.lower()))
-    shared = (shown & told).total()
-    if shared < _LEAST_SHARED * shown.total() or told.total() > _MOST_LONGER * max(shown.total(), 50):
+    html_words, words = Counter(_WORD.findall(page.text.lower())), Counter(_WORD.findall(text.markdown.lower()))
+    shared = (html_words & words).total()
+    if shared < _MIN_SHARED * html_words.total() or words.total() > _MAX_RATIO * max(html_words.total(), _MIN_WORDS):
         return None
-    return replace(page, text="\n".join(_anchored(text, page)))
+    return replace(page, text="\n".join(_with_anchors_of(page, text)))
 
 
-def _anchored(text: Text, page: Page) -> Iterator[str]:
-    """Yield the lines with the anchors that the page's headings have, and no others."""
+def _with_anchors_of(page: Page, text: Text) -> Iterator[str]:
+    """Yield the lines of the Markdown, its headings with the anchors that they have on the page, and no others."""
     anchors: dict[str, list[str]] = {}
-    for line, is_code in with_code(page.text.split("\n")):
-        match = None if is_code else _HEADING.match(line)
-        if match and match[2]:
-            anchors.setdefault(_name(match[1]), []).append(match[2])
-    for line, is_code in with_code(text.markdown.split("\n")):
-        match = None if is_code else _HEADING.match(line)
-        if not match:
+    for line, is_code in lines_with_code(page.text.split("\n"), nested=True):
+        if is_heading(line) and not is_code:
+            heading, anchor = split_anchor(line)
+            if anchor:
+                anchors.setdefault(_words(heading), []).append(anchor.fragment)
+    for line, is_code in lines_with_code(text.markdown.split("\n"), nested=True):
+        if is_code or not is_heading(line):
             yield line
             continue
-        same = anchors.get(_name(match[1]))
-        anchor = same.pop(0) if same else match[2] if match[2] in page.fragments else None
-        yield f"{match[1]} {{#{anchor}}}" if anchor else match[1]
+        heading, own = split_anchor(line)
+        same = anchors.get(_words(heading))
+        fragment = own.fragment if own and own.fragment in page.fragments else None
+        yield anchored(heading, same.pop(0) if same else fragment)
 
 
-def _name(heading: str) -> str:
+def _words(heading: str) -> str:
     return " ".join(_WORD.findall(heading.lower()))
 
 
 def markdown_links(source: str) -> Iterator[str]:
-    """Yield where the links of a Markdown page lead to, code left out."""
-    for line, is_code in with_code(source.split("\n")):
+    """Yield the targets of the links in a Markdown page, without those in code."""
+    for line, is_code in lines_with_code(source.split("\n"), nested=True):
         if not is_code:
             yield from _LINK.findall(re.sub(r"`[^`]*`", "", line))

@@ -1,20 +1,19 @@
-"""Fetch one address: politely, within bounds, again where that helps."""
+"""Fetch addresses: within limits of size and time, with retries, at the pace that the site asks for."""
 
 from __future__ import annotations
 
-import random
 import ssl
 import threading
 import time
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 
 import httpx
 
 from rag import __version__
+from rag.sources.backoff import delay, retry_after
 from rag.sources.docs.network import (
     Deadline,
     ForbiddenAddressError,
@@ -22,6 +21,7 @@ from rag.sources.docs.network import (
     UnknownHostError,
     proxy_for,
 )
+from rag.text.lines import one_line
 
 __all__ = ["USER_AGENT", "FetchError", "Fetched", "Fetcher", "Limits"]
 
@@ -32,11 +32,15 @@ _ACCEPT = "text/html, application/xhtml+xml, text/markdown;q=0.9, */*;q=0.5"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a crawl may cost. Sizes in bytes, times in seconds.
+    """The limits of a crawl. Sizes in bytes, times in seconds.
 
-    `body_bytes` bounds a body after decompression; `deadline` one request from start to end; `retry_after` how long
-    a server may ask us to wait before we give up on the page; `backoff` is the first pause before a retry, which
-    doubles with each.
+    :param concurrency: requests at a time
+    :param body_bytes: the size of a body after decompression
+    :param timeout: the time to connect, and between two parts of a response
+    :param deadline: the time of one request from start to end
+    :param attempts: how often a request is sent before the page fails
+    :param backoff: the delay before the second attempt; see `rag.sources.backoff`
+    :param retry_after: the longest wait that a server may ask for; beyond it the page fails
     """
 
     concurrency: int = 8
@@ -50,7 +54,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A response: any status but those that were worth a retry."""
+    """A response, with any status except those that are retried."""
 
     url: str
     status: int
@@ -59,28 +63,33 @@ class Fetched:
 
     @property
     def content_type(self) -> str:
-        """The media type, lower case and without parameters; empty where the server says none."""
+        """The media type, in lower case and without parameters; empty if the server sends none."""
         return str(self.headers.get("content-type", "")).partition(";")[0].strip().lower()
 
     @property
     def charset(self) -> str | None:
-        """What the server says the body is encoded in."""
+        """The encoding of the body that the server declares."""
         return httpx.Response(200, headers=self.headers).charset_encoding
 
 
 class FetchError(Exception):
-    """An address could not be read; `transient` says whether trying again later may help."""
+    """An address could not be read.
 
-    def __init__(self, message: str, *, transient: bool) -> None:
+    :param transient: trying again later may help
+    :param status: the HTTP status of the answer; None if there was no complete answer
+    """
+
+    def __init__(self, message: str, *, transient: bool, status: int | None = None) -> None:
         super().__init__(message)
         self.transient = transient
+        self.status = status
 
 
 class Fetcher:
-    """Fetch addresses from several threads.
+    """Fetches addresses, from several threads.
 
-    :param trusted: hosts that the configuration names; only they may be at private addresses
-    :param transport: goes instead of the network
+    :param trusted: hosts of the configuration; only they may have private addresses
+    :param transport: replaces the network
     """
 
     def __init__(
@@ -113,9 +122,9 @@ class Fetcher:
         for transport in (self._transport, *self._proxies.values()):
             transport.close()
 
-    def slow_down(self, delay: float) -> None:
-        """Leave `delay` seconds between the starts of two requests from now on, if that is longer than before."""
-        self._delay = max(self._delay, delay)
+    def slow_down(self, seconds: float) -> None:
+        """Leave at least this many seconds between the starts of two requests; a longer delay set before stays."""
+        self._delay = max(self._delay, seconds)
 
     def get(
         self,
@@ -129,11 +138,12 @@ class Fetcher:
     ) -> Fetched:
         """Fetch an address; redirects are returned, not followed.
 
-        :param etag: of the copy that is known; an unchanged page then comes back as a 304
-        :param max_bytes: instead of the limits' `body_bytes`
-        :param accept: media types to ask for instead of HTML and whatever else is there
-        :param attempts: instead of the limits' `attempts`
-        :raises FetchError: no usable response, after the retries
+        :param etag: that of the known copy; the status is 304 if it still matches
+        :param last_modified: that of the known copy, likewise
+        :param max_bytes: replaces the limits' `body_bytes`
+        :param accept: the Accept header; by default HTML is preferred
+        :param attempts: replaces the limits' `attempts`
+        :raises FetchError: there is no usable response after all attempts
         """
         headers = {
             "User-Agent": USER_AGENT,
@@ -151,24 +161,22 @@ class Fetcher:
             except FetchError as error:
                 if not error.transient or attempt == most or self._stop.is_set():
                     raise
-                wait = self._backoff(attempt)
+                wait = delay(attempt, first=self.limits.backoff)
             else:
                 if fetched.status not in _TRANSIENT:
                     return fetched
-                asked = _retry_after(fetched.headers.get("retry-after"))
+                asked = retry_after(fetched.headers.get("retry-after"))
                 if attempt == most or (asked or 0) > self.limits.retry_after or self._stop.is_set():
-                    raise FetchError(f"the server answers {_status(fetched.status)}", transient=True)
-                wait = self._backoff(attempt) if asked is None else asked
+                    message = f"the server answers {_with_phrase(fetched.status)}"
+                    raise FetchError(message, transient=True, status=fetched.status)
+                wait = delay(attempt, first=self.limits.backoff) if asked is None else asked
                 if fetched.status in (429, 503) and asked:
                     self._pause(asked)
             self._stop.wait(wait)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _backoff(self, attempt: int) -> float:
-        return self.limits.backoff * float(2 ** (attempt - 1)) * random.uniform(0.5, 1.5)  # noqa: S311 - not a secret
-
     def _pause(self, seconds: float) -> None:
-        """Hold every thread back: a server that is busy is busy for all of them."""
+        """Hold back all threads, since the server is busy for all of them."""
         with self._lock:
             self._free_at = max(self._free_at, time.monotonic() + seconds)
 
@@ -211,7 +219,7 @@ class Fetcher:
             )
             raise FetchError(f"the server took longer than {late}", transient=True) from error
         except httpx.TransportError as error:
-            raise _explained(error) from error
+            raise _from_transport_error(error) from error
         return Fetched(url, response.status_code, response.headers, body)
 
     def _transport_for(self, url: httpx.URL) -> httpx.BaseTransport:
@@ -230,7 +238,7 @@ class Fetcher:
         if announced.isdigit() and int(announced) > max_bytes:
             raise _too_large(max_bytes)
         if response.status_code >= 300:
-            # Nobody reads the body of a redirect or an error; a short one is taken in so that the connection lives on.
+            # The body of a redirect or error is not used; a short one is read so that the connection can be reused.
             if announced.isdigit() and int(announced) <= 65_536:
                 for _ in response.iter_raw():
                     pass
@@ -248,13 +256,13 @@ class Fetcher:
 
 
 def _decoded(response: httpx.Response, max_bytes: int) -> Iterator[bytes]:
-    """Yield the body decompressed, never more than a byte over `max_bytes` from one part: a bomb stays small."""
+    """Yield the decompressed body; at most a byte over `max_bytes` at once, so that a zip bomb stays small."""
     encoding = response.headers.get("content-encoding", "").strip().lower()
     if encoding in ("", "identity"):
         yield from response.iter_raw()
         return
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise FetchError(f"the body is encoded as {encoding!r}, which nobody asked for", transient=False)
+        raise FetchError(f"the body is encoded as {encoding!r}, which was not asked for", transient=False)
     stream = zlib.decompressobj(zlib.MAX_WBITS | 32)
     first = True
     for raw in response.iter_raw():
@@ -276,28 +284,15 @@ def _too_large(max_bytes: int) -> FetchError:
     return FetchError(f"the body is larger than {max_bytes / 1e6:g} MB", transient=False)
 
 
-def _retry_after(value: str | None) -> float | None:
-    """Return how many seconds a server asks to wait; it may say so as a date."""
-    if not value:
-        return None
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
-
-
-def _status(status: int) -> str:
+def _with_phrase(status: int) -> str:
     phrase = httpx.codes.get_reason_phrase(status)
     return f"{status} {phrase}" if phrase else str(status)
 
 
-def _explained(error: httpx.TransportError) -> FetchError:
+def _from_transport_error(error: httpx.TransportError) -> FetchError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return FetchError(f"its certificate is not valid: {cause.verify_message}", transient=False)
         cause = cause.__cause__ or cause.__context__
-    what = " ".join(str(error).split()) or type(error).__name__
-    return FetchError(f"the connection failed: {what}", transient=True)
+    return FetchError(f"the connection failed: {one_line(error) or type(error).__name__}", transient=True)

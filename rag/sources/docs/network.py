@@ -1,7 +1,7 @@
-"""The network below the crawl: addresses that a docs site has no business to lead to are refused.
+"""An httpx transport that refuses private addresses, which a docs site could make the crawler fetch.
 
-Names are resolved here, once a connection, and the connection goes to the very address that was checked, so a name
-that resolves differently a moment later gains nothing.
+Each connection resolves its host name once and connects to the address that was checked, so that a name which resolves
+differently a moment later cannot bypass the check.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class ForbiddenAddressError(Exception):
-    """A name leads to a private, loopback or link-local address."""
+    """A host name resolves to a private, loopback or link-local address."""
 
 
 class UnknownHostError(Exception):
-    """A name does not exist."""
+    """A host name does not exist."""
 
 
 def is_public(address: str) -> bool:
-    """Return whether an IP address is one of the open internet, whatever it is wrapped in."""
+    """Return whether an IP address is public, including IPv4 addresses embedded in IPv6 ones."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
@@ -47,19 +47,19 @@ def is_public(address: str) -> bool:
 
 
 class Deadline:
-    """When the request that this thread is busy with has to be over, whatever the server drips."""
+    """The time by which the current request of each thread must end, however slowly the server sends."""
 
     def __init__(self) -> None:
         self._local = threading.local()
 
     def set(self, seconds: float) -> None:
-        """Give this thread's next request so many seconds."""
+        """Give the next request of this thread a number of seconds."""
         self._local.at = time.monotonic() + seconds
 
     def left(self, timeout: float | None) -> float | None:
-        """Return the shorter of a timeout and what is left.
+        """Return the shorter of a timeout and the time left.
 
-        :raises httpcore.ReadTimeout: nothing is left
+        :raises httpcore.ReadTimeout: no time is left
         """
         at: float | None = getattr(self._local, "at", None)
         if at is None:
@@ -71,7 +71,7 @@ class Deadline:
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection that keeps to the deadline."""
+    """A connection whose reads and writes end by the deadline."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
         self._stream = stream
@@ -81,8 +81,8 @@ class _Stream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if self._socket and _QUICKACK:
-            # A server that sends head and body apart waits for our acknowledgement in between, which the kernel
-            # holds back for 40 ms: measured, 22 pages/s instead of several hundred. It has to be set before each read.
+            # A server that sends head and body in two packets waits for an acknowledgement in between, which the kernel
+            # delays by 40 ms: measured, 22 pages/s instead of several hundred. The option is reset by each read.
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
         return self._stream.read(max_bytes, self._deadline.left(timeout))
@@ -105,7 +105,7 @@ class _Stream(httpcore.NetworkStream):
 
 
 class _GuardedBackend(httpcore.SyncBackend):
-    """Resolve, check, then connect to what was checked."""
+    """Resolves a host name, checks its addresses, then connects to one of them."""
 
     def __init__(self, trusted: Iterable[str], deadline: Deadline) -> None:
         self._trusted = frozenset(trusted)
@@ -139,18 +139,18 @@ class _GuardedBackend(httpcore.SyncBackend):
             raise httpcore.ConnectError(f"the name {host} could not be resolved: {error.strerror}") from error
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         private = [address for address in addresses if not is_public(address)]
-        # What the configuration itself names may be private, if it is so from the start.
+        # A host of the configuration may be private, but not become so later.
         allowed = host in self._trusted and self._private.setdefault(host, bool(private))
         if private and not allowed:
-            raise ForbiddenAddressError(f"{host} leads to the private address {private[0]}, which is refused")
+            raise ForbiddenAddressError(f"{host} resolves to the private address {private[0]}, which is refused")
         return addresses
 
 
 class GuardedTransport(httpx.HTTPTransport):
-    """An httpx transport that refuses private addresses and slow drips.
+    """An httpx transport that refuses private addresses and ends slow responses.
 
-    :param trusted: hosts that the configuration names: they may be private
-    :param connections: the most connections open at a time
+    :param trusted: hosts of the configuration, which may be private
+    :param connections: the maximum number of open connections
     """
 
     def __init__(self, *, trusted: Iterable[str], connections: int, deadline: Deadline) -> None:
@@ -158,12 +158,12 @@ class GuardedTransport(httpx.HTTPTransport):
             http2=True,
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
         )
-        # httpx has no argument for the backend that httpcore takes.
+        # httpx has no argument for httpcore's network backend.
         self._pool._network_backend = _GuardedBackend(trusted, deadline)
 
 
 def proxy_for(url: httpx.URL) -> str | None:
-    """Return the proxy that the environment names for a URL; none for loopback addresses."""
+    """Return the proxy that the environment sets for a URL; None for loopback addresses."""
     if url.host in ("localhost", "127.0.0.1", "::1"):
         return None
     proxies = getproxies()

@@ -1,4 +1,4 @@
-"""What a site asks of crawlers in its robots.txt."""
+"""The rules for crawlers in a site's robots.txt."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from rag.sources.docs.fetch import USER_AGENT, Fetcher, FetchError
 
 __all__ = ["Robots", "read_robots"]
 
-# As RFC 9309 asks: read at least so much, follow at least five redirects.
-_LONGEST = 500_000
-_REDIRECTS = 5
+# RFC 9309: read at least 500 KiB, follow at least five redirects.
+_MAX_BYTES = 512_000
+_MAX_REDIRECTS = 5
 
 
 class Robots:
@@ -26,12 +26,12 @@ class Robots:
         self._rules = Protego.parse(text) if text.strip() else None
 
     def allows(self, url: str) -> bool:
-        """Return whether we may fetch a URL."""
+        """Return whether the rules allow this crawler to fetch a URL."""
         return self._rules is None or self._rules.can_fetch(url, USER_AGENT)
 
     @property
     def delay(self) -> float:
-        """Seconds that have to lie between two requests."""
+        """The shortest time between two requests, in seconds."""
         if self._rules is None:
             return 0.0
         rate = self._rules.request_rate(USER_AGENT)
@@ -39,20 +39,20 @@ class Robots:
 
 
 def read_robots(start: str, fetcher: Fetcher) -> Robots:
-    """Fetch the rules of a site. No file means no rules; a file that cannot be read now forbids everything.
+    """Fetch the rules of a site. A missing file allows everything; as long as the server fails, nothing is allowed.
 
     :param start: any URL of the site
-    :raises SourceUnavailable: the server fails on robots.txt
-    :raises FetchError: the server cannot be reached at all
+    :raises SourceUnavailable: the server answers with an error
+    :raises FetchError: the server cannot be reached
     """
     url = urljoin(start, "/robots.txt")
-    for _ in range(_REDIRECTS + 1):
+    for _ in range(_MAX_REDIRECTS + 1):
         try:
-            response = fetcher.get(url, max_bytes=_LONGEST * 4)
+            response = fetcher.get(url, max_bytes=_MAX_BYTES * 4)
         except FetchError as error:
-            if error.transient and "the server answers" in str(error):
+            if error.status is not None:
                 raise SourceUnavailable(
-                    f"{url} cannot be read ({error}), so nothing may be crawled; try later."
+                    f"{url} cannot be read ({error}), so nothing may be crawled; try again later."
                 ) from error
             raise
         location = response.headers.get("location")
@@ -60,6 +60,6 @@ def read_robots(start: str, fetcher: Fetcher) -> Robots:
             url = urljoin(url, location)
             continue
         if response.status == 200 and response.content_type not in ("text/html", "application/xhtml+xml"):
-            return Robots(response.body[:_LONGEST].decode("utf-8", "replace"))
+            return Robots(response.body[:_MAX_BYTES].decode("utf-8", "replace"))
         break
     return Robots()

@@ -1,4 +1,4 @@
-"""The pages of a site as it lists them itself: sitemap files, sitemap indexes, plain lists, llms.txt."""
+"""The pages that a site lists: sitemap files, sitemap indexes, plain lists, llms.txt."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from rag.sources.docs.fetch import Fetcher, FetchError
 
 __all__ = ["Listed", "SitemapError", "list_pages"]
 
-# As sitemaps.org sets them: 50 MB and 50,000 addresses a file.
-_LARGEST = 52_428_800
-_MOST_FILES = 500
-_MOST_PAGES = 200_000
-_REDIRECTS = 5
+# The limit of sitemaps.org is 50 MB and 50,000 addresses a file.
+_MAX_BYTES = 52_428_800
+_MAX_FILES = 500
+_MAX_PAGES = 200_000
+_MAX_REDIRECTS = 5
 _MARKDOWN_LINK = re.compile(r"\]\(<?([^)\s>]+)|^(https?://\S+)$", re.MULTILINE)
 
 
@@ -34,16 +34,16 @@ class SitemapError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A page that a sitemap lists; `lastmod` is when it says that the page last changed."""
+    """A page in a sitemap. `lastmod` is the time of its last change, None if the sitemap gives none."""
 
     url: str
     lastmod: str | None = None
 
 
 def list_pages(url: str, fetcher: Fetcher) -> Iterator[Listed | SitemapError]:
-    """Yield the pages of a sitemap and, where it is an index, of those it names on the same host.
+    """Yield the pages of a sitemap; of a sitemap index, the pages of the files on the same host that it lists.
 
-    A broken file below an index is yielded as an error, and the others are read.
+    A file of an index that cannot be read is yielded as an error, and the others are read.
 
     :raises SitemapError: the first file cannot be read
     """
@@ -61,22 +61,22 @@ def list_pages(url: str, fetcher: Fetcher) -> Iterator[Listed | SitemapError]:
             continue
         for address in (listed.url for listed in more):
             if address not in seen and urlsplit(address).netloc == urlsplit(url).netloc:
-                if len(seen) >= _MOST_FILES:
-                    yield SitemapError(url, f"it names more than {_MOST_FILES} files", transient=True)
+                if len(seen) >= _MAX_FILES:
+                    yield SitemapError(url, f"it lists more than {_MAX_FILES} files", transient=True)
                     waiting.clear()
                     break
                 seen.add(address)
                 waiting.append(address)
         for listed in found:
             pages += 1
-            if pages > _MOST_PAGES:
-                yield SitemapError(url, f"it lists more than {_MOST_PAGES} pages", transient=True)
+            if pages > _MAX_PAGES:
+                yield SitemapError(url, f"it lists more than {_MAX_PAGES} pages", transient=True)
                 return
             yield listed
 
 
 def _read(url: str, fetcher: Fetcher) -> tuple[list[Listed], list[Listed]]:
-    """Return the pages and the sitemaps that one file lists."""
+    """Return the pages and the sitemaps in one file."""
     try:
         body, content_type = _fetch(url, fetcher)
     except FetchError as error:
@@ -91,8 +91,8 @@ def _read(url: str, fetcher: Fetcher) -> tuple[list[Listed], list[Listed]]:
 
 
 def _fetch(url: str, fetcher: Fetcher) -> tuple[bytes, str]:
-    for _ in range(_REDIRECTS + 1):
-        response = fetcher.get(url, max_bytes=_LARGEST)
+    for _ in range(_MAX_REDIRECTS + 1):
+        response = fetcher.get(url, max_bytes=_MAX_BYTES)
         location = response.headers.get("location")
         if 300 <= response.status < 400 and location:
             url = urljoin(url, location)
@@ -100,17 +100,17 @@ def _fetch(url: str, fetcher: Fetcher) -> tuple[bytes, str]:
         if response.status != 200:
             raise FetchError(f"the server answers {response.status}", transient=False)
         return response.body, response.content_type
-    raise FetchError(f"it redirects more than {_REDIRECTS} times", transient=False)
+    raise FetchError(f"it redirects more than {_MAX_REDIRECTS} times", transient=False)
 
 
 def _unpacked(url: str, body: bytes) -> bytes:
     stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:
-        unpacked = stream.decompress(body, _LARGEST)
+        unpacked = stream.decompress(body, _MAX_BYTES)
     except zlib.error as error:
         raise SitemapError(url, "it is not valid gzip", transient=False) from error
     if stream.unconsumed_tail:
-        raise SitemapError(url, f"it is larger than {_LARGEST // 1_048_576} MB unpacked", transient=False)
+        raise SitemapError(url, f"it is larger than {_MAX_BYTES // 1_048_576} MB unpacked", transient=False)
     return unpacked
 
 
@@ -122,22 +122,22 @@ def _parse(url: str, body: bytes) -> tuple[list[Listed], list[Listed]]:
         raise SitemapError(url, f"it is not valid XML: {' '.join(str(error).split())}", transient=False) from error
     kind = etree.QName(root).localname if isinstance(root.tag, str) else ""
     if kind not in ("urlset", "sitemapindex"):
-        raise SitemapError(url, f"it is no sitemap: its root is <{kind}>", transient=False)
+        raise SitemapError(url, f"it is not a sitemap: its root element is <{kind}>", transient=False)
     listed = [found for entry in root if (found := _listed(url, entry))]
     return ([], listed) if kind == "sitemapindex" else (listed, [])
 
 
 def _listed(url: str, entry: etree._Element) -> Listed | None:
-    said = {
+    values = {
         etree.QName(part).localname: part.text.strip()
         for part in entry
         if isinstance(part.tag, str) and part.text and part.text.strip()
     }
-    return Listed(urljoin(url, said["loc"]), _settled(said.get("lastmod"))) if "loc" in said else None
+    return Listed(urljoin(url, values["loc"]), _final(values.get("lastmod"))) if "loc" in values else None
 
 
-def _settled(lastmod: str | None) -> str | None:
-    """Return a date of a last change if no later change can have the same one: it is over."""
+def _final(lastmod: str | None) -> str | None:
+    """Return the time of a last change if it is over, so that no later change can have the same time; else None."""
     if lastmod is None:
         return None
     try:
@@ -145,6 +145,6 @@ def _settled(lastmod: str | None) -> str | None:
     except ValueError:
         return None
     ends = then + (timedelta(days=1) if len(lastmod) <= len("2026-01-01") else timedelta(minutes=1))
-    # A date without a zone is over when it is over everywhere.
+    # A date without a time zone is over when it is over in every zone.
     over = ends if ends.tzinfo else (ends + timedelta(hours=12)).replace(tzinfo=UTC)
     return lastmod if over < datetime.now(UTC) else None

@@ -1,4 +1,4 @@
-"""Addresses: one spelling for each page, and which pages belong to a source."""
+"""Addresses: one spelling for each page, and the scope of a source."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from wcmatch import glob
 
 __all__ = ["Scope", "may_be_page", "normalise", "twins"]
 
-_LONGEST = 2048
-_DEEPEST = 32
+_MAX_LENGTH = 2048
+_MAX_SLASHES = 32
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# Parameters that say where a visitor comes from or who they are, never what the page is.
+# Parameters that identify a visitor or a campaign, never the page.
 _TRACKING = re.compile(
     r"^(utm_\w+|gclid|fbclid|msclkid|mc_[ce]id|_ga|_gl|ref_src|phpsessid|jsessionid|sid|session_?id)$", re.IGNORECASE
 )
 _SESSION_PATH = re.compile(r";jsessionid=[^/?#]*", re.IGNORECASE)
-# The same folder three times in a row is a link that resolves against itself.
+# The same folder four times in a row comes from a relative link that leads to its own page.
 _LOOPING = re.compile(r"(/[^/]+(?:/[^/]+)?)\1{3,}(?=/|$)")
-_NO_PAGE = re.compile(
+_FILE_SUFFIX = re.compile(
     r"\.(?:png|jpe?g|gif|svg|webp|avif|ico|bmp|tiff?|mp3|mp4|webm|ogg|wav|avi|mov|pdf|ps|eps|epub|mobi|zip|gz|tgz|bz2|xz|"
     r"zst|7z|rar|tar|whl|jar|deb|rpm|dmg|exe|msi|iso|bin|css|m?js|map|jsonl?|ya?ml|toml|xml|rss|atom|csv|tsv|woff2?|ttf|"
     r"eot|otf|ipynb|py|c|h|cpp|rs|go|java|rb|sh|ps1|sql|txt|patch|diff|asc|sig|inv|wasm|xsd|dtd)$",
@@ -39,13 +39,13 @@ _SUFFIX = re.compile(r"\.html?$")
 
 @lru_cache(maxsize=65_536)
 def normalise(url: str, base: str = "") -> str | None:
-    """Return the one spelling of an absolute HTTP address, or None for anything else.
+    """Return the canonical spelling of an absolute HTTP address, None for anything else.
 
-    The fragment is dropped, so are tracking and session parameters; the host is lower case, percent-encoding is
-    kept to what needs it, dot segments are resolved, and parameters are sorted.
+    The fragment and the tracking and session parameters are dropped, the host is in lower case, only characters that
+    need it are percent-encoded, dot segments are resolved and parameters sorted.
 
-    :param url: as it stands in a link
-    :param base: what a relative link is relative to
+    :param url: as it is written in a link
+    :param base: the address that a relative link is resolved against
     """
     url = url.strip().replace("\\", "/")
     try:
@@ -60,7 +60,7 @@ def normalise(url: str, base: str = "") -> str | None:
     if port and port != _DEFAULT_PORTS[scheme]:
         netloc = f"{netloc}:{port}"
     clean = urlunsplit((scheme, netloc, _path(parts.path), _query(parts.query), ""))
-    return clean if len(clean) <= _LONGEST else None
+    return clean if len(clean) <= _MAX_LENGTH else None
 
 
 def _path(path: str) -> str:
@@ -87,12 +87,12 @@ def _query(query: str) -> str:
 
 
 def may_be_page(path: str) -> bool:
-    """Return whether an address, its parameters left out, may be a page: pictures, archives and code are not."""
-    return not _NO_PAGE.search(path)
+    """Return whether an address without its parameters may be a page: images, archives and code are not."""
+    return not _FILE_SUFFIX.search(path)
 
 
 def twins(url: str) -> tuple[str, ...]:
-    """Return the other addresses under which servers usually give the same page.
+    """Return the other addresses at which servers usually serve the same page.
 
     `…/a/` and `…/a/index.html`; `…/a`, `…/a/` and `…/a.html`.
     """
@@ -110,9 +110,11 @@ def twins(url: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Scope:
-    """The pages of a source: under the folder of its start address, as far as the globs let them in.
+    """The pages of a source: those under the folder of its start address that the globs select.
 
     :param start: the normalised start address; its folder is its path up to the last slash
+    :param include: globs relative to the folder; a page must match one of them
+    :param exclude: globs of pages to leave out
     """
 
     start: str
@@ -140,7 +142,7 @@ class Scope:
     def link(self, href: str, base: str) -> str | None:
         """Return the address that a link leads to if it is under the folder, else None.
 
-        A link to the same host that differs only in http or https is taken for the start address's scheme.
+        http and https are the same here: the address gets the scheme of the start address.
         """
         if href.startswith(("#", "mailto:", "javascript:", "data:", "tel:")):
             return None
@@ -148,7 +150,7 @@ class Scope:
         return self.place(url) if url else None
 
     def place(self, url: str) -> str | None:
-        """Return a normalised address in the start's scheme if it is under the folder, else None."""
+        """Return a normalised address with the scheme of the start address if it is under the folder, else None."""
         if url.startswith(self._prefix):
             return url
         scheme, _, rest = self._prefix.partition("://")
@@ -158,7 +160,7 @@ class Scope:
         return None
 
     def wants(self, url: str) -> bool:
-        """Return whether the globs let a page under the folder in."""
+        """Return whether the globs select a page under the folder."""
         if self._include is None and not self._exclude:
             return not _is_trap(url)
         below = urlsplit(url[len(self._prefix) :]).path
@@ -169,7 +171,7 @@ class Scope:
 
 
 def _compiled(patterns: Sequence[str]) -> tuple[glob.WcMatcher[str], ...]:
-    # "*/x.html" is written by people who mean x.html wherever it is, the start folder included.
+    # By "*/x.html" people mean x.html in any folder, the start folder included.
     more = [pattern[2:] for pattern in patterns if pattern.startswith("*/")]
     return tuple(glob.compile(pattern.lstrip("/"), flags=_GLOB_FLAGS) for pattern in (*patterns, *more))
 
@@ -179,4 +181,4 @@ def _any(patterns: Sequence[glob.WcMatcher[str]], names: Sequence[str]) -> bool:
 
 
 def _is_trap(url: str) -> bool:
-    return url.count("/") > _DEEPEST or bool(_LOOPING.search(url))
+    return url.count("/") > _MAX_SLASHES or bool(_LOOPING.search(url))

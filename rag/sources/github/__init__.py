@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rag.sources.github.backfill import GitHubWindow, finish_backfill, plan_backfill
-from rag.sources.github.client import GitHubClient, Patience
+from rag.sources.github.client import GitHubClient, RetryPolicy
 from rag.sources.github.render import render
 from rag.sources.github.sync import GitHubSource
 
@@ -11,7 +11,7 @@ __all__ = [
     "GitHubClient",
     "GitHubSource",
     "GitHubWindow",
-    "Patience",
+    "RetryPolicy",
     "finish_backfill",
     "plan_backfill",
     "render",

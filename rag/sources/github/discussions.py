@@ -1,4 +1,4 @@
-"""Discussions, which GitHub serves by GraphQL only."""
+"""Discussions, which only GitHub's GraphQL API serves."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COMMENTS = f"""
     nodes {{ id {_COMMENT} replies(first: 50) {{ {_REPLIES} }} }}
     pageInfo {{ hasNextPage endCursor }}
 """
-# 25 x 40 x 50 is 50,000 nodes, a tenth of what GitHub lets one query ask for.
+# 25 x 40 x 50 is 50,000 nodes, a tenth of the limit of one query.
 _LIST = f"""
 query Discussions($owner: String!, $name: String!, $after: String) {{
   repository(owner: $owner, name: $name) {{
@@ -62,7 +62,7 @@ query Replies($id: ID!, $after: String) {{
 }}
 """
 
-#: Everything that is asked of GitHub's GraphQL API.
+#: All queries that are sent to GitHub's GraphQL API.
 QUERIES = (_LIST, _NUMBERS, _MORE_COMMENTS, _MORE_REPLIES)
 
 Node = Mapping[str, Any]
@@ -77,15 +77,15 @@ class Discussions:
     def __init__(self, client: GitHubClient, path: str) -> None:
         self._client = client
         self._owner, self._name = path.split("/")[2:4]
-        #: how many discussions there are, and how many issues and pull requests; known once discussions are read
+        #: the number of discussions, and of issues and pull requests; known after the first page
         self.total: int | None = None
         self.other_threads: int | None = None
 
     def updated_since(self, since: datetime | None) -> Iterator[list[tuple[GitHubThread, list[GitHubComment]]]]:
-        """Yield pages of discussions with all their comments, the latest update first, down to `since` and with it.
+        """Yield pages of discussions with all their comments, from the latest update down to `since`, included.
 
-        A discussion that is updated meanwhile comes to the front, where this listing has passed; its time is then later
-        than any that was seen, so that the next sync finds it.
+        A discussion that is updated meanwhile moves to the front, which was read before. Its timestamp is then later
+        than the cursor, so that the next sync finds it.
         """
         after: str | None = None
         while True:
@@ -103,7 +103,7 @@ class Discussions:
             after = found["pageInfo"]["endCursor"]
 
     def numbers(self) -> Iterator[int]:
-        """Yield the numbers of all discussions, a hundred a request."""
+        """Yield the numbers of all discussions, a hundred for each request."""
         after: str | None = None
         while True:
             variables = {"owner": self._owner, "name": self._name, "after": after}

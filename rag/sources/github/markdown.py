@@ -1,4 +1,4 @@
-"""What people type into GitHub, made fit for an index: Markdown in, Markdown out, code untouched."""
+"""Clean the Markdown that people write on GitHub for the index; code stays unchanged."""
 
 from __future__ import annotations
 
@@ -6,22 +6,24 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rag.text.anchors import escape_anchor
+from rag.text.blocks import Fence, Heading, heading, lines_with_code, open_fence
+from rag.text.lines import one_line
+
 __all__ = ["clean", "without_quotes_of"]
 
-_FENCE = re.compile(r"^\s*(`{3,}(?=[^`]*$)|~{3,})")
-_HEADING = re.compile(r"^ {0,3}(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*$")
+#: CommonMark allows this many spaces before a heading.
+_INDENT = 3
 _UNDERLINE = re.compile(r"^ {0,3}(=+|-{2,})[ \t]*$")
 _INDENTED = re.compile(r"^(?: {4}|\t)")
-_NO_PARAGRAPH = re.compile(r"^ {0,3}(?:[>#|]|[-*+] |\d+[.)] |$)")
-#: What the chunker would take for an anchor of ours.
-_ANCHOR = re.compile(r"\{#(?=[^\s{}]+[^{}]*\}[ \t]*$)")
+_OTHER_BLOCK = re.compile(r"^ {0,3}(?:[>#|]|[-*+] |\d+[.)] |$)")
 _COMMENT_OR_CODE = re.compile(
     r"(?P<ticks>`+)(?:(?!(?P=ticks)).)+?(?P=ticks)(?!`)|<!--.*?(?:-->|(?P<open>\Z))", re.DOTALL
 )
 _QUOTED = re.compile(r"^ {0,3}>")
 _QUOTE_MARKS = re.compile(r"^[\s>]+")
-#: How mail clients introduce a quotation, on one line or broken into two.
-_WROTE = re.compile(
+#: The introduction that mail clients put above a quotation, on one line or two.
+_INTRODUCTION = re.compile(
     r"^(?:On .{6,160}|.{1,100}\d{4}.{0,60})\b(?:wrote|writes|schrieb|a écrit)\s*:?\s*$", re.IGNORECASE | re.DOTALL
 )
 _MAIL_FOOTER = re.compile(
@@ -29,8 +31,8 @@ _MAIL_FOOTER = re.compile(
     r"https://github\.com/notifications/\S*|or mute the thread.*|Sent from my \w+.*)$",
     re.IGNORECASE,
 )
-#: A shorter quotation that occurs earlier may do so by chance.
-_SHORTEST_QUOTATION = 12
+#: A shorter quotation may occur earlier by chance.
+_MIN_QUOTATION = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,12 @@ class _Line:
 
 
 def clean(body: str, *, top: int) -> str:
-    """Return a body without template comments, its headings at level `top` and below, its lines ended by LF.
+    """Return a body without the comments of templates, its headings at level `top` and below, its lines ended by LF.
 
-    Fenced and indented code stays as it is, but for a fence that is never closed: it is, so that what follows the
-    body is not taken for code.
+    Fenced and indented code stays unchanged; a fence that is never closed is closed at the end, so that text after the
+    body is not code.
 
-    :param top: the level of the body's highest heading, 1 to 6; the others keep their distance to it
+    :param top: the level of the body's highest heading, 1 to 6; the others keep their distance from it
     """
     text = body.replace("\r\n", "\n").replace("\r", "\n")
     lines = list(_without_comments(text))
@@ -53,55 +55,51 @@ def clean(body: str, *, top: int) -> str:
 
 
 def without_quotes_of(body: str, earlier: Sequence[str]) -> str:
-    """Drop from a cleaned body the quoted paragraphs that stand in an earlier body of the thread.
+    """Return a cleaned body without the quoted paragraphs that occur in an earlier body of the thread.
 
     :param earlier: cleaned bodies, in the order they were written
     """
     if ">" not in body:
         return body
-    said = "\0".join(_plain(text) for text in earlier)
+    earlier_text = "\0".join(_plain(text) for text in earlier)
     kept: list[str] = []
     for block in _blocks(body.split("\n")):
-        if not _QUOTED.match(block[0]) and not _WROTE.match("\n".join(block)):
+        if not _QUOTED.match(block[0]) and not _INTRODUCTION.match("\n".join(block)):
             kept.extend(block)
             continue
-        kept.extend(_unsaid(block, said))
+        kept.extend(_new_paragraphs(block, earlier_text))
     return _tidy(_without_lonely_introductions(kept))
 
 
 def _without_comments(text: str) -> Iterator[_Line]:
-    """Yield lines with HTML comments cut out, code marked."""
-    fence = ""
+    """Yield the lines without HTML comments, and whether each is code."""
+    fence: Fence | None = None
     prose: list[str] = []
-    lines = text.split("\n")
-    position = 0
-    while position < len(lines):
-        line = lines[position]
-        position += 1
+    for line in text.split("\n"):
         if fence:
             yield _Line(line, is_code=True)
-            if line.strip().startswith(fence) and not line.strip().strip(fence[0]):
-                fence = ""
+            if fence.is_closed_by(line):
+                fence = None
             continue
-        opening = _FENCE.match(line)
-        if opening and not _open_comment(prose):
+        opening = open_fence(line)
+        if opening and not _is_comment_open(prose):
             yield from _prose(prose)
             prose = []
-            fence = opening[1]
+            fence = opening
             yield _Line(line, is_code=True)
         else:
             prose.append(line)
     yield from _prose(prose)
     if fence:
-        yield _Line(fence, is_code=True)
+        yield _Line(fence.mark, is_code=True)
 
 
-def _open_comment(prose: Sequence[str]) -> bool:
+def _is_comment_open(prose: Sequence[str]) -> bool:
     return any(match["open"] is not None for match in _COMMENT_OR_CODE.finditer("\n".join(prose)))
 
 
 def _prose(lines: Sequence[str]) -> Iterator[_Line]:
-    """Yield the lines between two fences; indented code is what follows a blank line with four spaces before it."""
+    """Yield the lines between two fences; lines indented by four spaces after a blank line are code."""
     text = "\n".join(lines)
     if "<!--" in text:
         text = _COMMENT_OR_CODE.sub(lambda match: match[0] if match["ticks"] or match["open"] is not None else "", text)
@@ -115,25 +113,29 @@ def _prose(lines: Sequence[str]) -> Iterator[_Line]:
 
 
 def _demoted(lines: Sequence[_Line], top: int) -> Iterator[str]:
-    """Yield the lines, headings in one style and moved below `top`, and nothing that looks like an anchor of ours."""
+    """Yield the lines with headings in one style, at level `top` or below, and marks like those of anchors escaped."""
     atx = list(_one_style(lines))
-    levels = [len(heading[1]) for line in atx if not line.is_code and (heading := _HEADING.match(line.text))]
+    levels = [found.level for line in atx if (found := _heading(line))]
     shift = top - min(levels, default=top)
     for line in atx:
         if line.is_code:
             yield line.text
             continue
-        text = _ANCHOR.sub(r"{\\#", line.text)
-        heading = _HEADING.match(text)
-        if heading is None:
+        text = escape_anchor(line.text)
+        found = heading(text, indent=_INDENT)
+        if found is None:
             yield text
-        elif heading[2]:
-            level = min(max(len(heading[1]) + max(shift, 0), top), 6)
-            yield f"{'#' * level} {heading[2]}"
+        elif found.text:
+            level = min(max(found.level + max(shift, 0), top), 6)
+            yield f"{'#' * level} {found.text}"
+
+
+def _heading(line: _Line) -> Heading | None:
+    return None if line.is_code else heading(line.text, indent=_INDENT)
 
 
 def _one_style(lines: Sequence[_Line]) -> Iterator[_Line]:
-    """Yield the lines with underlined headings written with #; only a paragraph of one line can be one here."""
+    """Yield the lines with underlined headings written with #; only paragraphs of one line are taken for headings."""
     held: _Line | None = None
     before = ""
     for line in lines:
@@ -143,7 +145,7 @@ def _one_style(lines: Sequence[_Line]) -> Iterator[_Line]:
             and underline
             and not line.is_code
             and not held.is_code
-            and not _NO_PARAGRAPH.match(held.text)
+            and not _OTHER_BLOCK.match(held.text)
             and not before.strip()
         ):
             yield _Line(f"{'#' if underline[1][0] == '=' else '##'} {held.text.strip()}", is_code=False)
@@ -158,20 +160,11 @@ def _one_style(lines: Sequence[_Line]) -> Iterator[_Line]:
 
 
 def _blocks(lines: Sequence[str]) -> Iterator[list[str]]:
-    """Yield runs of lines that are all quoted, all blank, or neither; fenced code is one run."""
+    """Yield runs of lines that are all code, all quoted, all blank, or all other text."""
     run: list[str] = []
-    kind: object = None
-    fence = ""
-    for line in lines:
-        opening = _FENCE.match(line)
-        if fence:
-            this: object = "code"
-            if line.strip().startswith(fence) and not line.strip().strip(fence[0]):
-                fence = ""
-        elif opening:
-            fence, this = opening[1], "code"
-        else:
-            this = "quote" if _QUOTED.match(line) else "blank" if not line.strip() else "text"
+    kind = ""
+    for line, is_code in lines_with_code(lines):
+        this = "code" if is_code else "quote" if _QUOTED.match(line) else "text" if line.strip() else "blank"
         if run and this != kind:
             yield run
             run = []
@@ -181,8 +174,8 @@ def _blocks(lines: Sequence[str]) -> Iterator[list[str]]:
         yield run
 
 
-def _unsaid(block: Sequence[str], said: str) -> Iterator[str]:
-    """Yield the paragraphs of a quotation that nobody said before, and a mail's introduction for later judgement."""
+def _new_paragraphs(block: Sequence[str], earlier_text: str) -> Iterator[str]:
+    """Yield the paragraphs of a quotation that do not occur earlier; an introduction of a mail is yielded as it is."""
     if not _QUOTED.match(block[0]):
         yield from block
         return
@@ -192,52 +185,44 @@ def _unsaid(block: Sequence[str], said: str) -> Iterator[str]:
         if _QUOTE_MARKS.sub("", line):
             paragraph.append(line)
             continue
-        if paragraph and not _is_said(paragraph, said):
+        if paragraph and not _is_repeated(paragraph, earlier_text):
             yield from ([">"] if any_kept else [])
             yield from paragraph
             any_kept = True
         paragraph = []
 
 
-def _is_said(paragraph: Sequence[str], said: str) -> bool:
+def _is_repeated(paragraph: Sequence[str], earlier_text: str) -> bool:
     text = _plain("\n".join(paragraph))
     stripped = "\n".join(_QUOTE_MARKS.sub("", line) for line in paragraph)
-    if _MAIL_FOOTER.match(" ".join(stripped.split())) or _WROTE.match(stripped) or not text.strip("—–-"):
+    if _MAIL_FOOTER.match(one_line(stripped)) or _INTRODUCTION.match(stripped) or not text.strip("—–-"):
         return True
-    return len(text) >= _SHORTEST_QUOTATION and text in said
+    return len(text) >= _MIN_QUOTATION and text in earlier_text
 
 
 def _without_lonely_introductions(lines: Sequence[str]) -> Iterator[str]:
-    """Yield the lines but those that introduce a quotation which is no longer there, and mail footers."""
+    """Yield the lines without introductions of quotations that were dropped."""
     blocks = list(_blocks(lines))
     for position, block in enumerate(blocks):
         following = next((later for later in blocks[position + 1 :] if later[0].strip()), None)
-        if _WROTE.match("\n".join(block)) and not (following and _QUOTED.match(following[0])):
+        if _INTRODUCTION.match("\n".join(block)) and not (following and _QUOTED.match(following[0])):
             continue
         yield from block
 
 
 def _plain(text: str) -> str:
-    """Return a text's words, free of quote marks and line breaks."""
-    return " ".join(" ".join(_QUOTE_MARKS.sub("", line) for line in text.split("\n")).split())
+    """Return a text on one line without quote marks."""
+    return one_line(" ".join(_QUOTE_MARKS.sub("", line) for line in text.split("\n")))
 
 
 def _tidy(lines: Iterator[str]) -> str:
-    """Join the lines, one blank line at most between two outside code, none around."""
+    """Join the lines, with at most one blank line between blocks and none around the text; code keeps its own."""
     result: list[str] = []
-    fence = ""
-    for line in lines:
-        opening = _FENCE.match(line)
-        if fence:
-            if line.strip().startswith(fence) and not line.strip().strip(fence[0]):
-                fence = ""
-        elif opening:
-            fence = opening[1]
-        elif not line.strip():
-            if not result or not result[-1].strip():
-                continue
-            line = ""
-        result.append(line)
+    for line, is_code in lines_with_code(lines):
+        if is_code or line.strip():
+            result.append(line)
+        elif result and result[-1].strip():
+            result.append("")
     while result and not result[-1].strip(" >\t"):
         result.pop()
     return "\n".join(result)

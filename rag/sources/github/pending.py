@@ -1,4 +1,4 @@
-"""Threads whose rows changed become documents."""
+"""Render pending threads: those whose staged rows changed since their documents were written."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from rag.sources import Change, Changed, Failed, Removed
 from rag.sources.github import rows
 from rag.sources.github.client import PER_PAGE, Gone
 from rag.sources.github.render import document_id, render
-from rag.sources.github.repository import Repository, listing, time
+from rag.sources.github.repository import Repository, checked_listing, parse_time
 from rag.sources.github.staging import replace_comments
 from rag.store.store import GitHubComment, PendingThread, Transaction
 
-__all__ = ["removed", "rendered"]
+__all__ = ["removal", "render_pending"]
 
-_AT_ONCE = 100
+_BATCH = 100
 
 
-def rendered(repository: Repository, *, numbers: Sequence[int] | None = None) -> Iterator[Change]:
-    """Yield the documents of the threads whose rows changed since they were last written.
+def render_pending(repository: Repository, *, numbers: Sequence[int] | None = None) -> Iterator[Change]:
+    """Yield the documents of pending threads.
 
-    :param numbers: only of these threads, and only if all that belongs to them is staged; the others stay pending
+    :param numbers: only these threads, and only those that are staged completely; the others stay pending
     """
     after = 0
     while threads := repository.store.pending_github_threads(
-        repository.name, numbers=numbers, after=after, limit=_AT_ONCE
+        repository.name, numbers=numbers, after=after, limit=_BATCH
     ):
         for thread in threads:
             kinds = _incomplete(repository, thread)
             if kinds and numbers is None:
-                yield _completed(repository, thread, kinds)
+                yield _complete(repository, thread, kinds)
             elif not kinds:
                 yield _document(repository, thread)
         after = threads[-1].number
 
 
-def removed(repository: Repository, number: int, kind: str) -> Removed:
-    """Return the removal of a thread with all that is staged of it."""
+def removal(repository: Repository, number: int, kind: str) -> Removed:
+    """Return the removal of a thread's document and staged rows."""
     return Removed(
         document_id(repository.name, kind, number),
         lambda transaction: transaction.delete_github_thread(repository.name, number),
@@ -57,26 +57,26 @@ def _settle(transaction: Transaction, repository: Repository, thread: PendingThr
 
 
 def _incomplete(repository: Repository, thread: PendingThread) -> list[str]:
-    """Return the kinds of comments that the listings did not bring all of, or of which some are gone.
+    """Return the kinds of comments that are not staged completely.
 
-    GitHub counts a thread's comments, and what was written before `since` is not listed.
+    GitHub counts a thread's comments: another number is staged if some were deleted, or are older than `since`.
     """
     if thread.kind == "discussion":
         return []
     staged = sum(comment.kind == "issue_comment" for comment in thread.comments)
     kinds = ["issue_comment"] if staged != thread.data["comments"] else []
-    since, created = repository.config.since, time(thread.data["created_at"])
+    since, created = repository.config.since, parse_time(thread.data["created_at"])
     if thread.kind == "pull" and since and created and created < since:
         kinds.append("review_comment")
     return kinds
 
 
-def _completed(repository: Repository, thread: PendingThread, kinds: Sequence[str]) -> Change:
-    """Ask for a thread's comments by themselves and return its document."""
+def _complete(repository: Repository, thread: PendingThread, kinds: Sequence[str]) -> Change:
+    """Fetch the comments of one thread and return its document."""
     try:
         fetched = list(_comments_of(repository, thread, kinds))
     except Gone:
-        return removed(repository, thread.number, thread.kind)
+        return removal(repository, thread.number, thread.kind)
     except SourceError as error:
         if error.retryable:
             raise
@@ -84,7 +84,7 @@ def _completed(repository: Repository, thread: PendingThread, kinds: Sequence[st
     others = [comment for comment in thread.comments if comment.kind not in kinds]
 
     def record(transaction: Transaction) -> None:
-        # Settled first, which locks the row, since staging the comments makes it pending once more.
+        # Settling comes first because it locks the row; staging the comments makes the thread pending again.
         settled = transaction.settle_github_thread(repository.name, thread.number, thread.revision)
         replace_comments(transaction, repository.store, repository.name, thread.number, fetched, kinds)
         if settled:
@@ -100,10 +100,10 @@ def _comments_of(repository: Repository, thread: PendingThread, kinds: Sequence[
             "review_comment": ("pulls", rows.review_comment),
         }[kind]
         path = f"{repository.path}/{folder}/{thread.number}/comments"
-        reply = listing(repository.client.get(path, {"per_page": PER_PAGE}))
+        reply = checked_listing(repository.client.get(path, {"per_page": PER_PAGE}))
         while True:
             yield from (read(row) for row in reply.data)
             following = reply.link("next")
             if following is None:
                 break
-            reply = listing(repository.client.get(following))
+            reply = checked_listing(repository.client.get(following))

@@ -1,4 +1,4 @@
-"""A thread's staged rows become a document: the body, then each comment under a heading of its own."""
+"""Render the staged rows of a thread as a document: its body, then each comment under its own heading."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from llama_index.core.schema import Document
 
 from rag.sources.github.markdown import clean, without_quotes_of
 from rag.store.store import GitHubComment, PendingThread
+from rag.text.anchors import anchored
 
 __all__ = ["KINDS", "MAINTAINERS", "RENDERING", "document_id", "render"]
 
-#: Part of a source's scope: with another one everything is read and written anew.
+#: The version of the rendering, part of a cursor's scope: after a change everything is read again.
 RENDERING = 2
 
-#: Kinds of threads, and what they are called in the settings and in document ids.
+#: The kinds of threads, and their names in the settings and in document ids.
 KINDS = {"issue": "issues", "pull": "pulls", "discussion": "discussions"}
 _ASSOCIATIONS = frozenset({"OWNER", "MEMBER", "COLLABORATOR", "CONTRIBUTOR"})
-#: Those whose word on a question counts as the project's.
+#: The author associations whose comments count as answers of the project.
 MAINTAINERS = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
-#: Accounts of programs that GitHub does not mark as such.
+#: Names of bots that GitHub does not mark as such.
 _BOTS = re.compile(
     r"\[bot\]$|[-_]bot$|-robot$|^(?:codecov-(?:io|commenter)|coveralls|googlebot|claassistant|cla-assistant)$", re.I
 )
@@ -34,21 +35,21 @@ def document_id(source: str, kind: str, number: int) -> str:
 
 
 def render(source: str, thread: PendingThread) -> Document:
-    """Return the document of a thread; its comments are of every kind, in any order."""
+    """Return the document of a thread; its comments may be in any order."""
     data = thread.data
     people = [comment for comment in thread.comments if not _is_bot(comment.data)]
     body = clean(data["body"], top=2)
     sections = [body] if body else []
-    said = [body]
+    earlier = [body]
     for comment in _in_order(people):
         text = clean(comment.data["body"], top=3)
-        new = without_quotes_of(text, said)
-        said.append(text)
+        new = without_quotes_of(text, earlier)
+        earlier.append(text)
         if new:
             sections.append(f"{_heading(thread, comment)}\n\n{new}")
     return Document(
         id_=document_id(source, thread.kind, thread.number),
-        # A chunk is cut from the text alone, and a title without a word below it should be found as well.
+        # Chunks are cut from the text alone, so without a body the title is the text.
         text="\n\n".join(sections) or data["title"],
         metadata=_metadata(source, thread, people),
     )
@@ -85,7 +86,7 @@ def _metadata(source: str, thread: PendingThread, people: Sequence[GitHubComment
 
 
 def _in_order(comments: Sequence[GitHubComment]) -> Iterator[GitHubComment]:
-    """Yield comments by time, each reply after the comment that it answers."""
+    """Yield comments by time, each reply below the comment that it replies to."""
     by_time = sorted(comments, key=lambda comment: (comment.data["created_at"], comment.id))
     ids = {comment.id for comment in comments}
     replies: dict[int, list[GitHubComment]] = {}
@@ -108,28 +109,28 @@ def _heading(thread: PendingThread, comment: GitHubComment) -> str:
     data = comment.data
     answer = _answer(thread, comment)
     if answer == "accepted":
-        what = "Accepted answer by"
+        label = "Accepted answer by"
     elif comment.kind == "review_comment":
-        what = "Review comment by"
+        label = "Review comment by"
     elif comment.kind == "discussion_comment" and data.get("in_reply_to_id"):
-        what = "Reply by"
+        label = "Reply by"
     else:
-        what = "Comment by"
+        label = "Comment by"
     association = data["author_association"]
-    said = f" ({association.lower()})" if association in _ASSOCIATIONS else ""
+    role = f" ({association.lower()})" if association in _ASSOCIATIONS else ""
     place = f" on {data['path']}" if data.get("path") else ""
-    marks = {
+    attributes = {
         "author": data["author"],
         "association": association.lower(),
         "at": data["created_at"],
         **({"answer": answer} if answer else {}),
     }
-    attributes = " ".join(f'{key}="{value}"' for key, value in marks.items())
-    return f"## {what} {data['author']}{said}{place}, {data['created_at'][:10]} {{#{_fragment(comment)} {attributes}}}"
+    heading = f"## {label} {data['author']}{role}{place}, {data['created_at'][:10]}"
+    return anchored(heading, _fragment(comment), attributes)
 
 
 def _answer(thread: PendingThread, comment: GitHubComment) -> str | None:
-    """Return how much weight a comment has as an answer: accepted, maintainer, or none."""
+    """Return the weight of a comment as an answer: "accepted", "maintainer" or None."""
     if thread.kind == "discussion" and comment.id == thread.data.get("answer"):
         return "accepted"
     return "maintainer" if comment.data["author_association"] in MAINTAINERS else None

@@ -1,4 +1,4 @@
-"""One repository as a source sees it: what is asked of it, under which path, and where its rows are staged."""
+"""One repository of a source: its settings, its path in the API, and the scope of its cursor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rag.sources.github.client import GitHubClient, Gone, Reply
 from rag.sources.github.render import RENDERING
 from rag.store.store import Store, Transaction
 
-__all__ = ["Repository", "Row", "iso", "listing", "time"]
+__all__ = ["Repository", "Row", "checked_listing", "format_time", "parse_time"]
 
 log = logging.getLogger(__name__)
 
@@ -29,54 +29,54 @@ class Repository:
         self.config = config
         self.store = store
         self.client = client
-        #: /repos/OWNER/NAME, under its present name once it was found
+        #: /repos/OWNER/NAME, with the current name once `find` has run
         self.path = f"/repos/{config.repo}"
 
     @property
     def rest_kinds(self) -> set[str]:
-        """The kinds of threads that are asked for and that REST lists: issue, pull."""
+        """The kinds of threads in the settings that the REST API lists: issue, pull."""
         return {kind for kind, name in (("issue", "issues"), ("pull", "pulls")) if name in self.config.include}
 
     def readable(self) -> set[str]:
-        """Return what is asked for and can be read: issues, pulls, discussions.
+        """Return the settings' `include` without what cannot be read: discussions, if there is no token.
 
-        :raises SourceError: nothing is, since discussions need a token
+        :raises SourceError: nothing else is included
         """
         include: set[str] = set(self.config.include)
         if "discussions" in include and not self.client.authenticated:
             if include == {"discussions"}:
                 raise SourceError(
-                    f"{self.name}: GITHUB_TOKEN is required to read discussions, since GitHub's GraphQL API takes no "
-                    "request without one. Any token will do for a public repository."
+                    f"{self.name}: GITHUB_TOKEN is required to read discussions, since GitHub's GraphQL API accepts no "
+                    "request without a token. For a public repository any token is enough."
                 )
-            log.warning("%s: discussions are left out, since they need a GITHUB_TOKEN", self.name)
+            log.warning("%s: discussions are skipped, since reading them requires GITHUB_TOKEN", self.name)
             include.discard("discussions")
         return include
 
     def find(self) -> Row:
-        """Ask for the repository and follow it to its present name.
+        """Return the repository's row, and use its current name from now on.
 
-        :raises SourceError: it is not there, or not for this token
+        :raises SourceError: it does not exist, or the token may not read it
         """
         try:
             row: Row = self.client.get(self.path).data
         except Gone as error:
             hint = (
-                "or GITHUB_TOKEN does not allow to read it"
+                "or GITHUB_TOKEN may not read it"
                 if self.client.authenticated
-                else "or it is private and needs a GITHUB_TOKEN"
+                else "or it is private and GITHUB_TOKEN is not set"
             )
             raise SourceError(
                 f"{self.name}: there is no repository {self.config.repo} on GitHub, {hint}. ({error})"
             ) from error
         if row["full_name"].lower() != self.config.repo.lower():
-            log.warning("%s: %s is called %s now", self.name, self.config.repo, row["full_name"])
-        # PyGithub follows a redirect without its parameters: ask under the present name only.
+            log.warning("%s: %s is now called %s", self.name, self.config.repo, row["full_name"])
+        # PyGithub follows redirects without the parameters, so all further requests use the current name.
         self.path = f"/repos/{row['full_name']}"
         return row
 
     def scope(self, found: Row) -> dict[str, Any]:
-        """Return what a cursor is good for: with another scope, everything is read anew."""
+        """Return the scope that a cursor is valid for; with another scope, everything is read again."""
         since = self.config.since
         return {
             "repository": found["id"],
@@ -85,10 +85,10 @@ class Repository:
             "rendering": RENDERING,
         }
 
-    def adopt(self, cursor: Mapping[str, Any], found: Row) -> tuple[dict[str, Any], Record | None]:
-        """Start anew where a cursor is of another repository, or covers something else than is asked for now.
+    def adopt_cursor(self, cursor: Mapping[str, Any], found: Row) -> tuple[dict[str, Any], Record | None]:
+        """Replace a cursor whose scope is another one than that of the settings.
 
-        :returns: the cursor to go on from, and how to record it; None if it is as it was
+        :returns: the cursor to continue from, and how to record it; None if it has not changed
         """
         scope = self.scope(found)
         before: dict[str, Any] = cursor.get("scope") or {}
@@ -96,7 +96,7 @@ class Repository:
             return dict(cursor), None
         other_repository = bool(before) and before["repository"] != scope["repository"]
         if before:
-            log.warning("%s: its settings or this program changed, so everything is read again", self.name)
+            log.warning("%s: its settings or this program have changed, so everything is read again", self.name)
         adopted = {"scope": scope, "owed": True} if before else {"scope": scope}
 
         def record(transaction: Transaction) -> None:
@@ -107,21 +107,21 @@ class Repository:
         return adopted, record
 
 
-def listing(reply: Reply) -> Reply:
-    """Return a reply that is a list, or a 304.
+def checked_listing(reply: Reply) -> Reply:
+    """Return a reply whose data is a list, or whose status is 304.
 
-    :raises SourceError: it is something else
+    :raises SourceError: the data is something else
     """
     if reply.status != 304 and not isinstance(reply.data, list):
-        raise SourceError("GitHub answers a listing with something that is no list.")
+        raise SourceError("GitHub answers the request for a listing with something other than a list.")
     return reply
 
 
-def time(value: str | None) -> datetime | None:
-    """Read one of GitHub's times."""
+def parse_time(value: str | None) -> datetime | None:
+    """Return a timestamp of GitHub as a datetime."""
     return datetime.fromisoformat(value) if value else None
 
 
-def iso(value: datetime | None) -> str | None:
-    """Write a time as GitHub does, in whole seconds."""
+def format_time(value: datetime | None) -> str | None:
+    """Return a timestamp in GitHub's format, in whole seconds."""
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if value else None

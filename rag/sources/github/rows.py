@@ -1,6 +1,6 @@
-"""What is staged of GitHub's rows: the fields that a document is made of, REST and GraphQL in one shape.
+"""The fields of GitHub's rows that are staged, REST and GraphQL in one shape.
 
-A row that is read again and means the same is equal to what is staged, whatever else GitHub puts in.
+Only fields that a document is made of are kept, so that other changes on GitHub leave the staged row equal.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _FIXES = re.compile(
     r"(?:(?P<repository>[\w.-]+/[\w.-]+)?#|(?P<address>https?://[^\s/]+/[\w.-]+/[\w.-]+)/issues/)(?P<number>\d{1,9})\b",
     re.I,
 )
-#: Templates explain the keywords in comments, and programs quote them in code.
-_NOT_SAID = re.compile(r"<!--.*?(?:-->|\Z)|^(`{3,}|~{3,}).*?(?:^\1|\Z)|`[^`\n]*`", re.S | re.M)
+#: Comments and code, which mention the keywords without meaning them: templates explain them, programs quote them.
+_NOT_PROSE = re.compile(r"<!--.*?(?:-->|\Z)|^(`{3,}|~{3,}).*?(?:^\1|\Z)|`[^`\n]*`", re.S | re.M)
 
 
 def thread(row: Row) -> GitHubThread:
-    """Return what is kept of a row of the issues listing, which lists pull requests as well."""
+    """Return the staged form of a row of the issues listing, which lists pull requests as well."""
     pull = row.get("pull_request")
     data = {
         **_common(row),
@@ -54,13 +54,13 @@ def thread(row: Row) -> GitHubThread:
 
 
 def without_text(thread: GitHubThread) -> GitHubThread:
-    """Return what is kept of a thread that gets no document: its place among the others, and what it fixes."""
+    """Return the staged form of a thread without a document: its timestamps, and the issues that it fixes."""
     keys = ("created_at", "updated_at", *(("html_url", "merged_at", "fixes") if "fixes" in thread.data else ()))
     return GitHubThread(thread.number, None, {key: thread.data[key] for key in keys})
 
 
 def fixes(body: str, html_url: str) -> list[int]:
-    """Return the numbers of the issues that a pull request says it closes, sorted.
+    """Return the sorted numbers of the issues that the text of a pull request closes.
 
     The keywords are those of https://docs.github.com/articles/closing-issues-using-keywords; issues of other
     repositories do not count.
@@ -72,19 +72,19 @@ def fixes(body: str, html_url: str) -> list[int]:
     return sorted(
         {
             int(found["number"])
-            for found in _FIXES.finditer(_NOT_SAID.sub(" ", body))
+            for found in _FIXES.finditer(_NOT_PROSE.sub(" ", body))
             if (found["repository"] or name).lower() == name and (found["address"] or site).lower() == site
         }
     )
 
 
 def issue_comment(row: Row) -> GitHubComment:
-    """Return what is kept of a comment on an issue or pull request."""
+    """Return the staged form of a comment on an issue or pull request."""
     return GitHubComment("issue_comment", row["id"], _common(row))
 
 
 def review_comment(row: Row) -> GitHubComment:
-    """Return what is kept of a comment on a line of a pull request."""
+    """Return the staged form of a comment on a line of a pull request."""
     data = {**_common(row), "path": row.get("path"), "in_reply_to_id": row.get("in_reply_to_id")}
     return GitHubComment("review_comment", row["id"], data)
 
@@ -98,7 +98,7 @@ def thread_number(row: Row) -> int:
 
 
 def discussion(node: Row) -> GitHubThread:
-    """Return what is kept of a discussion, as GraphQL gives it."""
+    """Return the staged form of a discussion from GraphQL."""
     data = {
         **_common_node(node),
         "title": node["title"],
@@ -114,7 +114,7 @@ def discussion(node: Row) -> GitHubThread:
 
 
 def discussion_comment(node: Row, reply_to: int | None) -> GitHubComment:
-    """Return what is kept of a comment or reply in a discussion."""
+    """Return the staged form of a comment or reply in a discussion."""
     return GitHubComment("discussion_comment", node["databaseId"], {**_common_node(node), "in_reply_to_id": reply_to})
 
 

@@ -1,4 +1,4 @@
-"""From a page of a listing to staged rows: what the listings are, and what is kept of their rows."""
+"""Stage the rows of listings: which listings a repository has, and which of their fields are kept."""
 
 from __future__ import annotations
 
@@ -15,47 +15,47 @@ __all__ = ["Listing", "listings", "replace_comments"]
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One of the listings by update time that a repository has.
+    """A listing by update time.
 
-    `what` names it in the cursor: issues, which lists pull requests as well, comments or review_comments.
+    `name` is its key in the cursor: issues, which lists pull requests as well, comments or review_comments.
     """
 
     repository: Repository
-    what: Literal["issues", "comments", "review_comments"]
+    name: Literal["issues", "comments", "review_comments"]
 
     @property
     def path(self) -> str:
-        """The path to ask for."""
-        below = {"issues": "issues", "comments": "issues/comments", "review_comments": "pulls/comments"}
-        return f"{self.repository.path}/{below[self.what]}"
+        """Its path in the API."""
+        endpoints = {"issues": "issues", "comments": "issues/comments", "review_comments": "pulls/comments"}
+        return f"{self.repository.path}/{endpoints[self.name]}"
 
     @property
     def parameters(self) -> dict[str, str]:
-        """What is asked for beside the order."""
-        return {"state": "all"} if self.what == "issues" else {}
+        """Its query parameters, except those for the order."""
+        return {"state": "all"} if self.name == "issues" else {}
 
     def stage(self, transaction: Transaction, page: Sequence[Row]) -> None:
         """Stage a page of rows."""
-        if self.what == "issues":
+        if self.name == "issues":
             transaction.put_github_threads(self.repository.name, [self._thread(row) for row in page])
         else:
             transaction.put_github_comments(self.repository.name, list(self.comments(page)))
 
     def _thread(self, row: Row) -> GitHubThread:
         thread = rows.thread(row)
-        # One that is not asked for has its place in the listing by creation all the same, and fixes what it fixes.
+        # A thread that the settings leave out still has its place in the listing by creation, and may fix issues.
         return thread if thread.kind in self.repository.rest_kinds else rows.without_text(thread)
 
     def comments(self, page: Sequence[Row]) -> Iterator[tuple[int, GitHubComment]]:
-        """Yield the comments of a page that belong to a kind of thread that is asked for, with its number."""
-        read = rows.issue_comment if self.what == "comments" else rows.review_comment
+        """Yield the comments on threads of the included kinds, each with the number of its thread."""
+        read = rows.issue_comment if self.name == "comments" else rows.review_comment
         for row in page:
             if ("pull" if "/pull/" in row["html_url"] else "issue") in self.repository.rest_kinds:
                 yield rows.thread_number(row), read(row)
 
 
 def listings(repository: Repository) -> list[Listing]:
-    """Return the listings that bring what is asked for; threads come first, so that comments find theirs."""
+    """Return the listings of the included kinds; threads come first, so that comments find theirs."""
     kinds = repository.rest_kinds
     found = [Listing(repository, "issues"), Listing(repository, "comments")] if kinds else []
     return [*found, Listing(repository, "review_comments")] if "pull" in kinds else found
@@ -69,7 +69,10 @@ def replace_comments(
     comments: Sequence[GitHubComment],
     kinds: Sequence[str] | None = None,
 ) -> None:
-    """Stage all comments of a thread, and forget those of `kinds` (None: of every kind) that are not among them."""
+    """Stage all comments of a thread and delete the staged ones that are not among them.
+
+    :param kinds: delete only comments of these kinds; None: of every kind
+    """
     present = {(comment.kind, comment.id) for comment in comments}
     gone: dict[str, list[int]] = {}
     for comment in store.github_thread_comments(source, number):

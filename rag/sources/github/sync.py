@@ -1,8 +1,8 @@
-"""Keep one repository's threads in line with GitHub at the least cost in requests.
+"""Sync the threads of one repository with as few requests as possible.
 
-Listings by update time bring what changed; their rows are staged, page by page, with the cursor. Then each thread
-whose rows changed is rendered from what is staged. So a comment costs no request for the rest of its thread, and
-a crash loses nothing: what was staged is staged, and what was not rendered is still pending.
+Listings by update time contain the changes. Their rows are staged page by page, together with the cursor. Then each
+thread whose rows changed is rendered from its staged rows. So a new comment needs no request for the rest of its
+thread, and a crash loses nothing: staged rows stay staged, and threads that were not rendered stay pending.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from typing import Any
 
 from rag.settings import GitHubConfig
 from rag.sources import MOST_REMOVED, Change, Checkpoint
-from rag.sources.github.client import GitHubClient, Gone, Patience
+from rag.sources.github.client import GitHubClient, Gone, RetryPolicy
+from rag.sources.github.deletions import Deletions, Listed
 from rag.sources.github.discussions import Discussions
-from rag.sources.github.pending import rendered
-from rag.sources.github.repository import Repository, Row, iso, time
+from rag.sources.github.pending import render_pending
+from rag.sources.github.repository import Repository, Row, format_time, parse_time
 from rag.sources.github.staging import Listing, listings, replace_comments
-from rag.sources.github.updates import updated
-from rag.sources.github.vanished import Listed, Remainder
+from rag.sources.github.updates import pages_by_update
 from rag.store.store import GitHubComment, GitHubThread, Store, Transaction
 
 __all__ = ["GitHubSource"]
 
 log = logging.getLogger(__name__)
 
-#: An update may become visible after later ones: so far behind the newest one seen, the next sync looks again.
+#: An update may become visible after later ones, so the next sync starts this long before the newest update seen.
 _OVERLAP = timedelta(minutes=5)
 
 
@@ -38,9 +38,9 @@ class GitHubSource:
 
     :param token: see `GitHubClient`; required for discussions
     :param api_url: https://api.github.com, or https://HOST/api/v3 for GitHub Enterprise Server
-    :param patience: how long to insist where GitHub fails or a rate limit is used up
-    :param most_removed: the share of a source's documents, 0 to 1, that one sync may remove; beyond it nothing is
-        removed and the sync says so
+    :param retry: how often requests are sent again, and how long they wait for a rate limit
+    :param most_removed: the share of a source's documents, 0 to 1, that one sync may remove; if more are gone, none is
+        removed and the sync reports a failure
     """
 
     kind = "github"
@@ -52,26 +52,27 @@ class GitHubSource:
         *,
         token: str | None,
         api_url: str,
-        patience: Patience | None = None,
+        retry: RetryPolicy | None = None,
         most_removed: float = MOST_REMOVED,
     ) -> None:
         self.name = config.name
         self.requests = 0
         self._config = config
         self._store = store
-        self._client = GitHubClient(token=token, api_url=api_url, patience=patience, count=self._count_request)
+        self._client = GitHubClient(token=token, api_url=api_url, retry=retry, count=self._count_request)
         self._repository = Repository(config, store, self._client)
-        self._remainder = Remainder(self._repository, most_removed=most_removed)
+        self._deletions = Deletions(self._repository, most_removed=most_removed)
         self._cursor: dict[str, Any] = {}
 
     def _count_request(self) -> None:
         self.requests += 1
 
     def changes(self, *, full: bool) -> Iterator[Change]:
-        """Yield what changed; with `full`, read every listing from its start and remove what is not in it.
+        """Yield the changes.
 
+        :param full: read every listing from its start and remove what is not in it
         :raises SourceUnavailable: GitHub cannot be reached, or its rate limit lasts too long
-        :raises SourceError: the token or the repository is wrong, or discussions are asked for without a token
+        :raises SourceError: the token or repository is wrong, or only discussions are included and no token is set
         """
         try:
             yield from self._changes(full=full)
@@ -80,7 +81,7 @@ class GitHubSource:
 
     def _changes(self, *, full: bool) -> Iterator[Change]:
         include = self._repository.readable()
-        self._cursor, record = self._repository.adopt(self._store.cursor(self.name), self._repository.find())
+        self._cursor, record = self._repository.adopt_cursor(self._store.cursor(self.name), self._repository.find())
         if record:
             yield Checkpoint(record)
         rescoped = bool(self._cursor.get("owed"))
@@ -92,15 +93,19 @@ class GitHubSource:
         if discussions:
             yield from self._list_discussions(discussions, listed)
         if listed is not None:
-            yield from self._remainder.unlisted_comments(listed)
+            yield from self._deletions.unlisted_comments(listed)
         elif self._config.since is None:
-            listed = yield from self._vanished(discussions, complete=complete)
-        yield from rendered(self._repository)
-        if listed is not None and (yield from self._remainder.unlisted_threads(listed, guarded=not rescoped)):
+            listed = yield from self._remove_vanished(discussions, complete=complete)
+        yield from render_pending(self._repository)
+        if listed is not None and (yield from self._deletions.unlisted_threads(listed, guarded=not rescoped)):
             yield from self._move_cursor(owed=None)
 
     def _move_cursor(self, stage: Callable[[Transaction], None] | None = None, **moved: object) -> Iterator[Change]:
-        """Commit a cursor with some of its values changed, or left out where they are None, and what they cover."""
+        """Commit the cursor with new values, and the rows that they cover.
+
+        :param stage: writes the rows
+        :param moved: the new values; None removes a value
+        """
         values = {**self._cursor, **moved}
         self._cursor = cursor = {key: value for key, value in values.items() if value is not None}
 
@@ -121,47 +126,47 @@ class GitHubSource:
         try:
             yield from self._pages(listing, listed)
         except Gone as error:
-            gone = "issues are switched off" if listing.what == "issues" else "comments cannot be listed"
+            gone = "issues are switched off" if listing.name == "issues" else "comments cannot be listed"
             log.warning("%s: the repository's %s (%s)", self.name, gone, error)
-        if listed is not None and listing.what == "issues":
+        if listed is not None and listing.name == "issues":
             listed.kinds |= self._repository.rest_kinds
 
     def _pages(self, listing: Listing, listed: Listed | None) -> Iterator[Change]:
         """List by update time, from the cursor or the start, and stage each page with the cursor that covers it."""
-        floor, what = self._config.since, listing.what
-        seen = time(self._cursor.get(what))
+        floor, name = self._config.since, listing.name
+        seen = parse_time(self._cursor.get(name))
         since = floor if listed is not None or seen is None else max(filter(None, (floor, seen - _OVERLAP)))
-        etag_since, etag = self._etags.get(what, (None, None))
-        if listed is not None or etag_since != iso(since):
+        etag_since, etag = self._etags.get(name, (None, None))
+        if listed is not None or etag_since != format_time(since):
             etag = None
         first = True
-        if listed is not None and what != "issues":
-            listed.comments.setdefault("issue_comment" if what == "comments" else "review_comment", array("q"))
-        for reply in updated(self._client, listing.path, listing.parameters, since=since, etag=etag):
+        if listed is not None and name != "issues":
+            listed.comments.setdefault("issue_comment" if name == "comments" else "review_comment", array("q"))
+        for reply in pages_by_update(self._client, listing.path, listing.parameters, since=since, etag=etag):
             page: Sequence[Row] = reply.data
             if listed is not None:
                 _note(listed, listing, page)
             if page:
-                newest = time(page[-1]["updated_at"])
+                newest = parse_time(page[-1]["updated_at"])
                 seen = max(filter(None, (seen, newest)))
             etags = self._etags
-            etags.pop(what, None)
+            etags.pop(name, None)
             if first and not reply.link("next") and "etag" in reply.headers:
-                etags[what] = [iso(since), reply.headers["etag"]]
+                etags[name] = [format_time(since), reply.headers["etag"]]
             if first and listed is None:
-                self._client.warn_of_duration(reply, f"{self.name}: {what.replace('_', ' ')}")
+                self._client.warn_about_duration(reply, f"{self.name}: {name.replace('_', ' ')}")
             first = False
-            yield from self._move_cursor(partial(listing.stage, page=page), **{what: iso(seen)}, etags=etags)
+            yield from self._move_cursor(partial(listing.stage, page=page), **{name: format_time(seen)}, etags=etags)
 
     def _list_discussions(self, discussions: Discussions, listed: Listed | None) -> Iterator[Change]:
-        """List discussions, the latest update first, down to the cursor, which moves when all of them are staged."""
+        """List discussions from the latest update down to the cursor, which moves when all of them are staged."""
         floor = self._config.since
-        seen = time(self._cursor.get("discussions"))
+        seen = parse_time(self._cursor.get("discussions"))
         since = floor if listed is not None or seen is None else max(filter(None, (floor, seen - _OVERLAP)))
         newest = seen
         for page in discussions.updated_since(since):
             for thread, _ in page:
-                newest = max(filter(None, (newest, time(thread.data["updated_at"]))))
+                newest = max(filter(None, (newest, parse_time(thread.data["updated_at"]))))
                 if listed is not None:
                     listed.add_thread(thread.number)
             if page:
@@ -169,7 +174,7 @@ class GitHubSource:
         if listed is not None:
             listed.kinds.add("discussion")
         if newest is not None and newest != seen:
-            yield from self._move_cursor(discussions=iso(newest))
+            yield from self._move_cursor(discussions=format_time(newest))
 
     def _staging_discussions(
         self, page: Sequence[tuple[GitHubThread, Sequence[GitHubComment]]]
@@ -181,13 +186,15 @@ class GitHubSource:
 
         return record
 
-    # What is gone
+    # Deletions
 
-    def _vanished(self, discussions: Discussions | None, *, complete: bool) -> Generator[Change, None, Listed | None]:
-        """Find what is gone although nothing in the listings by update time tells of it.
+    def _remove_vanished(
+        self, discussions: Discussions | None, *, complete: bool
+    ) -> Generator[Change, None, Listed | None]:
+        """Remove deleted threads, which the listings by update time do not show.
 
-        :param complete: whether all issues and pull requests of GitHub's were staged before
-        :returns: a full listing, where so much is gone that this is cheaper; otherwise None
+        :param complete: whether all issues and pull requests on GitHub are staged
+        :returns: a full listing, if so many are gone that it is cheaper; otherwise None
         """
         listed = Listed()
         if discussions and self._store.github_discussion_count(self.name) > (discussions.total or 0):
@@ -196,16 +203,16 @@ class GitHubSource:
             listed.kinds.add("discussion")
         others = discussions.other_threads if discussions else None
         if self._repository.rest_kinds and complete and others != self._store.github_thread_count(self.name):
-            many, etags = yield from self._remainder.few(self._etags)
+            too_many, etags = yield from self._deletions.by_bisection(self._etags)
             if etags != self._etags:
                 yield from self._move_cursor(etags=etags)
-            if many:
+            if too_many:
                 yield from self._list(Listing(self._repository, "issues"), listed)
         return listed if listed.kinds else None
 
 
 def _note(listed: Listed, listing: Listing, page: Sequence[Mapping[str, Any]]) -> None:
-    if listing.what == "issues":
+    if listing.name == "issues":
         for row in page:
             listed.add_thread(row["number"])
     else:

@@ -1,4 +1,4 @@
-"""Listings by update time, read so that nothing slips through while rows move."""
+"""Read listings by update time without missing rows that move meanwhile."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Generator, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from rag.sources.github.client import PER_PAGE, GitHubClient, Reply
-from rag.sources.github.repository import iso, listing, time
+from rag.sources.github.repository import checked_listing, format_time, parse_time
 
-__all__ = ["updated"]
+__all__ = ["pages_by_update"]
 
-#: Times have a resolution of a second, and rows of one second may stand on both sides of a page's end.
+#: Timestamps have a resolution of a second, and rows of the same second may be on two pages.
 _TICK = timedelta(seconds=1)
 
 
-def updated(
+def pages_by_update(
     client: GitHubClient,
     path: str,
     parameters: Mapping[str, str],
@@ -23,13 +23,13 @@ def updated(
     until: datetime | None = None,
     etag: str | None = None,
 ) -> Iterator[Reply]:
-    """Yield the pages of a listing by update time, oldest first; none where `etag` still holds.
+    """Yield the pages of a listing by update time, oldest first; none if `etag` still matches.
 
-    Not page=2, page=3: a row that is updated or deleted meanwhile leaves its place, all behind it move up, and one
-    slips over the page's end unread. Each page is asked for from the last time seen instead. So rows may come twice,
-    and the last page may run over `until`.
+    Page numbers would miss rows: when a row is updated or deleted, later rows move up, and one of them moves from the
+    next page to one that was read before. Instead, each page is requested from the last timestamp seen. So rows may be
+    listed twice, and the last page may reach beyond `until`.
 
-    :param until: no page is asked for that would begin at this time or later
+    :param until: request no page that would begin at this time or later
     """
     while True:
         reply = _first_page(client, path, parameters, since, etag)
@@ -54,11 +54,11 @@ def updated(
 def _tied(
     client: GitHubClient, path: str, parameters: Mapping[str, str], since: datetime
 ) -> Generator[Reply, None, datetime | None]:
-    """Yield the pages of rows that share their time with more than a page of others.
+    """Yield the pages of rows with the same timestamp, if they fill more than one page.
 
-    Only page numbers can tell them apart, so the pages are read until a pass shows no row that is new.
+    Only page numbers distinguish these pages, so they are read again until a pass finds no new row.
 
-    :returns: the time to go on from; None where the listing ends
+    :returns: the time to continue from; None at the end of the listing
     """
     known: set[int] = set()
     while True:
@@ -71,7 +71,7 @@ def _tied(
             last = _last_time(reply) if reply.data else since
             if last > since or following is None:
                 break
-            reply = listing(client.get(following))
+            reply = checked_listing(client.get(following))
         if len(known) == before:
             return last if last > since else None
 
@@ -81,12 +81,12 @@ def _first_page(
 ) -> Reply:
     query: dict[str, str | int] = {**parameters, "sort": "updated", "direction": "asc", "per_page": PER_PAGE}
     if since is not None:
-        query["since"] = iso(since) or ""
-    return listing(client.get(path, query, etag=etag))
+        query["since"] = format_time(since) or ""
+    return checked_listing(client.get(path, query, etag=etag))
 
 
 def _last_time(reply: Reply) -> datetime:
-    """Return a time from which the next page has all rows that this one has not, and at least one that it has."""
-    last = time(reply.data[-1]["updated_at"])
+    """Return the time to request the next page from: it repeats at least one row of this page and misses none."""
+    last = parse_time(reply.data[-1]["updated_at"])
     assert last is not None
     return last - _TICK

@@ -1,4 +1,4 @@
-"""The anchors that a host gives the headings of a page, by the rules of each."""
+"""The anchors that hosts give the headings of a page, by the rules of each host."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from collections.abc import Callable
 
 __all__ = ["Anchors", "Slug", "bitbucket", "gitea", "github", "gitlab"]
 
-#: Makes an anchor of a heading's text, or nothing.
+#: Returns the anchor for the text of a heading, empty if it has none.
 Slug = Callable[[str], str]
 
-# Symbols that Unicode calls alphabetic: letters in circles and squares.
+# Symbols with the Unicode property Alphabetic: letters in circles and squares.
 _ALPHABETIC_SYMBOLS = "\u24b6-\u24e9\U0001f130-\U0001f149\U0001f150-\U0001f169\U0001f170-\U0001f189"
 _ALPHABETIC_SYMBOL = re.compile(f"[{_ALPHABETIC_SYMBOLS}]")
 _WORD_CATEGORIES = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "Pc"})
 
 
 def github(text: str) -> str:
-    """Follow the npm package github-slugger: lower case, only letters, marks, digits, "_", "-"; spaces become "-"."""
+    """Follow the npm package github-slugger: lower case, only letters, marks, digits, "_", "-"; "-" for spaces."""
     return _words(text.lower()).replace(" ", "-")
 
 
 def gitlab(text: str) -> str:
-    """Follow GitLab's Gitlab::Utils::Markdown: as GitHub, but runs of "-" are one and digits alone get a prefix."""
+    """Follow GitLab's Gitlab::Utils::Markdown: as GitHub, but with single "-", and a prefix before mere digits."""
     slug = re.sub(r"-+", "-", _words(text.strip().lower()).replace(" ", "-"))
     return f"anchor-{slug}" if slug.isdecimal() else slug
 
@@ -35,7 +35,7 @@ def gitea(text: str) -> str:
 
 
 def bitbucket(text: str) -> str:
-    """Follow Bitbucket Cloud, which puts a prefix before what Python-Markdown makes of a heading."""
+    """Follow Bitbucket Cloud: the anchor of Python-Markdown with a prefix."""
     ascii_only = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     words = re.sub(r"[^\w\s-]", "", ascii_only).strip().lower()
     return "markdown-header-" + re.sub(r"[-\s]+", "-", words) if words else ""
@@ -53,7 +53,7 @@ class Anchors:
         self._joint = "_" if slug is bitbucket else "-"
 
     def add(self, text: str) -> str:
-        """Return the anchor of the next heading; a repeated one is counted: use, use-1, use-2. Empty if it has none."""
+        """Return the anchor of the next heading, empty if it has none; repeats are numbered: use, use-1, use-2."""
         base = anchor = self._slug(text)
         while anchor in self._seen:
             self._seen[base] += 1

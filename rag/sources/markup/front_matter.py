@@ -1,4 +1,4 @@
-"""Front matter: what a file says of itself before its text, in YAML, TOML or JSON."""
+"""Front matter: metadata before the text of a file, in YAML, TOML or JSON."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import yaml
 
 __all__ = ["FrontMatter", "split"]
 
-# More than this is no front matter, and may be meant to keep the parser busy.
-_LONGEST = 64_000
+# Longer text is not front matter, and could be meant to keep the parser busy.
+_MAX_LENGTH = 64_000
 _FENCED = re.compile(
     r"(---|\+\+\+|;;;)[ \t]*(?:(yaml|toml|json)[ \t]*)?\n(?:(.*?)\n)??(?:\1|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL
 )
@@ -23,7 +23,7 @@ _TITLE = re.compile(r"^[\"']?title[\"']?[ \t]*[:=][ \t]*(.+?)[ \t,]*$", re.MULTI
 
 @dataclass(frozen=True, slots=True)
 class FrontMatter:
-    """What a file says of itself; empty where it says nothing."""
+    """The metadata of a file; empty where the file gives none."""
 
     title: str = ""
     description: str = ""
@@ -31,19 +31,19 @@ class FrontMatter:
 
 
 def split(source: str) -> tuple[FrontMatter, str]:
-    """Return the front matter and the text after it. One that cannot be parsed costs no more than its own lines.
+    """Return the front matter and the text after it. Front matter that cannot be parsed is skipped.
 
     :param source: a file's text, its lines ended by LF
     """
     if source.startswith("{"):
         return _json(source)
-    match = _FENCED.match(source[: _LONGEST + 8])
+    match = _FENCED.match(source[: _MAX_LENGTH + 8])
     if not match:
         return FrontMatter(), source
     head = match[3] or ""
     values = _parse(match[2] or {"---": "yaml", "+++": "toml", ";;;": "json"}[match[1]], head)
     if values is None:
-        # Two rules with prose between them are no front matter, a slip in a table of keys is still one.
+        # Prose between two horizontal rules is text; keys with a syntax error are still front matter.
         if match[1] == "---" and not all(_YAML_LINE.match(line) for line in head.split("\n")):
             return FrontMatter(), source
         found = _TITLE.search(head)
@@ -52,7 +52,7 @@ def split(source: str) -> tuple[FrontMatter, str]:
 
 
 def _parse(language: str, head: str) -> Mapping[str, object] | None:
-    """Return what the front matter holds, or None if it is no table of keys."""
+    """Return the keys and values of front matter, None if it is not a mapping."""
     try:
         if language == "toml":
             return tomllib.loads(head)
@@ -68,9 +68,9 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _json(source: str) -> tuple[FrontMatter, str]:
-    """Hugo takes an object at the top; what else begins with a brace is text."""
+    """Read the JSON object at the top of a file, as Hugo does; any other text in braces is content."""
     try:
-        values, end = json.JSONDecoder().raw_decode(source[:_LONGEST])
+        values, end = json.JSONDecoder().raw_decode(source[:_MAX_LENGTH])
     except (ValueError, RecursionError):
         return FrontMatter(), source
     after = source[end:].lstrip(" \t")
@@ -88,5 +88,5 @@ def _read(values: Mapping[str, object]) -> FrontMatter:
 
 
 def _text(value: object) -> str:
-    """Return a scalar as text; anything else may be nested without an end."""
+    """Return a scalar as text; empty for anything else, which may be nested without end."""
     return " ".join(str(value).split()) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""

@@ -1,7 +1,7 @@
-"""Rewrite the links and images of a paragraph of Markdown, and make Markdown of the HTML in it; all else stays.
+"""Rewrite the links and images of a Markdown paragraph, and turn its inline HTML into Markdown.
 
-Links are found as CommonMark 0.31 finds them: code spans, autolinks and tags bind tighter than brackets, and a link
-holds no other. Every step is linear in the length of the text.
+Links are found by the rules of CommonMark 0.31: code spans, autolinks and tags bind tighter than brackets, and a link
+contains no other link. Every step is linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -15,18 +15,15 @@ from html import unescape
 
 from markdown_it.common.utils import normalizeReference
 
-__all__ = ["Target", "attributes", "code_spans", "rewrite", "words"]
+from rag.sources.names import names
 
-#: Gives the address to write for a link's or an image's target, or None where only the text is worth keeping.
+__all__ = ["BADGE", "Target", "attributes", "code_spans", "link_target", "rewrite"]
+
+#: Returns the address to write for the target of a link or image, or None to keep only its text.
 Target = Callable[[str], str | None]
 
 
-def words(text: str) -> frozenset[str]:
-    """Return the words of a text, for a set that is easier to read so."""
-    return frozenset(text.split())
-
-
-_DEEPEST = 20
+_MAX_DEPTH = 20
 _SPECIAL = re.compile(r"\\.|`+|<|!\[|\[|\]", re.DOTALL)
 _AUTOLINK = re.compile(r"<[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*>|<[\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+>")
 _TAG = re.compile(
@@ -34,19 +31,19 @@ _TAG = re.compile(
     r"(?P<attributes>(?:\s+[A-Za-z_:@][\w:@.-]*(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'=<>`]+))?)*)\s*/?>"
 )
 _ATTRIBUTE = re.compile(r"([A-Za-z_:@][\w:@.-]*)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'=<>`]+)))?")
-_LONGEST_LABEL = 999
+_MAX_LABEL = 999
 _LABEL = re.compile(r"\[((?:[^\[\]\\]|\\.){0,999})\]", re.DOTALL)
 _TITLE = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|\((?:[^()\\]|\\.)*\)", re.DOTALL)
 _POINTED = re.compile(r"<((?:[^<>\n\\]|\\.)*)>")
 _SPACES = re.compile(r"[ \t]*\n?[ \t]*")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
-_BADGE = re.compile(r"badge|shields\.io|travis-ci|codecov", re.IGNORECASE)
-# Tags that say how text looks; what is not listed may be a placeholder, <name>, that its author forgot to escape.
-_LOOKS = words(
+BADGE = re.compile(r"badge|shields\.io|travis-ci|codecov", re.IGNORECASE)
+# Tags for the look of text. Others may be placeholders such as <name> that the author forgot to escape.
+_STYLE_TAGS = names(
     "a abbr acronym b bdi bdo big center cite data del dfn em font i ins kbd label mark nobr q rp rt ruby s samp "
     "small span strike strong sub sup time tt u var wbr picture source"
 )
-_BREAKS = words(
+_BREAK_TAGS = names(
     "address article aside blockquote body br caption center col colgroup dd details dialog div dl dt fieldset "
     "figcaption figure footer form header hr html iframe legend li link main meta nav ol optgroup option p param "
     "section summary table tbody td tfoot th thead tr track ul video audio svg path object button input"
@@ -55,7 +52,7 @@ _BREAKS = words(
 
 @dataclass(slots=True)
 class _Link:
-    """A link or image: the text between `start` and `close`, the whole of it until `end`."""
+    """A link or image from `start` to `end`, and its text from `text` to `close`."""
 
     start: int
     text: int
@@ -63,7 +60,7 @@ class _Link:
     end: int
     target: str
     is_image: bool
-    #: the whole of it, but the text and the target, stays as it was
+    #: the title with its quotes; of an <img>, its alternative text
     title: str = ""
     is_html: bool = False
 
@@ -79,23 +76,23 @@ class _Opener:
 
 @dataclass(slots=True)
 class _Found:
-    """What stands in a paragraph, by where it starts."""
+    """The links, code spans and tags of a paragraph, by position."""
 
     links: dict[int, _Link] = field(default_factory=dict)
-    #: spans that stay as they are: end
+    #: the ends of spans that stay unchanged
     verbatim: dict[int, int] = field(default_factory=dict)
-    #: tags and comments: (end, what is written instead)
+    #: tags and comments: their ends and replacements
     tags: dict[int, tuple[int, str]] = field(default_factory=dict)
-    #: where the last comment ends
+    #: the position of the last end of a comment
     last_comment: int = -1
 
 
 def rewrite(text: str, *, link: Target, image: Target, references: Mapping[str, str] | None = None) -> str:
     """Return a paragraph with the targets of its links and images replaced.
 
-    :param link: called with each link's target; the text alone stays where it gives None
-    :param image: the same for images
-    :param references: the targets of `[label]: target` by normalised label
+    :param link: called with the target of each link
+    :param image: called with the target of each image
+    :param references: the targets of reference definitions, `[label]: target`, by normalised label
     """
     if not _SPECIAL.search(text) and "&nbsp;" not in text:
         return text
@@ -131,7 +128,7 @@ def _find(text: str, references: Mapping[str, str]) -> _Found:
 
 
 def _angle(text: str, start: int, found: _Found, anchors: list[tuple[int, int, str | None]]) -> int | None:
-    """Take what `<` begins; return where it ends, or None if it begins nothing."""
+    """Read the autolink, comment or tag that begins with a `<`; return its end, None if there is none."""
     if match := _AUTOLINK.match(text, start):
         found.verbatim[start] = match.end()
         return match.end()
@@ -160,15 +157,15 @@ def _angle(text: str, start: int, found: _Found, anchors: list[tuple[int, int, s
         )
     elif name == "code":
         found.tags[start] = (end, "`")
-    elif name in _BREAKS:
+    elif name in _BREAK_TAGS:
         found.tags[start] = (end, " ")
-    elif name in _LOOKS:
+    elif name in _STYLE_TAGS:
         found.tags[start] = (end, "")
     return end
 
 
 def _closed(text: str, opener: _Opener, close: int, references: Mapping[str, str]) -> _Link | None:
-    """Return the link that a closing bracket ends, if it does."""
+    """Return the link that a closing bracket ends, None if it ends none."""
     after = close + 1
     if text.startswith("(", after) and (inline := _destination(text, after + 1)):
         target, title, end = inline
@@ -180,14 +177,14 @@ def _closed(text: str, opener: _Opener, close: int, references: Mapping[str, str
         end = match.end()
         if match[1]:
             label, may_be_label = match[1], True
-    if not may_be_label or len(label) > _LONGEST_LABEL or label.startswith("^"):
+    if not may_be_label or len(label) > _MAX_LABEL or label.startswith("^"):
         return None
     found = references.get(normalizeReference(label))
     return None if found is None else _Link(opener.start, opener.text, close, end, found, opener.is_image)
 
 
 def _destination(text: str, start: int) -> tuple[str, str, int] | None:
-    """Read `target "title")`; return the target, the title with its marks, and where it ends."""
+    """Read `target "title")`; return the target, the title with its quotes, and the end."""
     at = _skipped(text, start)
     if match := _POINTED.match(text, at):
         target, at = match[1], match.end()
@@ -211,7 +208,7 @@ def _skipped(text: str, at: int) -> int:
 
 
 def _bare_end(text: str, at: int) -> int | None:
-    """Return where a target without angle brackets ends: before a space, or a bracket that it did not open."""
+    """Return the end of a target without angle brackets: a space, or a parenthesis that it did not open."""
     depth = 0
     while at < len(text):
         char = text[at]
@@ -233,7 +230,7 @@ def _bare_end(text: str, at: int) -> int | None:
 
 
 def code_spans(text: str) -> dict[int, int]:
-    """Return where the code spans of a paragraph start and end: runs of as many backticks, the first not escaped."""
+    """Return the start and end of each code span in a paragraph: two equal runs of backticks, the first not escaped."""
     if "`" not in text:
         return {}
     runs = [(match.start(), match.end()) for match in re.finditer(r"`+", text)]
@@ -267,10 +264,10 @@ def _written(text: str, start: int, stop: int, found: _Found, link: Target, imag
         at = match.start()
         if at in found.verbatim:
             at = found.verbatim[at]
-        elif at in found.links and depth < _DEEPEST:
+        elif at in found.links and depth < _MAX_DEPTH:
             made = found.links[at]
             label = _written(text, made.text, made.close, found, link, image, depth + 1)
-            pieces += [text[kept:at], _shown(text, made, label, link, image)]
+            pieces += [text[kept:at], _replacement(text, made, label, link, image)]
             kept = at = made.end
         elif at in found.tags:
             end, instead = found.tags[at]
@@ -282,29 +279,29 @@ def _written(text: str, start: int, stop: int, found: _Found, link: Target, imag
     return "".join(pieces)
 
 
-def _shown(text: str, made: _Link, label: str, link: Target, image: Target) -> str:
-    """Return what is written for a link."""
+def _replacement(text: str, made: _Link, label: str, link: Target, image: Target) -> str:
+    """Return the replacement of a link or image."""
     if made.is_image:
         alt = made.title if made.is_html else label
-        if _BADGE.search(made.target) or _BADGE.search(alt):
+        if BADGE.search(made.target) or BADGE.search(alt):
             return ""
         address = image(made.target) if made.target else None
         title = "" if made.is_html or not made.title else f" {made.title}"
-        return f"![{alt}]({_pointed(address)}{title})" if address else alt
+        return f"![{alt}]({link_target(address)}{title})" if address else alt
     if not label.strip():
         return ""
     address = link(made.target) if made.target else None
     if address is None:
         return label
     if address == made.target and not made.is_html and text.startswith("(", made.close + 1):
-        # As it was, but for what changed in its text.
+        # Unchanged except for its text.
         return f"[{label}{text[made.close : made.end]}"
     title = f" {made.title}" if made.title else ""
-    return f"[{' '.join(label.split()) if made.is_html else label}]({_pointed(address)}{title})"
+    return f"[{' '.join(label.split()) if made.is_html else label}]({link_target(address)}{title})"
 
 
-def _pointed(address: str) -> str:
-    """Write an address so that nothing in it ends it."""
+def link_target(address: str) -> str:
+    """Return an address for a Markdown link, escaped so that no character in it ends the link."""
     if re.search(r"[\s<>]", address):
         address = re.sub(r"[\s<>]", lambda match: f"%{ord(match[0]):02X}", address)
     if "(" in address or ")" in address:
@@ -313,5 +310,5 @@ def _pointed(address: str) -> str:
 
 
 def attributes(text: str) -> dict[str, str]:
-    """Return the attributes of an HTML tag, names in lower case."""
+    """Return the attributes of an HTML tag, their names in lower case."""
     return {match[1].lower(): match[2] or match[3] or match[4] or "" for match in _ATTRIBUTE.finditer(text)}

@@ -1,9 +1,9 @@
-"""Make plain Markdown of a file as it lies in a repository, with the anchors that its host gives headings."""
+"""Read a Markdown file of a repository as plain Markdown, with the anchors that its host gives its headings."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from html import unescape
@@ -15,15 +15,16 @@ from markdown_it.token import Token
 
 from rag.sources.markup.anchors import Anchors, Slug, github
 from rag.sources.markup.front_matter import split
-from rag.sources.markup.generators import FENCE, plain_markdown
+from rag.sources.markup.generators import plain_markdown
 from rag.sources.markup.inline import attributes, rewrite
+from rag.text.anchors import anchored, escape_anchor
+from rag.text.blocks import lines_with_code
+from rag.text.lines import one_line
 
-__all__ = ["Links", "Named", "Text", "read_markdown", "tidy", "with_code"]
+__all__ = ["Links", "Named", "Text", "read_markdown", "tidy"]
 
 _CUSTOM_ID = re.compile(r"[ \t]*\{:?[ \t]*#([\w.:-]+)[^{}]*\}[ \t]*$")
-#: What the chunker would take for an anchor of ours.
-_ANCHOR = re.compile(r"\{#(?=[^\s{}]+[^{}]*\}[ \t]*$)")
-_PLACE = re.compile(r"<[a-zA-Z][\w-]*\s[^<>]*?\b(?:id|name)\s*=\s*[\"']?([^\s\"'<>]+)")
+_ID = re.compile(r"<[a-zA-Z][\w-]*\s[^<>]*?\b(?:id|name)\s*=\s*[\"']?([^\s\"'<>]+)")
 _HTML_HEADING = re.compile(r"<h([1-6])\b[^<>]*>(.{0,2000}?)</h\1\s*>", re.DOTALL | re.IGNORECASE)
 _HTML_BREAK = re.compile(
     r"</?(?:address|article|aside|blockquote|br|center|dd|details|div|dl|dt|fieldset|figcaption|figure|footer|form|"
@@ -36,36 +37,36 @@ _HTML_HIDDEN = re.compile(r"<(script|style|template)\b.*?(?:</\1\s*>|\Z)|<!--.*?
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a name leads to: the title there, and its address if there is one."""
+    """The title, and the address if there is one, of something that a file refers to by name."""
 
     title: str
     address: str | None
 
 
 class Links:
-    """Says where the links of a file lead to; this one knows of no repository, and keeps those that lead out of it."""
+    """Resolves the links of a file. This base class knows no repository: it keeps absolute links only."""
 
     def page(self, target: str, anchors: Mapping[str, str]) -> str | None:
-        """Return the address that a link leads to, or None if only its text is worth keeping.
+        """Return the address that a link leads to, or None to keep only its text.
 
-        :param anchors: those of the file that the link stands in
+        :param anchors: those of the file that contains the link
         """
         del anchors
         return target if target.lower().startswith(("http://", "https://")) else None
 
     def image(self, target: str) -> str | None:
-        """Return the address of an image, or None if only its description is worth keeping."""
+        """Return the address of an image, or None to keep only its alternative text."""
         return target if target.lower().startswith(("http://", "https://")) else None
 
     def included(self, target: str) -> str | None:
-        """Return the text of a file that another takes code from, or None if there is none."""
+        """Return the text of a file whose code the file includes, or None if there is none."""
         del target
         return None
 
     def named(self, kind: str, name: str, anchors: Mapping[str, str], labels: Mapping[str, str]) -> Named | None:
-        """Return what a role of Sphinx names: a page (`doc`), a label (`ref`) or a file (`download`).
+        """Return the page (`doc`), label (`ref`) or file (`download`) that a role of Sphinx names, None if unknown.
 
-        :param anchors: those of the file that the role stands in
+        :param anchors: those of the file that contains the role
         :param labels: the titles of its headings, by label
         """
         del kind, anchors
@@ -80,22 +81,22 @@ class Text:
     title: str
     markdown: str
     tags: tuple[str, ...] = ()
-    #: the anchors that a link may name, and the one to be found on the host's page
+    #: the names that links may use, and the anchor of each on the host's page
     anchors: Mapping[str, str] = field(default_factory=dict)
-    #: the headings that labels of reStructuredText stand before
+    #: the titles of headings, by their reStructuredText labels
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_markdown(source: str, *, links: Links | None = None, slug: Slug = github, mdx: bool = False) -> Text:
-    """Read a .md or .mdx file: front matter and a generator's syntax make way for what a reader sees.
+    """Read a .md or .mdx file; front matter and the syntax of generators are replaced by what a reader sees.
 
-    :param links: says where links lead to; by default those that are not absolute leave their text
-    :param slug: the rule by which the host makes anchors of headings
+    :param links: resolves links; by default links that are not absolute are replaced by their text
+    :param slug: the host's rule for the anchors of headings
     :param mdx: braces hold JavaScript
     """
     front, body = split(source.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff"))
     page = _Page(plain_markdown(body, mdx=mdx), slug)
-    lines = page.written(links or Links())
+    lines = page.write(links or Links())
     if front.description and front.description not in source[-len(body) :]:
         lines = [*lines[:1], "", front.description, *lines[1:]] if _is_title(lines) else [front.description, "", *lines]
     return Text(front.title or page.title, tidy(lines), front.tags, page.anchors)
@@ -106,9 +107,9 @@ def _is_title(lines: list[str]) -> bool:
 
 
 def tidy(lines: list[str]) -> str:
-    """Join lines, with one blank line between two blocks; code keeps its own."""
+    """Join lines, with at most one blank line between blocks; code keeps its blank lines."""
     kept: list[str] = []
-    for line, is_code in with_code(lines):
+    for line, is_code in lines_with_code(lines, nested=True):
         if is_code or line.strip():
             kept.append(line)
         elif kept and kept[-1].strip():
@@ -116,21 +117,6 @@ def tidy(lines: list[str]) -> str:
     while kept and not kept[-1].strip():
         kept.pop()
     return "\n".join(kept)
-
-
-def with_code(lines: Iterable[str]) -> Iterator[tuple[str, bool]]:
-    """Yield each line, and whether it is of a fenced block of code, its fences among it."""
-    fence = ""
-    for line in lines:
-        if fence:
-            yield line, True
-            bare = line.strip(" \t>")
-            if bare.startswith(fence) and not bare.strip(fence[0]):
-                fence = ""
-        else:
-            opening = FENCE.match(line)
-            fence = opening["fence"] if opening else ""
-            yield line, bool(fence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,27 +127,27 @@ class _Heading:
 
     @property
     def line(self) -> str:
-        return f"{'#' * self.level} {self.text}{f' {{#{self.anchor}}}' if self.anchor else ''}" if self.text else ""
+        return anchored(f"{'#' * self.level} {self.text}", self.anchor) if self.text else ""
 
 
 class _Page:
-    """The blocks of a Markdown text, as CommonMark and GitHub's tables have them."""
+    """The blocks of a Markdown text, by the rules of CommonMark and GitHub's tables."""
 
     def __init__(self, text: str, slug: Slug) -> None:
         self._lines = text.split("\n")
         environment: dict[str, list[tuple[int, int]]] = {}
         self._tokens = _block_parser().parse(text, environment)
         references: Mapping[str, dict[str, str]] = environment.get("references", {})  # type: ignore[assignment]
-        self._references = {label: unescape(said["href"]) for label, said in references.items()}
+        self._references = {label: unescape(target["href"]) for label, target in references.items()}
         self._definitions = environment.get("definitions", [])
         self._headings: dict[int, list[_Heading]] = {}
-        #: what a link may name: the anchor on the page
+        #: the names that links may use, and the anchor of each on the page
         self.anchors: dict[str, str] = {}
-        self._name_places(Anchors(slug))
+        self._find_anchors(Anchors(slug))
         first = (heading for found in self._headings.values() for heading in found)
         self.title = next((heading.text for heading in first if heading.level == 1 and heading.text), "")
 
-    def _name_places(self, anchors: Anchors) -> None:
+    def _find_anchors(self, anchors: Anchors) -> None:
         custom: dict[str, str] = {}
         for position, token in enumerate(self._tokens):
             if token.type == "heading_open":
@@ -172,20 +158,18 @@ class _Page:
                     custom[name] = heading.anchor
             elif token.type == "html_block" and "<h" in token.content.lower():
                 self._headings[position] = [
-                    _heading(int(match[1]), " ".join(match[2].split()), anchors)[0]
+                    _heading(int(match[1]), one_line(match[2]), anchors)[0]
                     for match in _HTML_HEADING.finditer(token.content)
                 ]
-            elif token.type in ("html_block", "inline"):
-                pass
             if token.type in ("html_block", "inline") and "<" in token.content:
-                custom.update((unescape(name), unescape(name)) for name in _PLACE.findall(token.content))
+                custom.update((unescape(name), unescape(name)) for name in _ID.findall(token.content))
         own = {
             heading.anchor: heading.anchor for found in self._headings.values() for heading in found if heading.anchor
         }
         self.anchors = {**custom, **own}
 
-    def written(self, links: Links) -> list[str]:
-        """Return the lines with all links rewritten, and headings in one form, `# Title {#anchor}`."""
+    def write(self, links: Links) -> list[str]:
+        """Return the lines, with all links rewritten and every heading in the form `# Title {#anchor}`."""
         lines: list[str | None] = [*self._lines]
         change = partial(
             rewrite,
@@ -199,37 +183,39 @@ class _Page:
             start, end = token.map
             if token.type == "heading_open":
                 if token.level == 0:
-                    _put(lines, start, end, self._headings[position][0].line)
+                    _replace_lines(lines, start, end, self._headings[position][0].line)
                 else:
-                    _put(lines, start, end, _guarded(change("\n".join(self._lines[start:end]))))
+                    _replace_lines(lines, start, end, _escaped(change("\n".join(self._lines[start:end]))))
             elif token.type == "tr_open":
                 cells = re.split(r"(?<!\\)(\|)", self._lines[start])
-                _put(lines, start, start + 1, "".join(cell if cell == "|" else change(cell) for cell in cells))
+                _replace_lines(
+                    lines, start, start + 1, "".join(cell if cell == "|" else change(cell) for cell in cells)
+                )
             elif token.type == "inline" and self._tokens[position - 1].type == "paragraph_open":
-                _put(lines, start, end, _guarded(change("\n".join(self._lines[start:end]))))
+                _replace_lines(lines, start, end, _escaped(change("\n".join(self._lines[start:end]))))
             elif token.type == "html_block":
                 if token.level == 0:
                     headings = iter(self._headings.get(position, ()))
-                    _put(lines, start, end, _html(token.content, headings, change))
+                    _replace_lines(lines, start, end, _html(token.content, headings, change))
                 else:
-                    _put(lines, start, end, change("\n".join(self._lines[start:end])))
+                    _replace_lines(lines, start, end, change("\n".join(self._lines[start:end])))
         for start, end in self._definitions:
-            _put(lines, start, end, None)
+            _replace_lines(lines, start, end, None)
         return "\n".join(line for line in lines if line is not None).strip("\n").split("\n")
 
 
-def _put(lines: list[str | None], start: int, end: int, text: str | None) -> None:
+def _replace_lines(lines: list[str | None], start: int, end: int, text: str | None) -> None:
     lines[start:end] = [text, *[None] * (end - start - 1)]
 
 
-def _guarded(text: str) -> str:
-    """Keep text from being taken for an anchor: only a block's first line can hold one."""
-    first, joint, rest = text.partition("\n")
-    return f"{_ANCHOR.sub(lambda _: chr(92) + '{#', first)}{joint}{rest}" if "{#" in first else text
+def _escaped(text: str) -> str:
+    """Return a block with an anchor mark of its author escaped; a mark counts on the first line only."""
+    first, newline, rest = text.partition("\n")
+    return f"{escape_anchor(first)}{newline}{rest}"
 
 
 def _html(content: str, headings: Iterator[_Heading], change: Callable[[str], str]) -> str:
-    """Return the text of a block of HTML, its links and images as Markdown."""
+    """Return the text of an HTML block, its links and images as Markdown."""
     text = _HTML_HIDDEN.sub("", content)
     text = _HTML_HEADING.sub(lambda _: f"\n\n\0{line}\n\n" if (line := next(headings).line) else "", text)
     text = re.sub(r"<li\b[^<>]*>", "\n- ", text, flags=re.IGNORECASE)
@@ -237,21 +223,21 @@ def _html(content: str, headings: Iterator[_Heading], change: Callable[[str], st
     text = _HTML_SUMMARY.sub(lambda match: f"\n\n**{match[1].strip()}**\n\n", text)
     text = _HTML_BREAK.sub("\n", text)
     paragraphs = (change(part) if "\0" not in part else part for part in re.split(r"(\0.*)", text))
-    lines = (" ".join(line.split()) for line in "".join(paragraphs).replace("\0", "").split("\n"))
+    lines = (one_line(line) for line in "".join(paragraphs).replace("\0", "").split("\n"))
     return "\n".join(["", *lines, ""])
 
 
 def _heading(level: int, content: str, anchors: Anchors) -> tuple[_Heading, str]:
-    """Return a heading, and the id that its author gave it, if any."""
+    """Return a heading, and the id that its author gave it, empty if none."""
     anchor = anchors.add(_heading_text(content))
     custom = _CUSTOM_ID.search(content)
     shown = content[: custom.start()] if custom else content
-    text = " ".join(_heading_text(shown, with_images=True).split())
+    text = one_line(_heading_text(shown, with_images=True))
     return _Heading(level, text, anchor), custom[1] if custom else ""
 
 
 def _heading_text(content: str, *, with_images: bool = False) -> str:
-    """Return a heading's text without marks, as the host's page shows it."""
+    """Return the text of a heading without markup, as the host's page shows it."""
     return "".join(_texts(_inline_parser().parseInline(content)[0].children or [], with_images))
 
 
@@ -268,7 +254,7 @@ def _texts(tokens: list[Token], with_images: bool) -> Iterator[str]:
 
 
 def _reference(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
-    """Find `[label]: target`, remember its lines, and leave footnotes, `[^1]: text`, to the text."""
+    """Read a reference definition, `[label]: target`, and note its lines; a footnote, `[^1]: text`, is text."""
     start = state.bMarks[start_line] + state.tShift[start_line]
     if state.src.startswith("[^", start) or not reference_rule(state, start_line, end_line, silent):
         return False
@@ -281,7 +267,7 @@ def _reference(state: StateBlock, start_line: int, end_line: int, silent: bool) 
 def _block_parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"maxNesting": 100}).enable("table")
     parser.block.ruler.at("reference", _reference)
-    # Inline text is rewritten where it stands, which tokens do not tell.
+    # Inline tokens do not tell their position in the text, so inline text is rewritten by `inline.rewrite`.
     parser.core.ruler.disable(["inline"])
     return parser
 

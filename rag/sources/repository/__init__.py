@@ -1,4 +1,4 @@
-"""Git repositories of Markdown: read the files of a commit, those whose blob changed."""
+"""Git repositories of Markdown and reStructuredText: read the files of a commit whose blobs changed."""
 
 from rag.sources.repository.source import RepositorySource
 

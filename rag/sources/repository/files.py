@@ -1,4 +1,4 @@
-"""The files of a commit as Markdown, each knowing the others that it links to."""
+"""The files of a commit as Markdown, with links between them resolved."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from rag.sources.repository.links import RepositoryLinks, Tree
 
 __all__ = ["File", "Files", "UnreadableError"]
 
-_LARGEST = 10_000_000
-# docutils reads some 400 kB a second.
-_LARGEST_RST = 2_000_000
-_LARGEST_INCLUDED = 200_000
+_MAX_BYTES = 10_000_000
+# docutils parses about 400 kB/s.
+_MAX_RST = 2_000_000
+_MAX_INCLUDED = 200_000
 _RST = frozenset({".rst", ".rest"})
 _LABEL = re.compile(rb"^\s*\.\. _`?([^`\n]+?)`?:\s*$", re.MULTILINE)
 _LFS = b"version https://git-lfs.github.com/spec/"
 _BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-# A text in one of the encodings that went before UTF-8 is still mostly ASCII.
-_MOST_FOREIGN = 0.3
+# Text in a legacy encoding is still mostly ASCII.
+_MAX_NON_ASCII = 0.3
 
 
 class UnreadableError(Exception):
-    """A file is not text that can be read; the message says why."""
+    """A file cannot be read as text; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file as it reads, and the blobs of other files that it takes code from, by path."""
+    """A file as Markdown, and the blobs of the files whose code it includes, by path."""
 
     text: Text
-    taken: Mapping[str, str]
+    included: Mapping[str, str]
 
 
 class Files(AbstractContextManager["Files"]):
@@ -64,17 +64,18 @@ class Files(AbstractContextManager["Files"]):
         self._reader.__exit__(kind, error, traceback)
 
     def read(self, blob: Blob, commit: str) -> File:
-        """Return a file, the links in it as permalinks that name a commit.
+        """Return a file, with its links as permalinks.
 
-        :raises UnreadableError: it is too large, binary, in an unknown encoding, or takes too long to parse
+        :param commit: the commit in the permalinks
+        :raises UnreadableError: the file is too large, binary, in an unknown encoding, or takes too long to parse
         """
         links = RepositoryLinks(blob.path, commit, self._clone.host, self._tree, self)
         text = self._text(blob, links)
         self._remember(blob.path, text)
-        return File(text, {path: self.blobs[path].sha for path in links.taken})
+        return File(text, {path: self.blobs[path].sha for path in links.included_files})
 
     def text(self, path: str) -> Text | None:
-        """Return what a link to a file may name in it; its Markdown is left out."""
+        """Return the title, anchors and labels of a file, without its Markdown; None if it cannot be read."""
         if path not in self._texts:
             try:
                 self._remember(path, self._text(self.blobs[path], Links()))
@@ -83,19 +84,19 @@ class Files(AbstractContextManager["Files"]):
         return self._texts[path]
 
     def source(self, path: str) -> str | None:
-        """Return a file's text as it stands."""
+        """Return the source text of a file; None if it cannot be read."""
         blob = self.blobs[path]
         try:
-            return None if blob.size > _LARGEST_INCLUDED else _plain(_decoded(self._reader.read(blob)))
+            return None if blob.size > _MAX_INCLUDED else _plain(_decoded(self._reader.read(blob)))
         except UnreadableError:
             return None
 
     def labelled(self, label: str) -> Sequence[str]:
-        """Return the files of reStructuredText that have a label; all of them are looked through once."""
+        """Return the reStructuredText files that define a label; the first call reads all of them."""
         if self._labels is None:
             self._labels = defaultdict(list)
             for path, blob in self.blobs.items():
-                if _suffix(path) in _RST and blob.size <= _LARGEST_RST and not blob.is_link:
+                if _suffix(path) in _RST and blob.size <= _MAX_RST and not blob.is_link:
                     for found in _LABEL.findall(self._reader.read(blob)):
                         self._labels[" ".join(found.decode("utf-8", "replace").lower().split())].append(path)
         return self._labels.get(label, [])
@@ -105,7 +106,7 @@ class Files(AbstractContextManager["Files"]):
 
     def _text(self, blob: Blob, links: Links) -> Text:
         suffix = _suffix(blob.path)
-        largest = _LARGEST_RST if suffix in _RST else _LARGEST
+        largest = _MAX_RST if suffix in _RST else _MAX_BYTES
         if blob.size > largest:
             raise UnreadableError(f"the file is larger than {largest / 1e6:g} MB")
         source = _plain(_decoded(self._reader.read(blob)))
@@ -139,6 +140,6 @@ def _decoded(content: bytes) -> str:
     try:
         return content.decode(encoding or "utf-8")
     except UnicodeDecodeError:
-        if encoding or sum(byte > 127 for byte in content) > len(content) * _MOST_FOREIGN:
-            raise UnreadableError("the file is in no encoding that is known here; save it as UTF-8") from None
+        if encoding or sum(byte > 127 for byte in content) > len(content) * _MAX_NON_ASCII:
+            raise UnreadableError("the encoding of the file is unknown; save it as UTF-8") from None
         return content.decode("cp1252", "replace")

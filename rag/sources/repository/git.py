@@ -1,4 +1,4 @@
-"""The little of git that is needed: bring a commit here, list its files, read blobs."""
+"""Run git: fetch a commit, list its files, read blobs."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ _TRANSIENT = re.compile(
 )
 _NO_SHALLOW = re.compile(r"does not support shallow", re.IGNORECASE)
 _ADDRESS = re.compile(r"^(?:(?:https?|ssh|git|file)://|(?:[\w.-]+@)?[\w][\w.-]*:(?!:))", re.IGNORECASE)
+_ERROR_PREFIXES = ("fatal:", "error:")
 _USER = re.compile(r"(?<=://)[^/@\s]+@")
-# What says which repository git works on; ours is always named.
+# Variables that set the repository that git works on; here it is always passed as an argument.
 _REPOSITORY_VARIABLES = frozenset(
     {
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -50,10 +51,11 @@ _REPOSITORY_VARIABLES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A file of a commit.
+    """A file of a commit, or a symbolic link, whose content is its target.
 
-    `path` is from the top; bytes of it that are not UTF-8 are escaped, and `name` has them as they are. `size` is in
-    bytes. Of a symbolic link, the content is where it leads to.
+    :param path: from the top of the repository; bytes that are not UTF-8 are escaped
+    :param name: the same path in bytes
+    :param size: in bytes
     """
 
     path: str
@@ -65,11 +67,11 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Clone:
-    """A repository on this machine, at one commit.
+    """A local clone of a repository, at one commit.
 
-    :param host: where its files can be opened, if anywhere
-    :param place: the address of the folder of its files, where there is no host
-    :param is_cache: it can be fetched again
+    :param host: the website that shows its files, if there is one
+    :param place: the address of its files if there is no host
+    :param is_cache: the clone belongs to this program, which can fetch it again
     """
 
     folder: Path
@@ -80,11 +82,11 @@ class Clone:
 
     @property
     def shown(self) -> str:
-        """The repository's address, to be named in a message."""
+        """The address of the repository, for messages."""
         return self.host.web if self.host else self.place
 
     def blobs(self) -> Iterator[Blob]:
-        """Yield every file and symbolic link of the commit; submodules are left out.
+        """Yield every file and symbolic link of the commit, without submodules.
 
         :raises SourceError: the repository is damaged
         """
@@ -106,27 +108,27 @@ class Clone:
             raise self.damaged() from error
 
     def reader(self) -> Reader:
-        """Return what reads the content of blobs; use it in a `with` statement."""
+        """Return a reader of blobs, to be used in a `with` statement."""
         return Reader(self)
 
     def damaged(self) -> SourceError:
-        """Make way for a new clone, where this one is ours."""
+        """Return the error for a damaged clone, and remove the clone if this program can fetch it again."""
         if not self.is_cache:
-            return SourceError(f"The repository {self.folder} is damaged. Look at what git fsck says of it.")
+            return SourceError(f"The repository {self.folder} is damaged. Run git fsck in it.")
         shutil.rmtree(self.folder, ignore_errors=True)
         return SourceUnavailable(
-            f"The clone of {self.shown} was damaged and is removed. The next sync clones it again."
+            f"The clone of {self.shown} was damaged and has been removed. The next sync clones it again."
         )
 
     def link(self, path: str | bytes, commit: str) -> str:
-        """Return where a file can be opened, as it was at a commit, or what names it where it can be opened nowhere."""
+        """Return the permalink of a file at a commit, or its address below `place` if no website shows it."""
         if self.host:
             return self.host.link_file(path, commit)
         return f"{self.place}/{quote(path)}"
 
 
 class Reader(AbstractContextManager["Reader"]):
-    """Reads the content of blobs, one after the other, from one process of git."""
+    """Reads the content of blobs, one after the other, from one git process."""
 
     def __init__(self, clone: Clone) -> None:
         self._clone = clone
@@ -168,13 +170,13 @@ class Reader(AbstractContextManager["Reader"]):
 
 
 def open_clone(url: str, cache: Path) -> Clone:
-    """Bring the newest commit of a repository here, and nothing of its history.
+    """Fetch the newest commit of a repository, without its history.
 
-    :param url: what `git clone` takes, or a path to a local clone, which is read where it is
-    :param cache: where the clone is kept
+    :param url: an address that `git clone` accepts, or the path of a local clone, which is read in place
+    :param cache: the folder of the clone
     :raises ConfigurationError: git is not installed
     :raises SourceUnavailable: the repository cannot be reached now
-    :raises SourceError: there is no such repository, or it is empty or refused
+    :raises SourceError: the repository does not exist, is empty, or may not be read
     """
     if shutil.which("git") is None:
         raise ConfigurationError(f"git is not installed; install it to read the repository {without_secrets(url)}.")
@@ -182,8 +184,8 @@ def open_clone(url: str, cache: Path) -> Clone:
         return _open_local(local.absolute())
     if not _ADDRESS.match(url):
         raise SourceError(
-            f"There is no folder {Path(url).expanduser().absolute()}, and {without_secrets(url)} is no address of a "
-            "repository. Check url."
+            f"There is no folder {Path(url).expanduser().absolute()}, and {without_secrets(url)} is not the address "
+            "of a repository. Check url."
         )
     is_known = (cache / "HEAD").exists()
     try:
@@ -193,7 +195,7 @@ def open_clone(url: str, cache: Path) -> Clone:
     except SourceError:
         if not is_known or _is_sound(cache):
             raise
-        # An interrupted run left it half made, or the disk spoilt it; it holds nothing that cannot be fetched again.
+        # An interrupted run or a disk error damaged the clone; everything in it can be fetched again.
         shutil.rmtree(cache, ignore_errors=True)
         commit = _fetch(url, cache)
     return _cached(url, cache, commit)
@@ -215,7 +217,7 @@ def _open_local(folder: Path) -> Clone:
 
 
 def _origin(folder: Path, commit: str) -> str | None:
-    """Return the web address of a local clone's origin, if the commit is known to be there."""
+    """Return the web address of a local clone's origin, if the commit is known to be on it."""
     try:
         origin = _git("config", "--get", "remote.origin.url", folder=folder).decode().strip()
         known = _git("for-each-ref", "--count=1", f"--contains={commit}", "refs/remotes", folder=folder).strip()
@@ -227,30 +229,30 @@ def _origin(folder: Path, commit: str) -> str | None:
 
 
 def _fetch(url: str, cache: Path) -> str:
-    """Fetch the commit that the remote's HEAD is at, whatever it is called and whatever was there before."""
+    """Fetch the commit of the remote's HEAD, whatever its branch is called, and return it."""
     if not (cache / "HEAD").exists():
         cache.mkdir(parents=True, exist_ok=True)
         _git("init", "--quiet", "--bare", folder=cache)
-    address, environment = _apart(url)
-    patience = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60", "-c", "gc.autoDetach=false")
+    address, environment = _split_credentials(url)
+    slow_transfers = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60", "-c", "gc.autoDetach=false")
     wanted = ("--quiet", "--no-tags", "--force", "--no-recurse-submodules", "--no-write-fetch-head")
     refs = ("--", address, f"+HEAD:{_HEAD}")
     try:
-        _git(*patience, "fetch", "--depth=1", *wanted, *refs, folder=cache, shown=url, environment=environment)
+        _git(*slow_transfers, "fetch", "--depth=1", *wanted, *refs, folder=cache, shown=url, environment=environment)
     except SourceError as error:
         if not _NO_SHALLOW.search(str(error)):
             raise
-        _git(*patience, "fetch", *wanted, *refs, folder=cache, shown=url, environment=environment)
+        _git(*slow_transfers, "fetch", *wanted, *refs, folder=cache, shown=url, environment=environment)
     return _commit(cache, _HEAD)
 
 
 def _is_sound(cache: Path) -> bool:
-    """Return whether git can work with a clone: a lock that nobody holds any more is enough that it cannot."""
+    """Return whether git can use a clone; a lock left behind by a killed process is enough to prevent it."""
     if any(cache.glob("*.lock")) or any(cache.glob("refs/**/*.lock")):
         return False
     try:
         _git("rev-parse", "--git-dir", folder=cache)
-        # It is no part of another repository above it.
+        # It must be a repository itself, not a folder of another repository.
         if Path(_git("rev-parse", "--absolute-git-dir", folder=cache).decode().strip()) != cache.resolve():
             return False
         if _git("for-each-ref", _HEAD, folder=cache):
@@ -267,10 +269,10 @@ def _commit(folder: Path, name: str) -> str:
         raise SourceError(f"The repository {folder} has no commit yet.") from error
 
 
-def _apart(url: str) -> tuple[str, Mapping[str, str]]:
-    """Return an address without its user and password, and the variables that tell git of them.
+def _split_credentials(url: str) -> tuple[str, Mapping[str, str]]:
+    """Return an address without its user and password, and the variables that pass these to git.
 
-    An address is shown in the list of processes, and git writes it into files.
+    The address is visible in the list of processes, and git writes it to files.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
@@ -289,7 +291,7 @@ def _apart(url: str) -> tuple[str, Mapping[str, str]]:
 def _git(
     *arguments: str, folder: Path, shown: str | None = None, environment: Mapping[str, str] | None = None
 ) -> bytes:
-    """Run git and return what it prints.
+    """Run git and return its output.
 
     :param shown: the address to name in an error, instead of the folder
     :raises SourceError: git fails
@@ -311,20 +313,22 @@ def _git(
             ) from error
         finally:
             if process.poll() is None:
-                # What it started, such as ssh, would go on without it.
+                # Kill its children too, such as ssh, which would keep running.
                 os.killpg(process.pid, signal.SIGKILL)
     if process.returncode == 0:
         return output
     lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
-    said = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1] if lines else "no message")
-    said = without_secrets(said.partition(": ")[2] if said.startswith(("fatal:", "error:")) else said).rstrip(".")
+    message = next((line for line in lines if line.startswith(_ERROR_PREFIXES)), lines[-1] if lines else "no message")
+    if message.startswith(_ERROR_PREFIXES):
+        message = message.partition(": ")[2]
+    message = without_secrets(message).rstrip(".")
     if _TRANSIENT.search(" ".join(lines)):
-        raise SourceUnavailable(f"The repository {place} cannot be reached: {said}. Try again later.")
-    raise SourceError(f"The repository {place} cannot be read: {said}. Check its url, and that you may read it.")
+        raise SourceUnavailable(f"The repository {place} cannot be reached: {message}. Try again later.")
+    raise SourceError(f"The repository {place} cannot be read: {message}. Check its url, and that you may read it.")
 
 
 def _environment() -> dict[str, str]:
-    """Return an environment in which git asks nobody anything and knows of no other repository."""
+    """Return an environment in which git never prompts and uses no other repository."""
     kept = {name: value for name, value in os.environ.items() if name not in _REPOSITORY_VARIABLES}
     return {
         "GIT_ASKPASS": "",
@@ -339,5 +343,5 @@ def _environment() -> dict[str, str]:
 
 
 def without_secrets(text: str) -> str:
-    """Leave users and passwords out of addresses."""
+    """Return a text without the users and passwords in its addresses."""
     return _USER.sub("", text)

@@ -1,4 +1,4 @@
-"""Where a repository's files can be opened: the permalinks of GitHub, GitLab, Bitbucket and Gitea, each in its form."""
+"""The permalinks of files on GitHub, GitLab, Bitbucket and Gitea."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rag.sources.markup.anchors import Slug, bitbucket, gitea, github, gitlab
 __all__ = ["Host", "host_of", "web_address"]
 
 _SCP = re.compile(r"^(?:[\w.-]+@)?([\w.-]+):(?!//|:)(.+)$")
-# Where ssh is answered on the port of https.
+# Hosts that serve ssh on the https port.
 _SSH_HOSTS = {
     "ssh.github.com": "github.com",
     "altssh.gitlab.com": "gitlab.com",
@@ -21,32 +21,32 @@ _SSH_HOSTS = {
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The forms of a host's permalinks, in which {web}, {commit} and {path} stand for what they say."""
+    """The permalinks of a repository's host, as format strings with {web}, {commit} and {path}."""
 
     file: str
     folder: str
     image: str
     slug: Slug
-    #: the address of the repository, where it is not the one that it is cloned from
+    #: the web address of the repository
     web: str
 
     def link_file(self, path: str | bytes, commit: str) -> str:
-        """Return where a file is shown."""
+        """Return the address that shows a file."""
         return self.file.format(web=self.web, commit=commit, path=quote(path))
 
     def link_folder(self, path: str | bytes, commit: str) -> str:
-        """Return where a folder is listed; the path of the top folder is empty."""
+        """Return the address that lists a folder; the path of the top folder is empty."""
         return self.folder.format(web=self.web, commit=commit, path=quote(path)).rstrip("/")
 
     def link_image(self, path: str | bytes, commit: str) -> str:
-        """Return where the bytes of a file are served."""
+        """Return the address that serves the content of a file."""
         return self.image.format(web=self.web, commit=commit, path=quote(path))
 
 
 def host_of(web: str) -> Host:
-    """Return the forms of the host of a repository's web address; a host of no known kind is taken for a GitHub.
+    """Return the host of a repository; an unknown host is treated like GitHub.
 
-    :param web: as `web_address` gives it
+    :param web: the repository's web address, from `web_address`
     """
     name = urlsplit(web).hostname or ""
     if "gitlab" in name:
@@ -66,7 +66,7 @@ def _host(file: str, slug: Slug, web: str, *, raw: str, tree: str) -> Host:
 
 
 def _data_center(web: str) -> Host:
-    """Bitbucket Data Center clones from /scm/KEY/name and shows /projects/KEY/repos/name; ~name is a user."""
+    """Return the host for Bitbucket Data Center, which clones /scm/KEY/name and shows /projects/KEY/repos/name."""
     parts = urlsplit(web)
     key, _, name = parts.path.strip("/").removeprefix("scm/").rpartition("/")
     owner = f"users/{key[1:]}" if key.startswith("~") else f"projects/{key}"
@@ -80,9 +80,9 @@ def _no_anchor(_text: str) -> str:
 
 
 def web_address(url: str) -> str | None:
-    """Return the address that a repository's files are shown under, or None for one that has no host.
+    """Return the web address of a repository, None if it has none.
 
-    git@github.com:owner/name.git and https://token@github.com/owner/name.git both give https://github.com/owner/name.
+    It is https://github.com/owner/name for git@github.com:owner/name.git and https://token@github.com/owner/name.git.
     """
     if "://" in url:
         parts = urlsplit(url)

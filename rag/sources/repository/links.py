@@ -1,4 +1,4 @@
-"""Links between the files of a repository as permalinks, each checked to lead to something that is there."""
+"""Links between the files of a repository as permalinks, each checked to lead to an existing file or heading."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from rag.sources.repository.hosts import Host
 
 __all__ = ["MARKUP", "Contents", "RepositoryLinks", "Tree"]
 
-#: The endings of files whose headings are known.
+#: The suffixes of files whose headings are known.
 MARKUP = frozenset({".md", ".mdx", ".markdown", ".mdown", ".mkd", ".mkdn", ".rst", ".rest"})
 
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 _LINE = re.compile(r"^L\d+(?:C\d+)?(?:-L?\d+(?:C\d+)?)?$")
 _RENDERED = re.compile(r"\.html?$|/$")
-# What a folder's address shows, in the order that generators look for it.
+# The names of a folder's index page, in the order in which generators look for them.
 _INDEXES = ("index", "README", "_index", "readme", "Readme")
 _SUFFIXES = (".md", ".mdx", ".rst")
 
@@ -29,7 +29,7 @@ _SUFFIXES = (".md", ".mdx", ".rst")
 class Tree:
     """The files and folders of a commit, by path from the top.
 
-    :param names: the files; the bytes of a name, where they are not UTF-8
+    :param names: the bytes of each file's path
     """
 
     def __init__(self, names: Mapping[str, bytes]) -> None:
@@ -46,17 +46,17 @@ class Tree:
         return self._names.get(path, path.encode())
 
     def is_file(self, path: str) -> bool:
-        """Return whether there is such a file."""
+        """Return whether a path is a file."""
         return path in self._names
 
     def find(self, target: str, folder: str) -> str | None:
-        """Return the file or folder that a link's path leads to, or None.
+        """Return the file or folder that the path of a link leads to, None if there is none.
 
-        A path from the top of a site is looked for from the top of the repository, and then from every folder above
-        the file, nearest first: one of them is the site's. A page may be named without its ending, as sites do.
+        An absolute path starts at the top of the site, which may be any folder: it is tried at the top of the
+        repository and then at every folder above the file, nearest first. A page may be named without its suffix.
 
         :param target: the path as it is written, percent-encoded
-        :param folder: of the file that the link stands in
+        :param folder: the folder of the file that contains the link
         """
         path = unquote(target)
         if not path.startswith(("/", "@site/")):
@@ -88,24 +88,24 @@ class Tree:
 
 
 class Contents(Protocol):
-    """What the files of a commit say."""
+    """Gives access to the files of a commit."""
 
     def text(self, path: str) -> Text | None:
-        """Return a file as it reads, whatever its links; None if it cannot be read."""
+        """Return the title, anchors and labels of a file; None if it cannot be read."""
 
     def source(self, path: str) -> str | None:
-        """Return a file's text as it stands; None if it cannot be read."""
+        """Return the source text of a file; None if it cannot be read."""
 
     def labelled(self, label: str) -> Sequence[str]:
-        """Return the files of reStructuredText that have a label."""
+        """Return the reStructuredText files that define a label."""
 
 
 class RepositoryLinks(Links):
-    """The links of one file.
+    """Resolves the links of one file.
 
-    :param path: of the file
-    :param commit: the one that links name
-    :param host: None if the files can be opened nowhere; then links within the repository leave their text
+    :param path: the path of the file
+    :param commit: the commit in the permalinks
+    :param host: None if no website shows the files; then links within the repository are replaced by their text
     """
 
     def __init__(self, path: str, commit: str, host: Host | None, tree: Tree, contents: Contents) -> None:
@@ -115,11 +115,11 @@ class RepositoryLinks(Links):
         self._host = host
         self._tree = tree
         self._contents = contents
-        #: the files that code was taken from
-        self.taken: set[str] = set()
+        #: the files whose code the file includes
+        self.included_files: set[str] = set()
 
     def page(self, target: str, anchors: Mapping[str, str]) -> str | None:
-        """Return the permalink of a file or folder; of a heading, if the file has it, and else of the file."""
+        """Return the permalink of a file or folder, with the anchor of a heading if the file has it."""
         if absolute := _absolute(target):
             return absolute
         if self._host is None or _SCHEME.match(target):
@@ -144,7 +144,7 @@ class RepositoryLinks(Links):
         return f"{self._file(found)}{'#' if fragment else ''}{fragment}"
 
     def image(self, target: str) -> str | None:
-        """Return where an image's bytes are served."""
+        """Return the address that serves an image."""
         if absolute := _absolute(target):
             return absolute
         if self._host is None or _SCHEME.match(target):
@@ -159,11 +159,11 @@ class RepositoryLinks(Links):
         found = self._tree.find(target, self._folder)
         if found is None or not self._tree.is_file(found):
             return None
-        self.taken.add(found)
+        self.included_files.add(found)
         return self._contents.source(found)
 
     def named(self, kind: str, name: str, anchors: Mapping[str, str], labels: Mapping[str, str]) -> Named | None:
-        """Return the page, the label or the file that a role of Sphinx names, if there is one."""
+        """Return the page, label or file that a role of Sphinx names; None if there is none."""
         page = self._document(name) if kind in ("doc", "any") else None
         if page is None and kind != "doc" and kind != "download":
             return self._label(" ".join(name.lower().split()), anchors, labels)
@@ -179,7 +179,7 @@ class RepositoryLinks(Links):
     def _label(self, label: str, anchors: Mapping[str, str], labels: Mapping[str, str]) -> Named | None:
         if label in labels:
             return Named(labels[label], self.page(f"#{label}", anchors))
-        # Where several manuals use a label, the nearest is meant.
+        # If several files define the label, the nearest one is meant.
         files = sorted(self._contents.labelled(label), key=lambda path: (-_shared(path, self._path), path))
         text = self._contents.text(files[0]) if files else None
         if not text:
@@ -194,7 +194,7 @@ class RepositoryLinks(Links):
 
 
 def _shared(one: str, other: str) -> int:
-    """Return how many folders two paths have in common."""
+    """Return how many leading folders two paths share."""
     folders = zip(one.split("/")[:-1], other.split("/")[:-1], strict=False)
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], folders))
 
@@ -206,9 +206,9 @@ def _absolute(target: str) -> str | None:
 
 
 def _anchor(fragment: str, anchors: Mapping[str, str]) -> str:
-    """Return the anchor on the page that a fragment means, or nothing.
+    """Return the anchor that a fragment names, empty if there is none.
 
-    Generators differ in how they join words, so "a--b" and "a-b" mean the same if nothing is called just so.
+    Generators join words differently, so "a--b" also finds "a-b" if there is no exact match.
     """
     name = unquote(fragment).removeprefix("user-content-")
     for wanted in (name, name.lower()):

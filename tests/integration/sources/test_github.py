@@ -21,14 +21,14 @@ from flows.demo.github_server import GitHubServer, Response, load_export
 from rag.errors import ConfigurationError, SourceError, SourceUnavailable
 from rag.settings import GitHubConfig
 from rag.sources import Changed, Checkpoint, Failed, Removed
-from rag.sources.github import GitHubSource, Patience
+from rag.sources.github import GitHubSource, RetryPolicy
 from rag.store.store import DocumentRow, Store
 from tests.servers.github import FAULTS, FaultyGitHubServer
 
 SAMPLE = Path(github_server.__file__).parent / "github.json"
 #: fails at once instead of in half a minute
-IMPATIENT = Patience(attempts=4, first_delay=0.001, rate_limit=3.0)
-INSISTENT = Patience(attempts=50, first_delay=0.0001, rate_limit=30.0)
+IMPATIENT = RetryPolicy(attempts=4, first_delay=0.001, rate_limit=3.0)
+INSISTENT = RetryPolicy(attempts=50, first_delay=0.0001, rate_limit=30.0)
 
 
 class Killed(BaseException):
@@ -42,16 +42,14 @@ class Site:
         self.store, self.server = store, server
         self.config = GitHubConfig(**{"name": "it", "repo": server.full_name, "include": ("issues",), **config})
         self.token: str | None = None
-        self.patience = IMPATIENT
+        self.retry = IMPATIENT
         self.counts: Counter[str] = Counter()
         self.requests = 0
         store.register_source(self.config.name, "github")
 
     def sync(self, *, full: bool = False, die_after: int | None = None) -> dict[str, Document]:
         """Sync as ingestion does, each change committed with its record; return the documents that came."""
-        source = GitHubSource(
-            self.config, self.store, token=self.token, api_url=self.server.api_url, patience=self.patience
-        )
+        source = GitHubSource(self.config, self.store, token=self.token, api_url=self.server.api_url, retry=self.retry)
         came: dict[str, Document] = {}
         self.counts.clear()
         changes = source.changes(full=full)
@@ -424,7 +422,7 @@ def test_every_fault_at_once_changes_nothing_in_the_end(store: Store) -> None:
         texts = []
         for name, server in (("calm", calm), ("wild", wild)):
             site = Site(store, server, name=name, include=kinds)
-            site.token, site.patience = "any", INSISTENT
+            site.token, site.retry = "any", INSISTENT
             documents = site.sync()
             texts.append({key.partition(":")[2]: document.text for key, document in documents.items()})
             for _ in range(10):
@@ -464,7 +462,7 @@ def test_a_used_up_quota_is_waited_for_and_said(
     assert "With a GITHUB_TOKEN it is 5,000 requests an hour instead of 60." in caplog.text
 
 
-def test_a_limit_beyond_patience_is_an_error_that_tells_when(site: Site, server: FaultyGitHubServer) -> None:
+def test_a_limit_beyond_the_retry_policy_is_an_error_that_tells_when(site: Site, server: FaultyGitHubServer) -> None:
     limits = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "4102444800"}
     server.next = [Response(403, {"message": "API rate limit exceeded for 192.0.2.1."}, limits)]
     with pytest.raises(SourceUnavailable, match="rate limit is used up until 00:00"):

@@ -20,12 +20,12 @@ from flows.demo.github_server import load_export
 from rag.engine import Engine
 from rag.models import SyncReport
 from rag.settings import GitHubConfig, Settings
-from rag.sources.github import GitHubSource, Patience
+from rag.sources.github import GitHubSource, RetryPolicy
 from tests.servers.github import FAULTS, FaultyGitHubServer
 from tests.servers.openai import OpenAIServer
 
 KINDS = ("issues", "pulls", "discussions")
-INSISTENT = Patience(attempts=50, first_delay=0.0001, rate_limit=30.0)
+INSISTENT = RetryPolicy(attempts=50, first_delay=0.0001, rate_limit=30.0)
 WEB = "https://github.com"
 
 
@@ -134,7 +134,7 @@ class Index:
         with Engine.open(Settings(**self.environment)) as engine:
             config = GitHubConfig(name="it", repo=self.repository, include=self.kinds)
             url = self.environment["RAG_GITHUB_API_URL"]
-            source = GitHubSource(config, engine.store, token="any", api_url=url, patience=INSISTENT)
+            source = GitHubSource(config, engine.store, token="any", api_url=url, retry=INSISTENT)
             if begun:
                 begun.send_bytes(b"begun")
             return engine.ingest(source, full=full)

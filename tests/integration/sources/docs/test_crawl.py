@@ -212,7 +212,7 @@ def test_a_start_page_that_robots_txt_forbids_is_an_error(site: DocsSite, crawl:
     site.put("/robots.txt", "User-agent: *\nDisallow: /\n", content_type="text/plain")
     site.put("/docs/index.html", html("Start"))
 
-    with pytest.raises(SourceError, match=r"robots\.txt of 127\.0\.0\.1 does not let http.*index\.html be crawled"):
+    with pytest.raises(SourceError, match=r"robots\.txt of 127\.0\.0\.1 does not allow crawling http.*index\.html"):
         crawl()
 
 

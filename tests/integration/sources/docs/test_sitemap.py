@@ -104,7 +104,7 @@ def test_a_broken_part_is_reported_and_removes_nothing(pages: DocsSite, crawl: C
     [
         ("<urlset><url>", "it is not valid XML"),
         ("", "it is not valid XML"),
-        ("<html><body>Not found</body></html>", "it is no sitemap: its root is <html>"),
+        ("<html><body>Not found</body></html>", "it is not a sitemap: its root element is <html>"),
         (
             '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><urlset><url><loc>&b;</loc></url></urlset>',
             "none of them",

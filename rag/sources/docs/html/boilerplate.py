@@ -1,6 +1,6 @@
-"""Tell what a page says from what surrounds it: navigation, headers, footers, buttons.
+"""Tell the content of a page from its boilerplate: navigation, headers, footers, buttons.
 
-Generators mark both; what they have in common is kept here as words in class names, roles and ids.
+Documentation generators mark both with class names, roles and ids; those that they share are listed here.
 """
 
 from __future__ import annotations
@@ -11,23 +11,20 @@ from functools import lru_cache
 
 from lxml.etree import _Element as Element
 
-__all__ = ["Part", "drop_menus", "find_main", "is_links", "part_of", "text_of", "words"]
+from rag.sources.names import names
 
-
-def words(text: str) -> frozenset[str]:
-    """Return the words of a text, to look others up in."""
-    return frozenset(text.split())
+__all__ = ["Part", "drop_menus", "find_main", "is_links", "part_of", "text_of"]
 
 
 class Part(Enum):
-    """What an element is to a reader."""
+    """The role of an element in a page."""
 
     CONTENT = auto()
-    #: nothing of the page's own: left out
-    FURNITURE = auto()
-    #: a table of contents of this page or the pages below: left out unless the page is nothing else
+    #: the same on every page of the site: left out
+    BOILERPLATE = auto()
+    #: a table of contents of this page or the pages below: left out unless the page consists of nothing else
     CONTENTS = auto()
-    #: left out only if it consists of links
+    #: left out only if most of its text is links
     DOUBTFUL = auto()
     #: a header, kept if it holds the page's heading
     HEADER = auto()
@@ -39,12 +36,12 @@ class Part(Enum):
     MATH = auto()
 
 
-_DROPPED_TAGS = words(
+_DROPPED_TAGS = names(
     "script style noscript template svg nav footer form iframe object embed canvas audio video select input textarea "
     "button dialog head link meta title map"
 )
 _DROPPED_ROLES = frozenset({"navigation", "banner", "contentinfo", "search", "dialog", "menu", "menubar", "toolbar"})
-_DROPPED_CLASSES = words(
+_DROPPED_CLASSES = names(
     # DocBook, Sphinx and its themes
     "navheader navfooter related sphinxsidebar sphinxsidebarwrapper headerlink viewcode-link viewcode-back linenos "
     "lineno linenodiv rst-footer-buttons wy-breadcrumbs rst-versions prev-next-area prev-next-footer bd-sidebar "
@@ -58,9 +55,9 @@ _DROPPED_CLASSES = words(
     "header-anchor vpdocfooter vpdocaside vp-doc-footer "
     "sl-anchor-link right-sidebar nav-chapters nav-wrapper mobile-nav-chapters "
     "feedback-toolbar eyebrow step-number page-meta td-page-meta td-sidebar td-toc td-search feedback--title "
-    # hidden lines of mdBook's code, and what stands above a page of rustdoc's
+    # hidden lines in code of mdBook, the path above a page of rustdoc
     "boring rustdoc-breadcrumbs hideme "
-    # any
+    # any generator
     "breadcrumb breadcrumbs pagination pager prevnext prev-next page-nav page-navigation site-nav site-header "
     "site-footer navbar topbar toolbar edit-page edit-this-page edit-link edit-page-link editlink "
     "last-updated lastupdated last-modified skip-link skip-to-content skip-nav skiplink sr-only visually-hidden "
@@ -69,13 +66,13 @@ _DROPPED_CLASSES = words(
     "cookie-banner cookie-consent announcement announcement-bar feedback page-feedback was-this-helpful share-buttons "
     "social-share newsletter advertisement carbonads nosearch tagline"
 )
-_CONTENTS_CLASSES = words(
+_CONTENTS_CLASSES = names(
     "toc local-toc page-toc toctree-wrapper-mobile tocwrapper md-toc tableofcontents on-this-page minitoc"
 )
-_DOUBTFUL_CLASSES = words("sidebar menu nav navigation side-nav sidenav links")
-_DROPPED_IDS = words(
-    "navbar sidebar site-header site-footer footer breadcrumbs breadcrumb pagination toc-container "
-    "table-of-contents feedback cookie-banner skip-to-content searchbox copy-path"
+_DOUBTFUL_CLASSES = names("sidebar menu nav navigation side-nav sidenav links")
+_DROPPED_IDS = names(
+    "navbar sidebar site-header site-footer footer breadcrumbs breadcrumb pagination toc-container table-of-contents "
+    "feedback cookie-banner skip-to-content searchbox copy-path"
 )
 _ADMONITION_CLASS = re.compile(
     r"^(?:admonition|theme-admonition|callout|alert|custom-block|starlight-aside|markdown-alert|admonitionblock|"
@@ -92,12 +89,12 @@ _TAB_PANEL_CLASS = frozenset(
 
 
 def text_of(element: Element) -> str:
-    """Return all the text of an element."""
+    """Return the text of an element and everything inside it."""
     return "".join(element.itertext())
 
 
 def part_of(element: Element) -> Part:
-    """Return what an element is, by its tag, classes, role and id."""
+    """Return the role of an element, from its tag, classes, role attribute and id."""
     get = element.get
     if element.tag == "button" and _is_in_sentence(element):
         return Part.CONTENT
@@ -111,7 +108,7 @@ def part_of(element: Element) -> Part:
 
 
 def _is_in_sentence(element: Element) -> bool:
-    """Return whether text goes on before and behind an element, as it does where a word shows a tooltip."""
+    """Return whether text precedes and follows an element, as around a word with a tooltip."""
     before = element.getprevious()
     text = before.tail if before is not None else element.getparent().text if element.getparent() is not None else ""
     return bool((text or "").strip() and (element.tail or "").strip())
@@ -119,7 +116,7 @@ def _is_in_sentence(element: Element) -> bool:
 
 @lru_cache(maxsize=8192)
 def _part(tag: str, classes: str, role: str, identifier: str, hidden: bool) -> Part:
-    names = words(classes.lower())
+    names = frozenset(classes.lower().split())
     role = role.lower()
     if role == "tablist" or names & _TAB_LABELS_CLASS:
         return Part.TAB_LABELS
@@ -132,13 +129,13 @@ def _part(tag: str, classes: str, role: str, identifier: str, hidden: bool) -> P
     if names & _CONTENTS_CLASSES or (tag == "nav" and "contents" in names) or {"contents", "topic"} <= names:
         return Part.CONTENTS
     if tag in _DROPPED_TAGS or role in _DROPPED_ROLES or names & _DROPPED_CLASSES or identifier.lower() in _DROPPED_IDS:
-        return Part.FURNITURE
+        return Part.BOILERPLATE
     if any(word.startswith(("katex-html", "tocdesktop", "tocmobile", "copybutton", "buttongroup")) for word in names):
-        return Part.FURNITURE
+        return Part.BOILERPLATE
     if hidden and tag not in ("a", "body", "html"):
-        return Part.FURNITURE
+        return Part.BOILERPLATE
     if tag == "a" and "src" in names:  # rustdoc's links to the source
-        return Part.FURNITURE
+        return Part.BOILERPLATE
     if any(_ADMONITION_TITLE_CLASS.match(word) or word.startswith("admonitionheading_") for word in names):
         return Part.ADMONITION_TITLE
     if tag in ("div", "aside", "blockquote", "details", "section") and any(map(_ADMONITION_CLASS.match, names)):
@@ -150,19 +147,19 @@ def _part(tag: str, classes: str, role: str, identifier: str, hidden: bool) -> P
     return Part.CONTENT
 
 
-_MAIN_CLASSES = words(
+_MAIN_CLASSES = names(
     "md-content__inner theme-doc-markdown vp-doc markdown-body td-content devsite-article-body sl-markdown-content "
     "mdx-content doc-content"
 )
 _MAIN_IDS = frozenset({"content", "main-content", "maincontent", "main", "docs-content", "bodycolumn"})
 _RANKS = 7
-#: Docutils' outermost section, in themes that mark nothing else
+#: The rank of docutils' outermost section, which some themes give no other mark.
 _SECTION = 5
 _SHORT_LINK = 25
 
 
 def find_main(body: Element) -> Element:
-    """Return the smallest element that, by the marks of the usual generators, holds all the page says."""
+    """Return the smallest element that holds all content of the page, by the marks of common generators."""
     found: list[list[Element]] = [[] for _ in range(_RANKS)]
     for element in body.iter("article", "main", "div", "section"):
         rank = _rank(element.tag, element.get("class", ""), element.get("role", ""), element.get("id", ""))
@@ -179,7 +176,7 @@ def find_main(body: Element) -> Element:
 
 @lru_cache(maxsize=4096)
 def _rank(tag: str, classes: str, role: str, identifier: str) -> int:
-    names = words(classes.lower())
+    names = frozenset(classes.lower().split())
     if identifier == "content-area":
         return 0
     if names & _MAIN_CLASSES:
@@ -202,14 +199,14 @@ def _is_section(element: Element) -> bool:
 
 
 def is_links(element: Element) -> bool:
-    """Return whether most of the text of an element is links."""
+    """Return whether links make up most of an element's text."""
     total = len("".join(text_of(element).split()))
     linked = sum(len("".join(text_of(link).split())) for link in element.iter("a"))
     return total == 0 or linked / total > 0.6
 
 
 def drop_menus(body: Element) -> None:
-    """Remove what stands before the first heading and consists of short links, from a page that marks nothing."""
+    """Remove menus, runs of short links before the first heading, from a page whose generator marks nothing."""
     menus = []
     for element in body.iter("h1", "h2", "h3", "div", "ul", "table", "p", "center"):
         if element.tag in ("h1", "h2", "h3"):
@@ -224,7 +221,7 @@ def drop_menus(body: Element) -> None:
 
 
 def _drop(element: Element) -> None:
-    """Take an element out of the tree, and leave the text that follows it."""
+    """Remove an element from the tree; the text that follows it stays."""
     parent, before = element.getparent(), element.getprevious()
     if parent is None:
         return

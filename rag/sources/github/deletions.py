@@ -1,4 +1,4 @@
-"""What is staged or indexed and no longer on GitHub: deleted, made private, moved, or not asked for any more."""
+"""Deletions: remove threads and comments that GitHub no longer lists, or that the settings no longer include."""
 
 from __future__ import annotations
 
@@ -10,49 +10,51 @@ from typing import Any
 
 import numpy as np
 
-from rag.sources import Change, Checkpoint, Failed, Removed
+from rag.sources import Change, Checkpoint, Removed
 from rag.sources.github.client import PER_PAGE, Gone, Reply
-from rag.sources.github.pending import removed
+from rag.sources.github.pending import removal
 from rag.sources.github.render import KINDS, document_id
-from rag.sources.github.repository import Repository, iso, listing
+from rag.sources.github.repository import Repository, checked_listing, format_time
+from rag.sources.removals import refused_removals
 from rag.store.store import Transaction
 
-__all__ = ["Listed", "Remainder"]
+__all__ = ["Deletions", "Listed"]
 
 log = logging.getLogger(__name__)
 
-#: One finds the threads that are gone from one page of a hundred, for log2(pages) requests; more are not worth it.
-_BISECTIONS = 3
-#: Each thread that seems to be gone is asked for by itself, up to so many at once.
-_MOST_CONFIRMED = 10
-#: A source of fewer documents may lose any share of them.
-_GUARD_FROM = 20
-_AT_ONCE = 5_000
+#: A bisection finds the deleted threads of one page of a hundred with log2(pages) requests; a full listing is cheaper
+#: than more of them.
+_MAX_BISECTIONS = 3
+#: Each thread that seems deleted is requested by itself to confirm it, up to this number.
+_MAX_CONFIRMED = 10
+#: A source with fewer documents may lose any share of them.
+_GUARDED_SIZE = 20
+_BATCH = 5_000
 
 
 @dataclass(slots=True)
 class Listed:
-    """What a full listing has shown: a byte for each thread number, eight for each comment."""
+    """The threads and comments in a full listing: a byte for each thread number, eight for each comment."""
 
     threads: bytearray = field(default_factory=bytearray)
     comments: dict[str, array[int]] = field(default_factory=dict)
-    #: the kinds of threads whose listing came to its end
+    #: the kinds of threads whose listing is complete
     kinds: set[str] = field(default_factory=set)
 
     def add_thread(self, number: int) -> None:
-        """Note a thread."""
+        """Add a thread."""
         _mark(self.threads, number, 1)
 
     def has_thread(self, number: int) -> bool:
-        """Tell whether a thread was listed."""
+        """Return whether a thread was listed."""
         return number < len(self.threads) and bool(self.threads[number])
 
 
-class Remainder:
-    """Finds and removes what GitHub no longer has.
+class Deletions:
+    """Finds and removes what GitHub no longer lists.
 
-    :param most_removed: the share of a source's documents, 0 to 1, that one sync may remove; beyond it nothing is
-        removed and the sync says so
+    :param most_removed: the share of a source's documents, 0 to 1, that one sync may remove; if more are gone, none is
+        removed and the sync reports a failure
     """
 
     def __init__(self, repository: Repository, *, most_removed: float) -> None:
@@ -61,19 +63,19 @@ class Remainder:
         self._name = repository.name
         self._most_removed = most_removed
 
-    # One by one
+    # By bisection
 
-    def few(self, etags: Mapping[str, Any]) -> Generator[Change, None, tuple[bool, dict[str, Any]]]:
-        """Find issues and pull requests that were deleted or moved, for one request where there are none.
+    def by_bisection(self, etags: Mapping[str, Any]) -> Generator[Change, None, tuple[bool, dict[str, Any]]]:
+        """Remove issues and pull requests that were deleted or moved; one request if there are none.
 
-        All that GitHub has is staged by now. In the listing by creation the last page holds what it should, unless
-        something before it is gone and all behind that moved up; where, is found by bisection.
+        All threads on GitHub are staged by now. If one was deleted, all later threads move up in the listing by
+        creation, so that its last page differs from the staged threads. Bisection finds the first page that differs.
 
-        :param etags: what was kept of the last time
-        :returns: whether so much is gone that a full listing is cheaper, and what to keep for the next time
+        :param etags: the ETags of the last sync
+        :returns: whether so many are gone that a full listing is cheaper, and the ETags for the next sync
         """
         kept = dict(etags)
-        for _ in range(_BISECTIONS):
+        for _ in range(_MAX_BISECTIONS):
             count = self._store.github_thread_count(self._name)
             pages = -(-count // PER_PAGE)
             read: dict[int, list[int]] = {}
@@ -88,29 +90,31 @@ class Remainder:
                 else:
                     high = middle
             gone = [number for number in self._staged_page(high) if number not in read[high]]
-            if len(gone) > _MOST_CONFIRMED:
+            if len(gone) > _MAX_CONFIRMED:
                 break
             if not gone or not all(self._is_gone(number) for number in gone):
                 log.info("%s: GitHub's listing by creation has another order than expected", self._name)
                 return False, kept
             for number in gone:
-                yield from self._removal(number)
-            yield Checkpoint(_nothing)
+                yield from self._remove(number)
+            yield Checkpoint(_record_nothing)
             if read[pages] and count - len(gone) == (pages - 1) * PER_PAGE + len(read[pages]):
                 return False, kept
         return True, kept
 
-    def _removal(self, number: int) -> Iterator[Change]:
+    def _remove(self, number: int) -> Iterator[Change]:
         thread = self._store.github_thread(self._name, number)
         if thread and thread.kind:
-            yield removed(self._repository, number, thread.kind)
+            yield removal(self._repository, number, thread.kind)
         else:
             yield Checkpoint(lambda transaction: transaction.delete_github_thread(self._name, number))
 
     def _ends_as_staged(self, page: int, read: dict[int, list[int]], etags: dict[str, Any]) -> bool:
-        """Tell whether the last page of the listing by creation has the staged threads in their order.
+        """Return whether the last page of the listing by creation holds the staged threads in their order.
 
-        :param read: takes up the numbers on that page
+        :param page: its number
+        :param read: the numbers on the page are added to it
+        :param etags: the ETag of the page is read from it and added to it
         """
         known_page, etag = etags.get("tail", (None, None))
         reply = self._page_by_creation(page, etag if known_page == page else None)
@@ -125,51 +129,52 @@ class Remainder:
     def _page_by_creation(self, page: int, etag: str | None = None) -> Reply:
         query: dict[str, str | int] = {"state": "all", "sort": "created", "direction": "asc", "per_page": PER_PAGE}
         path = f"{self._repository.path}/issues"
-        return listing(self._repository.client.get(path, {**query, "page": page}, etag=etag))
+        return checked_listing(self._repository.client.get(path, {**query, "page": page}, etag=etag))
 
     def _staged_page(self, page: int) -> list[int]:
         return self._store.github_threads_by_creation(self._name, offset=(page - 1) * PER_PAGE, limit=PER_PAGE)
 
     def _is_gone(self, number: int) -> bool:
-        """Tell whether a thread was deleted, made private, or moved to another repository."""
+        """Return whether a thread was deleted, made private, or moved to another repository."""
         try:
             row = self._repository.client.get(f"{self._repository.path}/issues/{number}").data
         except Gone:
             return True
         return not str(row["repository_url"]).lower().endswith(self._repository.path.lower())
 
-    # By what was listed
+    # By a full listing
 
     def unlisted_comments(self, listed: Listed) -> Iterator[Change]:
-        """Forget staged comments that a full listing did not show; their threads become pending."""
-        since = iso(self._repository.config.since) or ""
+        """Delete staged comments that are not in a full listing; their threads become pending."""
+        since = format_time(self._repository.config.since) or ""
         for kind, ids in listed.comments.items():
             present = np.sort(np.frombuffer(ids, dtype=np.int64)) if ids else np.empty(0, np.int64)
             after = 0
             while staged := self._store.github_comment_ids(self._name, kind, since=since, after=after):
                 gone = np.setdiff1d(np.asarray(staged, np.int64), present, assume_unique=True).tolist()
                 if gone:
-                    yield Checkpoint(self._forgetting(kind, gone))
+                    yield Checkpoint(self._deleting_comments(kind, gone))
                 after = staged[-1]
 
-    def _forgetting(self, kind: str, ids: list[int]) -> Callable[[Transaction], None]:
+    def _deleting_comments(self, kind: str, ids: list[int]) -> Callable[[Transaction], None]:
         return lambda transaction: transaction.delete_github_comments(self._name, kind, ids)
 
     def unlisted_threads(self, listed: Listed, *, guarded: bool) -> Generator[Change, None, bool]:
-        """Yield what is indexed or staged, and neither listed nor asked for any more.
+        """Remove staged threads and indexed documents that are not in a full listing or not in the settings.
 
-        :returns: whether it was removed
+        :param guarded: refuse to remove more than the allowed share of documents
+        :returns: whether they were removed
         """
-        # A byte a thread: what stays. Numbers alone would do for REST, but a discussion may not keep an issue's page.
+        # The kind of each thread that stays, a byte for each number: a discussion must not keep an issue's document.
         kept = bytearray()
         codes = {kind: code for code, kind in enumerate(KINDS, start=1)}
         gone: list[tuple[int, str]] = []
         for number, kind in self._staged():
-            if self._is_asked_for(kind) and (kind not in listed.kinds or listed.has_thread(number)):
+            if self._is_included(kind) and (kind not in listed.kinds or listed.has_thread(number)):
                 _mark(kept, number, codes[kind])
             else:
                 gone.append((number, kind))
-        places = {document_id(self._name, kind, 0)[:-1]: code for kind, code in codes.items()}
+        code_of_prefix = {document_id(self._name, kind, 0)[:-1]: code for kind, code in codes.items()}
         documents = lost = 0
         orphans: list[str] = []
         leaving = {document_id(self._name, kind, number) for number, kind in gone}
@@ -177,43 +182,40 @@ class Remainder:
             documents += 1
             digits = len(document) - len(document.rstrip("0123456789"))
             number = int(document[-digits:]) if digits else 0
-            if number < len(kept) and kept[number] and kept[number] == places.get(document[:-digits]):
+            if number < len(kept) and kept[number] and kept[number] == code_of_prefix.get(document[:-digits]):
                 continue
             lost += 1
             if document not in leaving:
                 orphans.append(document)
-        if guarded and documents >= _GUARD_FROM and lost > self._most_removed * documents:
-            yield Failed(
-                f"https://github.com/{self._repository.config.repo}",
-                f"{lost} of {documents} documents are no longer listed by GitHub. That is more than "
-                f"{self._most_removed:.0%}, so none was removed. If they are really gone, run: "
-                f"python -m flows.ingest {self._name} --full --accept-removals",
-            )
+        if guarded and documents >= _GUARDED_SIZE and lost > self._most_removed * documents:
+            address = f"https://github.com/{self._repository.config.repo}"
+            finding = f"{lost} of {documents} documents are no longer listed by GitHub"
+            yield refused_removals(self._name, address, finding, limit=self._most_removed)
             return False
         for number, kind in gone:
-            yield removed(self._repository, number, kind)
+            yield removal(self._repository, number, kind)
         for orphan in orphans:
             yield Removed(orphan)
         return True
 
-    def _is_asked_for(self, kind: str) -> bool:
+    def _is_included(self, kind: str) -> bool:
         return KINDS[kind] in self._repository.config.include
 
     def _staged(self) -> Iterator[tuple[int, str]]:
         after = 0
-        while threads := self._store.github_thread_numbers(self._name, after=after, limit=_AT_ONCE):
+        while threads := self._store.github_thread_numbers(self._name, after=after, limit=_BATCH):
             yield from threads.items()
             after = max(threads)
 
     def _documents(self) -> Iterator[str]:
         after = ""
-        while ids := self._store.document_ids(self._name, after=after, limit=_AT_ONCE):
+        while ids := self._store.document_ids(self._name, after=after, limit=_BATCH):
             yield from ids
             after = ids[-1]
 
 
-def _nothing(_transaction: Transaction) -> None:
-    """Record nothing: a checkpoint with this only waits until all before it is committed."""
+def _record_nothing(_transaction: Transaction) -> None:
+    """Record nothing: a checkpoint with this only commits the changes before it."""
 
 
 def _numbers(reply: Reply) -> list[int]:

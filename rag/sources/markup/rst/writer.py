@@ -1,4 +1,4 @@
-"""Make Markdown of reStructuredText."""
+"""Write the tree of a reStructuredText file as Markdown."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from pathlib import PurePosixPath
 
 from docutils import nodes
 
-from rag.sources.markup.anchors import Anchors, Slug, github
-from rag.sources.markup.inline import words
-from rag.sources.markup.markdown import Links, Text, tidy
-from rag.sources.markup.rst_parser import Code, Include, Reference, Signature, Titled, TooSlowError, parse
+from rag.sources.markup.anchors import Anchors
+from rag.sources.markup.code import code_span, fenced
+from rag.sources.markup.escape import escape_line_starts
+from rag.sources.markup.inline import BADGE, link_target
+from rag.sources.markup.markdown import Links
+from rag.sources.markup.rst.literalinclude import select_lines
+from rag.sources.markup.rst.nodes import Code, Include, Reference, Signature, Titled
+from rag.sources.names import names
+from rag.text.anchors import anchored, escape_anchor
+from rag.text.lines import one_line
 
-__all__ = ["UnparsableError", "read_rst"]
+__all__ = ["Writer"]
 
 _LANGUAGES = {
     ".py": "python", ".js": "javascript", ".ts": "typescript", ".c": "c", ".h": "c", ".cpp": "cpp", ".go": "go",
@@ -22,45 +28,23 @@ _LANGUAGES = {
     ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".xml": "xml", ".rb": "ruby", ".ini": "ini",
     ".cfg": "ini", ".diff": "diff",
 }  # fmt: skip
-_METADATA = words("orphan tocdepth nocomments nosearch no-toc notoc template")
-_LINE_START = re.compile(r"^(#{1,6}(?=\s)|```|~~~)", re.MULTILINE)
-_ANCHOR = re.compile(r"\{#(?=[^\s{}]+[^{}]*\}[ \t]*$)", re.MULTILINE)
+_METADATA = names("orphan tocdepth nocomments nosearch no-toc notoc template")
 
 
-class UnparsableError(Exception):
-    """A file cannot be parsed; the message says why."""
+class Writer:
+    """Writes the nodes of a document as blocks of Markdown.
 
-
-def read_rst(source: str, *, links: Links | None = None, slug: Slug = github) -> Text:
-    """Read a .rst file; what no reader sees, such as comments, targets and tables of contents, is left out.
-
-    :param links: says where links lead to; by default those that are not absolute leave their text
-    :param slug: the rule by which the host makes anchors of headings
-    :raises UnparsableError: it takes more than a minute to parse, is nested too deeply, or breaks the parser
+    :param links: resolves the links
+    :param anchors: gives the headings their anchors
     """
-    try:
-        document = parse(source.replace("\0", "").lstrip("\ufeff"))
-        writer = _Writer(document, links or Links(), Anchors(slug))
-        blocks = list(writer.blocks(document.children))
-    except TooSlowError as error:
-        raise UnparsableError(str(error)) from error
-    except RecursionError:
-        raise UnparsableError("it is nested too deeply") from None
-    except (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        # docutils meets its match now and then; that costs one file, and its source is told.
-        raise UnparsableError(f"docutils cannot parse it: {type(error).__name__} {error}".rstrip()) from error
-    return Text(writer.title, tidy("\n\n".join(blocks).split("\n")), anchors=writer.anchors, labels=writer.labels)
-
-
-class _Writer:
-    """Writes the nodes of a document as blocks of Markdown."""
 
     def __init__(self, document: nodes.document, links: Links, anchors: Anchors) -> None:
         self._links = links
         self._depth = 0
         self.title = ""
+        #: the names that links may use, and their anchors
         self.anchors: dict[str, str] = {}
-        #: the titles of the headings that labels stand before
+        #: the titles of labelled headings
         self.labels: dict[str, str] = {}
         self._headings: dict[int, str] = {}
         for section in document.findall(nodes.section):
@@ -74,7 +58,7 @@ class _Writer:
         self.anchors.update({anchor: anchor for anchor in self._headings.values() if anchor})
 
     def blocks(self, children: Iterable[nodes.Node]) -> Iterator[str]:
-        """Yield a block for each node that has one; inline nodes that stand alone make a paragraph."""
+        """Yield the blocks of nodes; inline nodes between blocks make a paragraph."""
         run: list[nodes.Node] = []
         for child in children:
             if isinstance(child, nodes.Text | nodes.Inline | Reference) and not isinstance(child, nodes.Invisible):
@@ -100,18 +84,18 @@ class _Writer:
         self._depth += 1
         for child in node.children:
             if isinstance(child, nodes.title):
-                # A code span in a heading says no more than its words.
-                text = " ".join(re.sub(r"\|(\S[^|]*)\|", r"\1", child.astext()).split())
+                # Headings are plain text: code in them adds nothing to its words.
+                text = one_line(re.sub(r"\|(\S[^|]*)\|", r"\1", child.astext()))
                 anchor = self._headings.get(id(node), "")
                 self.title = self.title or text
-                yield f"{'#' * min(self._depth, 6)} {text}{f' {{#{anchor}}}' if anchor else ''}"
+                yield anchored(f"{'#' * min(self._depth, 6)} {text}", anchor)
             else:
                 yield from self._block(child)
         self._depth -= 1
 
     def _paragraph(self, children: Iterable[nodes.Node]) -> str:
         text = self.inline(children).strip()
-        return _ANCHOR.sub(r"{\\#", _LINE_START.sub(r"\\\1", text)) if text else ""
+        return escape_anchor(escape_line_starts(text))
 
     def _paragraph_block(self, node: nodes.Element) -> Iterator[str]:
         if text := self._paragraph(node.children):
@@ -120,21 +104,21 @@ class _Writer:
     def _literal(self, node: nodes.literal_block) -> Iterator[str]:
         if caption := node.get("caption"):
             yield f"**{caption}**"
-        yield _fence(node.get("language", ""), node.astext())
+        yield _fenced(node.astext(), node.get("language", ""))
 
     def _include(self, node: Include) -> Iterator[str]:
         found = self._links.included(node["target"])
         options = node["options"]
-        code = "\n".join(_selected(found.split("\n"), options)) if found is not None else ""
+        code = "\n".join(select_lines(found.split("\n"), options)) if found is not None else ""
         if caption := options.get("caption"):
             yield f"**{caption}**"
         if code.strip():
-            yield _fence(options.get("language") or _LANGUAGES.get(PurePosixPath(node["target"]).suffix, ""), code)
+            yield _fenced(code, options.get("language") or _LANGUAGES.get(PurePosixPath(node["target"]).suffix, ""))
         elif address := self._links.page(node["target"], {}):
-            yield f"[{PurePosixPath(node['target']).name}]({_pointed(address)})"
+            yield f"[{PurePosixPath(node['target']).name}]({link_target(address)})"
 
     def _doctest(self, node: nodes.doctest_block) -> Iterator[str]:
-        yield _fence("pycon", node.astext())
+        yield _fenced(node.astext(), "pycon")
 
     def _titled(self, node: Titled) -> Iterator[str]:
         label = self.inline(node["label"]).strip()
@@ -143,7 +127,7 @@ class _Writer:
         yield from self.blocks(node.children)
 
     def _signature(self, node: Signature) -> Iterator[str]:
-        yield from (_span(line) for line in node["signatures"])
+        yield from (_code_span(line) for line in node["signatures"])
         yield from self.blocks(node.children)
 
     def _bullets(self, node: nodes.Element) -> Iterator[str]:
@@ -173,7 +157,7 @@ class _Writer:
 
     def _label(self, node: nodes.Element, after: str = "") -> str:
         text = self.inline(node.children).strip()
-        # A code span, a link or bold text needs no more emphasis.
+        # Code and bold text need no further emphasis.
         plain = text if re.match(r"^(?:`[^`]*`|\*\*.*\*\*)$", text) else f"**{text}**" if text else ""
         return f"{plain}{after}"
 
@@ -192,14 +176,14 @@ class _Writer:
 
     def _options(self, node: nodes.option_list) -> Iterator[str]:
         for item in node.children:
-            yield _span(", ".join(option.astext() for option in item.findall(nodes.option)))
+            yield _code_span(", ".join(option.astext() for option in item.findall(nodes.option)))
             yield from self.blocks(item.children[-1].children)
 
     def _quote(self, node: nodes.block_quote) -> Iterator[str]:
         blocks = list(self.blocks(node.children))
         if node.children and isinstance(node.children[-1], nodes.attribution) and blocks:
             blocks[-1] = f"— {blocks[-1]}"
-        # What is only indented, code or a list, is no quotation.
+        # Indented code and lists are not quotations.
         if any(_is_structure(child) for child in node.children):
             yield from blocks
         elif blocks:
@@ -214,10 +198,10 @@ class _Writer:
         yield "\n\n".join([f"[{label}] {blocks[0]}", *blocks[1:]] if blocks else [])
 
     def _math(self, node: nodes.Element) -> Iterator[str]:
-        yield _fence("math", node.astext())
+        yield _fenced(node.astext(), "math")
 
     def _message(self, node: nodes.system_message) -> Iterator[str]:
-        """Keep the text that docutils could not parse."""
+        """Write the text that docutils could not parse."""
         for child in node.children:
             if isinstance(child, nodes.literal_block) and not child.astext().lstrip().startswith(".."):
                 yield child.astext()
@@ -232,7 +216,7 @@ class _Writer:
         heads = [self._row(row) for head in node.findall(nodes.thead) for row in head.children]
         body = [self._row(row) for part in node.findall(nodes.tbody) for row in part.children]
         if any(_is_long(cell) for row in (*heads, *body) for cell in row):
-            yield from _spelt_out(
+            yield from _rows_as_blocks(
                 [" ".join(part) for part in zip(*[[_flat(cell) for cell in row] for row in heads], strict=False)], body
             )
             return
@@ -247,7 +231,7 @@ class _Writer:
         yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
     def _row(self, row: nodes.row) -> list[list[str]]:
-        """Return the blocks of each cell; one that spans columns leaves the others empty."""
+        """Return the blocks of each cell; a cell that spans columns is followed by empty ones."""
         cells: list[list[str]] = []
         for entry in row.children:
             cells.append(list(self.blocks(entry.children)))
@@ -262,7 +246,7 @@ class _Writer:
         if isinstance(node, nodes.Text | nodes.substitution_reference):
             return str(node.astext())
         if isinstance(node, nodes.literal | nodes.math):
-            return _span(node.astext())
+            return _code_span(node.astext())
         if isinstance(node, Reference):
             return self._reference(node)
         if isinstance(node, nodes.image):
@@ -289,90 +273,42 @@ class _Writer:
         if target == text or target == f"mailto:{text}":
             return text
         address = self._links.page(target, self.anchors) if target else None
-        return f"[{text}]({_pointed(address)})" if address and text.strip() else text
+        return f"[{text}]({link_target(address)})" if address and text.strip() else text
 
     def _reference(self, node: Reference) -> str:
         found = self._links.named(node["kind"], node["target"], self.anchors, self.labels)
-        text = (
-            node.astext()
-            if node["titled"]
-            else (found.title if found and found.title else _last(node.astext(), node["kind"]))
-        )
-        return f"[{text}]({_pointed(found.address)})" if found and found.address and text else text
+        text = node.astext()
+        if not node["titled"]:
+            text = found.title if found and found.title else _title_of(text, node["kind"])
+        return f"[{text}]({link_target(found.address)})" if found and found.address and text else text
 
     def _image(self, node: nodes.image) -> str:
         alt, source = node.get("alt", ""), node.get("uri", "")
-        if re.search(r"badge|shields\.io|travis-ci|codecov", source, re.IGNORECASE):
+        if BADGE.search(source):
             return ""
         address = self._links.image(source) if source else None
-        return f"![{alt}]({_pointed(address)})" if address else alt
+        return f"![{alt}]({link_target(address)})" if address else alt
 
 
-def _last(text: str, kind: str) -> str:
-    """Name what is linked to by what is linked: a page by the last part of its path."""
+def _title_of(text: str, kind: str) -> str:
+    """Return a title for a link without one: of a page, the last part of its path."""
     return re.sub(r"[-_]+", " ", text.rstrip("/").rpartition("/")[2]).strip() or text if kind == "doc" else text
 
 
-def _fence(language: str, code: str) -> str:
-    code = code.strip("\n") if code.strip() else ""
-    mark = "`" * max(3, *(len(run) + 1 for run in re.findall(r"^\s*(`{3,})", code, re.MULTILINE)), 3)
-    return f"{mark}{language}\n{code}\n{mark}"
+def _fenced(code: str, language: str) -> str:
+    return fenced(code.strip("\n") if code.strip() else "", language)
 
 
-def _selected(lines: list[str], options: Mapping[str, str]) -> list[str]:
-    """Return the lines of a file that a literalinclude shows; none where that takes knowing the language."""
-    if "pyobject" in options or "diff" in options:
-        return []
-    start = _line_of(lines, options.get("start-at") or options.get("start-after"), 0)
-    if start is None:
-        return []
-    start += 1 if "start-after" in options else 0
-    stop = _line_of(lines, options.get("end-at") or options.get("end-before"), start)
-    if stop is None:
-        return []
-    if "end-at" in options or "end-before" in options:
-        lines = lines[start : stop + (1 if "end-at" in options else 0)]
-    else:
-        lines = lines[start:]
-    if wanted := options.get("lines"):
-        lines = [line for first, last in _ranges(wanted, len(lines)) for line in lines[first - 1 : last]]
-    return textwrap.dedent("\n".join(lines)).split("\n") if "dedent" in options else lines
-
-
-def _line_of(lines: Sequence[str], text: str | None, start: int) -> int | None:
-    """Return the first line from `start` that holds a text; `start` if none is asked for, None if none has it."""
-    if not text:
-        return start
-    return next((at for at in range(start, len(lines)) if text in lines[at]), None)
-
-
-def _ranges(text: str, count: int) -> Iterator[tuple[int, int]]:
-    """Read "1,3-5,20-"."""
-    for part in text.replace(" ", "").split(","):
-        if match := re.fullmatch(r"(\d*)(-?)(\d*)", part):
-            first = int(match[1] or 1)
-            yield first, int(match[3] or count) if match[2] else first
-
-
-def _span(code: str) -> str:
-    code = " ".join(code.split("\n")).strip()
-    if not code:
-        return ""
-    mark = "`" * (max((len(run) for run in re.findall(r"`+", code)), default=0) + 1)
-    pad = " " if code[0] == "`" or code[-1] == "`" else ""
-    return f"{mark}{pad}{code}{pad}{mark}"
+def _code_span(code: str) -> str:
+    return code_span(code.replace("\n", " ").strip())
 
 
 def _marked(text: str, mark: str) -> str:
     return f"{mark}{text.strip()}{mark}" if text.strip() else text
 
 
-def _pointed(address: str) -> str:
-    return f"<{address}>" if re.search(r"[()\s]", address) else address
-
-
 def _joined(blocks: Sequence[str]) -> str:
-    """Join the blocks of a list item; a list below its only paragraph needs no blank line."""
+    """Join the blocks of a list item, without a blank line between a single paragraph and the list below it."""
     if len(blocks) == 2 and re.match(r"(?:- |\d+\. )", blocks[1]) and "\n\n" not in blocks[1]:
         return "\n".join(blocks)
     return "\n\n".join(blocks)
@@ -388,15 +324,15 @@ def _is_structure(node: nodes.Node) -> bool:
 
 
 def _flat(cell: Sequence[str]) -> str:
-    return " ".join(" ".join(cell).split()).replace("|", "\\|")
+    return one_line(" ".join(cell)).replace("|", "\\|")
 
 
 def _is_long(cell: Sequence[str]) -> bool:
     return any(block.lstrip().startswith(("```", "|")) for block in cell)
 
 
-def _spelt_out(heads: Sequence[str], rows: Iterable[Sequence[Sequence[str]]]) -> Iterator[str]:
-    """Yield the cells of a table that holds code one after the other, each below its heading."""
+def _rows_as_blocks(heads: Sequence[str], rows: Iterable[Sequence[Sequence[str]]]) -> Iterator[str]:
+    """Yield the cells of a table that holds code one after the other, each under its column's heading."""
     for row in rows:
         for at, cell in enumerate(row):
             if at < len(heads) and heads[at] and cell:
@@ -404,31 +340,31 @@ def _spelt_out(heads: Sequence[str], rows: Iterable[Sequence[Sequence[str]]]) ->
             yield from cell
 
 
-_Write = Callable[[_Writer, "nodes.Element"], Iterator[str]]
+_Write = Callable[[Writer, "nodes.Element"], Iterator[str]]
 _BLOCKS: Mapping[type[nodes.Node], _Write] = {
-    nodes.section: _Writer._section,
-    nodes.paragraph: _Writer._paragraph_block,
-    nodes.caption: _Writer._paragraph_block,
-    nodes.attribution: _Writer._paragraph_block,
-    nodes.rubric: _Writer._paragraph_block,
-    nodes.title: _Writer._paragraph_block,
-    nodes.literal_block: _Writer._literal,
-    Code: _Writer._literal,
-    Include: _Writer._include,
-    nodes.doctest_block: _Writer._doctest,
-    Titled: _Writer._titled,
-    Signature: _Writer._signature,
-    nodes.bullet_list: _Writer._bullets,
-    nodes.enumerated_list: _Writer._numbers,
-    nodes.definition_list: _Writer._definitions,
-    nodes.field_list: _Writer._fields,
-    nodes.option_list: _Writer._options,
-    nodes.block_quote: _Writer._quote,
-    nodes.line_block: _Writer._lines,
-    nodes.footnote: _Writer._footnote,
-    nodes.citation: _Writer._footnote,
-    nodes.math_block: _Writer._math,
-    nodes.system_message: _Writer._message,
-    nodes.transition: _Writer._rule,
-    nodes.table: _Writer._table,
+    nodes.section: Writer._section,
+    nodes.paragraph: Writer._paragraph_block,
+    nodes.caption: Writer._paragraph_block,
+    nodes.attribution: Writer._paragraph_block,
+    nodes.rubric: Writer._paragraph_block,
+    nodes.title: Writer._paragraph_block,
+    nodes.literal_block: Writer._literal,
+    Code: Writer._literal,
+    Include: Writer._include,
+    nodes.doctest_block: Writer._doctest,
+    Titled: Writer._titled,
+    Signature: Writer._signature,
+    nodes.bullet_list: Writer._bullets,
+    nodes.enumerated_list: Writer._numbers,
+    nodes.definition_list: Writer._definitions,
+    nodes.field_list: Writer._fields,
+    nodes.option_list: Writer._options,
+    nodes.block_quote: Writer._quote,
+    nodes.line_block: Writer._lines,
+    nodes.footnote: Writer._footnote,
+    nodes.citation: Writer._footnote,
+    nodes.math_block: Writer._math,
+    nodes.system_message: Writer._message,
+    nodes.transition: Writer._rule,
+    nodes.table: Writer._table,
 }

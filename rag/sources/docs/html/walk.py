@@ -1,0 +1,173 @@
+"""Walk the tree of an HTML page once and hand each element to the handler of its tag or of its role.
+
+The project has its own converter because support answers need what general ones drop: the anchors of headings and
+definition terms, the text of all tabs, code unchanged inside lists and tables, and no boilerplate.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from lxml.etree import _Element as Element
+
+from rag.sources.docs.html.boilerplate import Part, is_links, part_of
+from rag.sources.docs.html.text import MAX_DEPTH
+from rag.sources.docs.html.writer import MarkdownWriter
+from rag.sources.names import names
+
+__all__ = ["Handler", "Handlers", "Walk"]
+
+_BLOCKS = names(
+    "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer form h1 h2 "
+    "h3 h4 h5 h6 header hgroup hr li main menu nav ol p pre section summary table ul"
+)
+#: Tags that are content wherever they stand, as long as they have no attributes.
+_PLAIN = frozenset({"p", "div", "span", "section", "dd", "td", "th", "tbody", "article"})
+# Ids of the layout, and ids that a generator numbers: nobody links to either.
+_LAYOUT_ID = re.compile(
+    r"^(?:content|main|root|app|wrapper|body|article|page|container|inner|outer|docs?|top|index-\d+|__\w+|tabs?[-_].*|"
+    r".*(?:wrapper|container|content|panel|layout)|:r\w*:)$",
+    re.IGNORECASE,
+)
+
+#: Writes an element to the walk's writer.
+Handler = Callable[["Walk", Element], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """The handlers of elements, by tag and by role; the role goes first."""
+
+    by_tag: Mapping[str, Handler]
+    by_part: Mapping[Part, Handler]
+
+
+class Walk:
+    """The conversion of one page.
+
+    :param fragments: every id of the page, since an anchor must name one of them
+    :param external: returns the absolute address of a link to another site, else None
+    :param with_contents: keep tables of contents
+    """
+
+    def __init__(
+        self,
+        handlers: Handlers,
+        fragments: Collection[str],
+        *,
+        external: Callable[[str], str | None] = lambda _: None,
+        with_contents: bool = False,
+    ) -> None:
+        self.writer = MarkdownWriter()
+        self.fragments = fragments
+        self.external = external
+        self.first_heading = ""
+        #: the first h1, and how many there are
+        self.h1 = ""
+        self.h1_count = 0
+        self.left_out_contents = False
+        #: inside a table of contents that is written as a definition list
+        self.is_in_contents = False
+        #: labels of tabs that wait for their panels, in order
+        self.tab_labels: list[str] = []
+        #: labels of radio buttons that precede all their panels
+        self.stacked_labels: list[str] = []
+        self.label_of_panel: dict[Element, str] = {}
+        self._handlers = handlers
+        self._with_contents = with_contents
+        self._depth = 0
+
+    def render(self, root: Element) -> str:
+        """Return the Markdown of an element."""
+        self.children(root)
+        return self.writer.markdown()
+
+    def text(self, element: Element, joint: str = " ") -> str:
+        """Return the Markdown of an element on one line.
+
+        :param joint: stands between its blocks
+        """
+        inner = Walk(self._handlers, self.fragments, external=self.external, with_contents=self._with_contents)
+        inner._depth = self._depth
+        inner.children(element)
+        return inner.writer.one_line(joint)
+
+    def children(self, element: Element) -> None:
+        """Write the text of an element and all its children."""
+        if self._depth >= MAX_DEPTH:
+            self.writer.inline.append(" ".join(element.itertext("*")))
+            return
+        self._depth += 1
+        if element.text:
+            self.writer.inline.append(element.text)
+        for child in element:
+            if type(child.tag) is str:
+                self.element(child)
+            if child.tail:
+                self.writer.inline.append(child.tail)
+        self._depth -= 1
+
+    def element(self, element: Element) -> None:
+        """Write an element, unless it is boilerplate."""
+        tag = element.tag
+        if element.attrib or not (tag in self._handlers.by_tag or tag in _PLAIN):
+            part = part_of(element)
+            if part is not Part.CONTENT:
+                if self._is_left_out(element, part):
+                    return
+                if by_part := self._handlers.by_part.get(part):
+                    by_part(self, element)
+                    return
+        if by_tag := self._handlers.by_tag.get(tag):
+            by_tag(self, element)
+        elif tag in _BLOCKS:
+            self.block(element)
+        else:
+            self.note_anchor(element)
+            self.children(element)
+
+    def _is_left_out(self, element: Element, part: Part) -> bool:
+        if part is Part.BOILERPLATE:
+            if element.tag in ("a", "span"):
+                self.note_anchor(element)
+            return True
+        if part is Part.CONTENTS:
+            self.left_out_contents = True
+            return not self._with_contents
+        if part is Part.HEADER:
+            return element.find(".//h1") is None and element.find(".//h2") is None
+        return part is Part.DOUBTFUL and is_links(element)
+
+    def block(self, element: Element) -> None:
+        """Write an element as blocks of its own."""
+        self.writer.flush()
+        self.note_anchor(element)
+        if self.label_of_panel and element in self.label_of_panel:
+            self.writer.set_label(self.label_of_panel.pop(element), "**")
+        self.children(element)
+        self.writer.flush()
+
+    def is_anchor(self, element: Element, name: str) -> bool:
+        """Return whether an id is a place that people link to."""
+        return (
+            name in self.fragments
+            and "indexterm" not in (element.get("class") or "")
+            and not any(character in name for character in " {}")
+            and not _LAYOUT_ID.match(name)
+        )
+
+    def anchor_inside(self, element: Element, *attributes: str) -> str | None:
+        """Return the first anchor inside an element, from the attributes that may hold one: id, name."""
+        for inner in element.iter("a", "span"):
+            name: str | None = next(filter(None, map(inner.get, attributes)), None)
+            if name and self.is_anchor(inner, name):
+                return name
+        return None
+
+    def note_anchor(self, element: Element) -> None:
+        """Give the next block the id of an element as its anchor."""
+        name = element.get("id") or (element.get("name") if element.tag == "a" else None)
+        if name and self.is_anchor(element, name) and not "".join(self.writer.inline).strip():
+            self.writer.anchor = name

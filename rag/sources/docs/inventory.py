@@ -1,0 +1,175 @@
+"""What a docs source remembers of each address, and which of its documents a crawl keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from llama_index.core.schema import Document
+
+from rag.models import Page as KnownPage
+from rag.sources import Change, Changed, Checkpoint, Record, Removed, Unchanged
+from rag.sources.docs.outcomes import Read
+from rag.sources.docs.page import EXTRACTION
+from rag.sources.removals import refused_removals
+
+if TYPE_CHECKING:
+    from rag.store.store import Store, Transaction
+
+__all__ = ["Inventory"]
+
+#: A crawl may always remove this many pages, whatever their share of the source.
+_FREE_REMOVALS = 10
+
+
+class Inventory:
+    """The pages and documents of one source.
+
+    :param source: the name of the source
+    """
+
+    def __init__(self, source: str, store: Store) -> None:
+        self.source = source
+        self.known = store.pages(source)
+        self.indexed = set(store.document_hashes(source))
+        #: the time of a page's last change that the sitemap gives
+        self.lastmods: dict[str, str | None] = {}
+        self._kept: set[str] = set()
+        #: pages without a document, to be remembered when the crawl ends
+        self._noted: dict[str, KnownPage] = {}
+        #: documents whose page is gone, and what to record with their removal when the crawl ends
+        self._removals: dict[str, Record] = {}
+        cursor = store.cursor(source)
+        self._new_cursor: dict[str, object] | None = None
+        if cursor.get("extraction") != EXTRACTION:
+            # The pages were read by another version: fetch all of them again. Their links are still good.
+            self._new_cursor = {**cursor, "extraction": EXTRACTION}
+            self.known = {
+                url: replace(page, etag=None, last_modified=None, lastmod=None) for url, page in self.known.items()
+            }
+
+    def id_of(self, url: str) -> str:
+        """Return the id of the document at an address."""
+        return f"{self.source}:{url}"
+
+    def url_of(self, document_id: str) -> str:
+        """Return the address of a document."""
+        return document_id.removeprefix(f"{self.source}:")
+
+    def is_indexed(self, url: str) -> bool:
+        """Return whether the address has a document in the index."""
+        return self.id_of(url) in self.indexed
+
+    def adopt_version(self) -> Iterator[Change]:
+        """Record that the pages are read by this version of the extraction, if another one read them before."""
+        if self._new_cursor:
+            yield Checkpoint(partial(_remember, self.source, list(self.known.values()), [], self._new_cursor))
+
+    def keep(self, url: str) -> str:
+        """Keep the document of an address and return its id."""
+        document_id = self.id_of(url)
+        self._kept.add(document_id)
+        return document_id
+
+    def note(self, page: KnownPage) -> None:
+        """Remember a page without a document."""
+        self._noted[page.url] = page
+
+    def describe(self, url: str, read: Read, document_id: str | None) -> KnownPage:
+        """Return what to remember of a page.
+
+        :param document_id: the document that holds its text; None if it has none
+        """
+        lastmod = self.lastmods.get(url)
+        return KnownPage(url, read.etag, read.last_modified, read.page.links, document_id, lastmod)
+
+    def changed(self, url: str, read: Read) -> Changed:
+        """Keep the document of a page that was read, and return the change."""
+        document_id = self.keep(url)
+        document = Document(
+            id_=document_id,
+            text=read.page.text,
+            metadata={"url": url, "title": read.page.title, "source": self.source, "kind": "page"},
+        )
+        return Changed(document, partial(_put_page, self.source, self.describe(url, read, document_id)))
+
+    def unchanged(self, page: KnownPage) -> Unchanged:
+        """Keep the document of a page that has not changed."""
+        is_same = page == self.known[page.url]
+        return Unchanged(self.keep(page.url), None if is_same else partial(_put_page, self.source, page))
+
+    def drop(self, url: str, page: KnownPage | None) -> bool:
+        """Note that an address has no document of its own; an indexed one is removed when the crawl ends.
+
+        :param page: what to remember of the address; None to forget it
+        :returns: False if the address was known, had no document and is to be forgotten
+        """
+        document_id = self.id_of(url)
+        if page is not None:
+            self.note(page)
+        if document_id in self.indexed:
+            self._removals[document_id] = (
+                partial(_put_page, self.source, page) if page else partial(_forget, self.source, [url])
+            )
+            return True
+        return page is not None or url not in self.known
+
+    def finish(
+        self,
+        start: str,
+        seen: set[str],
+        *,
+        is_complete: bool,
+        is_asked_for: Callable[[str], bool],
+        most_removed: float,
+    ) -> Iterator[Change]:
+        """Remove the documents that are gone and remember the pages without one.
+
+        :param start: the address to report if too many documents are gone
+        :param seen: the addresses that the crawl has found
+        :param is_complete: whether the crawl has found all of them; otherwise unseen documents stay
+        :param is_asked_for: whether the configuration includes an address: removing others is the user's intention
+        :param most_removed: the share of the documents, 0 to 1, that may be removed
+        """
+        gone = (self.indexed if is_complete else self._removals.keys()) - self._kept
+        notes = [page for url, page in self._noted.items() if self.known.get(url) != page]
+        lost = sum(is_asked_for(self.url_of(document_id)) for document_id in gone)
+        if lost > max(_FREE_REMOVALS, len(self.indexed) * most_removed):
+            finding = f"{lost} of {len(self.indexed)} known pages are gone or no longer linked"
+            yield refused_removals(self.source, start, finding, limit=most_removed)
+            # Remember these pages as before, so that the next crawl notices the same.
+            notes = [page for page in notes if self.id_of(page.url) not in gone]
+            is_complete, gone = False, set()
+        forgotten = {url for url in self.known if url not in seen} if is_complete else set()
+        for document_id in sorted(gone):
+            url = self.url_of(document_id)
+            unlinked = partial(_forget, self.source, [url] if url in forgotten else [])
+            yield Removed(document_id, self._removals.get(document_id, unlinked))
+        left = sorted(url for url in forgotten if self.id_of(url) not in gone)
+        if notes or left:
+            yield Checkpoint(partial(_remember, self.source, notes, left, None))
+
+
+def _put_page(source: str, page: KnownPage, transaction: Transaction) -> None:
+    transaction.put_page(source, page)
+
+
+def _forget(source: str, urls: Sequence[str], transaction: Transaction) -> None:
+    for url in urls:
+        transaction.delete_page(source, url)
+
+
+def _remember(
+    source: str,
+    pages: Sequence[KnownPage],
+    gone: Sequence[str],
+    cursor: dict[str, object] | None,
+    transaction: Transaction,
+) -> None:
+    for page in pages:
+        transaction.put_page(source, page)
+    _forget(source, gone, transaction)
+    if cursor is not None:
+        transaction.set_cursor(source, cursor)

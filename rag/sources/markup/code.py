@@ -1,0 +1,27 @@
+"""Write code as Markdown: fences and code spans with more backticks than the code holds."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["code_span", "fenced"]
+
+_BACKTICKS = re.compile(r"`+")
+
+
+def fenced(code: str, language: str = "") -> str:
+    """Return a fenced code block."""
+    mark = "`" * max(3, _longest_run(code) + 1)
+    return f"{mark}{language}\n{code}\n{mark}"
+
+
+def code_span(code: str) -> str:
+    """Return a code span; empty for no code."""
+    if "`" not in code:
+        return f"`{code}`" if code else ""
+    mark = "`" * (_longest_run(code) + 1)
+    return f"{mark} {code} {mark}"
+
+
+def _longest_run(code: str) -> int:
+    return max((len(run) for run in _BACKTICKS.findall(code)), default=0)
