@@ -196,7 +196,7 @@ def test_a_model_that_cites_what_does_not_say_so_is_found_out(engine: Engine) ->
             "Use pg_dump to write one database to a file [1]. Zeppelins carry 40 passengers across oceans [1]."
         )
         settings = engine.settings.model_copy(
-            update={"llm_setting": "openai/gpt-4o-mini", "openai_base_url": chat.url, "openai_api_key": "k"}
+            update={"llm": "openai/gpt-4o-mini", "openai_base_url": chat.url, "openai_api_key": "k"}
         )
         values = {
             "RAG_HOME": settings.home, "RAG_DATABASE_URL": settings.database_url, "RAG_LLM": "openai/gpt-4o-mini",
