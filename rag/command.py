@@ -68,7 +68,19 @@ def run(parser: CommandParser, command: Callable[[argparse.Namespace], int], arg
 
     A `RagError` is printed on stderr as one line; `--debug` raises it instead. A closed stdout ends it quietly.
     """
-    options = parser.parse_args(arguments)
+    try:
+        try:
+            return _run(parser.parse_args(arguments), command)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of stdout, such as `head`, has exited. Without a valid stdout, the interpreter's own flush at exit
+        # would report the error again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(options: argparse.Namespace, command: Callable[[argparse.Namespace], int]) -> int:
     logging.basicConfig(
         level=logging.DEBUG if options.debug else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
     )
@@ -83,7 +95,3 @@ def run(parser: CommandParser, command: Callable[[argparse.Namespace], int], arg
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
-    except BrokenPipeError:
-        # The reader, `head` say, has gone. Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0

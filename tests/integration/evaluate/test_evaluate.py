@@ -250,7 +250,7 @@ def test_a_down_voted_answer_becomes_a_row(engine: Engine, tmp_path: Path, monke
 
     assert evaluate.main(["--from-down-votes", str(tmp_path / "wrong.jsonl")]) == 0
 
-    assert '1 of them have no gold yet: put it in place of "gold": null.' in capsys.readouterr().out
+    assert '1 of them have no gold pages yet: replace "gold": null.' in capsys.readouterr().out
     first, second = read_queries(tmp_path / "wrong.jsonl")
     assert (first.text, first.gold) == (BACKUP.text, ("https://example.org/other",))
     assert second.gold is None
