@@ -11,8 +11,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rag.models import SearchResult
-from rag.text.citations import SENTENCE_END, passages, without_markers, words
-from rag.text.neighbours import counts_on, is_code, is_item, is_table, joined, refers_back, stretches
+from rag.search.neighbours import stretches
+from rag.text.blocks import blocks, is_code, is_heading, is_item, is_table
+from rag.text.citations import escape_markers
+from rag.text.neighbours import counts_on, joined, refers_back
+from rag.text.sentences import sentences
+from rag.text.words import words
 from rag.trust.authorship import OMITTED, evidence
 
 if TYPE_CHECKING:
@@ -162,7 +166,7 @@ def _marked(passage: _Passage) -> str:
         # What stood in a list comes out of it, or Markdown would take it for code.
         text = "\n\n".join(textwrap.dedent(block.text) for block in run).rstrip()
         joint = "\n\n" if text.endswith(("```", "~~~", "|")) else " "
-        parts.append(f"{without_markers(text)}{joint}{''.join(f'[{number}]' for number in numbers)}")
+        parts.append(f"{escape_markers(text)}{joint}{''.join(f'[{number}]' for number in numbers)}")
     return "\n\n".join(parts)
 
 
@@ -189,8 +193,8 @@ def _sections(numbers: Sequence[int], results: Sequence[SearchResult]) -> list[l
     sections: list[list[_Block]] = [[]]
     for number, result in zip(numbers, results, strict=True):
         heading, is_short = result.heading, len(result.text) <= _SHORT
-        for place, part in enumerate(passages(evidence(result))):
-            if part.lstrip().startswith("#"):
+        for place, part in enumerate(blocks(evidence(result))):
+            if is_heading(part):
                 heading = part
                 if not is_short:
                     sections.append([])
@@ -260,9 +264,9 @@ def _complete(group: list[_Block]) -> list[_Block]:
     """Leave out what announces what does not follow, and all but the last sentences of a long introduction to code."""
     last = group[-1]
     if last.text.rstrip().endswith(":"):
-        end = max([last.text.rfind("\n\n"), *(match.start() for match in SENTENCE_END.finditer(last.text))])
-        if end > 0:
-            return [*group[:-1], _Block(last.text[:end].rstrip(), last.numbers)]
+        *whole, _ = sentences(last.text)
+        if whole:
+            return [*group[:-1], _Block("".join(whole).rstrip(), last.numbers)]
         return group[:-1] or group
     first = group[0]
     if any(is_code(block.text) for block in group[1:]) and _is_prose(first.text) and len(first.text) > _SHORT:
@@ -281,11 +285,11 @@ def _runs(group: list[_Block]) -> list[list[_Block]]:
 
 def _sentence_runs(text: str, longest: int) -> list[str]:
     """Cut a paragraph into runs of whole sentences of about so many characters."""
-    ends = [*(match.end() for match in SENTENCE_END.finditer(text)), len(text)]
     runs: list[str] = []
-    start = 0
-    for end, following in zip(ends, [*ends[1:], None], strict=True):
-        if following is None or following - start > longest:
-            runs.append(text[start:end].strip())
-            start = end
-    return [run for run in runs if run]
+    run = ""
+    for sentence in sentences(text):
+        if run and len(run) + len(sentence) > longest:
+            runs.append(run)
+            run = ""
+        run += sentence
+    return [run.strip() for run in [*runs, run] if run.strip()]

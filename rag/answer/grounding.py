@@ -1,8 +1,8 @@
-"""Whether the sources say what an answer says: sentence by sentence, before anybody sees it.
+"""Grounding: check each sentence of a language model's answer against the chunks that it cites.
 
-A sentence is kept if the chunks that it cites hold it: every number, flag and piece of code in it stands there, and
-enough of its words, or of its meaning, do. Code is kept if its lines stand there. A sentence without a marker is
-held against the source that its paragraph cites; a paragraph that cites nothing goes.
+A sentence is kept if one of its chunks supports it: every number, flag and piece of code in the sentence occurs there,
+and enough of its words, or of its meaning, do. Code is kept if its lines occur there. A sentence without a marker is
+checked against the chunks that its paragraph cites; a paragraph without any citation is removed.
 """
 
 from __future__ import annotations
@@ -14,36 +14,35 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rag.models import SearchResult
-from rag.text.citations import REMOVED, SENTENCE_END, cited, words
-from rag.text.neighbours import stretches
+from rag.search.neighbours import stretches
+from rag.text.blocks import heading, is_code, open_fence
+from rag.text.citations import MARKERS, REMOVED, cited
+from rag.text.lines import one_line
+from rag.text.sentences import sentences
+from rag.text.words import stems, words
 from rag.trust.authorship import evidence, is_trusted, trusted_at
 from rag.trust.injection import speaks_to_models
 
 if TYPE_CHECKING:
     from rag.embedding import Encoder
 
-__all__ = ["SupportChecker"]
+__all__ = ["GroundingChecker"]
 
-# A logistic regression on 200 claims of SciFact, which people wrote, each with the abstract that it was written from
-# and the nearest ones that it was not. From 0.4 on 76% of the former are kept, which are reworded further than a model
-# rewords documentation, and 41% of the latter, which are about the same thing.
+# The coefficients of a logistic regression on 200 claims of SciFact, written by people, each paired with the abstract
+# that it was written from and with the nearest other abstracts. At the threshold 0.4, 76% of the first pairs are kept
+# and 41% of the second, which are about the same subject. The claims paraphrase more freely than a language model does.
 _WORDS, _WINDOW, _MEANING, _BIAS = 2.86, 1.48, 1.47, -2.76
 _SUPPORTED = 0.4
-# Of the lines of a piece of code, so many have to stand in a source: a model may leave some out or add a comment.
+# The share of the lines of a code block that a chunk must contain: a language model may add a comment.
 _CODE_LINES = 0.8
 _FEW_WORDS = 3
 _FEW_STEMS, _FEW_SHARED = 4, 0.5
 
-_FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
-_MARKERS = re.compile(r"\s*(?:\[\d+(?:\s*,\s*\d+)*\]\s*)+")
-_LEADING = re.compile(r"^((?:\[\d+(?:\s*,\s*\d+)*\]\s*)+[.,;:!?]?\s*)")
+_LEADING = re.compile(rf"({MARKERS.pattern}[.,;:!?]?\s*)")
 _ITEM = re.compile(r"^(\s*(?:[-*+]|\d{1,3}[.)]|>|\|)\s+)(.*)$", re.DOTALL)
-# Finer than where a quote may end: a sentence that begins with a small letter, pg_dump say, is one as well.
-_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)(?<!vs\.)(?<!cf\.)\s+(?=\S)")
-_HEADING = re.compile(r"^\s*#{1,6}\s+(.*?)\s*#*\s*$")
 _RULE = re.compile(r"^[\s|:\-*_=]*$")
 _INLINE = re.compile(r"`([^`\n]+)`")
-# What has to stand in a source as it is: numbers and versions, flags, and names that no prose has.
+# What a chunk must contain literally: numbers and versions, flags, and identifiers.
 _EXACT = re.compile(
     r"(?<![\w.])(?:--?[A-Za-z][\w-]+|v?\d+(?:[.,:]\d+)*|[A-Za-z]\w*(?:[._:/]\w+)+|[A-Za-z]+_\w+|[A-Z]{2,}\d+)(?![\w])"
 )
@@ -57,10 +56,10 @@ _ABBREVIATIONS = frozenset({"e.g", "i.e", "and/or", "etc", "vs"})
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """A chunk as a sentence is held against it."""
+    """A chunk, prepared for comparison with sentences."""
 
     text: str
-    #: without case and with single spaces
+    #: title, heading and text, in lower case and with single spaces
     folded: str
     stems: frozenset[str]
     windows: tuple[str, ...]
@@ -71,16 +70,16 @@ class _Evidence:
 class _Sentence:
     text: str
     numbers: list[int]
-    #: it has no marker of its own
+    #: whether the numbers are those of its neighbours or its paragraph
     inherits: bool = field(default=False)
 
 
-class SupportChecker:
-    """Hold an answer against the chunks that it cites.
+class GroundingChecker:
+    """Removes from an answer the sentences that the chunks do not support.
 
-    :param encoder: judges meaning where words alone do not
-    :param results: the chunks; marker [n] means the n-th
-    :param question: what it repeats needs no source
+    :param encoder: compares meanings where words alone do not decide
+    :param results: the chunks; marker [n] cites the n-th, counted from 1
+    :param question: numbers and names that it contains need no source
     """
 
     def __init__(self, encoder: Encoder, results: Sequence[SearchResult], question: str) -> None:
@@ -90,12 +89,12 @@ class SupportChecker:
         self._question = _folded(question)
 
     def check(self, block: str, before: Sequence[int] = (), shown: Collection[int] = ()) -> str:
-        """Return what of a paragraph, a list, a table or a piece of code holds.
+        """Return the supported part of a paragraph, list, table or code block; it may be empty.
 
-        :param before: the numbers that the text above it cites, which count for what has none
-        :param shown: the numbers that the answer cites so far; code that stands elsewhere gets a marker
+        :param before: the numbers that the block above cites; they apply to sentences and code without a marker
+        :param shown: the numbers that the answer cites so far; code from other chunks gets a marker
         """
-        if _FENCE.match(block):
+        if is_code(block):
             return self._check_code(block, before, shown)
         kept: list[str] = []
         inherited = cited(block, self._evidence) or list(before)
@@ -103,21 +102,21 @@ class SupportChecker:
             if _RULE.match(line):
                 kept.append(line)
                 continue
-            mark, text = _split_item(line)
-            held = [sentence.text for sentence in _sentences(text, inherited) if self._holds(sentence)]
+            mark, text = _split_mark(line)
+            held = [sentence.text for sentence in _cited_sentences(text, inherited) if self._is_supported(sentence)]
             if held:
                 kept.append(mark + " ".join(held))
         text = "\n".join(kept)
-        if not words(_MARKERS.sub(" ", text)):
+        if not words(MARKERS.sub(" ", text)):
             return ""
-        if not cited(text, self._evidence):  # the sentence that had the marker went
+        if not cited(text, self._evidence):  # the sentence with the marker was removed
             text += f" [{inherited[0]}]"
         return text
 
-    def _holds(self, sentence: _Sentence) -> bool:
+    def _is_supported(self, sentence: _Sentence) -> bool:
         if REMOVED in sentence.text or speaks_to_models(sentence.text, trusted=True):
             return False
-        bare = _MARKERS.sub(" ", sentence.text)
+        bare = MARKERS.sub(" ", sentence.text)
         known = [self._evidence[number] for number in sentence.numbers if number in self._evidence]
         if not known:
             return False
@@ -126,54 +125,54 @@ class SupportChecker:
         exact = _exact_parts(bare)
         if not all(part in self._question or any(part in one.folded for one in known) for part in exact):
             return False
-        # One or two words that some stranger wrote can be taken for anything.
+        # One or two words from an untrusted author can be quoted out of any context.
         if len(words(bare)) < _FEW_WORDS and not any(_is_trusted(one.result) for one in known):
             return False
-        # An address is shown only where the project itself wrote it.
+        # An address is shown only if a trusted author wrote it.
         if not all(any(_in_trusted_text(link, one.result) for one in known) for link in _addresses(bare)):
             return False
         return any(self._likely(bare, one) >= _SUPPORTED for one in known)
 
     def _likely(self, claim: str, one: _Evidence) -> float:
-        """Return how likely it is that a chunk says this, in [0, 1]."""
-        wanted = _stems(claim)
+        """Return the probability that a chunk supports a claim, in [0, 1]."""
+        wanted = stems(claim)
         shared = len(wanted & one.stems) / max(len(wanted), 1)
-        window = max((len(wanted & _stems(part)) / max(len(wanted), 1) for part in one.windows), default=0.0)
-        if shared < _FEW_SHARED and len(wanted) <= _FEW_STEMS:  # too little to judge a meaning by
+        window = max((len(wanted & stems(part)) / max(len(wanted), 1) for part in one.windows), default=0.0)
+        if shared < _FEW_SHARED and len(wanted) <= _FEW_STEMS:  # too short to compare by meaning
             return 0.0
         base = _WORDS * shared + _WINDOW * window + _BIAS
-        # Whatever its meaning is, it cannot be saved, or lost.
+        # The similarity of the meanings, in [0, 1], cannot change the decision: the encoder need not run.
         if _logistic(base + _MEANING) < _SUPPORTED or _logistic(base) >= _SUPPORTED:
             return _logistic(base)
         vectors = self._encoder.encode_queries([claim, *one.windows])
         return _logistic(base + _MEANING * float((vectors[1:] @ vectors[0]).max()))
 
     def _check_code(self, block: str, before: Sequence[int], shown: Collection[int]) -> str:
-        """Keep the lines of a piece of code that stand in a chunk, if they are nearly all of it."""
+        """Return the lines of a code block that a cited chunk contains; "" if they are too few."""
         opening, *lines = block.split("\n")
-        closing = lines.pop() if lines and _FENCE.match(lines[-1]) else ""
+        closing = lines.pop() if lines and open_fence(lines[-1]) else ""
         fence = opening.strip()[:3]
         own = cited(closing.replace("`", "").replace("~", ""), self._evidence)
         wanted = [line for line in lines if line.strip()]
         for number in [*own, *before]:
             if number not in self._evidence or not wanted:
                 continue
-            # Code that an edge cuts stands in a chunk and in the one beside it.
+            # Code that was cut into two chunks is partly in the chunk beside the cited one.
             beside = [number, *(other for other in self._stretch[number] if other != number)]
-            found = [(line, self._holding(line, beside)) for line in lines]
-            kept = [line for line, holding in found if holding]
+            found = [(line, self._containing(line, beside)) for line in lines]
+            kept = [line for line, containing in found if containing]
             if sum(bool(line.strip()) for line in kept) >= _CODE_LINES * len(wanted):
-                code = "\n".join([_MARKERS.sub("", opening), *kept, fence])
-                holding = sorted({holding for line, holding in found if holding and line.strip()})
-                markers = "".join(f"[{one}]" for one in holding if one not in shown)
+                code = "\n".join([MARKERS.sub("", opening), *kept, fence])
+                containing = sorted({containing for line, containing in found if containing and line.strip()})
+                markers = "".join(f"[{one}]" for one in containing if one not in shown)
                 return f"{code}\n\n{markers}" if markers else code
         return ""
 
-    def _holding(self, line: str, numbers: Sequence[int]) -> int | None:
-        """Return the first of these chunks in which a line of code stands."""
+    def _containing(self, line: str, numbers: Sequence[int]) -> int | None:
+        """Return the number of the first of these chunks that contains a line of code."""
         for number in numbers:
             one = self._evidence[number]
-            # An address in code is shown only where the project itself wrote that line.
+            # A line of code with an address is shown only if a trusted author wrote it.
             if _folded(line) in one.folded and (not _URL.search(line) or _in_trusted_text(line, one.result)):
                 return number
         return None
@@ -181,44 +180,44 @@ class SupportChecker:
 
 def _read(result: SearchResult) -> _Evidence:
     text = evidence(result)
-    sentences = [part for part in SENTENCE_END.split(text.replace("\n", " ")) if words(part)]
-    windows = tuple(" ".join(sentences[start : start + 2]) for start in range(max(len(sentences) - 1, 1)) if sentences)
+    parts = [part.strip() for part in sentences(text.replace("\n", " ")) if words(part)]
+    windows = tuple(" ".join(parts[start : start + 2]) for start in range(max(len(parts) - 1, 1)) if parts)
     about = f"{result.title} {result.heading} {text}"
-    return _Evidence(text, _folded(about), frozenset(_stems(about)), windows, result)
+    return _Evidence(text, _folded(about), frozenset(stems(about)), windows, result)
 
 
-def _split_item(line: str) -> tuple[str, str]:
-    """Return a list's mark and what follows it; a heading becomes a line, as an answer has none."""
-    heading = _HEADING.match(line)
-    if heading:
-        return "", heading[1]
+def _split_mark(line: str) -> tuple[str, str]:
+    """Return the mark of a list item, quotation or table row, and the text behind it; answers have no heading marks."""
+    title = heading(line.strip())
+    if title:
+        return "", title.text
     item = _ITEM.match(line)
     return (item[1], item[2]) if item else ("", line)
 
 
-def _sentences(text: str, inherited: Sequence[int]) -> list[_Sentence]:
-    """Cut a line into sentences, each with the numbers that it cites, or else those that follow it, or come before."""
+def _cited_sentences(text: str, inherited: Sequence[int]) -> list[_Sentence]:
+    """Split a line into sentences, each with the numbers that it cites, or else the nearest ones."""
     parts: list[str] = []
-    for part in _SENTENCE_END.split(text):
+    for part in map(str.strip, sentences(text, finer=True)):
         leading = _LEADING.match(part)
-        if leading and parts:
-            if not _MARKERS.search(parts[-1]):
+        if leading and parts:  # markers behind the full stop belong to the sentence before them
+            if not MARKERS.search(parts[-1]):
                 parts[-1] += " " + leading[1].strip()
             part = part[leading.end() :]
         if part.strip():
             parts.append(part)
     own = [cited(part, range(1, 10_000)) for part in parts]
-    sentences = []
+    found = []
     for place, part in enumerate(parts):
         following = next((numbers for numbers in own[place:] if numbers), None)
         before = next((numbers for numbers in reversed(own[:place]) if numbers), None)
         numbers = following or before or list(inherited)
-        sentences.append(_Sentence(part, list(numbers), inherits=not own[place]))
-    return sentences
+        found.append(_Sentence(part, list(numbers), inherits=not own[place]))
+    return found
 
 
 def _exact_parts(sentence: str) -> list[str]:
-    """Return what of a sentence has to stand in its source letter by letter, folded."""
+    """Return the parts of a sentence that its source must contain literally, folded."""
     code = [_folded(part) for part in _INLINE.findall(sentence)]
     prose = _INLINE.sub(" ", sentence)
     found = [_folded(part) for part in _EXACT.findall(prose)]
@@ -239,11 +238,7 @@ def _is_trusted(result: SearchResult) -> bool:
 
 
 def _folded(text: str) -> str:
-    return " ".join(text.lower().split())
-
-
-def _stems(text: str) -> set[str]:
-    return {word[:6] for word in words(text)}
+    return one_line(text.lower())
 
 
 def _logistic(value: float) -> float:

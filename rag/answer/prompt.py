@@ -9,7 +9,7 @@ from llama_index.core import ChatPromptTemplate
 from llama_index.core.llms import ChatMessage, MessageRole
 
 from rag.models import SearchResult, Turn
-from rag.text.citations import without_markers
+from rag.text.citations import escape_markers
 from rag.trust.authorship import evidence, is_trusted, origin, verdict
 
 __all__ = ["ANSWER", "CONDENSE", "NO_ANSWER", "REFINE", "SUMMARIZE", "conversation", "fitted", "grouped", "rendered"]
@@ -69,7 +69,7 @@ def rendered(number: int, result: SearchResult) -> str:
     about = [f"[{number}] {result.kind}: {result.heading}"]
     about += [", ".join(dict.fromkeys(map(origin, voices)))] if voices else []
     about += [said] if (said := verdict(result.thread)) else []
-    text = without_markers(evidence(result))
+    text = escape_markers(evidence(result))
     if not all(map(is_trusted, voices)):
         mark = f"untrusted {secrets.token_hex(4)}"
         text = f"<<{mark}>>\n{text}\n<</{mark}>>"

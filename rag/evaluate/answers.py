@@ -17,14 +17,15 @@ from rag.evaluate.hidden import HiddenSearcher
 from rag.evaluate.queries import Query
 from rag.evaluate.retrieval import gold_found, percentile
 from rag.models import Answer, AnswerQuality
-from rag.text.citations import SENTENCE_END, code_blanked, passages, words
+from rag.text.blocks import blocks, is_code
+from rag.text.citations import code_blanked
+from rag.text.sentences import sentences
+from rag.text.words import stems, words
 
 __all__ = ["auroc", "cited_passages", "evaluate_answers", "holds"]
 
 # A text holds a sentence if it has this share of the words that carry meaning, and all that is exact: numbers, code.
 _HELD = 0.5
-# Words are compared by so many letters, which is what English endings leave alone.
-_STEM = 6
 
 _MARKERS = re.compile(r"(?:\s*\[\d+\])+")
 _NUMBER = re.compile(r"\[(\d+)\]")
@@ -78,20 +79,20 @@ def _judge(engine: Engine, query: Query) -> _Judged:
     answer = query_engine.answer(query.text)
     milliseconds = (time.perf_counter() - started) * 1000
     citations: list[bool] = []
-    sentences: list[bool] = []
+    held_sentences: list[bool] = []
     if answer.answered:
         texts = _texts(engine, answer)
         for passage, numbers in cited_passages(answer.answer):
             cited = [texts[number] for number in numbers if number in texts]
             citations += [holds(text, passage) for text in cited]
-            sentences += [holds("\n".join(cited), sentence) for sentence in _sentences(passage)]
+            held_sentences += [holds("\n".join(cited), sentence) for sentence in _sentences(passage)]
     return _Judged(
         answerable=bool(query.gold),
         answered=answer.answered,
         score=searcher.best_score,
         milliseconds=milliseconds,
         citations=tuple(citations),
-        sentences=tuple(sentences),
+        sentences=tuple(held_sentences),
         coverage=_coverage(answer, query.gold or ()) if query.gold else None,
     )
 
@@ -121,23 +122,16 @@ def cited_passages(answer: str) -> Iterator[tuple[str, list[int]]]:
 
 
 def _sentences(passage: str) -> list[str]:
-    parts = (
-        [block] if block.lstrip().startswith(("```", "~~~")) else SENTENCE_END.split(block)
-        for block in passages(passage)
-    )
-    return [sentence for block in parts for sentence in block if words(sentence)]
+    parts = ([block] if is_code(block) else sentences(block) for block in blocks(passage))
+    return [sentence.strip() for block in parts for sentence in block if words(sentence)]
 
 
 def holds(text: str, sentence: str) -> bool:
     """Return whether a text says what a sentence does, as far as words can tell."""
     sentence = _BULLET.sub("", sentence)
-    wanted, there = _stems(sentence), _stems(text)
+    wanted, there = stems(sentence), stems(text)
     exact = [*_EXACT.findall(sentence), *_CODE.findall(sentence)]
     return all(one.strip("./-") in text for one in exact) and len(wanted & there) >= _HELD * len(wanted)
-
-
-def _stems(text: str) -> set[str]:
-    return {word[:_STEM] for word in words(text)}
 
 
 def auroc(positives: Sequence[float], negatives: Sequence[float]) -> float | None:

@@ -16,7 +16,7 @@ from rag.errors import ConfigurationError
 from rag.evaluate.queries import Query
 from rag.sources.github.rows import fixes
 from rag.store.store import AnsweredDiscussion, PullRequest, Store
-from rag.text.citations import words
+from rag.text.words import words
 
 __all__ = ["linked", "queries_from_down_votes", "queries_from_threads", "without_numbers"]
 

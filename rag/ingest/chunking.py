@@ -10,36 +10,28 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Any
 
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
 from llama_index.core.node_parser import NodeParser
 from llama_index.core.schema import BaseNode, NodeRelationship, RelatedNodeInfo, TextNode
 
+from rag.ingest.sections import Block, Section, sections
+from rag.text.anchors import Anchor
+from rag.text.blocks import is_code, is_table, open_fence
+from rag.text.sentences import sentences
+
 __all__ = ["CHUNKING", "MarkdownChunker", "without_addresses"]
 
 #: Written into the index; another value makes another index.
 CHUNKING = "markdown-4"
-
-_HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
-_ANCHOR = re.compile(r"""[ \t]*\{#([^\s{}]+)((?:[ \t]+[\w-]+="[^"{}]*")*)[ \t]*\}[ \t]*$""")
-_ATTRIBUTE = re.compile(r"""([\w-]+)="([^"]*)\"""")
-# What opens a fence; backticks further on make it inline code.
-_FENCE = re.compile(r"^\s*(`{3,}(?=[^`\n]*(?:\n|$))|~{3,})")
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[`*]*[A-Z0-9])|\n")
-_ITEM_NUMBER = re.compile(r"\s*\d{1,3}[.)]\s+")
-_TABLE_RULE = re.compile(r"^\s*\|?\s*:?-{2,}")
 
 #: What follows the text of a link or image; one that is shown as it is, or stands in code, is text.
 _ADDRESS = re.compile(
     r"(?<=\])\(<?(?:https?://|/|\.|#)[^\s()<>]*(?:\([^\s()<>]*\)[^\s()<>]*)*>?(?:\s+(?:\"[^\"]*\"|'[^']*'))?\)"
 )
 
-#: Below every heading.
-_TERM_LEVEL = 7
-_LONGEST_TERM = 120
 #: Between the blocks of a chunk.
 _JOINT = "\n\n"
 #: Between the titles of a heading path.
@@ -55,48 +47,13 @@ def without_addresses(text: str) -> str:
     return _ADDRESS.sub("", text) if "](" in text else text
 
 
-@dataclass(frozen=True, slots=True)
-class _Anchor:
-    """A place that can be linked to, and what is said of the text below it."""
-
-    fragment: str
-    attributes: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(slots=True)
-class _Block:
-    """A paragraph, list, table or fenced code block: what stays together if it fits."""
-
-    text: str
-    anchor: _Anchor | None = None
-    tokens: int = 0
-
-    @property
-    def is_code(self) -> bool:
-        return bool(_FENCE.match(self.text))
-
-    @property
-    def is_table(self) -> bool:
-        lines = self.text.split("\n", 2)
-        return len(lines) > 1 and lines[0].lstrip().startswith("|") and bool(_TABLE_RULE.match(lines[1]))
-
-
-@dataclass(slots=True)
-class _Section:
-    """What stands under one heading; `path` holds the titles down to it."""
-
-    path: tuple[str, ...]
-    anchor: _Anchor | None
-    blocks: list[_Block] = field(default_factory=list)
-
-
 @dataclass(slots=True)
 class _Piece:
     """A chunk in the making."""
 
     path: tuple[str, ...]
     #: (offset in the text, anchor), ascending; one at 0 is where the chunk starts
-    anchors: tuple[tuple[int, _Anchor], ...]
+    anchors: tuple[tuple[int, Anchor], ...]
     text: str
 
 
@@ -177,12 +134,12 @@ class MarkdownChunker(NodeParser):
             )
 
     def _pieces(self, text: str, title: str) -> Iterator[_Piece]:
-        sections = [section for section in _sections(text, title) if section.blocks]
-        for section in sections:
+        found = [section for section in sections(text, title) if section.blocks]
+        for section in found:
             section.path = self._short_path(section.path)
             for block in section.blocks:
                 block.tokens = self._count(block.text)
-        for group in self._merged(sections):
+        for group in self._merged(found):
             yield from self._pack(group)
 
     def _short_path(self, path: tuple[str, ...]) -> tuple[str, ...]:
@@ -200,9 +157,9 @@ class MarkdownChunker(NodeParser):
             words = words[: max(1, len(words) * 3 // 4)]
         return " ".join(words)[: room * 8]
 
-    def _merged(self, sections: Sequence[_Section]) -> Iterator[_Section]:
+    def _merged(self, sections: Sequence[Section]) -> Iterator[Section]:
         """Join a section that is too short to say anything alone with the one after it."""
-        held: _Section | None = None
+        held: Section | None = None
         for section in sections:
             if held is not None:
                 if self._size(held) < self.merge_below or self._size(section) < self.merge_below:
@@ -215,7 +172,7 @@ class MarkdownChunker(NodeParser):
         if held is not None:
             yield held
 
-    def _join(self, first: _Section, second: _Section) -> _Section:
+    def _join(self, first: Section, second: Section) -> Section:
         common: list[str] = []
         for one, other in zip(first.path, second.path, strict=False):
             if one != other:
@@ -223,29 +180,29 @@ class MarkdownChunker(NodeParser):
             common.append(one)
         path = tuple(common) or first.path
         blocks = [*self._with_title(first, path), *self._with_title(second, path)]
-        return _Section(path, first.anchor, blocks)
+        return Section(path, first.anchor, blocks)
 
-    def _with_title(self, section: _Section, path: tuple[str, ...]) -> list[_Block]:
+    def _with_title(self, section: Section, path: tuple[str, ...]) -> list[Block]:
         below = section.path[len(path) :]
         if not below:
             return section.blocks
         line = f"{'#' * min(len(section.path), 6)} {SEPARATOR.join(below)}"
-        return [_Block(line, section.anchor, self._count(line)), *section.blocks]
+        return [Block(line, section.anchor, self._count(line)), *section.blocks]
 
-    def _size(self, section: _Section) -> int:
+    def _size(self, section: Section) -> int:
         return sum(block.tokens for block in section.blocks)
 
     def _room(self, path: tuple[str, ...]) -> int:
         return self.max_tokens - _RESERVED - self._count(SEPARATOR.join(path))
 
-    def _pack(self, section: _Section) -> Iterator[_Piece]:
+    def _pack(self, section: Section) -> Iterator[_Piece]:
         """Fill chunks evenly: three of 180 tokens read better than two of 250 and one of 40."""
         room = self._room(section.path)
         blocks = [part for block in section.blocks for part in self._split(block, room)]
         total = sum(block.tokens for block in blocks)
         target = total / -(-total // room) if total else 0
         here = anchor = section.anchor
-        taken: list[_Block] = []
+        taken: list[Block] = []
         size = 0
         for block in blocks:
             here = block.anchor or here
@@ -261,32 +218,32 @@ class MarkdownChunker(NodeParser):
         if taken:
             yield _piece(section.path, anchor, taken)
 
-    def _split(self, block: _Block, room: int) -> Iterator[_Block]:
+    def _split(self, block: Block, room: int) -> Iterator[Block]:
         if block.tokens <= room:
             yield block
             return
-        if block.is_code:
+        if is_code(block.text):
             opening, *lines = block.text.split("\n")
-            closing = lines.pop() if lines and _FENCE.match(lines[-1]) else "```"
+            closing = lines.pop() if lines and open_fence(lines[-1]) else "```"
             yield from self._regroup(lines, "\n", room, block.anchor, f"{opening}\n", f"\n{closing}")
-        elif block.is_table:
+        elif is_table(block.text):
             head, rule, *rows = block.text.split("\n")
             if self._count(head) > room // 2:
                 yield from self._regroup(block.text.split("\n"), "\n", room, block.anchor)
             else:
                 yield from self._regroup(rows, "\n", room, block.anchor, f"{head}\n{rule}\n")
         else:
-            yield from self._regroup(_sentences(block.text), "", room, block.anchor)
+            yield from self._regroup(sentences(block.text, lines=True), "", room, block.anchor)
 
     def _regroup(
         self,
         units: Sequence[str],
         joint: str,
         room: int,
-        anchor: _Anchor | None,
+        anchor: Anchor | None,
         before: str = "",
         after: str = "",
-    ) -> Iterator[_Block]:
+    ) -> Iterator[Block]:
         room -= self._count(before) + self._count(after)
         group: list[str] = []
         size = 0
@@ -301,9 +258,9 @@ class MarkdownChunker(NodeParser):
         if group:
             yield self._block(before + joint.join(group) + after, anchor)
 
-    def _block(self, text: str, anchor: _Anchor | None) -> _Block:
+    def _block(self, text: str, anchor: Anchor | None) -> Block:
         text = text.strip("\n")
-        return _Block(text, anchor, self._count(text))
+        return Block(text, anchor, self._count(text))
 
     def _fit(self, unit: str, room: int) -> Iterator[str]:
         """Halve, at a space where there is one, until a unit fits."""
@@ -317,7 +274,7 @@ class MarkdownChunker(NodeParser):
         yield from self._fit(unit[cut:], room)
 
 
-def _piece(path: tuple[str, ...], anchor: _Anchor | None, blocks: Sequence[_Block]) -> _Piece:
+def _piece(path: tuple[str, ...], anchor: Anchor | None, blocks: Sequence[Block]) -> _Piece:
     anchors = [(0, anchor)] if anchor else []
     offset = 0
     for block in blocks:
@@ -339,84 +296,3 @@ def _said_of(piece: _Piece) -> dict[str, Any]:
         if answers:
             said["answer"] = min(answers)  # accepted comes before maintainer
     return said
-
-
-def _sentences(text: str) -> list[str]:
-    """Split prose after sentences and lines; joined again, the parts give the text."""
-    ends = [match.end() for match in _SENTENCE_END.finditer(text) if not _ends_item_number(text, match.end())]
-    return [text[start:end] for start, end in pairwise([0, *ends, len(text)]) if start < end]
-
-
-def _ends_item_number(text: str, end: int) -> bool:
-    """Tell the point behind a list item's number from that of a sentence."""
-    return bool(_ITEM_NUMBER.fullmatch(text, text.rfind("\n", 0, end - 1) + 1, end))
-
-
-def _sections(text: str, title: str) -> Iterator[_Section]:
-    path: list[tuple[int, str, _Anchor | None]] = []
-    section = _Section((title,) if title else (), None)
-    term: _Block | None = None
-    for block in _blocks(text):
-        heading = _HEADING.match(block.text) if "\n" not in block.text else None
-        if heading:
-            level, name = len(heading[1]), heading[2]
-        elif block.anchor and "\n" not in block.text and len(block.text) <= _LONGEST_TERM:
-            # A line of its own that can be linked to, such as a term of a definition list, heads what follows it.
-            level, name = _TERM_LEVEL, re.sub(r"[*`]+", "", block.text)
-        else:
-            section.blocks.append(block)
-            continue
-        yield _closed(section, term)
-        term = None if heading else block
-        path = [above for above in path if above[0] < level]
-        # A heading that cannot be linked to is found below the one that it stands under.
-        anchor = block.anchor or (path[-1][2] if path else None)
-        path.append((level, name, anchor))
-        titles = [above for _, above, _ in path]
-        if title and titles[0] != title:
-            titles.insert(0, title)
-        section = _Section(tuple(titles), anchor)
-    yield _closed(section, term)
-
-
-def _closed(section: _Section, term: _Block | None) -> _Section:
-    """Give a line that turned out to head nothing back as text."""
-    if term and not section.blocks:
-        return _Section(section.path[:-1], section.anchor, [term])
-    return section
-
-
-def _blocks(text: str) -> Iterator[_Block]:
-    """Yield headings and blocks: runs of lines between blank lines, a fence with all it holds, whole."""
-    lines: list[str] = []
-    fence = ""
-    for line in text.split("\n"):
-        if fence:
-            lines.append(line)
-            if line.strip().startswith(fence) and not line.strip().strip(fence[0]):
-                yield _Block("\n".join(lines))
-                lines, fence = [], ""
-            continue
-        opening = _FENCE.match(line)
-        if opening or not line.strip() or _HEADING.match(line):
-            if lines:
-                yield _anchored(lines)
-            lines = []
-            if opening:
-                fence = opening[1]
-                lines = [line]
-            elif line.strip():
-                yield _anchored([line])
-        else:
-            lines.append(line)
-    if lines:
-        yield _Block("\n".join(lines)) if fence else _anchored(lines)
-
-
-def _anchored(lines: list[str]) -> _Block:
-    """Take the heading attribute off a block's first line."""
-    match = _ANCHOR.search(lines[0])
-    if not match:
-        return _Block("\n".join(lines))
-    anchor = _Anchor(match[1], tuple(_ATTRIBUTE.findall(match[2])))
-    return _Block("\n".join([lines[0][: match.start()], *lines[1:]]).strip("\n"), anchor)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import openai
     from llama_index.core.llms import LLM
 
-__all__ = ["EXTRACTIVE", "explained", "open_llm"]
+__all__ = ["EXTRACTIVE", "open_llm", "translating_errors"]
 
 #: No language model: answers are extracts, quoted from the chunks.
 EXTRACTIVE = "extractive"
@@ -67,7 +67,7 @@ def open_llm(
 
 
 @contextmanager
-def explained(model: str) -> Iterator[None]:
+def translating_errors(model: str) -> Iterator[None]:
     """Turn what the openai client raises inside into an LLMError of one sentence that says what to do."""
     import httpx
     import openai

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import ConfigurationError
-from rag.llm.clients import explained
+from rag.llm.clients import translating_errors
 from rag.models import SearchResult
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class LLMReranker:
 
         passages = "\n\n".join(f"[{number}] {_passage(result)}" for number, result in enumerate(results, start=1))
         message = ChatMessage(role="user", content=_PROMPT.format(passages=passages, question=question))
-        with explained(self._name):
+        with translating_errors(self._name):
             reply = self._llm.chat([message]).message.content or ""
         named = [int(number) - 1 for number in re.findall(r"\b\d{1,4}\b", reply)]
         places = range(len(results))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rag.models import Filters, IndexInfo, SearchResult
 from rag.store.store import Candidate, FoundChunk, Store
-from rag.text.function_words import FUNCTION_WORDS
+from rag.text.words import FUNCTION_WORDS
 from rag.trust.authorship import MAINTAINERS, thread_of, voices_of
 
 __all__ = ["Reranker", "Searcher", "fuse"]

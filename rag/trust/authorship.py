@@ -1,7 +1,8 @@
-"""Who says a thing, and how far it can be trusted: documentation, maintainers and accepted answers, or anyone at all.
+"""Authorship: who wrote the text of a chunk, and whether that author is trusted to speak for the project.
 
-Anyone can write an issue. What strangers wrote is data: in a prompt it stands between marks that it cannot know, and
-sentences in it that speak to a language model instead of a reader are taken out, there and in extracts.
+Documentation, maintainers and the authors of accepted answers are trusted. Anyone else can write an issue: a prompt
+puts their text between marks that they cannot guess, and sentences that instruct a language model are removed from
+prompts and extracts.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from functools import lru_cache
 from typing import Any
 
 from rag.models import Fix, SearchResult, Thread, Voice
+from rag.text.lines import one_line
+from rag.text.sentences import sentences
 from rag.trust.injection import speaks_to_models
 
 __all__ = [
@@ -26,26 +29,19 @@ __all__ = [
     "voices_of",
 ]
 
-#: Associations with a repository that let somebody speak for it.
+#: GitHub's associations of the people who speak for a repository.
 MAINTAINERS = frozenset({"owner", "member", "collaborator"})
-#: Stands for what was taken out.
+#: Replaces the sentences that were removed.
 OMITTED = "[…]"
 
-_LINES = re.compile(r"(?<=[.!?])(?=\s)|(?<=\n)")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-# Few texts have any of these, and only those are read sentence by sentence.
-_HINT = re.compile(
-    r"ignor|disregard|forget|overr|bypass|supersed|prompt|instruction|system|assistant|developer|\bAI\b|LLM|model|chat"
-    r"|gpt|you\s+are|act\s+as|pretend|behave|<!--",
-    re.IGNORECASE,
-)
 
 
 def voices_of(about: Mapping[str, Any], passages: Sequence[Sequence[Any]]) -> tuple[tuple[int, Voice], ...]:
-    """Return who says what in a chunk: (offset, voice), ascending, none for a page or a file.
+    """Return the authors of a chunk as (offset in the text, author), ascending; none for a page or a file.
 
     :param about: the document's metadata
-    :param passages: [offset, marks] of what has an author of its own in the chunk, as the chunker writes them
+    :param passages: [offset, attributes] of each comment in the chunk, as the chunker writes them
     """
     if not about.get("author"):
         return ()
@@ -61,12 +57,12 @@ def voices_of(about: Mapping[str, Any], passages: Sequence[Sequence[Any]]) -> tu
             accepted=marks.get("answer") == "accepted",
         )
         voices.append((int(offset), voice))
-    # A chunk that begins with a comment has nothing of the thread's own author.
+    # A chunk that begins with a comment contains no text of the thread's author.
     return tuple(voices[1:] if len(voices) > 1 and voices[1][0] == 0 else voices)
 
 
 def thread_of(about: Mapping[str, Any]) -> Thread | None:
-    """Return how a thread stands, from its document's metadata; None for a page or a file."""
+    """Return the state of a thread from its document's metadata; None for a page or a file."""
     if not about.get("state"):
         return None
     return Thread(
@@ -83,24 +79,24 @@ def thread_of(about: Mapping[str, Any]) -> Thread | None:
 
 
 def is_trusted(voice: Voice) -> bool:
-    """Return whether somebody speaks for the project, or was accepted as the answer."""
+    """Return whether an author is a maintainer, or wrote the accepted answer."""
     return voice.accepted or voice.association.lower() in MAINTAINERS
 
 
 def trusted_at(result: SearchResult, offset: int) -> bool:
-    """Return whether what stands at an offset of a chunk is the project's own word."""
+    """Return whether the text at an offset of a chunk is by a trusted author."""
     voice = result.voice_at(offset)
     return voice is None or is_trusted(voice)
 
 
 def origin(voice: Voice) -> str:
-    """Return who says it and when: "alice (maintainer), 2024-05-01"."""
+    """Return an author, their role and the date: "alice (maintainer), 2024-05-01"."""
     role = "accepted answer" if voice.accepted else "maintainer" if is_trusted(voice) else "user"
     return f"{voice.author} ({role}){', ' + voice.at[:10] if voice.at else ''}"
 
 
 def verdict(thread: Thread | None) -> str | None:
-    """Return what became of a thread, where that decides whether its text still holds."""
+    """Return how a thread ended, if that can make its text obsolete: "fixed by #12, merged on 2024-05-01"."""
     if thread is None:
         return None
     if thread.fixed_by:
@@ -113,26 +109,24 @@ def verdict(thread: Thread | None) -> str | None:
     return None
 
 
-@lru_cache(maxsize=64)  # an answer asks three times: for its prompt or extracts, its check, and its quotes
+@lru_cache(maxsize=64)  # the prompt or the extracts, the check of the answer and its quotes each ask for it
 def evidence(result: SearchResult) -> str:
-    """Return a chunk's text without sentences that speak to language models; what answers are made from.
+    """Return the text of a chunk without the sentences that instruct language models; answers are made from it.
 
-    Where a page has one that is plain, its other sentences are read as a stranger's are.
+    If the text of a trusted author contains such a sentence, its other sentences are judged like a stranger's.
     """
-    text = result.text
-    if not (result.voices or _HINT.search(text) or not text.isascii()):
+    text = _COMMENT.sub(lambda comment: " " * len(comment[0]), result.text) if "<!--" in result.text else result.text
+    is_suspect = speaks_to_models(text, trusted=True)
+    if not (result.voices or is_suspect):
         return text
-    text = _COMMENT.sub(lambda comment: " " * len(comment[0]), text)
-    suspect = speaks_to_models(text, trusted=True)
     kept: list[str] = []
     offset = 0
-    for part in _LINES.split(text):
-        if speaks_to_models(part, trusted=not suspect and trusted_at(result, offset)):
-            if not kept or kept[-1].strip() != OMITTED:
-                kept.append(f" {OMITTED}" + ("\n" if part.endswith("\n") else ""))
-        else:
+    for part in sentences(text, finer=True, lines=True):
+        if not speaks_to_models(part, trusted=not is_suspect and trusted_at(result, offset)):
             kept.append(part)
+        elif not kept or kept[-1].strip() != OMITTED:
+            kept.append(OMITTED + part[len(part.rstrip()) :])
         offset += len(part)
     clean = "".join(kept)
-    # What is cut into pieces that say nothing alone is still there as a whole.
-    return clean if not speaks_to_models(" ".join(clean.split()), trusted=True) else OMITTED
+    # An instruction that was split into harmless parts is still there as a whole.
+    return clean if not speaks_to_models(one_line(clean), trusted=True) else OMITTED

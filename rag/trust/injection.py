@@ -1,7 +1,7 @@
-"""Sentences that speak to a language model instead of a reader: the marks of prompt injection.
+"""Prompt injection: sentences that address a language model instead of a reader.
 
-No list of marks is complete, and this one need not be: it takes away what is plain, so that a model is not led on, and
-what a model writes all the same is held against the sources before it is shown (`rag.answer.grounding`).
+No list of patterns is complete, and this one need not be: it removes the plain attempts before a language model reads
+them, and `rag.answer.grounding` checks what the model writes nevertheless.
 """
 
 from __future__ import annotations
@@ -12,8 +12,15 @@ import unicodedata
 __all__ = ["INVISIBLE", "speaks_to_models"]
 
 
+# Cyrillic and Greek letters that look like Latin letters, as the Latin ones.
+_LOOKALIKES = str.maketrans(
+    "аеорсухіјѕԁһԛԝАВЕКМНОРСТХІЈЅοαρνικτΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
+    "aeopcyxijsdhqwABEKMHOPCTXIJSoapviktABEZHIKMNOPTYX",
+)
+
+
 def _near(first: str, then: str, words: int = 4) -> str:
-    """Match one thing and then another with at most so many words between them."""
+    """Return a pattern for two expressions in this order, with at most `words` words between them."""
     return rf"\b(?:{first})\b\W+(?:\S+\s+){{0,{words}}}?(?:{then})\b"
 
 
@@ -25,12 +32,13 @@ _READERS = (
     r"(?:the\s+|all\s+|any\s+|every\s+)?(?:users?|readers?|askers?|humans?|customers?|visitors?)|them\s+(?:to|that)"
 )
 
-# What wants something of a language model, whoever wrote it.
+# Instructions to a language model, whoever wrote them. The text is matched in lower case.
 _PLAIN = [
     _near(r"ignor\w+|disregard\w*|forget|overrid\w+|overrul\w+|bypass\w*|supersed\w+", f"{_PROMPT}|{_SAID_BEFORE}", 6),
     r"\b(?:system|developer|initial|hidden|secret)\s+(?:prompt|instruction|message\s*:)",
-    r"(?:<\|?|\[/?|<</?)\s*(?:im_start|im_end|inst|sys|system|assistant|endoftext|user)\b",
-    r"^\W*(?:system|assistant|developer)\s*:",
+    r"(?:<\|?|\[/?|<</?)\s*(?:im_start|im_end|inst|system|assistant|endoftext)\b",
+    r"<\|\s*(?:user|sys)\b|<</?\s*sys\b",
+    r"(?:^|[.!?]\s)\W*(?:system|assistant|developer)\s*:",
     r"#{2,}\s*(?:system|assistant|instruction|response)s?\b",
     _near(
         r"you\s+are|you're|act\s+as|pretend|behave|role-?play",
@@ -44,15 +52,17 @@ _PLAIN = [
         6,
     ),
 ]
-# The same in the languages that most is written in after English.
+# The same in other widespread languages.
 _PLAIN += [
     _near(r"ignorier\w*|vergiss|vergesst", r"alles|vorherige\w*|bisherige\w*|anweisung\w*|regeln", 3),
     _near(
         r"ignor\w+|olvid\w+|oubli\w+|dimentic\w+|esque\w+", r"todo|tout|tutto|tudo|instruc\w+|istruzion\w+|consignes", 4
     ),
-    r"(?:忽略|无视|忘记|無視).{0,12}(?:指令|指示|说明|提示|命令)|игнориру\w+|забудь\w*\s+(?:все|предыдущ\w+)",
+    r"(?:忽略|无视|忘记|無視)[\s\S]{0,12}(?:指令|指示|说明|提示|命令)|игнориру\w+|забудь\w*\s+(?:все|предыдущ\w+)".translate(
+        _LOOKALIKES
+    ),
 ]
-# What may be meant for people, and from a stranger is not worth the risk.
+# Sentences that may well address people; from an untrusted author they are not worth the risk.
 _DOUBTFUL = [
     _near(
         r"(?:respond|reply|answer|conclude|begin|start|end|finish|preface)\w*",
@@ -83,26 +93,38 @@ _DOUBTFUL = [
     r"\b(?:say|write|output|print|emit)\b\W+(?:only|exactly|the\s+words?|that\s+you|[\"'“`]?(?-i:[A-Z]{4,}))\b",
     r"\bbase64\b.{0,40}\b(?:decode|follow|execute|run)\b|\b(?:decode|follow|execute)\b.{0,40}\bbase64\b",
     r"\b(?:new|updated|real|actual|following|additional|important)\s+(?:task|instruction|rule|directive|objective)s?\b",
+    # In documentation, <user> is a placeholder and <sys/types.h> a header.
+    r"(?:<|\[/?)\s*(?:user|sys)\b",
     r"\bNO_ANSWER\b",
 ]
-_FLAGS = re.IGNORECASE | re.MULTILINE
-_PLAIN_MARKS, _DOUBTFUL_MARKS = re.compile("|".join(_PLAIN), _FLAGS), re.compile("|".join(_DOUBTFUL), _FLAGS)
+_DOUBTFUL_MARKS = re.compile("|".join(_DOUBTFUL), re.IGNORECASE | re.MULTILINE)
 
-#: Characters that take no room, and can cut a word in two that a model still reads.
+
+def _combined(patterns: list[str]) -> re.Pattern[str]:
+    """Return one pattern for lower-case text, which tries those that begin with a word only where a word begins.
+
+    It is four times as fast as the patterns one after the other: each chunk of each answer is searched.
+    """
+    words = [pattern.removeprefix(r"\b") for pattern in patterns if pattern.startswith(r"\b")]
+    signs = [pattern for pattern in patterns if not pattern.startswith(r"\b")]
+    return re.compile("|".join([rf"\b(?=[a-z])(?:{'|'.join(words)})", *signs]), re.MULTILINE)
+
+
+_PLAIN_MARKS = _combined(_PLAIN)
+
+#: Characters without width. They can split a word that a language model still reads as one.
 INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
-)
-# Cyrillic and Greek letters that look like Latin ones.
-_LOOKALIKES = str.maketrans(
-    "аеорсухіјѕԁһԛԝАВЕКМНОРСТХІЈЅοαρνικτΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
-    "aeopcyxijsdhqwABEKMHOPCTXIJSoapviktABEZHIKMNOPTYX",
 )
 
 
 def speaks_to_models(text: str, *, trusted: bool) -> bool:
-    """Return whether a text wants something of a language model instead of telling a reader something.
+    """Return whether a text instructs a language model instead of informing a reader.
 
-    :param trusted: it is the project's own word, of which only what is plain counts
+    :param trusted: it is by the project itself, so that only plain instructions count
     """
-    seen = INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).translate(_LOOKALIKES)
-    return bool(_PLAIN_MARKS.search(seen) or (not trusted and _DOUBTFUL_MARKS.search(seen)))
+    lower = text.lower()
+    if not text.isascii():
+        text = INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).translate(_LOOKALIKES)
+        lower = text.lower().translate(_LOOKALIKES)
+    return bool(_PLAIN_MARKS.search(lower) or (not trusted and _DOUBTFUL_MARKS.search(text)))

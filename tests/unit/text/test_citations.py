@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.text.citations import REMOVED, best_quote, cited, keep_known_links, passages, renumber, without_markers
+from rag.text.citations import REMOVED, best_quote, cited, escape_markers, keep_known_links, renumber
 
 
 def test_markers_are_numbered_in_the_order_they_appear() -> None:
@@ -32,7 +32,7 @@ def test_an_index_in_code_is_no_marker() -> None:
 
 
 def test_a_footnote_in_a_quoted_passage_is_no_marker() -> None:
-    passage = without_markers("As RFC 8446 [2] says, `a[1]` holds.")
+    passage = escape_markers("As RFC 8446 [2] says, `a[1]` holds.")
     assert cited(f"{passage} [3]", range(1, 4)) == [3]
     assert passage.replace("\u2060", "") == "As RFC 8446 [2] says, `a[1]` holds."
 
@@ -63,7 +63,3 @@ def test_any_quote_of_any_text_is_verbatim_and_short(claim: str, text: str) -> N
     quote = best_quote(claim, text)
     assert quote in text
     assert len(quote) <= 300
-
-
-def test_code_is_one_passage_with_its_blank_lines() -> None:
-    assert passages("Do:\n\n```\na\n\nb\n```\n\nDone.") == ["Do:", "```\na\n\nb\n```", "Done."]

@@ -1,0 +1,87 @@
+"""An answer in the making: its blocks, its numbered citations, and the quotes that go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rag.models import SearchResult, Source
+from rag.text.citations import best_quote, cited, renumber, text_fragment
+from rag.trust.authorship import evidence, origin, verdict
+
+__all__ = ["Draft", "citation"]
+
+
+@dataclass(slots=True)
+class Draft:
+    """Blocks of an answer, whose citations are renumbered in the order in which they appear."""
+
+    results: Sequence[SearchResult]
+    #: the numbers of the cited results, counted from 1, in the order of their first citation
+    numbers: list[int] = field(default_factory=list)
+    blocks: list[str] = field(default_factory=list)
+
+    def add(self, block: str) -> str:
+        """Add a block whose markers count the results, and return it as it is displayed."""
+        for number in cited(block, range(1, len(self.results) + 1)):
+            if number not in self.numbers:
+                self.numbers.append(number)
+        shown = renumber(block, self.numbers)
+        self.blocks.append(shown)
+        return shown
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        return "\n\n".join(self.blocks)
+
+    @property
+    def used(self) -> list[SearchResult]:
+        """The cited results, in the order of their new numbers."""
+        return [self.results[number - 1] for number in self.numbers]
+
+    def verdicts(self) -> list[str]:
+        """Return a block that tells how the cited threads ended, where the answer does not; empty if it does."""
+        lines: list[str] = []
+        text = self.text
+        for number in self.numbers:
+            thread = self.results[number - 1].thread
+            ending = verdict(thread)
+            if not thread or not ending or ending.split(",")[0] in text:
+                continue
+            if not any(line.startswith(f"- #{thread.number}: {ending} ") for line in lines):
+                lines.append(f"- #{thread.number}: {ending} [{number}]")
+        return ["\n".join(lines)] if lines else []
+
+
+def citation(number: int, result: SearchResult, about: str) -> Source:
+    """Return the citation of a result.
+
+    :param about: the answer, or the question: the quote is what the result says about it
+    """
+    claim = _citing_lines(about, number)
+    quote = best_quote(claim, evidence(result))
+    if quote not in result.text:  # it contains the mark of an omitted sentence
+        quote = best_quote(claim, result.text)
+    place = max(result.text.find(quote), 0)
+    url = result.url_at(place)
+    voice = result.voice_at(place)
+    return Source(
+        n=number,
+        url=url,
+        title=result.title,
+        source=result.source,
+        kind=result.kind,
+        score=round(result.score, 4),
+        quote=quote,
+        chunk_id=result.chunk_id,
+        link=text_fragment(url, quote) if result.kind == "page" else url,
+        said_by=origin(voice) if voice else None,
+        note=verdict(result.thread),
+    )
+
+
+def _citing_lines(answer: str, number: int) -> str:
+    """Return the lines of an answer that cite a number, or all of it."""
+    lines = [line for line in answer.split("\n") if f"[{number}]" in line]
+    return "\n".join(lines) or answer

@@ -1,0 +1,146 @@
+"""A language model writes the answer, from numbered sources and with LlamaIndex's response synthesizers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Literal, cast
+
+from llama_index.core.indices.prompt_helper import PromptHelper
+from llama_index.core.response_synthesizers import ResponseMode, get_response_synthesizer
+from llama_index.core.utils import get_tokenizer
+
+from rag.answer.prompt import ANSWER, CONDENSE, NO_ANSWER, REFINE, SUMMARIZE, conversation, fitted, grouped
+from rag.errors import ContextTooLong
+from rag.llm.clients import translating_errors
+from rag.models import SearchResult, Turn
+from rag.search.neighbours import stretches
+from rag.text.blocks import blocks
+
+if TYPE_CHECKING:
+    from llama_index.core.llms import LLM
+    from llama_index.core.response_synthesizers import BaseSynthesizer
+
+__all__ = ["AnswerWriter", "Mode"]
+
+#: How the language model reads its sources: in as few prompts as possible, in groups whose answers are then combined,
+#: or one source after the other.
+Mode = Literal["compact", "tree_summarize", "refine"]
+
+# The tokens of the context window that are reserved for the answer.
+_ANSWER_TOKENS = 1024
+# Tokens are counted with another model's tokenizer, which may count fewer.
+_TOKENIZER_SLACK = 1.15
+# How many sources a prompt holds in the mode tree_summarize.
+_BRANCH = 3
+# A prompt that the server refuses as too long is shortened to a half, then to a quarter of the window.
+_SHRINKS = 3
+_LONGEST_QUESTION = 2000
+# What LlamaIndex returns if there is nothing to summarize.
+_NOTHING = "Empty Response"
+
+
+class AnswerWriter:
+    """Asks a language model for answers and for standalone questions.
+
+    :param name: of the model, shown in errors
+    """
+
+    def __init__(self, llm: LLM, name: str, mode: Mode) -> None:
+        self._llm = llm
+        self._name = name
+        self._mode = mode
+
+    def standalone(self, question: str, history: Sequence[Turn]) -> str:
+        """Return a follow-up rewritten as a standalone question.
+
+        :raises LLMError: the language model cannot be asked
+        """
+        with translating_errors(self._name):
+            reply = self._llm.predict(CONDENSE, chat_history=conversation(history), question=question).strip()
+        return reply if 0 < len(reply) <= _LONGEST_QUESTION else question
+
+    def write(self, question: str, results: Sequence[SearchResult], *, streaming: bool) -> Iterator[str]:
+        """Yield the blocks of an answer, whose markers count `results` from 1; none if the model finds no answer.
+
+        :param streaming: yield each block as soon as it is written; the server then reports no token counts
+        :raises LLMError: the language model cannot be asked
+        """
+        for block in blocks(_lines(self._pieces(question, results, streaming=streaming)), headings=False, markers=True):
+            if NO_ANSWER in block:
+                return
+            yield block
+
+    def _pieces(self, question: str, results: Sequence[SearchResult], *, streaming: bool) -> Iterator[str]:
+        window = self._llm.metadata.context_window
+        for shrunk in range(_SHRINKS):
+            try:
+                yield from self._synthesized(question, results, window >> shrunk, streaming=streaming)
+            except ContextTooLong:
+                if shrunk == _SHRINKS - 1:
+                    raise
+            else:
+                return
+
+    def _synthesized(
+        self, question: str, results: Sequence[SearchResult], window: int, *, streaming: bool
+    ) -> Iterator[str]:
+        reserved = min(_ANSWER_TOKENS, window // 4)
+        groups = self._grouped(question, results, window, reserved)
+        helper = PromptHelper(context_window=window, num_output=reserved, chunk_overlap_ratio=0.0)
+        mode = ResponseMode.REFINE
+        with translating_errors(self._name):
+            if self._mode == "tree_summarize" and len(groups) > 1:
+                single = self._synthesizer(ResponseMode.REFINE, helper, streaming=False)
+                answers = [str(single.get_response(question, [group])) for group in groups]
+                groups = [text for text in answers if text.strip() and NO_ANSWER not in text]
+                if len(groups) < 2:
+                    yield from groups
+                    return
+                mode = ResponseMode.TREE_SUMMARIZE
+            written = self._synthesizer(mode, helper, streaming=streaming).get_response(question, groups)
+            # A string, or a generator of its parts.
+            yield from map(str, [written] if isinstance(written, str) else cast(Iterator[str], written))
+
+    def _grouped(self, question: str, results: Sequence[SearchResult], window: int, reserved: int) -> list[str]:
+        """Return the sources as text, one text for each prompt, that fits the window."""
+        count = _token_counter()
+        rules = count(str(ANSWER.format(context_str="", query_str=question)))
+        budget = max(int((window - reserved) / _TOKENIZER_SLACK) - rules - reserved // 2, 64)
+        most = {"compact": len(results), "tree_summarize": _BRANCH, "refine": 1}[self._mode]
+        sources = [[(number, results[number - 1]) for number in numbers] for numbers in stretches(results)]
+        return grouped(fitted(sources, count, budget=budget), count, budget=budget, most=most)
+
+    def _synthesizer(self, mode: ResponseMode, helper: PromptHelper, *, streaming: bool) -> BaseSynthesizer:
+        return get_response_synthesizer(
+            llm=self._llm,
+            prompt_helper=helper,
+            response_mode=mode,
+            text_qa_template=ANSWER,
+            refine_template=REFINE,
+            summary_template=SUMMARIZE,
+            streaming=streaming,
+        )
+
+
+def _token_counter() -> Callable[[str], int]:
+    tokenize = get_tokenizer()
+    return lambda text: len(tokenize(text))
+
+
+def _lines(pieces: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a reply as soon as each is complete."""
+    rest = ""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split("\n")
+        for line in whole:
+            yield from _split_before_code(line)
+    if rest and rest != _NOTHING:
+        yield from _split_before_code(rest)
+
+
+def _split_before_code(line: str) -> list[str]:
+    """Split a line before a fence at its end, which Markdown would not read as a fence."""
+    if line.count("```") % 2 and not line.lstrip().startswith("```"):
+        text, fence, rest = line.rpartition("```")
+        return [text.rstrip(), fence + rest]
+    return [line]

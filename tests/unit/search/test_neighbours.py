@@ -1,0 +1,67 @@
+"""Which neighbours complete a search result."""
+
+from __future__ import annotations
+
+from rag.models import SearchResult, Voice
+from rag.search.neighbours import continues, stretches, with_neighbours
+
+
+def chunk(text: str, ordinal: int = 0, *, rank: int = 1, heading: str = "H", document: str = "d") -> SearchResult:
+    return SearchResult(
+        rank=rank,
+        chunk_id=f"{document}#{ordinal}",
+        document_id=document,
+        url=f"https://example.org/{document}",
+        title="T",
+        source="docs",
+        kind="page",
+        heading=heading,
+        text=text,
+        score=1 / rank,
+        ordinal=ordinal,
+    )
+
+
+def test_another_section_does_not_continue_a_chunk() -> None:
+    assert continues(chunk("As follows:"), chunk("- one"))
+    assert not continues(chunk("As follows:"), chunk("- one", heading="another section"))
+
+
+def test_the_text_of_one_person_does_not_continue_another_s() -> None:
+    first, second = chunk("As follows:"), chunk("- one")
+    ann, bob = Voice("ann", "none", "2024-01-01"), Voice("bob", "none", "2024-01-02")
+    said = [SearchResult(**{**_fields(one), "voices": ((0, who),)}) for one, who in ((first, ann), (second, bob))]
+    assert not continues(*said)
+    assert continues(said[0], SearchResult(**{**_fields(second), "voices": ((0, ann),)}))
+
+
+def _fields(result: SearchResult) -> dict[str, object]:
+    return {name: getattr(result, name) for name in SearchResult.__slots__}
+
+
+def test_a_hit_comes_with_the_neighbours_that_it_needs_and_no_others() -> None:
+    page = ["Before.", "Do this:", "```sh\nmake\n```", "Done."]
+    around = [chunk(text, ordinal) for ordinal, text in enumerate(page)]
+    found = with_neighbours([chunk(page[2], 2), chunk("Alone.", document="other", rank=2)], around)
+    assert [(one.text, one.is_neighbour) for one in found] == [
+        ("Do this:", True),
+        ("```sh\nmake\n```", False),
+        ("Alone.", False),
+    ]
+    assert {one.rank for one in found[:2]} == {1}
+    assert stretches(found) == [[1, 2], [3]]
+
+
+def test_an_explanation_comes_with_what_it_refers_to() -> None:
+    around = [chunk("A vacuum reclaims space.", 4), chunk("Nothing follows.", 6)]
+    found = with_neighbours([chunk("This takes long.", 5)], around)
+    assert [one.ordinal for one in found] == [4, 5]
+
+
+def test_code_is_followed_over_two_edges_and_hits_that_meet_are_put_together() -> None:
+    page = ["Run:", "```\na\n```", "```\nb\n```", "```\nc\n```"]
+    chunks = [chunk(text, ordinal) for ordinal, text in enumerate(page)]
+    assert [one.ordinal for one in with_neighbours([chunks[0]], chunks[1:])] == [0, 1, 2]
+    hits = [chunk(page[3], 3, rank=1), chunk(page[1], 1, rank=2)]
+    found = with_neighbours(hits, [chunks[0], chunks[2]])
+    assert [(one.ordinal, one.is_neighbour) for one in found] == [(0, True), (1, False), (2, True), (3, False)]

@@ -1,0 +1,55 @@
+"""Sentences, by punctuation alone."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.text.sentences import sentences
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("It runs. It ends.", ["It runs. ", "It ends."]),
+        ('He said "Stop." Then he went.', ['He said "Stop." ', "Then he went."]),
+        ("Is it? `Yes` (see below.) *Now* go!", ["Is it? ", "`Yes` (see below.) ", "*Now* go!"]),
+        ("Use it. pg_dump writes.", ["Use it. pg_dump writes."]),
+        ("Version 1.5 is out", ["Version 1.5 is out"]),
+        ("1. Stop it. Wait.\n2. Start it.", ["1. Stop it. ", "Wait.\n", "2. Start it."]),
+        ("", []),
+    ],
+)
+def test_a_sentence_ends_where_a_capital_or_a_digit_follows(text: str, parts: list[str]) -> None:
+    assert sentences(text) == parts
+
+
+def test_finer_sentences_begin_with_anything_but_not_behind_an_abbreviation() -> None:
+    assert sentences("Use it. pg_dump writes, e.g. SQL. 好 so.", finer=True) == [
+        "Use it. ",
+        "pg_dump writes, e.g. SQL. ",
+        "好 so.",
+    ]
+
+
+def test_a_line_break_can_end_a_sentence() -> None:
+    assert sentences("One\ntwo. Three\n1.\nfour", lines=True) == ["One\n", "two. ", "Three\n", "1.\nfour"]
+    assert sentences("One\ntwo") == ["One\ntwo"]
+
+
+@given(st.text(alphabet="aB1.!?\"')]( \n", max_size=60), st.booleans(), st.booleans())
+def test_joined_sentences_give_the_text(text: str, finer: bool, lines: bool) -> None:
+    parts = sentences(text, finer=finer, lines=lines)
+    assert "".join(parts) == text
+    assert all(parts)
+
+
+@pytest.mark.parametrize("text", ["A. " * 100_000, "." * 200_000, "." + " " * 200_000, ".'" * 100_000, "1. " * 70_000])
+def test_hostile_text_takes_no_longer_than_its_length(text: str) -> None:
+    started = time.process_time()
+    sentences(text, finer=True, lines=True)
+    sentences(text)
+    assert time.process_time() - started < 1
