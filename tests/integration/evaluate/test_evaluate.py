@@ -235,7 +235,7 @@ def test_rows_without_gold_alone_are_nothing_to_search_for(
     in_environment(engine, monkeypatch)
     evaluate.write_queries(tmp_path / "b.jsonl", [FOOTBALL])
     assert evaluate.main([str(tmp_path / "b.jsonl")]) == 2
-    assert "no query with a gold URL" in capsys.readouterr().err
+    assert "No query has a gold URL" in capsys.readouterr().err
     assert evaluate.main([str(tmp_path / "b.jsonl"), "--answers", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["answers"]["declined"] == 1
 
