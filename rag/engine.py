@@ -15,7 +15,7 @@ import contextvars
 import itertools
 import re
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -551,11 +551,8 @@ class Engine:
         # Whoever reads this may do so from a thread a paragraph; what counts tokens wants one context.
         context = contextvars.copy_context()
         stream = self._stream(masked(question.strip()), top_k, filters, _masked(history))
-        try:
-            while (piece := context.run(next, stream, None)) is not None:
-                yield piece
-        finally:
-            context.run(stream.close)
+        while (piece := context.run(next, stream, None)) is not None:
+            yield piece
 
     def _stream(self, question: str, top_k: int, filters: Filters, history: Sequence[Turn]) -> Generator[str | Answer]:
         from rag.llm.usage import counted

@@ -1,6 +1,6 @@
 """Retrieve, answer with citations, and check every sentence; or say that the sources do not answer the question.
 
-With a language model, it writes the answer from numbered sources; without one, the answer is extracts, quoted from the
+With a language model, it writes the answer from numbered chunks; without one, the answer is extracts, quoted from the
 chunks. Either way every marker, link and quote points to a retrieved chunk, and a sentence that a language model writes
 is shown only if the chunks that it cites support it.
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ABSTENTION", "Answerer"]
 
-#: Shown instead of an answer; the nearest pages follow as sources.
+#: Shown instead of an answer; the nearest pages follow as citations.
 ABSTENTION = "The sources do not answer this. The nearest pages are listed below."
 # The lowest score of a best result that is answered from. It is above 0.5 because a wrong answer costs a user more than
 # a list of the nearest pages does.

@@ -1,4 +1,4 @@
-"""Answers without a language model: the passages that answer, quoted whole, each with its marker."""
+"""Extracts: answers without a language model, made of whole passages of the chunks, each with its marker."""
 
 from __future__ import annotations
 
@@ -24,32 +24,31 @@ if TYPE_CHECKING:
 
 __all__ = ["Extractor"]
 
-#: An extract is made from so many chunks at the most.
-_MOST_SOURCES = 3
-# Chunks further down rarely hold the passage, and each costs a few milliseconds to read.
+# The most chunks that an answer quotes.
+_MOST_CHUNKS = 3
+# The lowest rank that is read: lower ones rarely contain the passage, and each takes a few milliseconds to read.
 _READ = 6
-# So many passages that score best by themselves are read with their headings too.
+# How many of the best passages are scored again together with their headings.
 _COMPARED = 8
-# A second passage is worth reading if it scores nearly as well as the first.
+# A further passage is quoted if it scores at least this share of the best score.
 _CLOSE = 0.9
-# Of a question how something is done, code may answer that scores as well as this; what scores less is mostly about
-# something else. Read on 44 such questions, put to PostgreSQL's and Python's documentation.
+# For how-to questions, a passage with code comes first if it scores at least this share of the best score; with a lower
+# score, most were about something else. Found by reading the answers to 44 such questions about PostgreSQL and Python.
 _CLOSE_CODE = 0.8
-# What belongs together may be so long, in characters: prose with a list or code; code with a sentence that says what it
-# does, and steps that are numbered; and a run of sentences out of a long paragraph.
+# The longest passages, in characters: prose with a list or code; code with the sentence that explains it, or numbered
+# steps; and sentences of a long paragraph.
 _LONGEST = 1200
 _LONGEST_WHOLE = 3000
 _LONGEST_PROSE = 420
-# A sentence of so few words that carry meaning says nothing of the code that it announces.
+# A sentence with at most this many words that carry meaning does not explain the code that it announces.
 _LABEL = 1
-# A chunk as short as this is quoted whole, and so is an introduction to code.
+# The longest chunk, and the longest introduction to code, that is quoted whole.
 _SHORT = 600
-# A passage with code is worth so much more to somebody who asks how something is done, and a bare synopsis, or code of
-# which nobody says what it does, so much less.
+# For how-to questions, the bonus of a passage with code; for any question, the malus of a synopsis or unexplained code.
 _SHOWS_HOW = 0.1
 _UNEXPLAINED = 0.15
 
-# What is asked for by these words is seldom code; "It fails. Why?" asks why.
+# Questions with these words seldom ask for code; "It fails. Why?" asks why.
 _NOT_HOW = re.compile(
     r"\s*(?:what|why|when|which|who|whose|where|is|are|does|did|can|should|difference|how (?:many|much|long|often))\b"
     r"|.*[.!?]\s+why\b",
@@ -57,7 +56,7 @@ _NOT_HOW = re.compile(
 )
 _HOW = re.compile(r"\bhow\b|\b(?:example|command|syntax)s?\b", re.I)
 _SYNOPSIS = re.compile(r"\b(?:synopsis|syntax)\W*$", re.I)
-# Of a grammar, not of anything that could be run: options in brackets, alternatives in braces, and so on and so forth.
+# The notation of a grammar, which cannot be run: options in brackets, alternatives in braces, ellipses.
 _GRAMMAR = re.compile(
     r"\[ [^\]\n]+ \]|\[, ?\.\.\.|\{ \w[^}\n]* \| |\[ ?\.\.\. ?\]|\[[a-z_-]+\.\.\.\]|^\w+ \[\w[\w-]*\.\.\.\]", re.M
 )
@@ -65,13 +64,13 @@ _GRAMMAR = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """A paragraph, list, table or piece of code, and the numbers of the results that it stands in."""
+    """A paragraph, list, table or code block, and the numbers of the results that contain it."""
 
     text: str
     numbers: tuple[int, ...]
-    #: code that says what may be written, and not what to write
+    #: whether it is a grammar of a command rather than a command
     is_synopsis: bool = False
-    #: its chunk is so short that it is quoted whole
+    #: whether its chunk is short enough to be quoted whole
     is_short: bool = False
 
 
@@ -81,7 +80,7 @@ class _Passage:
 
     blocks: tuple[_Block, ...]
     result: SearchResult
-    #: which one of its chunk's it is, from 0
+    #: its position among the passages of its chunk, from 0
     place: int
 
     @property
@@ -98,12 +97,15 @@ class _Passage:
 
     @property
     def shows_how(self) -> bool:
-        """Whether it holds code that can be run, and says what that does."""
+        """Whether it contains code that can be run, and explains it."""
         return len(self.blocks) > len(self.code) > sum(block.is_synopsis for block in self.code)
 
 
 class Extractor:
-    """Pick the passages of retrieved chunks that answer a question."""
+    """Quotes the passages of retrieved chunks that answer a question.
+
+    :param encoder: of the embedding model that compares question and passages
+    """
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
@@ -115,7 +117,7 @@ class Extractor:
             return None
         best = ranked[0][0]
         if _asks_how(question):
-            # The best that shows it comes first, if it is not far behind.
+            # The best passage with code comes first if its score is close.
             shows = next((one for one in ranked if one[1].shows_how and one[0] >= _CLOSE_CODE * best), ranked[0])
             ranked.sort(key=lambda one: one is not shows)
         chosen: list[_Passage] = []
@@ -123,17 +125,17 @@ class Extractor:
         for score, passage in ranked:
             if score < _CLOSE * best and chosen:
                 break
-            if not quoted & passage.numbers and len(quoted | passage.numbers) <= _MOST_SOURCES:
+            if not quoted & passage.numbers and len(quoted | passage.numbers) <= _MOST_CHUNKS:
                 chosen.append(passage)
                 quoted |= passage.numbers
         return "\n\n".join(_marked(passage) for passage in chosen)
 
     def _ranked(self, question: str, found: Sequence[_Passage]) -> list[tuple[float, _Passage]]:
-        """Return passages with their scores, best first; those that alone are far behind are left out."""
+        """Return the best passages with their scores, best first."""
         asked, *alone = self.encoder.encode_queries([question, *(passage.text for passage in found)])
         scores = [float(asked @ own) + _prior(question, one) for own, one in zip(alone, found, strict=True)]
         best = sorted(range(len(found)), key=lambda place: -scores[place])[:_COMPARED]
-        # A heading tells what a passage is about, but one that repeats the question says nothing about the passage.
+        # A heading tells the subject of a passage, but if it repeats the question, every passage below it would match.
         headed = [f"{found[place].result.heading}\n{found[place].text}" for place in best]
         ranked = [
             (scores[place] + float(asked @ with_heading - asked @ alone[place]) / 2, found[place])
@@ -143,9 +145,9 @@ class Extractor:
 
 
 def _prior(question: str, passage: _Passage) -> float:
-    """Return what speaks for a passage beside its vector: shared words, its chunk's rank, its place in it, its code.
+    """Return the part of a passage's score that is not its vector's: shared words, rank, position and code.
 
-    What a text says first is what it is about; a question is seldom an answer.
+    A text says first what it is about; a question is seldom an answer.
     """
     wanted, text, result = words(question), passage.text, passage.result
     shared = len(wanted & words(text)) / max(len(wanted), 1)
@@ -160,10 +162,10 @@ def _asks_how(question: str) -> bool:
 
 
 def _marked(passage: _Passage) -> str:
-    """Return a passage with the markers of the chunks that it stands in, each behind what stands there."""
+    """Return a passage with a marker behind the part of each chunk."""
     parts = []
     for numbers, run in groupby(passage.blocks, key=lambda block: block.numbers):
-        # What stood in a list comes out of it, or Markdown would take it for code.
+        # Outside its list, an indented paragraph would be read as code.
         text = "\n\n".join(textwrap.dedent(block.text) for block in run).rstrip()
         joint = "\n\n" if text.endswith(("```", "~~~", "|")) else " "
         parts.append(f"{escape_markers(text)}{joint}{''.join(f'[{number}]' for number in numbers)}")
@@ -171,7 +173,7 @@ def _marked(passage: _Passage) -> str:
 
 
 def _quotable(numbers: Sequence[int], results: Sequence[SearchResult]) -> Iterator[_Passage]:
-    """Yield what can be quoted of results that follow each other: all of it if it is short, else its passages."""
+    """Yield the passages of results that follow each other; a short chunk is one passage."""
     hits = {number: results[number - 1] for number in numbers if not results[number - 1].is_neighbour}
     if min(result.rank for result in hits.values()) > _READ:
         return
@@ -180,7 +182,7 @@ def _quotable(numbers: Sequence[int], results: Sequence[SearchResult]) -> Iterat
         for group in _grouped(section):
             for part in _runs(_complete(group)):
                 stands_in = [number for block in part for number in block.numbers if number in hits]
-                if not stands_in:  # what its neighbours say beside it was not found
+                if not stands_in:  # only in a neighbour, which was not found itself
                     continue
                 number = min(stands_in, key=lambda number: hits[number].rank)
                 if not any(OMITTED in block.text for block in part):
@@ -189,7 +191,7 @@ def _quotable(numbers: Sequence[int], results: Sequence[SearchResult]) -> Iterat
 
 
 def _sections(numbers: Sequence[int], results: Sequence[SearchResult]) -> list[list[_Block]]:
-    """Return the blocks between headings; what an edge between two chunks cut is one block again."""
+    """Return the blocks between headings; code and tables that were cut into two chunks are whole again."""
     sections: list[list[_Block]] = [[]]
     for number, result in zip(numbers, results, strict=True):
         heading, is_short = result.heading, len(result.text) <= _SHORT
@@ -200,7 +202,7 @@ def _sections(numbers: Sequence[int], results: Sequence[SearchResult]) -> list[l
                     sections.append([])
                 continue
             before = sections[-1][-1] if sections[-1] else None
-            at_edge = place == 0 and before is not None and len(before.numbers) < _MOST_SOURCES
+            at_edge = place == 0 and before is not None and len(before.numbers) < _MOST_CHUNKS
             if before is not None and at_edge and (whole := joined(before.text, part)) is not None:
                 sections[-1][-1] = _Block(whole, (*before.numbers, number), before.is_synopsis, is_short=False)
             else:
@@ -210,7 +212,7 @@ def _sections(numbers: Sequence[int], results: Sequence[SearchResult]) -> list[l
 
 
 def _grouped(blocks: Sequence[_Block]) -> list[list[_Block]]:
-    """Put what belongs together into one group."""
+    """Group blocks that belong together."""
     groups: list[list[_Block]] = []
     for block in blocks:
         before = groups[-1] if groups else []
@@ -218,7 +220,7 @@ def _grouped(blocks: Sequence[_Block]) -> list[list[_Block]]:
             groups[-1].append(block)
         else:
             groups.append([block])
-    # Code that nobody introduces is explained by what follows it.
+    # Code without an introduction is explained by the prose that follows it.
     for place in reversed(range(len(groups) - 1)):
         group, after = groups[place], groups[place + 1]
         explains = _is_prose(after[0].text) and _size(after) <= _SHORT and _are_few([*group, *after])
@@ -232,11 +234,11 @@ def _is_one(block: _Block, other: _Block) -> bool:
 
 
 def _belongs(group: Sequence[_Block], block: str) -> bool:
-    """Return whether a block goes on with what a group says."""
+    """Return whether a block continues a group."""
     last, size = group[-1].text, _size(group) + len(block)
     if is_code(block):
         return size <= (_LONGEST_WHOLE if len(group) == 1 and not is_code(last) else _LONGEST)
-    # "For example:" alone announces nothing that could be understood.
+    # "For example:" alone is not enough to understand the code behind it.
     is_label = block.rstrip().endswith(":") and len(words(block)) <= _LABEL
     if is_label or last.rstrip().endswith(":") or block.lstrip("(")[:1].islower():
         return size <= _LONGEST
@@ -248,8 +250,8 @@ def _belongs(group: Sequence[_Block], block: str) -> bool:
 
 
 def _are_few(group: Sequence[_Block]) -> bool:
-    """Return whether what blocks stand in can be quoted in one answer."""
-    return len({number for block in group for number in block.numbers}) <= _MOST_SOURCES
+    """Return whether one answer can quote all the chunks of a group."""
+    return len({number for block in group for number in block.numbers}) <= _MOST_CHUNKS
 
 
 def _is_prose(block: str) -> bool:
@@ -261,7 +263,7 @@ def _size(group: Sequence[_Block]) -> int:
 
 
 def _complete(group: list[_Block]) -> list[_Block]:
-    """Leave out what announces what does not follow, and all but the last sentences of a long introduction to code."""
+    """Drop a last sentence that announces nothing, and all but the last sentences of a long introduction to code."""
     last = group[-1]
     if last.text.rstrip().endswith(":"):
         *whole, _ = sentences(last.text)
@@ -276,7 +278,7 @@ def _complete(group: list[_Block]) -> list[_Block]:
 
 
 def _runs(group: list[_Block]) -> list[list[_Block]]:
-    """Cut a long paragraph into runs of whole sentences; lists, tables and code stay whole."""
+    """Split a long paragraph into runs of whole sentences; lists, tables and code stay whole."""
     (first, *others) = group
     if others or len(first.text) <= _LONGEST_PROSE or not _is_prose(first.text) or first.text.startswith(">"):
         return [group]
@@ -284,7 +286,7 @@ def _runs(group: list[_Block]) -> list[list[_Block]]:
 
 
 def _sentence_runs(text: str, longest: int) -> list[str]:
-    """Cut a paragraph into runs of whole sentences of about so many characters."""
+    """Split a paragraph into runs of whole sentences, of at most `longest` characters unless a sentence is longer."""
     runs: list[str] = []
     run = ""
     for sentence in sentences(text):

@@ -123,28 +123,28 @@ class GroundingChecker:
         if not words(bare):
             return not sentence.inherits
         exact = _exact_parts(bare)
-        if not all(part in self._question or any(part in one.folded for one in known) for part in exact):
+        if not all(part in self._question or any(part in chunk.folded for chunk in known) for part in exact):
             return False
         # One or two words from an untrusted author can be quoted out of any context.
-        if len(words(bare)) < _FEW_WORDS and not any(_is_trusted(one.result) for one in known):
+        if len(words(bare)) < _FEW_WORDS and not any(_is_trusted(chunk.result) for chunk in known):
             return False
         # An address is shown only if a trusted author wrote it.
-        if not all(any(_in_trusted_text(link, one.result) for one in known) for link in _addresses(bare)):
+        if not all(any(_in_trusted_text(link, chunk.result) for chunk in known) for link in _addresses(bare)):
             return False
-        return any(self._likely(bare, one) >= _SUPPORTED for one in known)
+        return any(self._likely(bare, chunk) >= _SUPPORTED for chunk in known)
 
-    def _likely(self, claim: str, one: _Evidence) -> float:
+    def _likely(self, claim: str, chunk: _Evidence) -> float:
         """Return the probability that a chunk supports a claim, in [0, 1]."""
         wanted = stems(claim)
-        shared = len(wanted & one.stems) / max(len(wanted), 1)
-        window = max((len(wanted & stems(part)) / max(len(wanted), 1) for part in one.windows), default=0.0)
+        shared = len(wanted & chunk.stems) / max(len(wanted), 1)
+        window = max((len(wanted & stems(part)) / max(len(wanted), 1) for part in chunk.windows), default=0.0)
         if shared < _FEW_SHARED and len(wanted) <= _FEW_STEMS:  # too short to compare by meaning
             return 0.0
         base = _WORDS * shared + _WINDOW * window + _BIAS
         # The similarity of the meanings, in [0, 1], cannot change the decision: the encoder need not run.
         if _logistic(base + _MEANING) < _SUPPORTED or _logistic(base) >= _SUPPORTED:
             return _logistic(base)
-        vectors = self._encoder.encode_queries([claim, *one.windows])
+        vectors = self._encoder.encode_queries([claim, *chunk.windows])
         return _logistic(base + _MEANING * float((vectors[1:] @ vectors[0]).max()))
 
     def _check_code(self, block: str, before: Sequence[int], shown: Collection[int]) -> str:
@@ -171,9 +171,9 @@ class GroundingChecker:
     def _containing(self, line: str, numbers: Sequence[int]) -> int | None:
         """Return the number of the first of these chunks that contains a line of code."""
         for number in numbers:
-            one = self._evidence[number]
+            chunk = self._evidence[number]
             # A line of code with an address is shown only if a trusted author wrote it.
-            if _folded(line) in one.folded and (not _URL.search(line) or _in_trusted_text(line, one.result)):
+            if _folded(line) in chunk.folded and (not _URL.search(line) or _in_trusted_text(line, chunk.result)):
                 return number
         return None
 

@@ -1,4 +1,4 @@
-"""What a language model is told: the rules, the numbered sources, and how many of them fit."""
+"""The prompts of answers: the rules, and the retrieved chunks as numbered sources, as many as fit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rag.trust.authorship import evidence, is_trusted, origin, verdict
 
 __all__ = ["ANSWER", "CONDENSE", "NO_ANSWER", "REFINE", "SUMMARIZE", "conversation", "fitted", "grouped", "rendered"]
 
-#: What a model is told to say instead of an answer.
+#: The reply that a language model is told to give if the chunks do not contain the answer.
 NO_ANSWER = "NO_ANSWER"
 
 _RULES = f"""\
@@ -61,14 +61,14 @@ CONDENSE = ChatPromptTemplate(
 
 
 def rendered(number: int, result: SearchResult) -> str:
-    """Return a source as a model reads it: its number, what it is, who says it, what became of it, and its text.
+    """Return a chunk as a language model reads it: its number, kind, heading, authors, the thread's ending, its text.
 
-    What strangers wrote stands between marks that nobody can write without knowing them.
+    Text by an untrusted author stands between marks with a random number, which nobody can guess.
     """
     voices = [voice for _, voice in result.voices]
     about = [f"[{number}] {result.kind}: {result.heading}"]
     about += [", ".join(dict.fromkeys(map(origin, voices)))] if voices else []
-    about += [said] if (said := verdict(result.thread)) else []
+    about += [ending] if (ending := verdict(result.thread)) else []
     text = escape_markers(evidence(result))
     if not all(map(is_trusted, voices)):
         mark = f"untrusted {secrets.token_hex(4)}"
@@ -77,16 +77,22 @@ def rendered(number: int, result: SearchResult) -> str:
 
 
 def fitted(
-    sources: Sequence[Sequence[tuple[int, SearchResult]]], count: Callable[[str], int], *, budget: int
+    stretches: Sequence[Sequence[tuple[int, SearchResult]]], count: Callable[[str], int], *, budget: int
 ) -> list[str]:
-    """Return sources as a model reads them, those that follow each other in one text.
+    """Return numbered chunks as a language model reads them, one text for each stretch of a document.
 
-    Neighbours are left out where all sources would not fit a budget of tokens with them, those of the last ones first.
+    If all of it exceeds the budget, neighbours are left out, those of the last stretches first.
+
+    :param count: returns the number of tokens of a text
+    :param budget: in tokens
     """
-    whole = ["\n\n".join(rendered(number, result) for number, result in one) for one in sources]
-    bare = ["\n\n".join(rendered(n, result) for n, result in one if not result.is_neighbour) for one in sources]
+    whole = ["\n\n".join(rendered(number, result) for number, result in stretch) for stretch in stretches]
+    bare = [
+        "\n\n".join(rendered(number, result) for number, result in stretch if not result.is_neighbour)
+        for stretch in stretches
+    ]
     sizes = [count(text) for text in whole]
-    for place in reversed(range(len(sources))):
+    for place in reversed(range(len(stretches))):
         if sum(sizes) <= budget:
             break
         if whole[place] != bare[place]:
@@ -95,9 +101,11 @@ def fitted(
 
 
 def grouped(texts: Sequence[str], count: Callable[[str], int], *, budget: int, most: int) -> list[str]:
-    """Join texts to as few as fit a budget of tokens each, in their order; none is cut but one that does not fit alone.
+    """Join texts, in their order, to as few as possible; a text that alone exceeds the budget is cut.
 
-    :param most: at most so many in one
+    :param count: returns the number of tokens of a text
+    :param budget: the most tokens of a joined text
+    :param most: the most texts in a joined text
     """
     groups: list[list[str]] = []
     used = 0
@@ -115,7 +123,7 @@ def grouped(texts: Sequence[str], count: Callable[[str], int], *, budget: int, m
 
 
 def conversation(history: Sequence[Turn]) -> str:
-    """Return the last turns of a conversation as a model reads them."""
+    """Return the last four turns of a conversation as a language model reads them."""
     return "\n".join(
         f"Question: {turn.question}" + (f"\nAnswer: {turn.answer[:600]}" if turn.answer else "")
         for turn in history[-4:]

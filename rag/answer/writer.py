@@ -1,4 +1,4 @@
-"""A language model writes the answer, from numbered sources and with LlamaIndex's response synthesizers."""
+"""Answers by a language model, written from numbered chunks with LlamaIndex's response synthesizers."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 __all__ = ["AnswerWriter", "Mode"]
 
-#: How the language model reads its sources: in as few prompts as possible, in groups whose answers are then combined,
-#: or one source after the other.
+#: How the language model reads the chunks: in as few prompts as possible, in groups whose answers are then combined, or
+#: one after the other.
 Mode = Literal["compact", "tree_summarize", "refine"]
 
 # The tokens of the context window that are reserved for the answer.
 _ANSWER_TOKENS = 1024
 # Tokens are counted with another model's tokenizer, which may count fewer.
 _TOKENIZER_SLACK = 1.15
-# How many sources a prompt holds in the mode tree_summarize.
+# How many stretches of documents a prompt holds in the mode tree_summarize.
 _BRANCH = 3
 # A prompt that the server refuses as too long is shortened to a half, then to a quarter of the window.
 _SHRINKS = 3
@@ -102,13 +102,13 @@ class AnswerWriter:
             yield from map(str, [written] if isinstance(written, str) else cast(Iterator[str], written))
 
     def _grouped(self, question: str, results: Sequence[SearchResult], window: int, reserved: int) -> list[str]:
-        """Return the sources as text, one text for each prompt, that fits the window."""
+        """Return the chunks as one text for each prompt; each fits the context window."""
         count = _token_counter()
         rules = count(str(ANSWER.format(context_str="", query_str=question)))
         budget = max(int((window - reserved) / _TOKENIZER_SLACK) - rules - reserved // 2, 64)
         most = {"compact": len(results), "tree_summarize": _BRANCH, "refine": 1}[self._mode]
-        sources = [[(number, results[number - 1]) for number in numbers] for numbers in stretches(results)]
-        return grouped(fitted(sources, count, budget=budget), count, budget=budget, most=most)
+        numbered = [[(number, results[number - 1]) for number in numbers] for numbers in stretches(results)]
+        return grouped(fitted(numbered, count, budget=budget), count, budget=budget, most=most)
 
     def _synthesizer(self, mode: ResponseMode, helper: PromptHelper, *, streaming: bool) -> BaseSynthesizer:
         return get_response_synthesizer(

@@ -1,8 +1,8 @@
-"""Cut a Markdown document along its own structure into chunks that the embedding model reads whole.
+"""Split a Markdown document along its structure into chunks that fit the embedding model.
 
-A chunk never runs over a heading unless the sections it joins are too short to say anything alone; code is cut
-between lines, tables between rows with their head repeated, prose between sentences. Every chunk carries its
-heading path, which is embedded with it, and the URL with the fragment of the place where its text stands.
+A chunk contains the text of one section; sections that are too short to be understood alone are joined. Code is split
+between lines, tables between rows with their head repeated, prose between sentences. Every chunk carries its heading
+path, which is embedded with it, and the URL with the fragment of its place on the page.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from rag.text.sentences import sentences
 
 __all__ = ["CHUNKING", "MarkdownChunker", "without_addresses"]
 
-#: Written into the index; another value makes another index.
+#: The version of these rules, stored with the index; a new version needs a new index.
 CHUNKING = "markdown-4"
 
-#: What follows the text of a link or image; one that is shown as it is, or stands in code, is text.
+#: The address of a link or image, in parentheses behind its text.
 _ADDRESS = re.compile(
     r"(?<=\])\(<?(?:https?://|/|\.|#)[^\s()<>]*(?:\([^\s()<>]*\)[^\s()<>]*)*>?(?:\s+(?:\"[^\"]*\"|'[^']*'))?\)"
 )
@@ -36,23 +36,23 @@ _ADDRESS = re.compile(
 _JOINT = "\n\n"
 #: Between the titles of a heading path.
 SEPARATOR = " › "
-#: Of the model's tokens, how many a heading path may take at the most; the path loses its middle beyond that.
+#: The largest share of the embedding model's tokens for a heading path; a longer path loses its middle titles.
 _HEADING_SHARE = 0.2
-#: [CLS] and [SEP], and the joint between heading path and text.
+#: Tokens for [CLS], [SEP] and the blank line between heading path and text.
 _RESERVED = 4
 
 
 def without_addresses(text: str) -> str:
-    """Return Markdown as a model should read it: where links lead to costs tokens and says nothing."""
+    """Return Markdown without the addresses of its links, which take an embedding model's tokens and mean nothing."""
     return _ADDRESS.sub("", text) if "](" in text else text
 
 
 @dataclass(slots=True)
 class _Piece:
-    """A chunk in the making."""
+    """The path, anchors and text of a chunk."""
 
     path: tuple[str, ...]
-    #: (offset in the text, anchor), ascending; one at 0 is where the chunk starts
+    #: (offset in the text, anchor), ascending
     anchors: tuple[tuple[int, Anchor], ...]
     text: str
 
@@ -60,10 +60,10 @@ class _Piece:
 class MarkdownChunker(NodeParser):
     r"""A LlamaIndex node parser for Markdown.
 
-    Documents carry `url` and `title` in their metadata, as those of `rag.sources` do. Nodes inherit the metadata
-    and add `heading`, the path of titles; only that is embedded along with the text. A chunk that runs over several
-    anchors lists them in `anchors`, as [offset in the text, fragment], and the attributes of its anchors in
-    `passages`, as [offset, {attribute: value}]; `answer` is the best of their answers, accepted or maintainer.
+    Documents carry `url` and `title` in their metadata, as those of `rag.sources` do. Nodes inherit the metadata and
+    add `heading`, the path of titles, which alone is embedded with the text. A chunk with several anchors lists them in
+    `anchors`, as [offset in the text, fragment], and the attributes of its anchors in `passages`, as [offset,
+    {attribute: value}]; `answer` is "accepted" if one of them is, else "maintainer" if one of them is.
 
     Example:
         >>> from llama_index.core import Document
@@ -77,9 +77,9 @@ class MarkdownChunker(NodeParser):
         >>> node.metadata["url"], node.metadata["heading"]
         ('https://example.org/guide#install', 'Guide › Install')
 
-    :param count_tokens: how many tokens the embedding model makes of a text, special tokens left out
-    :param max_tokens: how many tokens the embedding model reads, special tokens counted
-    :param merge_below: sections of fewer tokens are joined with the next one
+    :param count_tokens: returns the number of the embedding model's tokens in a text, without special tokens
+    :param max_tokens: the most tokens that the embedding model reads, with special tokens
+    :param merge_below: sections with fewer tokens are joined with the next one
 
     """
 
@@ -93,14 +93,14 @@ class MarkdownChunker(NodeParser):
 
     @classmethod
     def class_name(cls) -> str:
-        """Return the name LlamaIndex serialises this component under."""
+        """Return the name under which LlamaIndex serialises this component."""
         return "MarkdownChunker"
 
     def _parse_nodes(self, nodes: Sequence[BaseNode], show_progress: bool = False, **_: Any) -> list[BaseNode]:  # noqa: ANN401
         return [node for document in nodes for node in self._cut(document)]
 
     def _postprocess_parsed_nodes(self, nodes: list[BaseNode], parent_doc_map: dict[str, Any]) -> list[BaseNode]:
-        # The base class searches each chunk's text in the document's for its offsets, which a cut table does not have.
+        # The base class searches the document for each chunk's text; a table with a repeated head is not in it.
         return nodes
 
     def _cut(self, document: BaseNode) -> Iterator[TextNode]:
@@ -114,7 +114,7 @@ class MarkdownChunker(NodeParser):
             heading = SEPARATOR.join(piece.path)
             digest = hashlib.sha256(f"{heading}\0{piece.text}".encode()).hexdigest()[:16]
             repeat = seen[digest] = seen.get(digest, -1) + 1
-            below = _said_of(piece)
+            added = _anchor_metadata(piece)
             yield TextNode(
                 id_=f"{document.node_id}#{digest}" + (f"-{repeat}" if repeat else ""),
                 text=piece.text,
@@ -124,10 +124,10 @@ class MarkdownChunker(NodeParser):
                     if piece.anchors and not piece.anchors[0][0]
                     else base_url,
                     "heading": heading,
-                    **below,
+                    **added,
                 },
-                excluded_embed_metadata_keys=[*excluded, *below],
-                excluded_llm_metadata_keys=[*excluded, *below],
+                excluded_embed_metadata_keys=[*excluded, *added],
+                excluded_llm_metadata_keys=[*excluded, *added],
                 metadata_template="{value}",
                 text_template="{metadata_str}\n\n{content}",
                 relationships={NodeRelationship.SOURCE: related},
@@ -143,7 +143,7 @@ class MarkdownChunker(NodeParser):
             yield from self._pack(group)
 
     def _short_path(self, path: tuple[str, ...]) -> tuple[str, ...]:
-        """Keep a heading path to its share: drop titles from the middle, then cut what is left."""
+        """Return a heading path that fits its share of the tokens: without middle titles, then with shortened ones."""
         room = int(self.max_tokens * _HEADING_SHARE)
         while len(path) > 2 and self._count(SEPARATOR.join(path)) > room:
             path = (path[0], *path[2:])
@@ -158,7 +158,7 @@ class MarkdownChunker(NodeParser):
         return " ".join(words)[: room * 8]
 
     def _merged(self, sections: Sequence[Section]) -> Iterator[Section]:
-        """Join a section that is too short to say anything alone with the one after it."""
+        """Join a section that is too short to be understood alone with the one after it."""
         held: Section | None = None
         for section in sections:
             if held is not None:
@@ -196,7 +196,7 @@ class MarkdownChunker(NodeParser):
         return self.max_tokens - _RESERVED - self._count(SEPARATOR.join(path))
 
     def _pack(self, section: Section) -> Iterator[_Piece]:
-        """Fill chunks evenly: three of 180 tokens read better than two of 250 and one of 40."""
+        """Fill chunks evenly: three of 180 tokens are better than two of 250 and one of 40."""
         room = self._room(section.path)
         blocks = [part for block in section.blocks for part in self._split(block, room)]
         total = sum(block.tokens for block in blocks)
@@ -263,7 +263,7 @@ class MarkdownChunker(NodeParser):
         return Block(text, anchor, self._count(text))
 
     def _fit(self, unit: str, room: int) -> Iterator[str]:
-        """Halve, at a space where there is one, until a unit fits."""
+        """Halve a unit, at a space if there is one, until its parts fit."""
         if len(unit) <= 1 or self._count(unit) <= room:
             yield unit
             return
@@ -284,15 +284,15 @@ def _piece(path: tuple[str, ...], anchor: Anchor | None, blocks: Sequence[Block]
     return _Piece(path, tuple(anchors), _JOINT.join(block.text for block in blocks))
 
 
-def _said_of(piece: _Piece) -> dict[str, Any]:
-    """Return what a chunk's metadata says beyond its document's: its places, where there are several, and its marks."""
-    said: dict[str, Any] = {}
+def _anchor_metadata(piece: _Piece) -> dict[str, Any]:
+    """Return the metadata that a chunk adds to its document's: its anchors, if it has several, and their attributes."""
+    found: dict[str, Any] = {}
     if len(piece.anchors) > 1:
-        said["anchors"] = [[offset, anchor.fragment] for offset, anchor in piece.anchors]
+        found["anchors"] = [[offset, anchor.fragment] for offset, anchor in piece.anchors]
     passages = [(offset, dict(anchor.attributes)) for offset, anchor in piece.anchors if anchor.attributes]
     if passages:
-        said["passages"] = [list(passage) for passage in passages]
+        found["passages"] = [list(passage) for passage in passages]
         answers = {attributes["answer"] for _, attributes in passages if "answer" in attributes}
         if answers:
-            said["answer"] = min(answers)  # accepted comes before maintainer
-    return said
+            found["answer"] = min(answers)  # accepted comes before maintainer
+    return found

@@ -1,4 +1,4 @@
-"""Language models by a setting: OpenAI's, Ollama's, anything that speaks the OpenAI API, or none."""
+"""Language models by a setting: OpenAI, Ollama, any server with the OpenAI API, or none."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rag.errors import ConfigurationError, ContextTooLong, LLMError
+from rag.text.lines import one_line
 
 if TYPE_CHECKING:
     import openai
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["EXTRACTIVE", "open_llm", "translating_errors"]
 
-#: No language model: answers are extracts, quoted from the chunks.
+#: The setting for no language model: answers are extracts, quoted from the chunks.
 EXTRACTIVE = "extractive"
 _OLLAMA_URL = "http://localhost:11434/v1"
 _TIMEOUT_SECONDS = 60.0
-# Models of unknown name are taken to read this many tokens; every current chat model does.
+# The context window, in tokens, assumed for a language model of unknown name; every current chat model has it.
 _CONTEXT_WINDOW = 8192
-# What servers say that have no code for it.
+# The messages of servers that send no error code for a prompt that is too long.
 _TOO_LONG = re.compile(
     r"context (?:length|window|size)|maximum context|prompt is too long|too many tokens", re.IGNORECASE
 )
@@ -30,11 +31,11 @@ _TOO_LONG = re.compile(
 def open_llm(
     setting: str, *, api_key: str | None, base_url: str | None, context_window: int | None = None
 ) -> LLM | None:
-    """Return the language model that a setting names, or None for "extractive".
+    """Return the language model of a setting, or None for "extractive".
 
     :param setting: `extractive`, `openai/NAME` or `ollama/NAME`
-    :param context_window: how many tokens the model reads and writes; None for what is known of its name
-    :raises ConfigurationError: the setting names no model, or its key is missing
+    :param context_window: in tokens, prompt and answer together; None for the known window of the language model
+    :raises ConfigurationError: the setting is not valid, or the API key is missing
     """
     if setting == EXTRACTIVE:
         return None
@@ -59,7 +60,7 @@ def open_llm(
     return OpenAILike(
         model=name,
         temperature=0.0,
-        # A key for OpenAI is none of Ollama's business, unless a server was named for both.
+        # The OpenAI key is sent to Ollama's server only if OPENAI_BASE_URL names it.
         api_key=(api_key if provider == "openai" or base_url else None) or "unused",
         api_base=base_url or (_OLLAMA_URL if provider == "ollama" else None),
         timeout=_TIMEOUT_SECONDS,
@@ -71,7 +72,11 @@ def open_llm(
 
 @contextmanager
 def translating_errors(model: str) -> Iterator[None]:
-    """Turn what the openai client raises inside into an LLMError of one sentence that says what to do."""
+    """Raise the errors of the openai client as LLMError, with one sentence that says what to do.
+
+    :raises ContextTooLong: the prompt does not fit the context window
+    :raises LLMError: the server cannot be reached, refuses the request, or replies with anything but a chat completion
+    """
     import httpx
     import openai
 
@@ -80,15 +85,15 @@ def translating_errors(model: str) -> Iterator[None]:
     except openai.OpenAIError as error:
         if isinstance(error, openai.BadRequestError) and _is_too_long(error):
             raise ContextTooLong(
-                f"The sources do not fit into the window of {model}. Set RAG_CONTEXT_WINDOW to the tokens it reads, "
-                "or let the answer draw on fewer chunks (--top-k)."
+                f"The sources do not fit the context window of {model}. Set RAG_CONTEXT_WINDOW to its size in tokens, "
+                "or answer from fewer chunks (--top-k)."
             ) from error
         raise LLMError(_explanation(error, model)) from error
     except httpx.HTTPError as error:
-        raise LLMError(f"{model} broke off its answer. Try again.") from error
+        raise LLMError(f"{model} stopped in the middle of its answer. Try again.") from error
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        # What the clients stumble over when a reply is none: a page of a proxy, or JSON of another form.
-        raise LLMError(f"{model} replied with something that is no chat completion. Check OPENAI_BASE_URL.") from error
+        # The clients raise these on a reply that is not a chat completion: a proxy's error page, or other JSON.
+        raise LLMError(f"The reply of {model} is not a chat completion. Check OPENAI_BASE_URL.") from error
 
 
 def _is_too_long(error: openai.BadRequestError) -> bool:
@@ -110,6 +115,6 @@ def _explanation(error: openai.OpenAIError, model: str) -> str:
         case openai.APIConnectionError():
             return f"{model} cannot be reached. Check OPENAI_BASE_URL and the network."
         case openai.APIStatusError():
-            return f"{model} refused the request with HTTP {error.status_code}: {' '.join(error.message.split())[:200]}"
+            return f"{model} refused the request with HTTP {error.status_code}: {one_line(error.message)[:200]}"
         case _:
-            return f"{model} failed: {' '.join(str(error).split())[:200]}"
+            return f"{model} failed: {one_line(error)[:200]}"

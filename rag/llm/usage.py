@@ -1,4 +1,4 @@
-"""Token counts and cost of the language model calls for one answer.
+"""Usage: the tokens that language models report, and what they cost.
 
 Free of LlamaIndex: `rag.llm.usage_listener` reports the calls, and `open_llm` registers it with the first model.
 """
@@ -6,7 +6,7 @@ Free of LlamaIndex: `rag.llm.usage_listener` reports the calls, and `open_llm` r
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 from rag.models import Usage
@@ -17,34 +17,34 @@ _TOKENS_PER_PRICE = 1_000_000
 
 
 class UsageCount:
-    """The token counts of some calls."""
+    """The language model calls of one answer."""
 
     def __init__(self) -> None:
-        #: tokens read and written; None for a call whose server did not report them
+        #: prompt and answer tokens; None for a call whose server did not report them
         self._calls: list[tuple[int, int] | None] = []
 
     def add(self, reply: object) -> None:
-        """Add a call.
+        """Count a call.
 
-        :param reply: the server's reply, a dict or an object, with token counts under "usage" if it reports them
+        :param reply: the reply of the server, an object or a dict, whose usage may be missing
         """
         usage = _member(reply, "usage")
-        read, written = _member(usage, "prompt_tokens"), _member(usage, "completion_tokens")
-        self._calls.append((read, written) if isinstance(read, int) and isinstance(written, int) else None)
+        prompt, answer = _member(usage, "prompt_tokens"), _member(usage, "completion_tokens")
+        self._calls.append((prompt, answer) if isinstance(prompt, int) and isinstance(answer, int) else None)
 
     def total(self, price: tuple[float, float] | None = None) -> Usage | None:
-        """Return the sum of the calls, with unknown counts if those of any call are; None without calls.
+        """Return the sum of all calls; its fields are None if any call reported no usage. None without any call.
 
-        :param price: US dollars for a million tokens read, and for a million written
+        :param price: US dollars per million prompt tokens, and per million answer tokens
         """
         if not self._calls:
             return None
         known = [call for call in self._calls if call]
         if len(known) < len(self._calls):
             return Usage()
-        read, written = (sum(side) for side in zip(*known, strict=True))
-        cost = None if price is None else (read * price[0] + written * price[1]) / _TOKENS_PER_PRICE
-        return Usage(read, written, cost)
+        prompt, answer = (sum(side) for side in zip(*known, strict=True))
+        cost = None if price is None else (prompt * price[0] + answer * price[1]) / _TOKENS_PER_PRICE
+        return Usage(prompt, answer, cost)
 
 
 _count: ContextVar[UsageCount | None] = ContextVar("usage_count", default=None)
@@ -52,17 +52,19 @@ _count: ContextVar[UsageCount | None] = ContextVar("usage_count", default=None)
 
 @contextmanager
 def counted() -> Iterator[UsageCount]:
-    """Count the calls in this context; the block must be left in the context that entered it."""
+    """Count the calls that are made inside the context."""
     count = UsageCount()
     token = _count.set(count)
     try:
         yield count
     finally:
-        _count.reset(token)
+        # A stream that nobody reads to its end is closed in another context, which has nothing to restore.
+        with suppress(ValueError):
+            _count.reset(token)
 
 
 def count_call(reply: object) -> None:
-    """Add a call to the count of the current context, if there is one; see `UsageCount.add`."""
+    """Count a call, if it is made inside `counted`; see `UsageCount.add`."""
     count = _count.get()
     if count is not None:
         count.add(reply)

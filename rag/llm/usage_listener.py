@@ -24,10 +24,10 @@ def listen() -> None:
 class _UsageListener(BaseEventHandler):
     @classmethod
     def class_name(cls) -> str:
-        """Return the name of this handler in LlamaIndex."""
+        """Return the name that LlamaIndex gives this handler."""
         return "UsageListener"
 
     def handle(self, event: BaseEvent, **_: Any) -> None:  # noqa: ANN401 - the signature of the base class
-        """Count a call when it ends."""
+        """Count a call at its end."""
         if isinstance(event, LLMChatEndEvent | LLMCompletionEndEvent):
             count_call(event.response.raw if event.response is not None else None)

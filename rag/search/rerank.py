@@ -1,7 +1,7 @@
-"""Re-rankers, switched on by RAG_RERANKER: a language model, or a cross-encoder of sentence-transformers.
+"""Re-rankers, chosen by RAG_RERANKER: a language model, or a cross-encoder of sentence-transformers.
 
-Either sees the best results again beside the question, and says no more than their order: whatever stands in a passage,
-it can move results, but neither add one nor change what one says.
+Each reads the question and the best results and returns their order only: an instruction in a passage can move results,
+but neither add nor change one.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from rag.errors import ConfigurationError
 from rag.llm.clients import translating_errors
 from rag.models import SearchResult
+from rag.text.lines import one_line
 
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
 __all__ = ["CrossEncoderReranker", "LLMReranker"]
 
-# So much of a passage is shown: a chunk of the local model's length, and no more of another's.
+# How much of a passage is read: the length of a chunk for the local embedding model.
 _SHOWN_CHARACTERS = 1_200
 
 _PROMPT = """\
@@ -36,7 +37,7 @@ Question: {question}"""
 class LLMReranker:
     """Asks a language model for the order.
 
-    :param name: of the model, shown in errors
+    :param name: of the language model, shown in errors
     """
 
     def __init__(self, llm: LLM, name: str) -> None:
@@ -44,9 +45,9 @@ class LLMReranker:
         self._name = name
 
     def order(self, question: str, results: Sequence[SearchResult]) -> list[int]:
-        """Return the places of all results, the best first; what the model does not name keeps its order behind.
+        """Return the positions of all results, best first; those missing from the reply follow in their old order.
 
-        :raises LLMError: the model cannot be asked
+        :raises LLMError: the language model cannot be asked
         """
         from llama_index.core.llms import ChatMessage
 
@@ -60,24 +61,24 @@ class LLMReranker:
 
 
 class CrossEncoderReranker:
-    """Scores each passage with a cross-encoder; sentence-transformers, which brings torch, is the user's to install.
+    """Scores each passage with a cross-encoder. It needs sentence-transformers, which the user installs.
 
-    :param name: as on the Hugging Face hub, or a folder
+    :param name: of the model on the Hugging Face hub, or a folder
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def order(self, question: str, results: Sequence[SearchResult]) -> list[int]:
-        """Return the places of all results, the best first.
+        """Return the positions of all results, best first.
 
-        :raises ConfigurationError: the package is missing, or there is no such model
+        :raises ConfigurationError: the package is missing, or the model cannot be loaded
         """
         scores = self._model.predict([(question, _passage(result)) for result in results])
         return sorted(range(len(results)), key=lambda place: -float(scores[place]))
 
     @cached_property
-    def _model(self) -> Any:  # noqa: ANN401 - the package's types are there only where it is installed
+    def _model(self) -> Any:  # noqa: ANN401 - the package with its types is optional
         try:
             from sentence_transformers import CrossEncoder
         except ImportError as error:
@@ -89,7 +90,7 @@ class CrossEncoderReranker:
             return CrossEncoder(self._name)
         except (OSError, ValueError) as error:
             raise ConfigurationError(
-                f"The re-ranker {self._name!r} cannot be loaded: {' '.join(str(error).split())[:200]}"
+                f"The re-ranker {self._name!r} cannot be loaded: {one_line(error)[:200]}"
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""The LlamaIndex face of search: a retriever to use in any LlamaIndex program."""
+"""Search as a LlamaIndex retriever, for use in any LlamaIndex program."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["HybridRetriever"]
 
 
 class HybridRetriever(BaseRetriever):
-    """Dense and BM25 retrieval over an index, fused.
+    """Hybrid retrieval: dense and BM25 scores over one index, fused.
 
     Example::
 
@@ -23,7 +23,7 @@ class HybridRetriever(BaseRetriever):
 
     :param top_k: how many nodes to return
     :param source: retrieve from this source only
-    :param per_document: at most so many nodes of one document
+    :param per_document: the most nodes of one document
     """
 
     def __init__(self, searcher: Searcher, *, top_k: int = 8, source: str | None = None, per_document: int = 3) -> None:

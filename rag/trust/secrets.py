@@ -1,8 +1,8 @@
-"""Secrets in text are masked before it is embedded, stored, logged or shown: anyone may have pasted one.
+"""Secrets: tokens, keys and passwords in text are masked before the text is embedded, stored, logged or shown.
 
-What has a form of its own, such as a GitHub token, is found by detect-secrets and by a few forms that it lacks. What
-has none, such as a password, is found by what stands before it. A long random string alone is no secret here: commits,
-checksums and UUIDs look the same.
+Secrets of a known form, such as GitHub tokens, are found by detect-secrets and a few additional patterns. Secrets
+without a form, such as passwords, are found by the keyword or URL before them. A long random string alone is no secret
+here: commits, checksums and UUIDs look the same.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from importlib import import_module
 
 __all__ = ["MASK", "masked"]
 
-#: What stands in a secret's place.
+#: Replaces a secret.
 MASK = "********"
 
 Span = tuple[int, int]
 
-# What a text holds if it holds a token of a form, and which of detect-secrets' detectors knows the form: to import
-# the library takes half a second, and hardly a text needs it.
+# The prefixes of tokens, and the module and class of detect-secrets' detector. Importing the library takes half a
+# second, and few texts contain a prefix.
 _LIBRARY = {
     ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"): ("github_token", "GitHubTokenDetector"),
     ("glpat-", "gldt-", "glft-", "glsoat-", "glrt-", "GR1348941", "glcbt-"): ("gitlab_token", "GitLabTokenDetector"),
@@ -35,7 +35,7 @@ _LIBRARY = {
     ("sk_live_", "rk_live_"): ("stripe", "StripeDetector"),
     (":AA",): ("telegram_token", "TelegramBotTokenDetector"),
 }
-# Forms that detect-secrets 1.5 lacks.
+# The prefixes and patterns of tokens that detect-secrets 1.5 lacks.
 _OTHERS = {
     ("github_pat_",): r"github_pat_\w{22,}",
     ("AIza",): r"AIza[\w-]{35}",
@@ -52,9 +52,9 @@ _OTHERS = {
     ("ATATT3x",): r"ATATT3x[\w=-]{50,}",
     ("AGE-SECRET-KEY-1",): r"AGE-SECRET-KEY-1[0-9A-Z]{50,}",
 }
-# No form is shorter, so only words of so many characters are looked through for what tells one.
+# The length of the shortest token; shorter words are not searched for prefixes.
 _SHORTEST_TOKEN = 20
-# The rest of a token: some of detect-secrets' expressions match no more of it than tells what it is.
+# The rest of a token: some patterns of detect-secrets match only its beginning.
 _REST = re.compile(r"[\w+/=-]*(?:\.[\w-]{16,})*", re.ASCII)
 
 _PRIVATE_KEY = re.compile(
@@ -73,7 +73,7 @@ _ASSIGNED = re.compile(
 _PLACEHOLDER = re.compile(
     r"example|your|change.?me|placeholder|dummy|sample|redacted|x{4}|\*{3}|\.{3}|0{6}|1234567|abcdef|[$%{}<>]", re.I
 )
-# Words that stand for a password in an example's address.
+# Placeholders for a password in the address of an example.
 _STANDS_FOR_ONE = re.compile(
     r"(?:(?:my|your|the|some|user|db|database|super|new)[_-]?)*"
     r"(?:pass|password|passwd|passphrase|pwd|pw|secret|token|key|api[_-]?key|user|admin|root|guest|test|foo|bar|port)\d?",
@@ -81,13 +81,13 @@ _STANDS_FOR_ONE = re.compile(
 )
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.I)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-# Names such as sha256 or tls13 have fewer letters and digits in a row, secrets hardly ever.
+# The shortest run of letters and digits that makes a value look random: names such as sha256 or tls13 are shorter.
 _RANDOM_RUN = 8
 _FEWEST_DIFFERENT = 6
 
 
 def masked(text: str) -> str:
-    """Return a text with its tokens, keys and passwords masked; another pass changes nothing.
+    """Return a text with its tokens, keys and passwords masked. Masking it again changes nothing.
 
     >>> masked("postgresql://app:c0rrect-horse@db/app")
     'postgresql://app:********@db/app'
@@ -105,7 +105,7 @@ def masked(text: str) -> str:
 
 
 def _spans(text: str) -> Iterator[Span]:
-    """Yield where secrets are, in no order; some may overlap."""
+    """Yield the spans of secrets, in no order; they may overlap."""
     yield from _tokens(text)
     if "PRIVATE KEY-----" in text or "PRIVATE KEY BLOCK-----" in text:
         yield from (match.span(1) for match in _PRIVATE_KEY.finditer(text) if _KEY_MATERIAL.search(match[1]))
@@ -122,7 +122,7 @@ def _tokens(text: str) -> Iterator[Span]:
 
 
 def _patterns(text: str) -> Iterator[re.Pattern[str]]:
-    """Yield the expressions of those forms that a text may hold a token of."""
+    """Yield the patterns whose prefixes a text contains."""
     long = "\n".join(word for word in text.split() if len(word) >= _SHORTEST_TOKEN)
     for hints, expression in _OTHERS.items():
         if any(hint in long for hint in hints):
@@ -135,7 +135,7 @@ def _patterns(text: str) -> Iterator[re.Pattern[str]]:
 @cache
 def _library_patterns(module: str, name: str) -> Sequence[re.Pattern[str]]:
     denylist = tuple(getattr(import_module(f"detect_secrets.plugins.{module}"), name).denylist)
-    # The others of AWS are of keys that a keyword stands before.
+    # AWS's other patterns need a keyword, which `_named` covers.
     return denylist[:1] if module == "aws" else denylist
 
 
@@ -156,9 +156,9 @@ def _is_example_password(user: str, password: str) -> bool:
 
 
 def _named(text: str) -> Iterator[Span]:
-    """Yield values that a keyword says are secret, if they look it."""
+    """Yield the values that follow a keyword, such as "password:", and look random."""
     lower = text.lower()
-    if len(lower) != len(text):  # a few capitals have longer small ones
+    if len(lower) != len(text):  # a few capitals have a longer lower case
         lower = "".join(character.lower() if character.isascii() else character for character in text)
     for keyword in _KEYWORDS:
         for at in _places(lower, keyword):
@@ -175,7 +175,7 @@ def _looking_secret(match: re.Match[str] | None) -> Iterator[Span]:
 
 
 def _is_random(value: str) -> bool:
-    """Return whether a value looks made by a machine: it has a long run of letters and digits mixed."""
+    """Return whether a value looks generated: it has a long run of both letters and digits."""
     if _is_placeholder(value) or _UUID.fullmatch(value) or _DATE.match(value) or "://" in value:
         return False
     runs = re.findall(r"[A-Za-z0-9]+", value)
@@ -193,7 +193,7 @@ def _is_placeholder(value: str) -> bool:
 
 
 def _places(text: str, words: str) -> Iterator[int]:
-    """Yield where words end in a text."""
+    """Yield the end of each occurrence of `words` in a text."""
     at = text.find(words)
     while at >= 0:
         yield at + len(words)

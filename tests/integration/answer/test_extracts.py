@@ -1,4 +1,4 @@
-"""Extracts read well: code whole and explained, lists with what announces them, at most three sources."""
+"""Extracts: code is whole and explained, lists have their introduction, and at most three chunks are quoted."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ def found(*texts: str, heading: str = "Accounts", document: str | None = None) -
     ]
 
 
-def test_code_comes_with_the_sentence_that_says_what_it_does(extractor: Extractor) -> None:
+def test_code_is_quoted_with_the_sentence_that_explains_it(extractor: Extractor) -> None:
     (result,) = found(f"{FILLER}\n\nTo lock an account, use\n\n```sh\naccounts lock ann\n```\n\n{FILLER}")
     answer = extractor.answer("how do I lock an account", [result])
     assert answer == "To lock an account, use\n\n```sh\naccounts lock ann\n```\n\n[1]"
 
 
-def test_code_that_nobody_announces_is_explained_by_what_follows(extractor: Extractor) -> None:
+def test_code_without_an_introduction_is_quoted_with_the_explanation_below_it(extractor: Extractor) -> None:
     (result,) = found(f"```sh\naccounts lock ann\n```\n\nThis locks the account of Ann.\n\n{FILLER}")
     answer = extractor.answer("how do I lock an account", [result]) or ""
     assert "accounts lock ann" in answer
     assert "This locks the account of Ann." in answer
 
 
-def test_a_label_brings_the_sentence_before_it(extractor: Extractor) -> None:
+def test_a_label_is_quoted_with_the_sentence_before_it(extractor: Extractor) -> None:
     (result,) = found(f"{FILLER}\n\nAn account is locked by its name.\n\nFor example:\n\n```sh\naccounts lock ann\n```")
     answer = extractor.answer("how do I lock an account", [result]) or ""
     assert answer.startswith("An account is locked by its name.\n\nFor example:")
 
 
-def test_an_example_is_worth_more_than_a_synopsis(extractor: Extractor) -> None:
+def test_an_example_is_preferred_to_a_synopsis(extractor: Extractor) -> None:
     results = found(
         f"{FILLER}\n\n## Synopsis\n\naccounts lock — lock an account\n\n```\naccounts lock [ --force ] name [, ...]\n```",
         f"{FILLER}\n\nLock the account of Ann:\n\n```sh\naccounts lock ann\n```",
@@ -76,30 +76,32 @@ def test_an_example_is_worth_more_than_a_synopsis(extractor: Extractor) -> None:
         ),
     ],
 )
-def test_who_does_not_ask_how_is_given_the_explanation(extractor: Extractor, question: str, explanation: str) -> None:
+def test_a_question_that_is_not_a_how_to_gets_the_explanation(
+    extractor: Extractor, question: str, explanation: str
+) -> None:
     (result,) = found(f"{FILLER}\n\n{explanation}\n\n{FILLER}\n\nRun this for Ann:\n\n```sh\naccounts lock ann\n```")
     assert (extractor.answer(question, [result]) or "").startswith(explanation)
 
 
-def test_a_list_stays_with_what_announces_it(extractor: Extractor) -> None:
+def test_a_list_is_quoted_with_its_introduction(extractor: Extractor) -> None:
     modes = "An account has one of three modes:\n\n**`open`**\nAll may.\n\n**`shut`**\nNone may.\n\n**`own`**\nOne may."
     (result,) = found(f"{FILLER}\n\n{modes}\n\n{FILLER}")
     assert modes in (extractor.answer("which modes has an account", [result]) or "")
 
 
-def test_steps_that_an_edge_divides_are_quoted_to_the_end(extractor: Extractor) -> None:
+def test_steps_in_two_chunks_are_quoted_to_the_end(extractor: Extractor) -> None:
     steps = [f"{number}. The account is locked, which is step {number}. {FILLER}" for number in (1, 2)]
     answer = extractor.answer("how is an account locked", found(*steps, document="d"))
     assert answer == f"{steps[0].rstrip()} [1]\n\n{steps[1].rstrip()} [2]"
 
 
-def test_what_announces_nothing_is_left_out(extractor: Extractor) -> None:
+def test_an_introduction_without_its_list_is_left_out(extractor: Extractor) -> None:
     (result,) = found(f"{FILLER}\n\nAn account may be locked. It is done like this:")
     answer = extractor.answer("may an account be locked", [result]) or ""
     assert answer == "An account may be locked. [1]"
 
 
-def test_a_passage_over_an_edge_has_a_marker_behind_each_part(extractor: Extractor) -> None:
+def test_a_passage_from_two_chunks_has_a_marker_behind_each_part(extractor: Extractor) -> None:
     results = found(
         f"{FILLER}\n\nAn account is locked as follows:", f"```sh\naccounts lock ann\n```\n\n{FILLER}", document="d"
     )
@@ -107,7 +109,7 @@ def test_a_passage_over_an_edge_has_a_marker_behind_each_part(extractor: Extract
     assert "An account is locked as follows: [1]\n\n```sh\naccounts lock ann\n```\n\n[2]" in answer
 
 
-def test_there_are_three_sources_at_the_most(extractor: Extractor) -> None:
+def test_an_answer_quotes_at_most_three_chunks(extractor: Extractor) -> None:
     results = found(*(f"{FILLER}\n\nAn account is locked by its administrator, says part {n}." for n in range(6)))
     equal = [replace(result, rank=1) for result in results]
     answer = extractor.answer("who locks an account?", equal) or ""
@@ -121,7 +123,7 @@ def test_code_longer_than_three_chunks_is_quoted_in_part(extractor: Extractor) -
     assert 0 < len(cited(answer, range(1, 6))) <= 3
 
 
-def test_code_out_of_a_list_is_still_code(extractor: Extractor) -> None:
+def test_code_from_a_list_is_still_code(extractor: Extractor) -> None:
     (result,) = found(f"{FILLER}\n\n     Lock the account:\n\n     ```sh\n     accounts lock ann\n     ```")
     answer = extractor.answer("how do I lock an account", [result]) or ""
     assert "Lock the account:\n\n```sh\naccounts lock ann\n```" in answer

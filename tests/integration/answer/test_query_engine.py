@@ -69,7 +69,7 @@ LONG = page(
 )
 
 
-def test_code_that_an_edge_cuts_is_quoted_whole_with_what_announces_it(engine: Engine) -> None:
+def test_code_in_two_chunks_is_quoted_whole_with_its_introduction(engine: Engine) -> None:
     engine.ingest(MemorySource([LONG]))
     question = "How do I add a balance for each month to accounts?"
     answer = engine.ask(question)
@@ -96,7 +96,7 @@ def test_a_model_reads_the_neighbours_and_may_write_the_code_whole(
     assert all(any(line in text for text in texts.values()) for line in LINES)
 
 
-def test_without_a_model_the_passage_that_answers_is_quoted_with_its_code(engine: Engine) -> None:
+def test_without_a_language_model_the_answering_passage_is_quoted_with_its_code(engine: Engine) -> None:
     answer = engine.ask(QUESTION)
     assert answer.answered
     assert "pg_dump mydb > mydb.sql" in answer.answer
@@ -104,13 +104,13 @@ def test_without_a_model_the_passage_that_answers_is_quoted_with_its_code(engine
     assert answer.sources[0].url == "https://example.org/backup#one"
 
 
-def test_every_quote_stands_in_the_chunk_it_cites(engine: Engine) -> None:
+def test_every_quote_is_in_the_chunk_that_it_cites(engine: Engine) -> None:
     for question in (QUESTION, "what does autovacuum do?", "encrypted connections only"):
         for source in engine.ask(question).sources:
             assert any(source.quote in result.text for result in engine.search(question, top_k=10))
 
 
-def test_a_question_the_sources_do_not_answer_is_not_answered(engine: Engine) -> None:
+def test_a_question_without_a_relevant_chunk_is_not_answered(engine: Engine) -> None:
     answer = engine.ask("Who won the 2018 football world cup?")
     assert not answer.answered
     assert "do not answer" in answer.answer
@@ -133,14 +133,14 @@ def test_the_model_sees_the_numbered_text_of_the_chunks(
     assert "pg_dump mydb > mydb.sql" in prompt
 
 
-def test_what_a_model_invents_does_not_reach_the_user(with_llm: Callable[[str], Engine]) -> None:
+def test_invented_sentences_do_not_reach_the_user(with_llm: Callable[[str], Engine]) -> None:
     answer = with_llm("Use pg_dump [1], or [this tool](https://evil.org/x) [7]. See https://evil.org.").ask(QUESTION)
     assert answer.answer == "Use pg_dump [1], or this tool."
     assert [source.url.partition("#")[0] for source in answer.sources] == ["https://example.org/backup"]
 
 
 @pytest.mark.parametrize("said", ["NO_ANSWER", "I am sure it is easy.", ""])
-def test_an_answer_without_a_source_is_no_answer(with_llm: Callable[[str], Engine], said: str) -> None:
+def test_an_answer_without_a_citation_is_an_abstention(with_llm: Callable[[str], Engine], said: str) -> None:
     answer = with_llm(said).ask(QUESTION)
     assert not answer.answered
     assert answer.sources
@@ -153,7 +153,7 @@ def test_a_model_is_not_asked_when_nothing_relevant_was_found(
     assert openai_server.requests == []
 
 
-def test_a_wrong_key_is_one_sentence(with_llm: Callable[..., Engine]) -> None:
+def test_a_wrong_key_is_a_clear_error(with_llm: Callable[..., Engine]) -> None:
     with pytest.raises(LLMError, match="does not accept OPENAI_API_KEY"):
         with_llm("x", key="sk-wrong").ask(QUESTION)
 
@@ -167,7 +167,7 @@ def test_a_rate_limit_is_waited_out(with_llm: Callable[[str], Engine], openai_se
 @pytest.mark.parametrize(
     ("setting", "sentence"), [("gpt-4", "takes openai/NAME"), ("openai/gpt-4o", "needs OPENAI_API_KEY")]
 )
-def test_a_language_model_that_cannot_be_used_is_one_sentence(engine: Engine, setting: str, sentence: str) -> None:
+def test_an_unusable_language_model_is_a_clear_error(engine: Engine, setting: str, sentence: str) -> None:
     settings = Settings(RAG_HOME=engine.settings.home, RAG_DATABASE_URL=engine.settings.database_url, RAG_LLM=setting)
     with Engine.open(settings) as other, pytest.raises(ConfigurationError, match=sentence):
         other.ask(QUESTION)

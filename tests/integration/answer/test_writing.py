@@ -1,4 +1,4 @@
-"""How a written answer comes about: windows, modes, paragraphs as they come, follow-ups, and models that misbehave."""
+"""Answers by a language model: context windows, modes, streaming, follow-ups, and invalid replies."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_tree_summarize_makes_one_answer_of_several(writing: Callable[..., Engin
     assert len(prompts(server)) == 3
 
 
-def test_sources_that_do_not_fit_one_window_are_read_one_after_the_other(
+def test_chunks_that_exceed_the_context_window_are_read_one_after_the_other(
     writing: Callable[..., Engine], server: OpenAIServer
 ) -> None:
     assert writing(RAG_CONTEXT_WINDOW=1024).ask(QUESTION).answered
@@ -100,20 +100,22 @@ def test_sources_that_do_not_fit_one_window_are_read_one_after_the_other(
     assert max(sizes) < 4 * 1024
 
 
-def test_a_window_that_is_smaller_than_said_is_tried_at_half(
+def test_a_context_window_smaller_than_configured_is_tried_at_half(
     writing: Callable[..., Engine], server: OpenAIServer
 ) -> None:
     server.fail_next(400, code="context_length_exceeded", message="This model's maximum context length is 512 tokens.")
     assert writing(RAG_CONTEXT_WINDOW=2048).ask(QUESTION).answered
 
 
-def test_a_window_too_small_for_anything_is_one_line(writing: Callable[..., Engine], server: OpenAIServer) -> None:
+def test_a_context_window_that_is_too_small_is_a_clear_error(
+    writing: Callable[..., Engine], server: OpenAIServer
+) -> None:
     server.fail_next(400, code="context_length_exceeded", times=3)
     with pytest.raises(LLMError, match="RAG_CONTEXT_WINDOW"):
         writing().ask(QUESTION)
 
 
-def test_paragraphs_come_one_by_one_and_only_what_holds(writing: Callable[..., Engine]) -> None:
+def test_paragraphs_are_streamed_one_by_one_after_their_check(writing: Callable[..., Engine]) -> None:
     said = f"{SENTENCE}\n\nThe moon is made of cheese [2].\n\nOne database is written to a file by pg_dump [2]."
     *paragraphs, answer = writing(said).ask_stream(QUESTION)
     assert isinstance(answer, Answer)
@@ -138,7 +140,7 @@ def test_a_follow_up_is_condensed_before_it_is_searched(writing: Callable[..., E
     assert f"Question: {QUESTION}" in prompts(server)[1]
 
 
-def test_without_a_model_a_follow_up_is_searched_with_the_question_before_it(
+def test_without_a_language_model_a_follow_up_is_searched_with_the_question_before_it(
     writing: Callable[..., Engine], empty_engine: Engine
 ) -> None:
     writing()
@@ -152,7 +154,9 @@ def test_the_model_is_told_to_keep_the_question_s_language(
     assert "in the language of the question" in str(server.requests[0].body["messages"][0]["content"])
 
 
-def test_a_limit_is_waited_out_as_long_as_the_server_says(writing: Callable[..., Engine], server: OpenAIServer) -> None:
+def test_a_rate_limit_is_waited_out_as_long_as_the_server_asks(
+    writing: Callable[..., Engine], server: OpenAIServer
+) -> None:
     server.fail_next(429, code="rate_limit_exceeded", headers={"retry-after-ms": "10"})
     assert writing().ask(QUESTION).answered
 
@@ -166,7 +170,7 @@ def test_a_limit_is_waited_out_as_long_as_the_server_says(writing: Callable[...,
         Reply(200, "data: nonsense\n\n", {"content-type": "text/event-stream"}),
     ],
 )
-def test_a_reply_that_is_none_is_one_line_or_no_answer(
+def test_an_invalid_reply_is_a_clear_error_or_an_abstention(
     writing: Callable[..., Engine], server: OpenAIServer, reply: Reply
 ) -> None:
     server.reply_next(reply)
@@ -176,7 +180,7 @@ def test_a_reply_that_is_none_is_one_line_or_no_answer(
 
 
 def outcome(engine: Engine) -> str:
-    """What a user reads: the answer, or one line that says what is wrong."""
+    """The text that a user reads: the answer, or the message of the error."""
     try:
         return engine.ask(QUESTION).answer
     except LLMError as error:

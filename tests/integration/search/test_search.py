@@ -1,4 +1,4 @@
-"""Search: exact BM25, both sides fused, one result a document."""
+"""Search: exact BM25, dense and BM25 scores fused, each document once."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pgvector import HalfVector
 from rag.engine import Engine
 from rag.errors import ConfigurationError, LLMError
 from rag.models import Filters, Page
-from rag.search.searcher import Ranked, _company, _of_size, _weighed, dense_share, fuse
+from rag.search.ranking import Ranked, reweighted
 from rag.settings import Settings
 from rag.sources import Removed
-from rag.store.store import Candidate, _filter_values
+from rag.store.store import _filter_values
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
 
@@ -88,7 +88,7 @@ def test_a_paraphrase_is_found_by_its_meaning(engine: Engine) -> None:
     assert engine.search("how do I get disk space back after deleting records?")[0].url == "https://example.org/vacuum"
 
 
-def test_a_document_comes_once(engine: Engine) -> None:
+def test_a_document_is_found_once(engine: Engine) -> None:
     urls = [result.document_id for result in engine.search("backup and restore of a database")]
     assert len(urls) == len(set(urls))
 
@@ -116,31 +116,6 @@ def test_an_empty_index_says_what_to_do(empty_engine: Engine) -> None:
         empty_engine.search("anything")
 
 
-def test_a_chunk_that_both_sides_like_comes_first() -> None:
-    candidates = [Candidate(1, "a", 0.9, 0.0, 0.1), Candidate(2, "b", 0.8, 8.0, 0.9), Candidate(3, "c", 0.1, 9.0, 1.0)]
-    assert [ranked.candidate.id for ranked in fuse(candidates, 0.5)] == [2, 3, 1]
-    assert fuse([], 0.5) == []
-
-
-def test_the_less_of_a_question_are_keywords_the_more_the_vectors_say() -> None:
-    shares = [
-        dense_share(question) for question in ("max_wal_size", "size of the write-ahead log", "why is it so?", "日本語")
-    ]
-    assert shares == [0.45, pytest.approx(0.45 + 0.25 * 2 / 3), 0.7, 0.45]
-
-
-def test_what_else_of_a_document_is_among_the_best_speaks_for_it() -> None:
-    scores = {"brief": [0.9], "deep": [0.89, 0.88, 0.87], "other": [0.3] * 20}
-    ranked = [
-        Ranked(Candidate(number, document, 0.0, 0.0, 0.0), score)
-        for number, (document, score) in enumerate((name, score) for name, some in scores.items() for score in some)
-    ]
-    company = _company(ranked)
-    assert company["brief"] == 0
-    assert company["deep"] == pytest.approx(0.3 * (0.88 + 0.87 - 2 * 0.3))
-    assert company.get("other", 0) == 0
-
-
 @pytest.fixture
 def identifiers(empty_engine: Engine) -> Engine:
     filler = [page(f"filler{n}", f"Nothing of note, number {n}, is said in this place.") for n in range(20)]
@@ -161,7 +136,7 @@ def identifiers(empty_engine: Engine) -> Engine:
 
 
 def by_words(engine: Engine, question: str) -> list[str]:
-    """Names of pages that hold words of a question, best first."""
+    """The names of the pages that contain words of a question, best first."""
     index = engine.active_index
     vector = np.zeros(index.dimension, np.float32)
     found = [one for one in engine.store.search(index, question=question, embedding=vector, candidates=50) if one.bm25]
@@ -198,13 +173,13 @@ def test_identifiers_are_found_whole_and_by_their_parts(identifiers: Engine, que
     assert by_words(identifiers, question)[0] == name
 
 
-def test_an_identifier_ranks_what_holds_it_above_what_holds_its_parts(identifiers: Engine) -> None:
+def test_a_page_with_an_identifier_ranks_above_a_page_with_its_parts(identifiers: Engine) -> None:
     assert by_words(identifiers, "max_wal_size")[:2] == ["exact", "apart"]
     assert set(by_words(identifiers, "no-cache")) == {"flag", "hyphen"}
     assert next(result.document_id for result in identifiers.search("max_wal_size")).endswith("/exact")
 
 
-def test_where_a_link_leads_to_is_no_word(identifiers: Engine) -> None:
+def test_the_address_of_a_link_is_not_searched(identifiers: Engine) -> None:
     assert by_words(identifiers, "quagga zebra") == []
 
 
@@ -224,7 +199,7 @@ def test_bm25_equals_the_reference_over_identifiers(identifiers: Engine) -> None
 
 @pytest.fixture
 def crowded(empty_engine: Engine) -> Engine:
-    """Pages that hold common words, and a few rare ones each."""
+    """Pages of common words, each with a few rare words."""
     pages = []
     for number in range(150):
         words = ["server"] * (1 + number % 3) if number % 10 else []
@@ -329,7 +304,7 @@ def threads(empty_engine: Engine) -> Engine:
         (Filters(until=date.max), "1 2 3 4 guide"),
     ],
 )
-def test_a_filter_leaves_what_it_says(threads: Engine, filters: Filters, left: str) -> None:
+def test_a_filter_narrows_the_results(threads: Engine, filters: Filters, left: str) -> None:
     found = threads.search("Why does the parser crash?", filters=filters)
     assert " ".join(sorted(result.document_id.rsplit("/", 1)[1] for result in found)) == left
     assert {result.document_id for result in threads.searcher(filters).search("parser")} == {
@@ -338,7 +313,7 @@ def test_a_filter_leaves_what_it_says(threads: Engine, filters: Filters, left: s
 
 
 @pytest.mark.parametrize("filters", [Filters(kind="issue"), Filters(source="shop", since=date(2024, 2, 1)), Filters(label="bug")])  # fmt: skip
-def test_a_filter_that_leaves_much_finds_the_same(threads: Engine, filters: Filters) -> None:
+def test_a_wide_filter_does_not_change_the_results(threads: Engine, filters: Filters) -> None:
     store, index = threads.store, threads.active_index
     store.build_hnsw(index)
     vector = threads.encoder(index.embedding_model).encode_query("crash")
@@ -368,12 +343,12 @@ def test_an_answer_is_narrowed_too(threads: Engine) -> None:
         (Filters(since=date(2024, 2, 1), until=date(2024, 1, 1)), "since 2024-02-01 and until 2024-01-01"),
     ],
 )
-def test_a_filter_that_can_leave_nothing_is_one_clear_line(threads: Engine, filters: Filters, says: str) -> None:
+def test_an_impossible_filter_is_a_clear_error(threads: Engine, filters: Filters, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         threads.search("crash", filters=filters)
 
 
-def test_chunks_that_say_the_same_are_shown_once(empty_engine: Engine) -> None:
+def test_duplicate_chunks_are_shown_once(empty_engine: Engine) -> None:
     text = "To keep the bees warm, close the lid of the hive in winter. "
     copies = [page(f"v{n}", text + "\n" * n, title="Bees") for n in range(40)]
     empty_engine.ingest(MemorySource([*copies, page("other", "Bees fly out of the hive in spring.", title="Bees")]))
@@ -383,7 +358,7 @@ def test_chunks_that_say_the_same_are_shown_once(empty_engine: Engine) -> None:
     assert [result.rank for result in found] == [1, 2]
 
 
-def test_between_equals_documentation_answers_and_fresh_threads_come_first(empty_engine: Engine) -> None:
+def test_of_equal_chunks_documentation_answers_and_recent_threads_come_first(empty_engine: Engine) -> None:
     said = {
         "stale": ("issue", {"updated_at": "2015-01-01T00:00:00Z"}),
         "fresh": ("issue", {"updated_at": datetime.now(UTC).isoformat()}),
@@ -408,13 +383,13 @@ def test_between_equals_documentation_answers_and_fresh_threads_come_first(empty
     found = empty_engine.store.search(index, question="lid hive winter", embedding=vector, candidates=50)
     rows = empty_engine.store.chunks_by_id(index, [one.id for one in found])
     equal = [Ranked(replace(one, cosine=0.0), 0.5) for one in found]
-    order = [rows[one.candidate.id].document_id.rsplit("/", 1)[1] for one in _weighed(equal, rows, {})]
+    order = [rows[one.candidate.id].document_id.rsplit("/", 1)[1] for one in reweighted(equal, rows, {})]
     assert set(order[:2]) == {"owner", "guide"}
     assert order[2:] == ["fresh", "stale"]
-    assert next(one.score for one in _weighed(equal, rows, {})) == 0.5
+    assert next(one.score for one in reweighted(equal, rows, {})) == 0.5
 
 
-def test_what_else_of_a_page_is_near_decides_between_pages_only(empty_engine: Engine) -> None:
+def test_boosts_move_pages_but_not_threads(empty_engine: Engine) -> None:
     kinds = {"brief": "page", "thread": "issue", "deep": "page"}
     empty_engine.ingest(MemorySource([page(name, f"Of {name} bees.", kind=kind) for name, kind in kinds.items()]))
     index = empty_engine.active_index
@@ -423,7 +398,7 @@ def test_what_else_of_a_page_is_near_decides_between_pages_only(empty_engine: En
     rows = empty_engine.store.chunks_by_id(index, [one.id for one in found])
     by_name = {one.document_id.rsplit("/", 1)[1]: one for one in found}
     ranked = [Ranked(by_name[name], score) for name, score in (("brief", 0.9), ("thread", 0.8), ("deep", 0.7))]
-    weighed = _weighed(ranked, rows, {by_name["deep"].document_id: 0.5})
+    weighed = reweighted(ranked, rows, {by_name["deep"].document_id: 0.5})
     assert [one.candidate for one in weighed] == [by_name[name] for name in ("deep", "thread", "brief")]
     assert weighed[0].score == 0.9
 
@@ -444,22 +419,12 @@ def test_the_chunks_beside_a_result_are_read_by_an_index(empty_engine: Engine) -
     assert "document_id_ordinal" in "\n".join(row[0] for row in plan)
 
 
-def test_a_small_index_needs_less_to_be_sure() -> None:
-    ranked = [Ranked(Candidate(1, "a", 0.5, 1.0, 0.5), 0.6), Ranked(Candidate(2, "b", 0.4, 0.5, 0.5), 0.3)]
-    small, fitted, large = (_of_size(ranked, chunks) for chunks in (50, 5000, 1_000_000))
-    assert [one.score for one in large] == pytest.approx([one.score for one in ranked])
-    assert fitted == large
-    assert small[0].score == pytest.approx(0.857, abs=1e-3)  # 0.6 as odds, times 100 ** 0.3
-    assert small[1].score == pytest.approx(small[0].score / 2)
-    assert _of_size([], 50) == []
-
-
 def reranked(engine: Engine, **changes: object) -> Engine:
     values = {"RAG_HOME": engine.settings.home, "RAG_DATABASE_URL": engine.settings.database_url}
     return Engine.open(Settings(**{**values, **changes}))
 
 
-def test_a_language_model_can_order_results_and_nothing_else(engine: Engine) -> None:
+def test_a_language_model_can_only_reorder_results(engine: Engine) -> None:
     before = engine.search("vacuum rows")
     with OpenAIServer() as server:
         settings = {
@@ -489,6 +454,6 @@ def test_a_language_model_can_order_results_and_nothing_else(engine: Engine) -> 
 
 
 @pytest.mark.parametrize(("reranker", "says"), [("llm", "needs a language model"), ("cross-encoder/none", "needs sentence-transformers")])  # fmt: skip
-def test_a_reranker_that_is_not_there_is_one_clear_line(engine: Engine, reranker: str, says: str) -> None:
+def test_a_missing_reranker_is_a_clear_error(engine: Engine, reranker: str, says: str) -> None:
     with reranked(engine, RAG_RERANKER=reranker) as other, pytest.raises(ConfigurationError, match=says):
         other.search("vacuum rows")

@@ -1,4 +1,4 @@
-"""Chunks follow the document's structure, fit the model, and link to the place where they stand."""
+"""Chunks follow the document's structure, fit the embedding model, and link to their place on the page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def cut(text: str, *, max_tokens: int = 60, merge_below: int = 0, title: str = "
     return [node for node in chunker.get_nodes_from_documents([page]) if isinstance(node, TextNode)]
 
 
-def test_a_chunk_links_to_its_heading_and_knows_the_path_to_it() -> None:
+def test_a_chunk_has_the_link_of_its_heading_and_the_path_of_titles() -> None:
     install, use = cut("# Guide\n\n## Install {#install}\n\nRun it.\n\n## Use {#use}\n\n### Daily\n\nAgain.")
     assert (install.metadata["url"], install.metadata["heading"]) == ("https://x.org/guide#install", "Guide › Install")
     assert use.metadata["heading"] == "Guide › Use › Daily"
@@ -61,7 +61,7 @@ def test_a_long_table_repeats_its_head() -> None:
     assert all(node.text.startswith("| name | meaning |\n| --- | --- |\n") for node in nodes)
 
 
-def test_a_numbered_list_is_not_cut_behind_a_number() -> None:
+def test_a_numbered_list_is_not_split_behind_a_number() -> None:
     items = [f"{number}. Turn the handle {number} times. Wait until it clicks." for number in range(1, 40)]
     nodes = cut("\n".join(items))
     assert len(nodes) > 1
@@ -71,7 +71,7 @@ def test_a_numbered_list_is_not_cut_behind_a_number() -> None:
     ]
 
 
-def test_short_neighbours_are_joined_and_each_place_in_them_can_be_linked_to() -> None:
+def test_short_sections_are_joined_and_keep_their_anchors() -> None:
     (node,) = cut("## A {#a}\n\nYes.\n\n## B {#b}\n\nNo.", merge_below=20)
     assert node.metadata["url"] == "https://x.org/guide#a"
     ((start, first), (offset, second)) = node.metadata["anchors"]
@@ -90,7 +90,7 @@ def test_an_anchor_on_a_paragraph_moves_the_link_on() -> None:
     assert "{#" not in "".join(node.text for node in nodes)
 
 
-def test_a_line_that_can_be_linked_to_heads_what_follows_it() -> None:
+def test_a_line_with_an_anchor_is_the_heading_of_the_text_below_it() -> None:
     text = "## Memory {#memory}\n\n**shared_buffers** (integer) {#sb}\n\nHow much is cached.\n\n`work_mem` {#wm}\n\nPer sort."
     nodes = cut(text)
     assert [(node.metadata["heading"], node.text) for node in nodes] == [
@@ -129,18 +129,18 @@ def test_an_empty_document_has_no_chunks() -> None:
         max_size=12,
     )
 )
-def test_whatever_comes_every_chunk_fits_the_model(blocks: list[str]) -> None:
+def test_every_chunk_fits_the_embedding_model(blocks: list[str]) -> None:
     for node in cut("\n\n".join(blocks), max_tokens=60, merge_below=10):
         assert count(node.get_content(MetadataMode.EMBED)) <= 60
         assert node.text.strip()
 
 
-def test_a_heading_without_an_anchor_links_to_the_one_above_it() -> None:
+def test_a_heading_without_an_anchor_has_the_link_of_the_heading_above_it() -> None:
     first, second = cut("## Use {#use}\n\nRead on.\n\n### Daily\n\nAgain.")
     assert [node.metadata["url"] for node in (first, second)] == ["https://x.org/guide#use"] * 2
 
 
-def test_a_chunk_says_who_said_what_in_it_and_whether_that_is_an_answer() -> None:
+def test_a_chunk_lists_the_authors_of_its_comments_and_whether_they_answer() -> None:
     said = (
         'It breaks.\n\n## Comment by ann {#c-1 author="ann" association="none"}\n\nSame here.\n\n'
         '## Comment by bob {#c-2 author="bob" association="member" answer="maintainer"}\n\nSet x.'
@@ -163,5 +163,10 @@ def test_a_chunk_says_who_said_what_in_it_and_whether_that_is_an_answer() -> Non
         ("Call `f[0](x)` or a[i](j), and https://x.org stays.", "Call `f[0](x)` or a[i](j), and https://x.org stays."),
     ],
 )
-def test_where_links_lead_to_is_not_read_by_the_model(text: str, read: str) -> None:
+def test_addresses_of_links_are_not_embedded(text: str, read: str) -> None:
     assert without_addresses(text) == read
+
+
+def test_a_heading_keeps_a_hash_that_belongs_to_a_name() -> None:
+    (node,) = cut("# C# {#c}\n\nA language.", title="C#")
+    assert node.metadata["heading"] == "C#"
