@@ -134,7 +134,7 @@ def measure(engine: Engine, sets: Mapping[str, Sequence[Query]], queries: int | 
         outcome = Outcome()
         for query in asked[:queries]:
             searcher = RecordingSearcher(engine)
-            answer = engine.query_engine(searcher=searcher).answer(query.text[:_LONGEST_QUESTION])
+            answer = engine.answerer(searcher=searcher).answer(query.text[:_LONGEST_QUESTION])
             outcome.answers += 1
             outcome.answered += answer.answered
             outcome.sources += len(answer.sources)

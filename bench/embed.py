@@ -22,12 +22,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from bench import peers
 from bench.report import Table, memory_mb
 from rag.embedding import LocalEncoder
 from rag.embedding.graph import ensure_graph
-from rag.embedding.local import has_fast_bf16
+from rag.embedding.runtimes import has_fast_bf16
+from rag.embedding.weights import TOKENIZER, read_verified
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,11 +113,13 @@ print(json.dumps({"rate": max(rates), "rss_mb": resource.getrusage(resource.RUSA
 """
 
 
-def chunks(home: Path) -> list[str]:
+def chunks() -> list[str]:
     """Cut Python's own language reference into chunks of about 213 tokens, sizes spread as a chunker's are."""
-    encoder = LocalEncoder(home)
+    tokenizer = Tokenizer.from_buffer(read_verified(TOKENIZER))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
     text = "\n".join(topics.values())
-    offsets = encoder.token_offsets(text)
+    offsets = tokenizer.encode(text, add_special_tokens=False).offsets
     sizes = np.random.default_rng(0).normal(CHUNK_TOKENS - 2, 30, CHUNKS).clip(60, 254).astype(int)
     ends = np.cumsum(sizes)
     return [text[offsets[end - size][0] : offsets[end - 1][1]] for size, end in zip(sizes, ends, strict=True)]
@@ -169,7 +173,7 @@ def sgemm_limit(tokens: float) -> float:
 def compare_runtimes(home: Path) -> Table:
     """Measure each runtime."""
     ensure_graph(home / "models")  # so that no runtime pays for it
-    texts = chunks(home)
+    texts = chunks()
     (home / "chunks.json").write_text(json.dumps(texts))
     encoder = LocalEncoder(home)
     tokens = float(np.mean([min(encoder.count_tokens(text) + 2, 256) for text in texts]))

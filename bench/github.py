@@ -56,9 +56,6 @@ class Hashed:
     def count_tokens(self, text: str) -> int:
         return len(text) // 4
 
-    def token_offsets(self, text: str) -> list[tuple[int, int]]:
-        return [(start, start + 4) for start in range(0, len(text) - 3, 4)]
-
 
 class HashedEngine(Engine):
     def encoder(self, model: str) -> Encoder:

@@ -115,7 +115,7 @@ def _stock(engine: Engine) -> tuple[int, float]:
     embedding = LocalEmbedding(home=engine.settings.home)
     encoder = engine.encoder(embedding.model_name)
     splitter = SentenceSplitter(
-        chunk_size=250, chunk_overlap=0, include_metadata=False, tokenizer=lambda text: encoder.token_offsets(text)
+        chunk_size=250, chunk_overlap=0, include_metadata=False, tokenizer=lambda text: [0] * encoder.count_tokens(text)
     )
     pipeline = IngestionPipeline(transformations=[splitter, embedding], vector_store=store, disable_cache=True)
     made = [

@@ -1,9 +1,8 @@
-"""`python -m rag.ask "question"`: an answer with its sources, or search results."""
+"""`python -m rag.ask "question"`: print an answer with its sources, or search results."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import textwrap
 import time
@@ -12,7 +11,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import date
 from typing import TYPE_CHECKING
 
-from rag.command import CommandParser, run
+from rag.command import CommandParser, print_json, run
 from rag.errors import ConfigurationError, RagError
 from rag.models import KINDS, STATES, Answer, Filters, SearchResult, Turn, search_json
 
@@ -26,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Answer the question on the command line."""
     parser = CommandParser(
         prog="python -m rag.ask",
-        description="Answer a question from the ingested sources; every claim carries a source that opens.",
+        description="Answer a question from the ingested sources, with a citation for every claim.",
         examples=[
             'python -m rag.ask "how do I back up a single database?"',
             'python -m rag.ask "max_wal_size" --search-only --top-k 5',
@@ -36,27 +35,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ],
     )
     parser.add_argument("question", nargs="?", help="the question; with --chat, the first one")
-    parser.add_argument("--chat", action="store_true", help="go on asking, a line a question, until the end of input")
+    parser.add_argument("--chat", action="store_true", help="read more questions from standard input, one per line")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--top-k",
         type=_positive,
         metavar="N",
-        help="chunks to answer from (default 8), or results to list (default 10)",
+        help="chunks for the answer (default 8), or results to list (default 10)",
     )
-    parser.add_argument("--source", metavar="NAME", help="use this source only")
-    parser.add_argument("--kind", choices=KINDS, help="use documents of this kind only")
-    parser.add_argument("--label", metavar="NAME", help="use threads with this label only")
-    parser.add_argument("--state", choices=STATES, help="use threads in this state only")
-    parser.add_argument("--since", type=_date, metavar="DATE", help="use what was updated on this day or later")
-    parser.add_argument("--until", type=_date, metavar="DATE", help="use what was updated on this day or before")
-    parser.add_argument("--search-only", action="store_true", help="list what is found, without an answer")
+    parser.add_argument("--source", metavar="NAME", help="search this source only")
+    parser.add_argument("--kind", choices=KINDS, help="search documents of this kind only")
+    parser.add_argument("--label", metavar="NAME", help="search threads with this label only")
+    parser.add_argument("--state", choices=STATES, help="search threads in this state only")
+    parser.add_argument("--since", type=_date, metavar="DATE", help="search documents updated on this day or later")
+    parser.add_argument("--until", type=_date, metavar="DATE", help="search documents updated on this day or earlier")
+    parser.add_argument("--search-only", action="store_true", help="list search results, without an answer")
     return run(parser, _ask, arguments)
 
 
 def _ask(options: argparse.Namespace) -> int:
     if options.chat and (options.json or options.search_only):
-        raise ConfigurationError("--chat goes with neither --json nor --search-only.")
+        raise ConfigurationError("--chat cannot be combined with --json or --search-only.")
     if options.question is None and not options.chat:
         raise ConfigurationError('A question is missing: python -m rag.ask "how do I …?", or --chat.')
     filters = Filters(options.source, options.kind, options.label, options.state, options.since, options.until)
@@ -75,7 +74,7 @@ def _ask(options: argparse.Namespace) -> int:
 
 @contextmanager
 def _engine() -> Iterator[Engine]:
-    """Open an engine, and load the local embedding model meanwhile: a twelfth of what a search takes."""
+    """Open an engine while a thread loads the local embedding model, which saves a twelfth of a cold search."""
     from rag.embedding import LocalEncoder
     from rag.settings import load_settings
 
@@ -90,7 +89,7 @@ def _engine() -> Iterator[Engine]:
 
 
 def _chat(engine: Engine, options: argparse.Namespace, filters: Filters) -> int:
-    """Answer one question after the other; a mistake in one ends nothing."""
+    """Answer questions until the end of input; an error in one does not end the chat."""
     history: list[Turn] = []
     question = options.question
     while True:
@@ -113,7 +112,7 @@ def _chat(engine: Engine, options: argparse.Namespace, filters: Filters) -> int:
 def _answer(
     engine: Engine, options: argparse.Namespace, filters: Filters, question: str, history: Sequence[Turn]
 ) -> Answer:
-    """Print an answer: whole as JSON, else a paragraph at a time, as it is written."""
+    """Print an answer: as one JSON object, or paragraph by paragraph as each is ready."""
     answer: Answer | None = None
     if not options.json:
         sys.stdout.write("\n")
@@ -125,7 +124,7 @@ def _answer(
             sys.stdout.flush()
     assert answer is not None
     if options.json:
-        _write_json(answer.to_json())
+        print_json(answer.to_json())
     else:
         _print_sources(answer)
     return answer
@@ -149,7 +148,7 @@ def _print_sources(answer: Answer) -> None:
 
 def _print_results(question: str, results: Sequence[SearchResult], seconds: float, *, as_json: bool) -> None:
     if as_json:
-        _write_json(search_json(question, results, seconds))
+        print_json(search_json(question, results, seconds))
         return
     for result in results:
         text = textwrap.shorten(result.text, 200, placeholder=" …")
@@ -160,16 +159,11 @@ def _print_results(question: str, results: Sequence[SearchResult], seconds: floa
         )
 
 
-def _write_json(value: object) -> None:
-    json.dump(value, sys.stdout, ensure_ascii=False)
-    sys.stdout.write("\n")
-
-
 def _date(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2024-05-31") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date (YYYY-MM-DD)") from None
 
 
 def _positive(text: str) -> int:

@@ -1,57 +1,86 @@
-"""What every command does the same way: arguments, one-line errors, exit codes, logs on stderr."""
+"""The common part of every command: arguments, one-line errors, exit codes, JSON on stdout, logs on stderr."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from rag.errors import RagError
 
-__all__ = ["CommandParser", "run"]
-
-_ENVIRONMENT = """\
-environment (or a .env file):
-  RAG_HOME             where the embedded Postgres and caches live
-  RAG_DATABASE_URL     use this Postgres instead of the embedded one
-  RAG_SOURCES          the sources file (default: ./sources.toml)
-  RAG_EMBEDDING_MODEL  local/all-MiniLM-L6-v2 (default), openai/NAME or ollama/NAME
-  RAG_LLM              openai/NAME, ollama/NAME or extractive
-  OPENAI_API_KEY, OPENAI_BASE_URL, GITHUB_TOKEN, RAG_GITHUB_API_URL
-  RAG_LOG_ANSWERS, RAG_LOG_DAYS, RAG_LLM_PRICE, RAG_EVALUATION,
-  RAG_ALERT_WEBHOOK, RAG_ALERT_FAILURES, RAG_BACKFILL_ON, RAG_EMBED_ON"""
+__all__ = ["CommandParser", "print_json", "run"]
 
 
 class CommandParser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, and that knows `--debug`.
+    """An argument parser with `--debug`, one-line errors, and a help that ends with examples and the settings.
 
-    :param examples: lines that `-h` shows, each a command that works as it stands
+    :param examples: complete commands, shown by `-h`
     """
 
     def __init__(self, *, prog: str, description: str, examples: Sequence[str]) -> None:
-        shown = "\n".join(f"  {example}" for example in examples)
-        super().__init__(
-            prog=prog,
-            description=description,
-            epilog=f"examples:\n{shown}\n\n{_ENVIRONMENT}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+        super().__init__(prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+        self._examples = examples
         self.add_argument("--debug", action="store_true", help="show the traceback of an error, and more logs")
 
+    def format_help(self) -> str:
+        """Return the help text; only this imports the settings."""
+        examples = "\n".join(f"  {example}" for example in self._examples)
+        self.epilog = f"examples:\n{examples}\n\n{_settings_help()}"
+        return super().format_help()
+
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong with the arguments and exit with 2."""
-        self.exit(2, f"{self.prog}: {message} (-h shows how)\n")
+        """Print the error and exit with 2."""
+        self.exit(2, f"error: {message} (see {self.prog} -h)\n")
+
+
+def print_json(value: object) -> None:
+    """Print a value on stdout as one line of JSON."""
+    sys.stdout.write(f"{json.dumps(value, ensure_ascii=False)}\n")
+
+
+def _settings_help() -> str:
+    from rag.settings import Settings
+
+    width = shutil.get_terminal_size().columns - 2
+    lines = ["settings (environment variables, or a .env file):"]
+    for setting in Settings.declared():
+        default = "" if setting.default == "unset" else f" (default: {setting.default})"
+        text = f"{setting.description}{default}".replace("`", "")
+        indent = " " * 23
+        lines += textwrap.wrap(
+            text,
+            max(width, 50),
+            initial_indent=f"  {setting.name:<20} ",
+            subsequent_indent=indent,
+            break_on_hyphens=False,
+        )
+    return "\n".join(lines)
 
 
 def run(parser: CommandParser, command: Callable[[argparse.Namespace], int], arguments: Sequence[str] | None) -> int:
-    """Run a command and return its exit code: an error's own, 130 when interrupted.
+    """Run a command and return its exit code: 0, the `exit_code` of a `RagError`, or 130 if interrupted.
 
-    A RagError is printed as one line on stderr; `--debug` lets it through with its traceback.
+    A `RagError` is printed on stderr as one line; `--debug` raises it instead. A closed stdout ends it quietly.
     """
-    options = parser.parse_args(arguments)
+    try:
+        try:
+            return _run(parser.parse_args(arguments), command)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of stdout, such as `head`, has exited. Without a valid stdout, the interpreter's own flush at exit
+        # would report the error again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(options: argparse.Namespace, command: Callable[[argparse.Namespace], int]) -> int:
     logging.basicConfig(
         level=logging.DEBUG if options.debug else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
     )
@@ -66,7 +95,3 @@ def run(parser: CommandParser, command: Callable[[argparse.Namespace], int], arg
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
-    except BrokenPipeError:
-        # The reader, `head` say, has gone. Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0

@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Stop the embedded Postgres."""
     parser = CommandParser(
         prog="python -m rag.database",
-        description="The embedded Postgres starts with the first command and keeps running; this stops it.",
+        description="Stop the embedded Postgres, which the first command starts and which keeps running.",
         examples=["python -m rag.database stop"],
     )
     parser.add_argument("action", choices=["stop"])
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _stop(_options: argparse.Namespace) -> int:
     stopped = stop_embedded(load_settings().home)
-    sys.stderr.write("stopped\n" if stopped else "it was not running\n")
+    sys.stderr.write("stopped\n" if stopped else "not running\n")
     return 0
 
 

@@ -47,7 +47,9 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from uuid import UUID
 
+    from rag.answer.answering import Answerer
     from rag.answer.query_engine import SupportQueryEngine
+    from rag.answer.writer import AnswerWriter
     from rag.embedding import Encoder
     from rag.embedding.workers import Helpers
     from rag.ingest.pipeline import Ingestion, Progress
@@ -552,15 +554,15 @@ class Engine:
         while (piece := context.run(next, stream, None)) is not None:
             yield piece
 
-    def _stream(self, question: str, top_k: int, filters: Filters, history: Sequence[Turn]) -> Iterator[str | Answer]:
+    def _stream(self, question: str, top_k: int, filters: Filters, history: Sequence[Turn]) -> Generator[str | Answer]:
         from rag.llm.usage import counted
 
         with counted() as count:
             for piece in self._answering(top_k, filters).stream(question, history=history):
                 yield self._logged(piece, count, filters) if isinstance(piece, Answer) else piece
 
-    def _answering(self, top_k: int, filters: Filters) -> SupportQueryEngine:
-        return self.query_engine(top_k=top_k, source=filters.source, searcher=self.searcher(filters))
+    def _answering(self, top_k: int, filters: Filters) -> Answerer:
+        return self.answerer(top_k=top_k, source=filters.source, searcher=self.searcher(filters))
 
     def _logged(self, answer: Answer, count: UsageCount, filters: Filters) -> Answer:
         """Return an answer with what it cost, and, where answers are logged, its id."""
@@ -667,27 +669,45 @@ class Engine:
         :param searcher: what it retrieves with, instead of `searcher()`
         :param streaming: `query` returns a response whose text comes as it is written and checked
         """
-        from rag.answer.extracts import Extractor
         from rag.answer.query_engine import SupportQueryEngine
-        from rag.llm.clients import open_llm
 
-        settings = self.settings
-        return SupportQueryEngine(
+        return SupportQueryEngine(self.answerer(top_k=top_k, source=source, searcher=searcher), streaming=streaming)
+
+    def answerer(self, *, top_k: int = 8, source: str | None = None, searcher: Searcher | None = None) -> Answerer:
+        """Return what answers questions from the active index, without LlamaIndex unless there is a language model.
+
+        :param searcher: searches instead of `searcher()`
+        """
+        from rag.answer.answering import Answerer
+        from rag.answer.extracts import Extractor
+
+        return Answerer(
             searcher or self.searcher(),
             Extractor(self.encoder(self._active.embedding_model)),
-            llm=open_llm(
-                settings.llm,
-                api_key=self._openai_key,
-                base_url=settings.openai_base_url,
-                context_window=settings.context_window,
-            ),
-            llm_name=settings.llm,
-            mode=settings.response_mode,
+            writer=self._writer,
+            llm_name=self.settings.llm,
             embedding_model=self._active.embedding_model,
             top_k=top_k,
             source=source,
-            streaming=streaming,
         )
+
+    @cached_property
+    def _writer(self) -> AnswerWriter | None:
+        """The language model of RAG_LLM as a writer of answers; None for extractive answers."""
+        from rag.llm.clients import open_llm
+
+        settings = self.settings
+        llm = open_llm(
+            settings.llm,
+            api_key=self._openai_key,
+            base_url=settings.openai_base_url,
+            context_window=settings.context_window,
+        )
+        if llm is None:
+            return None
+        from rag.answer.writer import AnswerWriter
+
+        return AnswerWriter(llm, settings.llm, settings.response_mode)
 
     def encoder(self, model: str) -> Encoder:
         """Return the encoder of an embedding model; it is loaded once, when first used."""

@@ -1,22 +1,22 @@
-"""Every error a user can meet.
+"""The errors of the package.
 
 RagError                    exit 1: the work was tried and failed
-├── ConfigurationError      exit 2: a setting, an argument or sources.toml is wrong, or something is missing
+├── ConfigurationError      exit 2: a setting, an argument or sources.toml is wrong, or a dependency is missing
 ├── DatabaseError           exit 1: Postgres could not be started, reached or migrated
-├── EmbeddingError          exit 1: the embedding model could not be loaded or asked
-├── LLMError                exit 1: the language model could not be asked
-│   └── ContextTooLong      exit 1: the sources do not fit into the model's window
-└── SourceError             exit 1: a source could not be read, and trying again will not help
-    └── SourceUnavailable   exit 1: a source could not be read now; trying again may help
+├── EmbeddingError          exit 1: the embedding model could not be loaded or queried
+├── LLMError                exit 1: the language model could not be queried
+│   └── ContextTooLong      exit 1: the sources exceed the model's context window
+└── SourceError             exit 1: a source could not be read, and a retry will not help
+    └── SourceUnavailable   exit 1: a source could not be read now; a retry may help
         └── SourceBusy      exit 1: another sync of the source is running
 
-A message says what happened, where, and what to do. Commands catch RagError at the top, print its one
-line and exit; nothing else catches it to go on quietly.
+A message says what happened, where, and what to do, in one line. Commands catch RagError at the top, print the message
+and exit; no other code suppresses it.
 """
 
 
 class RagError(Exception):
-    """Something went wrong."""
+    """The work failed."""
 
     exit_code = 1
     retryable = False
@@ -36,23 +36,23 @@ class DatabaseError(RagError):
 
 
 class EmbeddingError(RagError):
-    """The embedding model could not be loaded or asked."""
+    """The embedding model could not be loaded or queried."""
 
 
 class LLMError(RagError):
-    """The language model could not be asked."""
+    """The language model could not be queried."""
 
 
-class ContextTooLong(LLMError):  # noqa: N818 - "too long" says it
-    """The sources do not fit into the language model's window."""
+class ContextTooLong(LLMError):  # noqa: N818 - not named *Error: a condition
+    """The sources exceed the language model's context window."""
 
 
 class SourceError(RagError):
-    """A source could not be read, and trying again will not help."""
+    """A source could not be read, and a retry will not help."""
 
 
-class SourceUnavailable(SourceError):  # noqa: N818 - "unavailable" says it
-    """A source could not be read now; trying again may help."""
+class SourceUnavailable(SourceError):  # noqa: N818 - not named *Error: a condition
+    """A source could not be read now; a retry may help."""
 
     retryable = True
 

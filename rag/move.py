@@ -1,13 +1,12 @@
-"""`python -m rag.move --to postgresql://…`: copy everything into another Postgres."""
+"""`python -m rag.move --to postgresql://…`: copy the whole database to another Postgres."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 
-from rag.command import CommandParser, run
+from rag.command import CommandParser, print_json, run
 from rag.engine import Engine
 from rag.store.database import Database
 from rag.store.store import Store
@@ -16,19 +15,19 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Copy everything into another Postgres."""
+    """Copy the database."""
     parser = CommandParser(
         prog="python -m rag.move",
-        description="Copy sources, documents, indexes and cached embeddings into another Postgres with pgvector, from "
-        "the embedded one or that of RAG_DATABASE_URL. The other one must hold no source yet. Questions are answered "
-        "meanwhile; syncs wait. Nothing is removed here. Afterwards set RAG_DATABASE_URL to the new address.",
+        description="Copy sources, documents, indexes and cached embeddings from the current Postgres (embedded, or "
+        "RAG_DATABASE_URL) to another one with pgvector, which must have no sources yet. The original is not changed: "
+        "questions are still answered from it, and syncs wait. Set RAG_DATABASE_URL to the new URL afterwards.",
         examples=[
             "python -m rag.move --to postgresql://rag@db.internal/rag",
             "PGPASSWORD=… python -m rag.move --to postgresql://rag@localhost:5432/rag --json",
         ],
     )
     parser.add_argument(
-        "--to", required=True, metavar="URL", help="the other Postgres; PGPASSWORD may hold the password"
+        "--to", required=True, metavar="URL", help="the URL of the other Postgres; PGPASSWORD may hold its password"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return run(parser, _move, arguments)
@@ -36,17 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _move(options: argparse.Namespace) -> int:
     with Engine.open() as engine, Database(options.to, embedded=False) as target:
-        copied = engine.copy_to(Store(target), progress=_say)
+        copied = engine.copy_to(Store(target), progress=_print_progress)
     if options.json:
-        json.dump({"rows": copied}, sys.stdout)
-        sys.stdout.write("\n")
+        print_json({"rows": copied})
     else:
         total = sum(copied.values())
-        sys.stdout.write(f"{total:,} rows of {len(copied)} tables copied. Set RAG_DATABASE_URL to the new address.\n")
+        sys.stdout.write(f"{total:,} rows of {len(copied)} tables copied. Set RAG_DATABASE_URL to the new URL.\n")
     return 0
 
 
-def _say(table: str) -> None:
+def _print_progress(table: str) -> None:
     sys.stderr.write(f"{table}\n")
 
 

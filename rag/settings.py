@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -19,14 +20,16 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from rag.errors import ConfigurationError
 
-__all__ = ["DocsConfig", "GitHubConfig", "RepositoryConfig", "Settings", "SourceConfig", "load_settings"]
+__all__ = ["DocsConfig", "GitHubConfig", "RepositoryConfig", "Setting", "Settings", "SourceConfig", "load_settings"]
 
-#: Where Docker and Kubernetes put secrets: a file each, called as its setting.
+#: The folder of Docker's and Kubernetes' secrets: each is a file with the name of its setting.
 SECRETS = Path("/run/secrets")
+_MASK = "********"
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 GitHubKind = Literal["issues", "discussions", "pulls"]
@@ -111,35 +114,126 @@ class _Sources(_Table):
         return self
 
 
+class DatabaseUrl(SecretStr):
+    """A connection string; `masked` hides its password only, or all of it where it is not a URL."""
+
+    def masked(self) -> str:
+        """Return the connection string without its password."""
+        url = self.get_secret_value()
+        if "://" not in url:
+            return _MASK
+        password = urlsplit(url).password
+        return url.replace(f":{password}@", f":{_MASK}@") if password else url
+
+
+@dataclass(frozen=True, slots=True)
+class _DefaultText:
+    """How a default is described where it is computed, or where its absence has a meaning."""
+
+    text: str
+
+
+class Setting(NamedTuple):
+    """The declaration of a setting, as `-h`, .env.example and docs/configure.md show it."""
+
+    #: of the environment variable
+    name: str
+    default: str
+    #: one line of Markdown, without links
+    description: str
+    is_secret: bool
+
+
 class Settings(BaseSettings):
-    """Every setting; a field's alias is the name of its environment variable."""
+    """Every setting: a field's alias is its environment variable, and a secret's type is `SecretStr`.
+
+    A setting is declared here only: `-h` and `rag.status` read the fields, and tests compare .env.example and
+    docs/configure.md with them.
+    """
 
     model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
 
-    home: Path = Field(
-        default_factory=lambda: platformdirs.user_data_path("support-engine"), validation_alias="RAG_HOME"
+    home: Annotated[Path, _DefaultText("the platform's user data folder")] = Field(
+        default_factory=lambda: platformdirs.user_data_path("support-engine"),
+        validation_alias="RAG_HOME",
+        description="the folder of the embedded Postgres, models and clones",
     )
-    database_url: SecretStr | None = Field(None, validation_alias="RAG_DATABASE_URL")
-    sources_path: Path = Field(Path("sources.toml"), validation_alias="RAG_SOURCES")
-    embedding_model: str = Field("local/all-MiniLM-L6-v2", validation_alias="RAG_EMBEDDING_MODEL")
-    llm_setting: str | None = Field(None, validation_alias="RAG_LLM")
+    database_url: Annotated[DatabaseUrl | None, _DefaultText("the embedded Postgres")] = Field(
+        None, validation_alias="RAG_DATABASE_URL", description="the URL of a Postgres with pgvector"
+    )
+    sources_path: Path = Field(Path("sources.toml"), validation_alias="RAG_SOURCES", description="the sources file")
+    embedding_model: str = Field(
+        "local/all-MiniLM-L6-v2",
+        validation_alias="RAG_EMBEDDING_MODEL",
+        description="the embedding model: `local/all-MiniLM-L6-v2`, `openai/NAME` or `ollama/NAME`",
+    )
+    openai_api_key: SecretStr | None = Field(
+        None, validation_alias="OPENAI_API_KEY", description="the key for OpenAI or the server of OPENAI_BASE_URL"
+    )
+    openai_base_url: str | None = Field(
+        None, validation_alias="OPENAI_BASE_URL", description="the URL of any server that speaks the OpenAI API"
+    )
+    llm: Annotated[str, _DefaultText("openai/gpt-4o-mini if OPENAI_API_KEY is set, else extractive")] = Field(
+        default_factory=lambda known: "openai/gpt-4o-mini" if known.get("openai_api_key") else "extractive",
+        validation_alias="RAG_LLM",
+        description="the language model: `openai/NAME` or `ollama/NAME`; `extractive` answers with quotes",
+    )
+    llm_price: Annotated[tuple[Dollars, Dollars] | None, NoDecode] = Field(
+        None,
+        validation_alias="RAG_LLM_PRICE",
+        description="US dollars for a million tokens read and for a million written, such as `0.15 0.60`",
+    )
     response_mode: Literal["compact", "tree_summarize", "refine"] = Field(
-        "compact", validation_alias="RAG_RESPONSE_MODE"
+        "compact",
+        validation_alias="RAG_RESPONSE_MODE",
+        description="how a language model gets its sources: `compact`, `tree_summarize` or `refine`",
     )
-    context_window: Annotated[int, Field(ge=1024)] | None = Field(None, validation_alias="RAG_CONTEXT_WINDOW")
-    github_token: SecretStr | None = Field(None, validation_alias="GITHUB_TOKEN")
-    github_api_url: str = Field("https://api.github.com", validation_alias="RAG_GITHUB_API_URL")
-    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
-    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
-    alert_webhook: SecretStr | None = Field(None, validation_alias="RAG_ALERT_WEBHOOK")
-    alert_failures: int = Field(3, ge=1, validation_alias="RAG_ALERT_FAILURES")
-    backfill_on: str = Field("threads", validation_alias="RAG_BACKFILL_ON")
-    embed_on: str = Field("threads", validation_alias="RAG_EMBED_ON")
-    llm_price: Annotated[tuple[Dollars, Dollars] | None, NoDecode] = Field(None, validation_alias="RAG_LLM_PRICE")
-    reranker: str | None = Field(None, validation_alias="RAG_RERANKER")
-    log_answers: bool = Field(True, validation_alias="RAG_LOG_ANSWERS")
-    log_days: Annotated[int, Field(ge=1, le=3650)] = Field(90, validation_alias="RAG_LOG_DAYS")
-    evaluation: Path | None = Field(None, validation_alias="RAG_EVALUATION")
+    context_window: Annotated[
+        Annotated[int, Field(ge=1024)] | None, _DefaultText("as known for the model, else 8192")
+    ] = Field(
+        None,
+        validation_alias="RAG_CONTEXT_WINDOW",
+        description="the tokens of the language model's prompt and answer together, at least 1024",
+    )
+    reranker: str | None = Field(
+        None,
+        validation_alias="RAG_RERANKER",
+        description="re-ranks the best results: `llm`, or the name of a cross-encoder",
+    )
+    github_token: SecretStr | None = Field(
+        None,
+        validation_alias="GITHUB_TOKEN",
+        description="raises GitHub's rate limit; required for discussions and private repositories",
+    )
+    github_api_url: str = Field(
+        "https://api.github.com",
+        validation_alias="RAG_GITHUB_API_URL",
+        description="the URL of GitHub's API; `https://HOST/api/v3` for GitHub Enterprise Server",
+    )
+    log_answers: bool = Field(
+        True, validation_alias="RAG_LOG_ANSWERS", description="whether questions and answers are logged"
+    )
+    log_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        90, validation_alias="RAG_LOG_DAYS", description="the days that logged answers are kept, 1 to 3650"
+    )
+    evaluation: Path | None = Field(
+        None,
+        validation_alias="RAG_EVALUATION",
+        description="the query file that `flows.serve` evaluates every day",
+    )
+    alert_webhook: Annotated[SecretStr | None, _DefaultText("no alerts")] = Field(
+        None, validation_alias="RAG_ALERT_WEBHOOK", description="the URL of a Slack-compatible webhook for alerts"
+    )
+    alert_failures: int = Field(
+        3,
+        ge=1,
+        validation_alias="RAG_ALERT_FAILURES",
+        description="the failed runs in a row after which an alert is sent",
+    )
+    backfill_on: str = Field(
+        "threads", validation_alias="RAG_BACKFILL_ON", description="where backfill windows are read"
+    )
+    embed_on: str = Field("threads", validation_alias="RAG_EMBED_ON", description="where texts are embedded")
 
     @field_validator("llm_price", mode="before")
     @classmethod
@@ -148,7 +242,9 @@ class Settings(BaseSettings):
             return value
         prices = value.replace(",", " ").split()
         if len(prices) != 2:
-            raise ValueError(f"{value!r} is not two prices: US dollars for a million tokens read, and written")
+            raise ValueError(
+                f"{value!r} is not two prices (US dollars for a million tokens read and a million written)"
+            )
         return prices
 
     @field_validator("home")
@@ -161,7 +257,7 @@ class Settings(BaseSettings):
     def _known_provider(cls, value: str) -> str:
         provider, _, name = value.partition("/")
         if value != "local/all-MiniLM-L6-v2" and (provider not in ("openai", "ollama") or not name):
-            raise ValueError(f"{value!r} is none of local/all-MiniLM-L6-v2, openai/NAME and ollama/NAME")
+            raise ValueError(f"unknown model {value!r}; choose from local/all-MiniLM-L6-v2, openai/NAME, ollama/NAME")
         return value
 
     @field_validator("github_api_url")
@@ -183,49 +279,33 @@ class Settings(BaseSettings):
             _http_url(value.get_secret_value())
         return value
 
-    @property
-    def llm(self) -> str:
-        """The language model: as set, else OpenAI's where there is a key, else none ("extractive")."""
-        return self.llm_setting or ("openai/gpt-4o-mini" if self.openai_api_key else "extractive")
-
     @cached_property
     def sources(self) -> tuple[SourceConfig, ...]:
         """The configured sources, in the order of the file's kinds.
 
-        :raises ConfigurationError: the file is missing, is no TOML, or has a wrong table
+        :raises ConfigurationError: the file is missing or not TOML, or a table in it is invalid
         """
         return _read_sources(self.sources_path)
 
+    @classmethod
+    def declared(cls) -> list[Setting]:
+        """Return the declaration of every setting, in the order of the fields."""
+        return [
+            Setting(str(field.validation_alias), _default_text(field), field.description or "", _is_secret(field))
+            for field in cls.model_fields.values()
+        ]
+
     def masked(self) -> dict[str, Any]:
-        """Return every setting by its environment name, secrets masked."""
+        """Return every setting in force by the name of its variable, JSON values only, secrets masked."""
         return {
-            "RAG_HOME": str(self.home),
-            "RAG_DATABASE_URL": _mask_url(self.database_url),
-            "RAG_SOURCES": str(self.sources_path),
-            "RAG_EMBEDDING_MODEL": self.embedding_model,
-            "RAG_LLM": self.llm,
-            "RAG_RESPONSE_MODE": self.response_mode,
-            "RAG_CONTEXT_WINDOW": self.context_window,
-            "GITHUB_TOKEN": _mask(self.github_token),
-            "RAG_GITHUB_API_URL": self.github_api_url,
-            "OPENAI_API_KEY": _mask(self.openai_api_key),
-            "OPENAI_BASE_URL": self.openai_base_url,
-            "RAG_RERANKER": self.reranker,
-            "RAG_LLM_PRICE": " ".join(f"{price:g}" for price in self.llm_price) if self.llm_price else None,
-            "RAG_LOG_ANSWERS": self.log_answers,
-            "RAG_LOG_DAYS": self.log_days,
-            "RAG_EVALUATION": str(self.evaluation) if self.evaluation else None,
-            "RAG_ALERT_WEBHOOK": _mask(self.alert_webhook),
-            "RAG_ALERT_FAILURES": self.alert_failures,
-            "RAG_BACKFILL_ON": self.backfill_on,
-            "RAG_EMBED_ON": self.embed_on,
+            str(field.validation_alias): _shown(getattr(self, name)) for name, field in type(self).model_fields.items()
         }
 
 
 def load_settings() -> Settings:
-    """Read the settings from the environment and .env, and from files of their names where containers have secrets.
+    """Read the settings from the environment, .env and the files in `SECRETS`; the first to name a setting wins.
 
-    :raises ConfigurationError: a value is not what its setting takes
+    :raises ConfigurationError: the value of a setting is invalid
     """
     try:
         return Settings(_secrets_dir=SECRETS if SECRETS.is_dir() else None)
@@ -258,13 +338,13 @@ def _first_problem(error: ValidationError, table: dict[str, Any] | None = None) 
         name = _name_of(table, str(place[0]), place[1])
         key = ".".join(str(part) for part in place[2:])
         if problem["type"] == "extra_forbidden":
-            message = "is not a key of this table"
+            message = "unknown key"
         elif problem["type"] == "missing":
             message = "is required"
         return f"[[{place[0]}]] {name}: {key}: {message}."
     where = ".".join(str(part) for part in place)
     if problem["type"] == "extra_forbidden":
-        return f"[[{where}]] is not a kind of source; the kinds are [[github]], [[docs]] and [[repository]]."
+        return f"Unknown table [[{where}]]; choose from [[github]], [[docs]], [[repository]]."
     return f"{where}: {message}."
 
 
@@ -274,15 +354,29 @@ def _name_of(table: dict[str, Any], kind: str, position: int) -> str:
     return repr(name) if name else f"number {position + 1}"
 
 
-def _mask(secret: SecretStr | None) -> str | None:
-    return None if secret is None else "********"
+def _default_text(field: FieldInfo) -> str:
+    described = next((mark.text for mark in field.metadata if isinstance(mark, _DefaultText)), None)
+    if described is not None:
+        return described
+    value = _shown(field.default)
+    return "unset" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _mask_url(secret: SecretStr | None) -> str | None:
-    if secret is None:
-        return None
-    url = secret.get_secret_value()
-    password = urlsplit(url).password if "://" in url else None
-    if "://" not in url:
-        return "********"
-    return url.replace(f":{password}@", ":********@") if password else url
+def _is_secret(field: FieldInfo) -> bool:
+    types = (field.annotation, *get_args(field.annotation))
+    return any(isinstance(part, type) and issubclass(part, SecretStr) for part in types)
+
+
+def _shown(value: object) -> object:
+    """Return a value as JSON has it, masked if it is a secret."""
+    match value:
+        case DatabaseUrl():
+            return value.masked()
+        case SecretStr():
+            return _MASK
+        case Path():
+            return str(value)
+        case tuple():
+            return " ".join(f"{number:g}" for number in value)
+        case _:
+            return value

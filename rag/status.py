@@ -1,25 +1,24 @@
-"""`python -m rag.status`: the database, the index, every source, the answers, and the settings with secrets masked."""
+"""`python -m rag.status`: print the state of the database, index, sources and answers, and the masked settings."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from rag.command import CommandParser, run
+from rag.command import CommandParser, print_json, run
 from rag.engine import Engine
 
 __all__ = ["main"]
 
-# Stale answers that a person is shown.
+# The number of stale answers in the text output.
 _MOST_STALE = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Show where everything stands."""
+    """Print the status."""
     parser = CommandParser(
         prog="python -m rag.status",
         description="Show the database, the index, every source and the settings.",
@@ -33,8 +32,7 @@ def _status(options: argparse.Namespace) -> int:
     with Engine.open() as engine:
         status = engine.status()
     if options.json:
-        json.dump(status, sys.stdout, ensure_ascii=False)
-        sys.stdout.write("\n")
+        print_json(status)
     else:
         sys.stdout.write("\n".join(_lines(status)) + "\n")
     return 0
@@ -49,7 +47,7 @@ def _lines(status: dict[str, Any]) -> list[str]:
         lines += [
             f"Index     {index['name']}: {index['documents']:,} documents, {index['chunks']:,} chunks, "
             f"{_megabytes(index['bytes'])}",
-            f"Model     {index['embedding_model']}, {index['dimension']} numbers a vector",
+            f"Model     {index['embedding_model']}, {index['dimension']} dimensions",
         ]
     else:
         lines.append("Index     empty; fill it with: python -m flows.ingest")
@@ -61,7 +59,7 @@ def _lines(status: dict[str, Any]) -> list[str]:
         if source["last_error"]:
             lines.append(f"    last error: {source['last_error']}")
     if not status["sources"]:
-        lines.append("  none; put them into the file that RAG_SOURCES names")
+        lines.append("  none; add them to the sources file (RAG_SOURCES)")
     lines += ["", *_answer_lines(status["answers"]), "", "Settings"]
     lines += [f"  {name:<20} {'' if value is None else value}".rstrip() for name, value in status["settings"].items()]
     return lines
@@ -73,14 +71,14 @@ def _answer_lines(answers: dict[str, Any]) -> list[str]:
         f"{answers['up']:,} up, {answers['down']:,} down, {answers['stale']:,} stale"
     ]
     if answers["answer_anew"]:
-        lines.append("  to be answered anew, since their sources have changed:")
+        lines.append("  questions to ask again, as the sources of their answers have changed:")
     shown = answers["answer_anew"][:_MOST_STALE]
     lines += [
         f"  {answer['stale_at'][:10]}  {textwrap.shorten(answer['question'], 100, placeholder=' …')}"
         for answer in shown
     ]
     if answers["stale"] > len(shown):
-        lines.append(f"  and {answers['stale'] - len(shown):,} more; --json lists them")
+        lines.append(f"  and {answers['stale'] - len(shown):,} more; --json lists them all")
     return lines
 
 

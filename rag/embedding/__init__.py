@@ -1,7 +1,7 @@
-"""Texts to vectors: a local model by default, any server that speaks OpenAI's API by a setting.
+"""Embedding models: a local one by default, or any server that speaks OpenAI's API.
 
-`open_encoder` is what the engine uses. `rag.embedding.llamaindex` has the same models as LlamaIndex's
-`BaseEmbedding`. Importing this package loads no model, no runtime and nothing of LlamaIndex.
+The engine uses `open_encoder`; `rag.embedding.llamaindex` wraps the same models as LlamaIndex's `BaseEmbedding`.
+Importing this package imports no runtime and no LlamaIndex.
 """
 
 from rag.embedding.encoder import Encoder, open_encoder

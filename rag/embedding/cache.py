@@ -1,4 +1,4 @@
-"""Embeddings remembered by model and content, so that text which only moved is not embedded again."""
+"""A cache of embeddings by model and content: text that only moved is not embedded again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from rag.embedding.encoder import Encoder
 from rag.embedding.llamaindex import EncoderEmbedding
-from rag.embedding.prices import price
 from rag.embedding.workers import Helpers
 from rag.errors import EmbeddingError
 from rag.store.store import Store
@@ -23,22 +22,22 @@ __all__ = ["CachedEmbedding"]
 
 log = logging.getLogger(__name__)
 
-# One look-up in the cache for so many texts; LlamaIndex takes no more at once. The encoder cuts its own batches.
+# The texts of one cache look-up; LlamaIndex's limit. The encoder makes its own batches.
 _BATCH = 2048
-# Fewer texts than these are embedded sooner than somebody else is told of them.
+# Fewer texts are embedded faster here than by workers.
 _WORTH_HELP = 200
 
 Vectors = dict[bytes, NDArray[np.float32]]
 
 
 class CachedEmbedding(EncoderEmbedding):
-    """An encoder as a LlamaIndex embedding, with a cache in Postgres in front of it.
+    """A LlamaIndex embedding with a cache in Postgres in front of its encoder.
 
-    Each text is looked up by itself: one changed chunk costs one embedding.
+    Each text has its own cache entry: one changed chunk costs one embedding.
 
-    :param encoder: is asked for what the cache lacks; the cache keeps its vectors under its model's name
-    :param readable: makes of a text what the model shall read of it
-    :param helpers: are given what is much; what they leave is embedded here
+    :param encoder: embeds the texts that the cache lacks; its model's name is part of the cache key
+    :param readable: converts a text to the form that the model reads
+    :param helpers: workers that embed large batches; this process embeds the texts that they do not
     """
 
     _store: Store = PrivateAttr()
@@ -46,7 +45,6 @@ class CachedEmbedding(EncoderEmbedding):
     _helpers: Helpers | None = PrivateAttr()
     _counting: threading.Lock = PrivateAttr(default_factory=threading.Lock)
     _embedded: int = PrivateAttr(default=0)
-    _tokens: int = PrivateAttr(default=0)
 
     def __init__(
         self,
@@ -63,13 +61,8 @@ class CachedEmbedding(EncoderEmbedding):
 
     @property
     def embedded(self) -> int:
-        """How many texts were embedded so far, here or by helpers."""
+        """The number of texts embedded so far, here or by workers."""
         return self._embedded
-
-    @property
-    def tokens(self) -> int:
-        """How many tokens a paid model was sent so far, estimated; a local one costs nothing and counts none."""
-        return self._tokens
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         texts = [self._readable(text) for text in texts]
@@ -77,31 +70,29 @@ class CachedEmbedding(EncoderEmbedding):
         known = self._store.cached_embeddings(self.model_name, set(contents))
         missing = {content: text for content, text in zip(contents, texts, strict=True) if content not in known}
         if missing:
-            known |= self._made(missing)
+            known |= self._embed_missing(missing)
         return [known[content].tolist() for content in contents]
 
-    def _made(self, texts: Mapping[bytes, str]) -> Vectors:
-        """Embed texts by their contents."""
+    def _embed_missing(self, texts: Mapping[bytes, str]) -> Vectors:
+        """Embed and cache texts, which are keyed by the digests of their contents."""
         helpers = self._helpers
-        made = self._made_by(helpers, texts) if helpers and len(texts) >= _WORTH_HELP else {}
-        left = {content: text for content, text in texts.items() if content not in made}
+        vectors = self._embed_on_workers(helpers, texts) if helpers and len(texts) >= _WORTH_HELP else {}
+        left = {content: text for content, text in texts.items() if content not in vectors}
         if left:
             new = dict(zip(left, self.encoder.encode(list(left.values())), strict=True))
             self._store.cache_embeddings(self.model_name, new)
-            made |= new
-        tokens = sum(map(self.encoder.count_tokens, texts.values())) if price(self.model_name) is not None else 0
+            vectors |= new
         with self._counting:
             self._embedded += len(texts)
-            self._tokens += tokens
-        return made
+        return vectors
 
-    def _made_by(self, helpers: Helpers, texts: Mapping[bytes, str]) -> Vectors:
-        """Have texts embedded; return those that were. Helpers that fail once are not asked again."""
+    def _embed_on_workers(self, helpers: Helpers, texts: Mapping[bytes, str]) -> Vectors:
+        """Return the vectors of the texts that workers embedded. After their first failure they get no more work."""
         batch = self._store.put_embedding_batch(self.model_name, list(texts.values()))
         try:
             helpers.embed(batch, len(texts))
         except EmbeddingError as error:
-            log.warning("%s What is left is embedded by this process.", error)
+            log.warning("%s This process embeds the remaining texts.", error)
             self._helpers = None
         finally:
             self._store.drop_embedding_batch(batch)

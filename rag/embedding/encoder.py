@@ -1,4 +1,4 @@
-"""What the engine needs of an embedding model, and how a setting becomes one."""
+"""The interface of an embedding model, and the model that a setting names."""
 
 from __future__ import annotations
 
@@ -18,45 +18,42 @@ __all__ = ["Encoder", "open_encoder"]
 class Encoder(Protocol):
     """Turns texts into float32 vectors of unit length, and counts tokens as its model does.
 
-    Every method may be called from several threads.
+    Every method is thread-safe.
     """
 
     @property
     def model(self) -> str:
-        """The setting that names the model, such as local/all-MiniLM-L6-v2."""
+        """The value of RAG_EMBEDDING_MODEL for this model, such as local/all-MiniLM-L6-v2."""
 
     @property
     def dimension(self) -> int:
-        """The length of a vector."""
+        """The dimension of the vectors."""
 
     @property
     def max_tokens(self) -> int:
-        """How many tokens the model reads, marks of its own counted; the rest of a text is lost."""
+        """The number of tokens that the model reads of a text, special tokens included; it ignores the rest."""
 
     def encode_query(self, text: str) -> NDArray[np.float32]:
         """Embed one text: shape (dimension,)."""
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed a few short texts fast: shape (len(texts), dimension), in their order."""
+        """Embed a few short texts with low latency: shape (len(texts), dimension), in their order."""
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed many texts: shape (len(texts), dimension), in their order."""
+        """Embed many texts with high throughput: shape (len(texts), dimension), in their order."""
 
     def count_tokens(self, text: str) -> int:
-        """Count the tokens of the whole text, without the model's own marks."""
-
-    def token_offsets(self, text: str) -> list[tuple[int, int]]:
-        """Return where each of those tokens starts and ends, in characters."""
+        """Count the tokens of the whole text, special tokens excluded."""
 
 
 def open_encoder(model: str, *, home: Path, api_key: str | None = None, base_url: str | None = None) -> Encoder:
-    """Return the encoder that a setting names; nothing is loaded and nobody is asked yet.
+    """Return the encoder of a model, which loads nothing and sends no request until it is used.
 
     :param model: local/all-MiniLM-L6-v2, openai/NAME or ollama/NAME
-    :param home: where the local model keeps its graph
-    :param api_key: OpenAI's key, or that of the server at `base_url`
-    :param base_url: a server that speaks OpenAI's API, such as http://localhost:8000/v1
-    :raises ConfigurationError: there is no such model, or its key is missing
+    :param home: its folder `models` holds the local model's graph
+    :param api_key: the key for OpenAI, or for the server at `base_url`
+    :param base_url: the URL of a server that speaks OpenAI's API, such as http://localhost:8000/v1
+    :raises ConfigurationError: the model is unknown, or its key is missing
     """
     if model == LocalEncoder.model:
         return LocalEncoder(home)

@@ -1,13 +1,12 @@
-"""The ONNX graph of all-MiniLM-L6-v2, built once from its weights and kept.
+"""The ONNX graph of all-MiniLM-L6-v2, built once from its weights.
 
-Token ids in, a vector of unit length out: mean pooling and normalisation are part of the graph, so every
-runtime that reads it gives the same vectors. Standard operators only (opset 20).
+Its input is token ids, its output a vector of unit length: mean pooling and normalisation are part of the graph, so
+that every runtime gives the same vectors. Standard operators only (opset 20).
 
-The tensors lie beside the graph as external data, which runtimes map instead of copying: the word table is
-half of the 90 MB, and a question touches a dozen of its rows. Measured on 2 cores, onnxruntime opens this
-layout in 45 ms and one file with everything inside in 110 ms. A graph saved after onnxruntime's own
-optimisations opens in 41 ms, with its prepacked weights in 30 ms, but belongs to one CPU and one version of
-onnxruntime: not worth 15 ms.
+The tensors are external data in a second file, which runtimes map instead of copying: the word table is half of the
+90 MB, and a question reads a dozen of its rows. Measured on 2 cores, onnxruntime opens this layout in 45 ms and a
+single file in 110 ms. A graph saved after onnxruntime's own optimisations opens in 41 ms, with prepacked weights in
+30 ms, but works with one CPU and one version of onnxruntime only: not worth 15 ms.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ensure_graph", "is_built"]
 
-#: Raise it with every change of the graph: the file name carries it, and old files are left unused.
+#: Part of the file names; increase it with every change of the graph, so that old files are not used.
 _BUILDER_VERSION = 1
 
 _LAYERS = 6
@@ -38,24 +37,24 @@ _HEADS = 12
 _HIDDEN = 384
 _LAYER_NORM_EPSILON = 1e-12
 
-#: Weights of less than this many bytes stay in the graph file.
+#: Smaller tensors, in bytes, stay in the graph file.
 _EXTERNAL_BYTES = 1024
-#: External tensors start at multiples of this, so that they can be mapped.
+#: External tensors start at multiples of this number of bytes, as mapping requires.
 _ALIGNMENT = 4096
 
-# Which kept graph is trusted: one of the right size whose time of change is still the one that the builder
-# gave it, as any later write moves it. Hashing the tensors would take 49 ms of the 137 ms that a process needs
-# to its first vector, and would stop nobody who can write here, as they could change the code as well.
+# A stored graph is used if it has the right size and still the modification time that the builder set: any later write
+# changes that. Hashing the tensors would take 49 ms of the 137 ms to a process's first vector, and would not protect
+# against an attacker, who could change the code as well.
 _DATA_BYTES = 90_412_544
 _BUILT_AT_NS = 1_630_000_000 * 10**9
 
 
 def ensure_graph(folder: Path) -> Path:
-    """Return the path of the graph in `folder`, building it first where it is missing, cut short or changed.
+    """Return the path of the graph in `folder`; build it first if it is missing, truncated or changed.
 
-    Several processes may do so at once: each writes files of its own and renames them into place.
+    Safe in several processes at once: each writes temporary files and renames them into place.
 
-    :raises EmbeddingError: the weights are not the published ones, or `folder` cannot be written
+    :raises EmbeddingError: the weights are not the published ones, or `folder` is not writable
     """
     graph, data = _files(folder)
     if is_built(folder):
@@ -72,7 +71,7 @@ def ensure_graph(folder: Path) -> Path:
 
 
 def is_built(folder: Path) -> bool:
-    """Return whether the graph is in `folder`, whole and as it was built."""
+    """Return whether `folder` has the graph, complete and unchanged since it was built."""
     graph, data = _files(folder)
     return _is_untouched(graph) and _is_untouched(data, _DATA_BYTES)
 
@@ -91,18 +90,18 @@ def _is_untouched(path: Path, size: int | None = None) -> bool:
 
 
 def _build(graph: Path, data: Path) -> None:
-    # numpy, onnx and safetensors are imported where a graph is built, and never again.
+    # Only building needs onnx and safetensors.
     from safetensors.numpy import load
 
     model = _Minilm(load(read_verified(WEIGHTS))).model()
     tensors = _move_tensors_out(model, data.name)
-    # The data first: a graph that is there has its data beside it.
+    # The data first: a graph file then always has its data.
     _write_atomically(data, tensors)
     _write_atomically(graph, model.SerializeToString())
 
 
 def _move_tensors_out(model: onnx.ModelProto, location: str) -> bytes:
-    """Replace the content of the large tensors by references into the file `location`; return its content."""
+    """Replace the content of large tensors by references to the file `location`; return the content for it."""
     from onnx import TensorProto
 
     content = bytearray()
@@ -136,9 +135,9 @@ def _write_atomically(path: Path, content: bytes) -> None:
 
 @dataclass
 class _Minilm:
-    """The encoder as ONNX nodes. A method adds nodes and returns the name of what they compute.
+    """Builds the encoder as ONNX nodes. Each method adds nodes and returns the name of their output.
 
-    Shapes: B texts, T tokens (the longest text's), H hidden units, A heads, D = H / A.
+    Shapes: B texts, T tokens of the longest text, H hidden units, A heads, D = H / A.
     """
 
     weights: Mapping[str, NDArray[np.float32]]
@@ -146,11 +145,11 @@ class _Minilm:
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
 
     def model(self) -> onnx.ModelProto:
-        """Return the whole: `input_ids` and `attention_mask` (B, T) int64 to `embedding` (B, H) float32."""
+        """Return the model: `input_ids` and `attention_mask` (B, T) int64 to `embedding` (B, H) float32."""
         from onnx import TensorProto, helper
 
         mask = self._node("Cast", "attention_mask", to=TensorProto.FLOAT)
-        # Added to the attention scores: 0 where there is a token, far below any score where there is padding.
+        # Added to the attention scores: 0 for a token, far below any score for padding.
         absent = self._node("Sub", mask, self._constant("one", 1.0))
         bias = self._node("Mul", absent, self._constant("far", 1e4))
         bias = self._node("Unsqueeze", bias, self._constant("axes_1_2", [1, 2]))
@@ -169,7 +168,7 @@ class _Minilm:
         )
 
     def _embed(self) -> str:
-        """Words, positions and the one token type that is used: (B, T, H)."""
+        """Add the word, position and token type embeddings, of the only type in use: (B, T) to (B, T, H)."""
         positions = (
             self.weights["embeddings.position_embeddings.weight"]
             + self.weights["embeddings.token_type_embeddings.weight"][0]
@@ -188,7 +187,7 @@ class _Minilm:
 
     def _attention(self, x: str, name: str, bias: str) -> str:
         """Attend over all tokens of a text: (B, T, H) to (B, T, H)."""
-        # The scores' division by sqrt(D) is done once, in the weights of the query.
+        # The weights of the query include the division of the scores by sqrt(D).
         query = self._heads(self._linear(x, f"{name}.query", scale=(_HIDDEN / _HEADS) ** -0.5), [0, 2, 1, 3])
         key = self._heads(self._linear(x, f"{name}.key"), [0, 2, 3, 1])
         value = self._heads(self._linear(x, f"{name}.value"), [0, 2, 1, 3])
@@ -205,7 +204,7 @@ class _Minilm:
     def _pool(self, x: str, mask: str) -> None:
         """Average the tokens' vectors and scale to length 1: (B, T, H) to (B, H)."""
         weight = self._node("Unsqueeze", mask, self._constant("axis_2", [2]))
-        # The sum is as good as the mean: its length is divided away.
+        # The sum instead of the mean: normalisation removes the factor.
         total = self._node("ReduceSum", self._node("Mul", x, weight), self._constant("axis_1", [1]), keepdims=0)
         self._node("LpNormalization", total, output="embedding", axis=-1, p=2)
 
@@ -220,7 +219,7 @@ class _Minilm:
         return self._node("LayerNormalization", x, weight, bias, axis=-1, epsilon=_LAYER_NORM_EPSILON)
 
     def _constant(self, name: str, value: NDArray[np.float32] | list[int] | float) -> str:
-        """Add a constant (lists become int64, numbers float32), once for each name."""
+        """Add a constant unless its name is taken; lists become int64, other values float32."""
         import numpy as np
         from onnx import numpy_helper
 

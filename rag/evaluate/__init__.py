@@ -1,11 +1,11 @@
-"""How good search and answers are: over a file of queries, and files of queries made from what is there.
+"""Evaluation of search and answers on query files, and the generation of query files.
 
-queries      a file of queries whose answering pages are known
+queries      query files: queries with the pages that answer them
 retrieval    nDCG, MRR, recall and latency of search
-answers      what citations hold, and how well the engine knows what it cannot answer
-hidden       search that does not see a thread and all that was written later
+answers      quality of citations, and of the decision to abstain
+hidden       search as of the creation of a thread, without the thread itself
 threads      queries from answered discussions and from pull requests that fix issues
-history      evaluations that are kept, and which metrics fell
+history      stored evaluations, and comparison with earlier ones
 """
 
 from rag.evaluate.answers import evaluate_answers

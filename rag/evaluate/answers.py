@@ -74,9 +74,9 @@ def evaluate_answers(engine: Engine, queries: Sequence[Query]) -> AnswerQuality:
 
 def _judge(engine: Engine, query: Query) -> _Judged:
     searcher = HiddenSearcher.of(engine, query)
-    query_engine = engine.query_engine(searcher=searcher)
+    answerer = engine.answerer(searcher=searcher)
     started = time.perf_counter()
-    answer = query_engine.answer(query.text)
+    answer = answerer.answer(query.text)
     milliseconds = (time.perf_counter() - started) * 1000
     citations: list[bool] = []
     held_sentences: list[bool] = []

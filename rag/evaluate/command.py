@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rag.command import CommandParser, run
+from rag.command import CommandParser, print_json, run
 from rag.engine import Engine
 from rag.errors import ConfigurationError
 from rag.evaluate.history import measure
@@ -21,11 +20,11 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Evaluate on files of queries, or make such a file."""
+    """Evaluate query files, or generate one."""
     parser = CommandParser(
         prog="python -m rag.evaluate",
-        description="Measure retrieval: nDCG, MRR and recall over queries whose answering pages are known; and, with "
-        "--answers, the answers. Or make a file of queries from ingested threads, or from down-voted answers.",
+        description="Measure retrieval (nDCG, MRR, recall) on queries with known answering pages and, with --answers, "
+        "the quality of the answers. Or generate a query file from ingested threads or down-voted answers.",
         examples=[
             "python -m rag.evaluate queries.jsonl",
             "python -m rag.evaluate queries.jsonl --k 5 --json",
@@ -39,38 +38,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=Path,
         nargs="*",
         metavar="QUERIES.jsonl",
-        help='a JSON object a line: {"id": "q1", "query": "…", "gold": ["https://…"]}',
+        help='one JSON object per line: {"id": "q1", "query": "…", "gold": ["https://…"]}',
     )
-    parser.add_argument("--k", type=int, default=10, metavar="K", help="results that count (default 10)")
-    parser.add_argument("--answers", action="store_true", help="ask the questions as well, and judge the answers")
+    parser.add_argument("--k", type=int, default=10, metavar="K", help="results to score (default 10)")
+    parser.add_argument("--answers", action="store_true", help="also answer the queries, and score the answers")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    making = parser.add_mutually_exclusive_group()
-    making.add_argument(
+    generated = parser.add_mutually_exclusive_group()
+    generated.add_argument(
         "--from-threads",
         type=Path,
         metavar="OUT.jsonl",
-        help="write queries from answered discussions and from pull requests that fix issues",
+        help="generate queries from answered discussions and from pull requests that fix issues",
     )
-    making.add_argument(
-        "--from-down-votes", type=Path, metavar="OUT.jsonl", help="write queries from answers with a thumb down"
+    generated.add_argument(
+        "--from-down-votes", type=Path, metavar="OUT.jsonl", help="generate queries from answers with a thumb down"
     )
-    parser.add_argument("--source", action="append", metavar="NAME", help="from threads of this source only")
-    parser.add_argument("--since", type=_date, metavar="DATE", help="from threads that began on this day or later")
-    parser.add_argument("--until", type=_date, metavar="DATE", help="from threads that began before this day")
+    parser.add_argument("--source", action="append", metavar="NAME", help="use threads of this source only")
+    parser.add_argument("--since", type=_date, metavar="DATE", help="use threads created on this day or later")
+    parser.add_argument("--until", type=_date, metavar="DATE", help="use threads created before this day")
     return run(parser, _run, arguments)
 
 
 def _run(options: argparse.Namespace) -> int:
     if options.from_threads or options.from_down_votes:
         if options.queries:
-            raise ConfigurationError("Files of queries are either measured or made, not both.")
-        return _make(options)
+            raise ConfigurationError("Pass query files to evaluate, or --from-threads to generate one, not both.")
+        return _generate(options)
     if not options.queries:
-        raise ConfigurationError("There is no file of queries to measure; give one, or make one with --from-threads.")
+        raise ConfigurationError("No query file is given; pass one, or generate one with --from-threads.")
     return _measure(options)
 
 
-def _make(options: argparse.Namespace) -> int:
+def _generate(options: argparse.Namespace) -> int:
     path: Path = options.from_threads or options.from_down_votes
     with Engine.open() as engine:
         if options.from_down_votes:
@@ -82,12 +81,11 @@ def _make(options: argparse.Namespace) -> int:
     count = write_queries(path, queries)
     unknown = sum(query.gold is None for query in queries)
     if options.json:
-        json.dump({"file": str(path), "queries": count, "without_gold": unknown}, sys.stdout)
-        sys.stdout.write("\n")
+        print_json({"file": str(path), "queries": count, "without_gold": unknown})
     else:
         sys.stdout.write(f"{count} queries in {path}\n")
         if unknown:
-            sys.stdout.write(f'{unknown} of them have no gold yet: put it in place of "gold": null.\n')
+            sys.stdout.write(f'{unknown} of them have no gold pages yet: replace "gold": null.\n')
     return 0
 
 
@@ -95,21 +93,18 @@ def _github_sources(engine: Engine, wanted: Sequence[str] | None) -> list[str]:
     known = [status.name for status in engine.store.source_status() if status.kind == "github"]
     for name in wanted or ():
         if name not in known:
-            raise ConfigurationError(
-                f"No GitHub source {name!r} has been ingested; there are: {', '.join(known) or 'none'}."
-            )
+            raise ConfigurationError(f"Unknown GitHub source {name!r}; ingested: {', '.join(known) or 'none'}.")
     return list(wanted or known)
 
 
 def _measure(options: argparse.Namespace) -> int:
     if options.k < 1:
-        raise ConfigurationError(f"--k is {options.k}; it must be at least 1.")
+        raise ConfigurationError(f"--k must be at least 1, not {options.k}.")
     queries = read_queries(*options.queries)
     with Engine.open() as engine:
         outcome = measure(engine, queries, k=options.k, answers=options.answers)
     if options.json:
-        json.dump(outcome.to_json(), sys.stdout)
-        sys.stdout.write("\n")
+        print_json(outcome.to_json())
     else:
         sys.stdout.write("\n".join(_lines(outcome)) + "\n")
     return 0
@@ -147,5 +142,5 @@ def _date(text: str) -> datetime:
     try:
         date = datetime.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2024-01-31") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date (YYYY-MM-DD)") from None
     return date if date.tzinfo else date.replace(tzinfo=UTC)

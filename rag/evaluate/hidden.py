@@ -1,4 +1,4 @@
-"""Search as it would have been: without a thread, and without all that was written after it had begun."""
+"""Search without a thread and without everything written after its creation."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from rag.store.store import Store
 
 __all__ = ["HiddenSearcher"]
 
-# All that one search can bring, so that what is left after hiding is as much as there is.
+# More than a search can return: hiding then leaves every visible result.
 _EVERYTHING = 1000
 
 
 class HiddenSearcher(Searcher):
-    """A searcher that does not see what a query hides, and remembers how sure it was.
+    """A searcher that excludes what a query hides, and keeps the best score of its last search.
 
-    A chunk is hidden if any part of it was written too late. Pages and files do not say when they were written, and are
-    seen as they are now.
+    A chunk is hidden if any part of it was written too late. Pages and files have no such times and are never hidden
+    by time.
     """
 
     def __init__(self, store: Store, index: IndexInfo, encoder: QueryEncoder, query: Query) -> None:
         super().__init__(store, index, encoder)
         self._chunks, self._at = store, index
         self._query = query
-        #: the score of the best result of the last search
+        #: of the last search, in [0, 1]; 0 without a result
         self.best_score = 0.0
 
     @classmethod
     def of(cls, engine: Engine, query: Query) -> Self:
-        """Return a searcher of the active index for one query.
+        """Return a searcher of the active index for a query.
 
         :raises ConfigurationError: the index is empty
         """
@@ -46,7 +46,7 @@ class HiddenSearcher(Searcher):
     def search(
         self, question: str, *, top_k: int = 10, source: str | None = None, per_document: int = 1
     ) -> list[SearchResult]:
-        """Return the best chunks that are not hidden, best first."""
+        """Return the best visible chunks, best first."""
         if not self._query.is_blinded:
             found = super().search(question, top_k=top_k, source=source, per_document=per_document)
         else:
@@ -56,7 +56,7 @@ class HiddenSearcher(Searcher):
         return found
 
     def around(self, results: Sequence[SearchResult], reach: int) -> list[SearchResult]:
-        """Return the chunks beside these that are not hidden."""
+        """Return the visible chunks before and after these."""
         near = super().around(results, reach)
         return self._visible(near, len(near), len(near)) if self._query.is_blinded else near
 

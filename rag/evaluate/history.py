@@ -1,4 +1,4 @@
-"""Evaluations that are kept: which metrics fell since the last good one, and how they went over time."""
+"""Stored evaluations: the comparison of a new one with the last good one, and the history."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rag.models import Evaluation, PastEvaluation
 
 __all__ = ["METRICS", "Comparison", "Fall", "compare", "evaluate_and_keep", "measure", "metrics"]
 
-#: The shares of a report that must not fall, by their paths in it. Latency is left out: it is the machine's as well.
+#: The metrics that must not fall, with their paths in a report. Latency is excluded: it depends on the machine.
 METRICS = {
     "ndcg": ("ndcg",),
     "mrr": ("mrr",),
@@ -30,7 +30,7 @@ METRICS = {
 
 @dataclass(frozen=True, slots=True)
 class Fall:
-    """A metric that fell by more than is allowed."""
+    """A metric that fell by more than the allowed drop."""
 
     metric: str
     before: float
@@ -39,14 +39,14 @@ class Fall:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """An evaluation beside the last good one of the same rows."""
+    """An evaluation compared with the last good one of the same queries."""
 
     name: str
     report: dict[str, Any]
-    #: None: it is the first
+    #: the last good evaluation; None if there is none
     baseline: PastEvaluation | None
     falls: tuple[Fall, ...]
-    #: the latest evaluations of these rows, this one last
+    #: the latest evaluations of the same queries, this one last
     history: tuple[PastEvaluation, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -61,9 +61,10 @@ class Comparison:
 
 
 def measure(engine: Engine, queries: Sequence[Query], *, k: int, answers: bool = False) -> Evaluation:
-    """Evaluate retrieval on the queries with a gold URL, and, if asked for, the answers to all whose gold is known.
+    """Evaluate retrieval on the queries with a gold URL.
 
-    :raises ConfigurationError: there is nothing to measure
+    :param answers: also evaluate the answers to every query whose gold is known, even if empty
+    :raises ConfigurationError: no query can be evaluated
     """
     if not answers:
         return evaluate(engine, queries, k=k)
@@ -79,13 +80,13 @@ def measure(engine: Engine, queries: Sequence[Query], *, k: int, answers: bool =
 def evaluate_and_keep(
     engine: Engine, path: Path, *, k: int = 10, answers: bool = False, allowed_drop: float = 0.02
 ) -> Comparison:
-    """Evaluate a file, compare with the last good evaluation of the same rows, and keep it.
+    """Evaluate a query file, compare the result with the last good evaluation of the same queries, and store it.
 
-    :param allowed_drop: how much lower a metric may be; one that is lower by more makes this no good evaluation
-    :raises ConfigurationError: the file is wrong, or `allowed_drop` is none
+    :param allowed_drop: the largest drop of a metric, in [0, 1]; the evaluation counts as good if none fell by more
+    :raises ConfigurationError: the file or `allowed_drop` is invalid
     """
     if not 0 <= allowed_drop <= 1:
-        raise ConfigurationError(f"The allowed drop is {allowed_drop}; it must be between 0 and 1.")
+        raise ConfigurationError(f"The allowed drop must be between 0 and 1, not {allowed_drop}.")
     queries = read_queries(path)
     rows = fingerprint(queries, k=k)
     report = measure(engine, queries, k=k, answers=answers).to_json()
@@ -103,18 +104,18 @@ def evaluate_and_keep(
 
 
 def compare(before: dict[str, Any], now: dict[str, Any], *, allowed_drop: float) -> tuple[Fall, ...]:
-    """Return the metrics that both reports have and that fell by more than is allowed."""
+    """Return the metrics of both reports that fell by more than the allowed drop."""
     old, new = metrics(before), metrics(now)
     return tuple(
         Fall(name, old[name], new[name])
         for name in METRICS
-        # Reports hold four digits, and a drop of exactly what is allowed must not fail on the fifteenth.
+        # Reports have four digits; a drop of exactly the allowed size must not fail on a rounding error.
         if name in old and name in new and old[name] - new[name] > allowed_drop + 1e-9
     )
 
 
 def metrics(report: dict[str, Any]) -> dict[str, float]:
-    """Return the metrics that a report has."""
+    """Return the metrics in a report; those it lacks are left out."""
     found = {}
     for name, path in METRICS.items():
         value: Any = report

@@ -17,24 +17,24 @@ __all__ = ["Query", "fingerprint", "read_queries", "write_queries"]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query and the URLs that answer it. A gold that is no absolute URL matches by its last path part."""
+    """A query and the gold URLs that answer it. A gold without a scheme matches URLs by their last path segment."""
 
     id: str
     text: str
-    #: empty: nothing answers it, and an engine should say so; None: nobody has said yet what does
+    #: empty: unanswerable, the engine should abstain; None: not known yet
     gold: tuple[str, ...] | None
-    #: documents that search does not see
+    #: URLs of documents to exclude from search
     hide: tuple[str, ...] = ()
-    #: nor anything that was written at this time or later
+    #: exclude everything written at this time or later
     before: datetime | None = None
 
     @property
     def is_blinded(self) -> bool:
-        """Whether something is hidden from search."""
+        """Whether the query excludes anything from search."""
         return bool(self.hide or self.before)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the row of a file."""
+        """Return the JSON object of a query file."""
         row: dict[str, Any] = {"id": self.id, "query": self.text, "gold": None if self.gold is None else [*self.gold]}
         if self.hide:
             row["hide"] = [*self.hide]
@@ -44,9 +44,9 @@ class Query:
 
 
 def read_queries(*paths: Path) -> list[Query]:
-    """Read the queries of files.
+    """Read query files.
 
-    :raises ConfigurationError: a file is missing or holds no query, or a line is not of the form
+    :raises ConfigurationError: a file is missing or has no query, or a line is invalid
     """
     return [query for path in paths for query in _read(path)]
 
@@ -64,11 +64,11 @@ def _read(path: Path) -> list[Query]:
             queries.append(_query(json.loads(line)))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigurationError(
-                f'{path}, line {number}: expected {{"id", "query", "gold": [url, …]}}, and, if wanted, "hide" and '
-                '"before": "2024-05-01".'
+                f'{path}, line {number}: expected {{"id", "query", "gold": [url, …]}}, with the optional keys "hide": '
+                '[url, …] and "before": "2024-05-01".'
             ) from error
     if not queries:
-        raise ConfigurationError(f"{path} holds no query.")
+        raise ConfigurationError(f"{path} has no query.")
     return queries
 
 
@@ -90,7 +90,7 @@ def _urls(value: object) -> tuple[str, ...]:
 
 
 def write_queries(path: Path, queries: Iterable[Query]) -> int:
-    """Write a file of queries and return how many they are.
+    """Write a query file and return the number of queries.
 
     :raises ConfigurationError: the file cannot be written
     """
@@ -103,6 +103,6 @@ def write_queries(path: Path, queries: Iterable[Query]) -> int:
 
 
 def fingerprint(queries: Sequence[Query], *, k: int) -> str:
-    """Return what is the same for evaluations that can be compared: of the same rows, scored alike."""
+    """Return a digest that is equal for comparable evaluations: the same queries and the same `k`."""
     rows = json.dumps([k, *(query.to_json() for query in queries)], ensure_ascii=False)
     return hashlib.sha256(rows.encode(errors="replace")).hexdigest()

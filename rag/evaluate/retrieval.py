@@ -1,7 +1,7 @@
-"""How well search finds the pages that are known to answer: nDCG, MRR and recall, computed by ir-measures.
+"""Retrieval metrics: nDCG, MRR and recall of the gold pages, computed by ir-measures.
 
-trec_eval, which ir-measures runs, knows documents by their names. Here a result has the name of the first gold that it
-is and that no result before it was, or a name of its own; so one document counts once, and a gold where it comes first.
+trec_eval, which ir-measures runs, identifies documents by name. The name of a result is the first gold that it matches
+and no earlier result has matched, or else a unique one. So a document counts once, at its first rank.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Score", "evaluate", "gold_found", "mean_score", "percentile", "score
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How good rankings are; each figure is in [0, 1]."""
+    """Retrieval metrics, each in [0, 1]."""
 
     ndcg: float
     mrr: float
@@ -30,16 +30,17 @@ class Score:
 
 
 def evaluate(engine: Engine, queries: Sequence[Query], *, k: int) -> Evaluation:
-    """Search for every query with a gold URL; relevance is binary, and one document counts once.
+    """Evaluate search on every query with a gold URL; relevance is binary, and one document counts once.
 
-    Where a query hides something, it is measured with that hidden; latency is always that of a search which sees all.
+    The metrics of a query that hides documents are those of a search without them; latency is always that of a search
+    of the whole index.
 
     :raises ConfigurationError: no query has a gold URL
     """
     with_gold = [query for query in queries if query.gold]
     if not with_gold:
-        raise ConfigurationError("There is no query with a gold URL.")
-    engine.search(with_gold[0].text, top_k=k)  # loads the model, which is no part of a query's latency
+        raise ConfigurationError("No query has a gold URL.")
+    engine.search(with_gold[0].text, top_k=k)  # loads the model, which must not count as latency
     rankings: list[tuple[Sequence[str], Sequence[str]]] = []
     milliseconds: list[float] = []
     for query in with_gold:
@@ -62,13 +63,16 @@ def evaluate(engine: Engine, queries: Sequence[Query], *, k: int) -> Evaluation:
 
 
 def score(urls: Sequence[str], gold: Sequence[str], *, k: int) -> Score:
-    """Score one ranking, best first, a URL a document."""
+    """Return the metrics of one ranking.
+
+    :param urls: of the results, best first
+    """
     return mean_score([(urls, gold)], k=k)
 
 
 def mean_score(rankings: Sequence[tuple[Sequence[str], Sequence[str]]], *, k: int) -> Score:
-    """Return the mean over rankings, each with its gold."""
-    import ir_measures  # 90 ms, which no other command should pay
+    """Return the mean metrics of rankings, each a pair of result URLs and gold URLs."""
+    import ir_measures  # takes 90 ms
 
     measures = [ir_measures.nDCG @ k, ir_measures.RR @ k, ir_measures.R @ k]
     relevant, ranked = [], []
@@ -85,7 +89,7 @@ def mean_score(rankings: Sequence[tuple[Sequence[str], Sequence[str]]], *, k: in
 
 
 def gold_found(urls: Sequence[str], gold: Sequence[str]) -> list[str | None]:
-    """Say of each result which gold it is, if it is one and none before it was."""
+    """Return for each result the gold that it matches and no earlier result did, else None."""
     wanted = _distinct(gold)
     found: set[str] = set()
     names: list[str | None] = []
@@ -98,20 +102,20 @@ def gold_found(urls: Sequence[str], gold: Sequence[str]) -> list[str | None]:
 
 
 def _distinct(gold: Sequence[str]) -> set[str]:
-    """Return what golds are matched by; one that is a place on a page which is gold as well is the same document."""
+    """Return the keys of golds, without those of places on a page that is itself gold."""
     keys = {_key(url) for url in gold}
     return {key for key in keys if urldefrag(key).url == key or urldefrag(key).url not in keys}
 
 
 def _key(gold: str) -> str:
-    """Return what a gold is matched by: a URL as it is, anything else by its last path part."""
+    """Return the key of a gold: a URL itself, of anything else the last path segment."""
     if urlsplit(gold).scheme:
         return gold
     return _last_part(gold)
 
 
 def _keys(url: str) -> tuple[str, str, str]:
-    """Everything that a gold may say to mean this result."""
+    """Return the keys of the golds that match a result."""
     return url, urldefrag(url).url, _last_part(url)
 
 
@@ -120,6 +124,9 @@ def _last_part(url: str) -> str:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value that a share of the others lies below; 0 if there is none."""
+    """Return a percentile, 0 without values.
+
+    :param share: in [0, 1]; 0.5 for the median
+    """
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else 0.0

@@ -140,7 +140,7 @@ class Ingestion:
         """
         started = time.monotonic()
         tally = _Tally()
-        embedded_before, tokens_before = self._embedding.embedded, self._embedding.tokens
+        embedded_before = self._embedding.embedded
         before = 0 if partial else self._store.document_count(source.name)
 
         def report(state: Literal["completed", "failed"]) -> SyncReport:
@@ -157,7 +157,6 @@ class Ingestion:
                 chunks_added=tally.chunks_added,
                 chunks_deleted=tally.chunks_deleted,
                 embedded=self._embedding.embedded - embedded_before,
-                tokens=self._embedding.tokens - tokens_before,
                 requests=source.requests,
                 seconds=time.monotonic() - started,
                 errors=tuple(tally.errors),

@@ -47,6 +47,9 @@ def open_llm(
 
     from llama_index.llms.openai.utils import ALL_AVAILABLE_MODELS
 
+    from rag.llm.usage_listener import listen
+
+    listen()
     if provider == "openai" and base_url is None and context_window is None and name in ALL_AVAILABLE_MODELS:
         from llama_index.llms.openai import OpenAI
 

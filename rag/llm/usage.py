@@ -1,6 +1,6 @@
 """Usage: the tokens that language models report, and what they cost.
 
-Counted from LlamaIndex's events, so it covers each of its language models and every call that an answer takes.
+Free of LlamaIndex: `rag.llm.usage_listener` reports the calls, and `open_llm` registers it with the first model.
 """
 
 from __future__ import annotations
@@ -8,36 +8,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from functools import cache
-from typing import Any
-
-from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
-from llama_index.core.instrumentation.event_handlers import BaseEventHandler
-from llama_index.core.instrumentation.events import BaseEvent
-from llama_index.core.instrumentation.events.llm import LLMChatEndEvent, LLMCompletionEndEvent
 
 from rag.models import Usage
 
-__all__ = ["UsageCount", "counted"]
+__all__ = ["UsageCount", "count_call", "counted"]
 
 _TOKENS_PER_PRICE = 1_000_000
-
-_counting: ContextVar[UsageCount | None] = ContextVar("counting", default=None)
 
 
 class UsageCount:
     """The language model calls of one answer."""
 
     def __init__(self) -> None:
+        #: prompt and answer tokens; None for a call whose server did not report them
         self._calls: list[tuple[int, int] | None] = []
 
-    def add(self, raw: object) -> None:
+    def add(self, reply: object) -> None:
         """Count a call.
 
-        :param raw: the reply of the server, an object or a dict, whose usage may be missing
+        :param reply: the reply of the server, an object or a dict, whose usage may be missing
         """
-        usage = _part(raw, "usage")
-        prompt, answer = _part(usage, "prompt_tokens"), _part(usage, "completion_tokens")
+        usage = _member(reply, "usage")
+        prompt, answer = _member(usage, "prompt_tokens"), _member(usage, "completion_tokens")
         self._calls.append((prompt, answer) if isinstance(prompt, int) and isinstance(answer, int) else None)
 
     def total(self, price: tuple[float, float] | None = None) -> Usage | None:
@@ -55,37 +47,28 @@ class UsageCount:
         return Usage(prompt, answer, cost)
 
 
+_count: ContextVar[UsageCount | None] = ContextVar("usage_count", default=None)
+
+
 @contextmanager
 def counted() -> Iterator[UsageCount]:
     """Count the calls that are made inside the context."""
-    _listen()
     count = UsageCount()
-    token = _counting.set(count)
+    token = _count.set(count)
     try:
         yield count
     finally:
         # A stream that nobody reads to its end is closed in another context, which has nothing to restore.
         with suppress(ValueError):
-            _counting.reset(token)
+            _count.reset(token)
 
 
-class _Listener(BaseEventHandler):
-    @classmethod
-    def class_name(cls) -> str:
-        """Return the name that LlamaIndex gives this handler."""
-        return "UsageListener"
-
-    def handle(self, event: BaseEvent, **_: Any) -> None:  # noqa: ANN401 - the base class's signature
-        """Count a call at its end."""
-        count = _counting.get()
-        if count is not None and isinstance(event, LLMChatEndEvent | LLMCompletionEndEvent):
-            count.add(event.response.raw if event.response is not None else None)
+def count_call(reply: object) -> None:
+    """Count a call, if it is made inside `counted`; see `UsageCount.add`."""
+    count = _count.get()
+    if count is not None:
+        count.add(reply)
 
 
-@cache
-def _listen() -> None:
-    get_dispatcher().add_event_handler(_Listener())
-
-
-def _part(whole: object, name: str) -> object:
-    return whole.get(name) if isinstance(whole, dict) else getattr(whole, name, None)
+def _member(container: object, name: str) -> object:
+    return container.get(name) if isinstance(container, dict) else getattr(container, name, None)

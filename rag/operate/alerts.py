@@ -1,4 +1,4 @@
-"""Tell a chat that a source is in trouble, by a webhook that takes what Slack's takes: {"text": …}."""
+"""Alerts about failing or outdated sources, posted to a webhook that accepts Slack's JSON: {"text": …}."""
 
 from __future__ import annotations
 
@@ -13,39 +13,49 @@ _TIMEOUT_SECONDS = 10.0
 _ATTEMPTS = 3
 
 
-def alert_text(trouble: Trouble, *, most_failures: int) -> str:
-    """Say in a sentence or two what is wrong with a source."""
-    if trouble.failures >= most_failures:
-        what = f"{trouble.name} has failed {trouble.failures} times in a row"
-    else:
-        what = f"{trouble.name} has not been in line with its origin for {_span(trouble.age.total_seconds())}"
-    since = f"{trouble.last_success:%Y-%m-%d %H:%M} UTC" if trouble.last_success else "none yet"
-    reason = f" Last error: {trouble.last_error}" if trouble.last_error else ""
-    return f"support-engine: {what}. Last success: {since}.{reason}"
+def alert_text(incident: Trouble, *, most_failures: int) -> str:
+    """Return the text of an alert: what is wrong, since when, and the last error.
 
-
-def post_alert(webhook: str, text: str) -> None:
-    """Post a text to a webhook.
-
-    :raises RagError: it does not take it; the message names its host only, since the rest of the URL is a secret
+    :param most_failures: the failures in a row from which on they are the reason, and not the age
     """
-    import httpx  # which no search should pay for
+    if incident.failures >= most_failures:
+        reason = f"{incident.name} has failed {incident.failures} times in a row"
+    else:
+        reason = f"{incident.name} has not synced successfully for {_duration(incident.age.total_seconds())}"
+    since = f"{incident.last_success:%Y-%m-%d %H:%M} UTC" if incident.last_success else "none yet"
+    error = f" Last error: {incident.last_error}" if incident.last_error else ""
+    return f"support-engine: {reason}. Last success: {since}.{error}"
 
-    problem = ""
-    for _ in range(_ATTEMPTS):
-        try:
-            response = httpx.post(webhook, json={"text": text}, timeout=_TIMEOUT_SECONDS)
-        except httpx.HTTPError as error:
-            problem = type(error).__name__
-            continue
-        if response.is_success:
-            return
-        problem = f"HTTP {response.status_code}"
-    raise RagError(
-        f"The alert could not be delivered to {urlsplit(webhook).hostname}: {problem}. Check RAG_ALERT_WEBHOOK."
+
+def post_alert(webhook: str, text: str, *, backoff_seconds: float = 0.5) -> None:
+    """Post a text to a webhook, in up to 3 attempts.
+
+    :param backoff_seconds: the wait before the second attempt, doubled before the third
+    :raises RagError: every attempt failed; the message has only the host of the URL, the rest of which is a secret
+    """
+    import httpx
+    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+    attempts = Retrying(
+        stop=stop_after_attempt(_ATTEMPTS),
+        wait=wait_exponential(multiplier=backoff_seconds),
+        retry=retry_if_exception_type(httpx.HTTPError),
+        reraise=True,
     )
+    try:
+        attempts(lambda: httpx.post(webhook, json={"text": text}, timeout=_TIMEOUT_SECONDS).raise_for_status())
+    except httpx.HTTPError as error:
+        problem = type(error).__name__
+        if isinstance(error, httpx.HTTPStatusError):
+            problem = f"HTTP {error.response.status_code}"
+        # Not chained: the client's message has the whole URL.
+        raise RagError(
+            f"The alert could not be delivered to {urlsplit(webhook).hostname}: {problem}. Check RAG_ALERT_WEBHOOK."
+        ) from None
 
 
-def _span(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     hours = round(seconds / 3600)
+    if hours == 1:
+        return "1 hour"
     return f"{hours} hours" if hours < 72 else f"{hours // 24} days"

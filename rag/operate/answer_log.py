@@ -1,6 +1,6 @@
-"""Logged answers: what was asked and answered from which chunks, so that an answer can be told when its sources change.
+"""The log of answers: the question, the answer and the chunks it quotes, so that changed sources mark it stale.
 
-The log is no part of an answer: what keeps it from being written is said in a warning, and the answer is given.
+Logging is not part of answering: if it fails, a warning is logged and the answer is still returned.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ log = logging.getLogger(__name__)
 
 
 class AnswerLog:
-    """Keeps answers for some days.
+    """Stores answers for a number of days.
 
-    :param days: for how long; what is older goes with the next answers and syncs
+    :param days: later answers and syncs delete the answers that are older
     """
 
     def __init__(self, store: Store, *, days: int) -> None:
@@ -31,39 +31,39 @@ class AnswerLog:
         self._days = days
 
     def add(self, index: IndexInfo, answer: Answer, *, filters: Filters | None = None) -> Answer:
-        """Keep an answer and return it with its id, or as it is if it cannot be kept.
+        """Store an answer and return it with its id, or unchanged if it cannot be stored.
 
-        :param index: that it was answered from
-        :param filters: it was answered only from what they leave
+        :param index: the index that was searched
+        :param filters: the filters of that search
         """
         filters = filters or Filters()
-        kept = replace(answer, id=str(uuid.uuid4()))
+        logged = replace(answer, id=str(uuid.uuid4()))
         try:
             with self._store.transaction() as transaction:
                 transaction.log_answer(
                     index,
-                    _masked(kept),
+                    _masked(logged),
                     source=filters.source,
-                    asked=_asked(answer.question, filters),
+                    asked=_digest(answer.question, filters),
                     keep_days=self._days,
                 )
         except DatabaseError as error:
             log.warning("This answer is not logged: %s", error)
             return answer
-        return kept
+        return logged
 
     def prune(self) -> int:
-        """Forget what is older than is kept; return how many answers that was."""
+        """Delete answers older than `days` and return their number."""
         return self._store.prune_answers(self._days)
 
 
 def _masked(answer: Answer) -> Answer:
-    """Return an answer without what is a secret in its question; the sources' were masked when they were read."""
+    """Return an answer without the secrets in its question; those in the sources were masked on ingestion."""
     return replace(answer, question=masked(answer.question))
 
 
-def _asked(question: str, filters: Filters) -> bytes:
-    """Return what is the same for the same question, however it is spaced, capitalised and ended."""
+def _digest(question: str, filters: Filters) -> bytes:
+    """Return a digest of the question and its filters that ignores spacing, case and final punctuation."""
     words = " ".join(question.casefold().split()).rstrip("?!. ")
     narrowed = filters.source or ""
     if filters != Filters(source=filters.source):

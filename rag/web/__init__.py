@@ -1,6 +1,6 @@
-"""The web page: a question box, the answer and its sources; and the same as JSON.
+"""The web page, with a question box, the answer and its sources; and a JSON API for the same.
 
-`create_app(engine)` is an ASGI application to mount anywhere; `python -m rag.web` serves it.
+`create_app(engine)` returns an ASGI application; `python -m rag.web` serves it.
 """
 
 from rag.web.app import create_app

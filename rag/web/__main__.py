@@ -18,10 +18,10 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve the page until stopped."""
+    """Serve the page until interrupted."""
     parser = CommandParser(
         prog="python -m rag.web",
-        description="Serve a page to ask questions on, and the same as JSON: /api/ask?q=… and /api/search?q=….",
+        description="Serve a web page that answers questions, and the same as JSON: /api/ask?q=… and /api/search?q=….",
         examples=["python -m rag.web", "python -m rag.web --host 0.0.0.0 --port 80"],
     )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
@@ -46,8 +46,8 @@ def _listen(host: str, port: int) -> socket.socket:
         )
     except OSError as error:
         reason = str(error.strerror).partition(" (")[0]
-        raise ConfigurationError(f"{host}:{port} cannot be listened on: {reason}. Try another --port.") from error
-    # asyncio does this for sockets of its own; a reply in two parts else waits 40 ms for its second one.
+        raise ConfigurationError(f"Cannot listen on {host}:{port}: {reason}. Try another --port.") from error
+    # asyncio does this for the sockets that it opens; without it the second part of a reply waits 40 ms.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
@@ -55,7 +55,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _port(text: str) -> int:
     port = int(text) if text.isdecimal() else -1
     if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port number from 0 to 65535")
     return port
 
 

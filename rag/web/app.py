@@ -31,10 +31,10 @@ from rag.web.metrics import CONTENT_TYPE_LATEST, Counted, Metrics
 __all__ = ["create_app"]
 
 _FOLDER = Path(__file__).parent
-#: A question is a sentence or an error message, not a log file.
+#: In characters: enough for an error message, not for a log file.
 _LONGEST_QUESTION = 2000
 _MOST_RESULTS = 100
-# Everything comes from here: no scripts at all, and nobody may put the page into a frame.
+# Everything is loaded from this server, scripts are forbidden, and the page cannot be framed.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
@@ -49,7 +49,7 @@ _templates.tests["web_url"] = is_web_url
 
 
 def create_app(engine: Engine) -> Starlette:
-    """Return the application over an engine, which stays the caller's to close."""
+    """Return the application; the caller closes the engine."""
     return _App(engine).application
 
 
@@ -76,7 +76,7 @@ class _App:
         )
 
     async def page(self, request: Request) -> Response:
-        """Show the question box and, for a question, its answer."""
+        """Show the question box and, if there is a question, its answer."""
         question = request.query_params.get("q", "").strip()
         source = request.query_params.get("source") or None
         after = request.query_params.get("after")
@@ -99,9 +99,9 @@ class _App:
         error: str | None = None,
         status: int = 200,
     ) -> Response:
-        """Show the question box, an answer or an error below it.
+        """Show the question box, with an answer or an error below it.
 
-        :param logged: where the answer is one from the log, what is known of it
+        :param logged: the log entry of `answer`, if it was read from the log
         """
         known = await run_in_threadpool(self._engine.store.source_status)
         values: dict[str, Any] = {
@@ -118,7 +118,7 @@ class _App:
         return HTMLResponse(_templates.get_template("page.html").render(values), status)
 
     async def ask(self, request: Request) -> Response:
-        """Answer as `rag.ask --json` does."""
+        """Return an answer, as `rag.ask --json` does."""
         return await _json(self._ask, request)
 
     def _ask(self, request: Request) -> dict[str, object]:
@@ -129,16 +129,16 @@ class _App:
         return self._engine.ask(question, filters=filters, top_k=top_k, history=self._history(after))
 
     def _history(self, after: str | None) -> list[Turn]:
-        """Return the logged answer that a question follows, and those that it followed itself."""
+        """Return the logged answer with the id `after` as the history of a follow-up."""
         if not after:
             return []
         logged = self._engine.store.logged_answer(_uuid(after))
         if logged is None:
-            raise ConfigurationError("The answer that this question follows is not logged, or no longer.")
+            raise ConfigurationError("The previous answer was not logged or has expired.")
         return [Turn(logged.answer.question, logged.answer.answer if logged.answer.answered else "")]
 
     async def ask_stream(self, request: Request) -> Response:
-        """Answer as `ask` does, a paragraph at a time, as server-sent events: text, and at the end answer or error."""
+        """Answer as server-sent events: one "text" for each paragraph, then "answer" or "error"."""
         try:
             question, filters, top_k = _parameters(request, default=8)
             history = await run_in_threadpool(self._history, request.query_params.get("after"))
@@ -148,7 +148,7 @@ class _App:
         return StreamingResponse(_events(pieces), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
     async def search(self, request: Request) -> Response:
-        """List results as `rag.ask --search-only --json` does."""
+        """Return search results, as `rag.ask --search-only --json` does."""
         return await _json(self._search, request)
 
     def _search(self, request: Request) -> dict[str, object]:
@@ -158,20 +158,20 @@ class _App:
         return search_json(question, results, round(time.perf_counter() - started, 4))
 
     async def health(self, _request: Request) -> Response:
-        """Say whether the database answers."""
+        """Return whether the database answers."""
         try:
             await run_in_threadpool(self._engine.store.active_index)
-        except Exception as error:  # noqa: BLE001 - whatever it is, a monitor wants to be told, not a stack trace
+        except Exception as error:  # noqa: BLE001 - every error means "failing" to a monitor
             return JSONResponse({"status": "failing", "error": type(error).__name__}, 503)
         return JSONResponse({"status": "ok"})
 
     async def metrics(self, _request: Request) -> Response:
-        """Show Prometheus how everything stands."""
+        """Return the metrics for Prometheus."""
         return Response(await run_in_threadpool(self._metrics.text), media_type=CONTENT_TYPE_LATEST)
 
 
 def _answer_json(answer: Answer) -> dict[str, object]:
-    """Return an answer with the id that a follow-up and a reader's thumb name it by; None if it is not logged."""
+    """Return an answer with its id for follow-ups and feedback; null if it is not logged."""
     return {**answer.to_json(), "id": answer.id}
 
 
@@ -221,7 +221,7 @@ def _date(request: Request, name: str) -> date | None:
     try:
         return date.fromisoformat(given) if given else None
     except ValueError:
-        raise ConfigurationError(f"{name} must be a date such as 2024-05-31.") from None
+        raise ConfigurationError(f"{name} must be a date (YYYY-MM-DD).") from None
 
 
 def _check(question: str) -> None:
@@ -230,12 +230,12 @@ def _check(question: str) -> None:
 
 
 def _status(error: RagError) -> int:
-    """Return the status: a mistake in the request is the client's, a model or database that is away is ours."""
+    """Return 400 for an error in the request, 503 for an unavailable model or database."""
     return 400 if isinstance(error, ConfigurationError) else 503
 
 
 class _Headers:
-    """Adds headers to every response; Starlette's own middleware for functions costs a task a request."""
+    """Adds headers to every response; Starlette's BaseHTTPMiddleware would cost one task per request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -254,7 +254,5 @@ class _Headers:
 
 async def _not_found(request: Request, _error: Exception) -> Response:
     if request.url.path.startswith("/api/"):
-        return JSONResponse({"error": "There are /api/ask and /api/search."}, 404)
-    return HTMLResponse(
-        "<!doctype html><title>Not here</title><p>Nothing is here. <a href='/'>Ask a question</a>.", 404
-    )
+        return JSONResponse({"error": "Not found; the endpoints are /api/ask and /api/search."}, 404)
+    return HTMLResponse("<!doctype html><title>Not found</title><p>Not found. <a href='/'>Ask a question</a>.", 404)

@@ -1,4 +1,4 @@
-"""A reader's thumb: a form under each answer, and the page of a logged answer that it leads to. No scripts."""
+"""Feedback: a form for thumbs under each answer, and the page of a logged answer. No scripts."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from rag.web.markup import is_web_url
 
 __all__ = ["feedback_routes"]
 
-# A thumb and an address.
+# In bytes: enough for a thumb and a URL.
 _LONGEST_FORM = 8_000
 _THUMBS: dict[str, Thumb] = {"up": "up", "down": "down"}
 
 
 class Show(Protocol):
-    """Shows the page."""
+    """The type of a function that renders the page."""
 
     async def __call__(
         self,
@@ -40,7 +40,7 @@ class Show(Protocol):
 
 
 def feedback_routes(engine: Engine, show: Show) -> list[Route]:
-    """Return the routes of logged answers: GET shows one, POST takes a reader's thumb."""
+    """Return the routes of a logged answer: GET shows it, POST rates it."""
     feedback = _Feedback(engine, show)
     return [Route("/answers/{id:uuid}", feedback.read), Route("/answers/{id:uuid}", feedback.rate, methods=["POST"])]
 
@@ -51,28 +51,28 @@ class _Feedback:
         self._show = show
 
     async def read(self, request: Request) -> Response:
-        """Show an answer as it was given; whoever has its address may read it, as with an answer's own page."""
+        """Show a logged answer; knowing its URL is enough to read it."""
         logged = await run_in_threadpool(self._engine.store.logged_answer, _id(request))
         if logged is None:
             return await self._unknown()
         return await self._show(logged.answer.question, logged.source, answer=logged.answer, logged=logged)
 
     async def rate(self, request: Request) -> Response:
-        """Note a reader's thumb and lead back to the answer."""
+        """Store a rating and redirect to the answer."""
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            return await self._show("", None, error="Another site sent this form.", status=403)
+            return await self._show("", None, error="This form was sent by another site.", status=403)
         form = await _form(request)
         page = form.get("better_page", "").strip()
         better_page = page if is_web_url(page) else None
-        # The key Enter in the field presses the form's first button, and who names a better page means the other one.
+        # Enter in the field presses the form's first button, thumb up; a better page implies thumb down.
         thumb = "down" if better_page else _THUMBS.get(form.get("thumb", ""))
         if thumb is None:
-            return await self._show("", None, error="A thumb is up or down.", status=400)
+            return await self._show("", None, error="The thumb must be up or down.", status=400)
         known = await run_in_threadpool(self._engine.store.rate_answer, _id(request), thumb, better_page=better_page)
         return RedirectResponse(request.url.path, 303) if known else await self._unknown()
 
     async def _unknown(self) -> Response:
-        return await self._show("", None, error="There is no such answer, or it is no longer kept.", status=404)
+        return await self._show("", None, error="This answer does not exist or has expired.", status=404)
 
 
 def _id(request: Request) -> UUID:
@@ -81,7 +81,7 @@ def _id(request: Request) -> UUID:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """Read a small form; what is longer is no form of ours and reads as empty."""
+    """Return the fields of a form; a longer body than this page sends counts as empty."""
     body = b""
     async for part in request.stream():
         body += part

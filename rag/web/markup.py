@@ -1,4 +1,4 @@
-"""An answer's Markdown as HTML that is safe to show, its markers linked to the list of sources."""
+"""Renders an answer's Markdown as safe HTML, with its markers linked to the list of sources."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rag.models import Answer
 __all__ = ["is_web_url", "render_answer"]
 
 _MARKER = re.compile(r"\[(\d{1,3})\]")
-# Raw HTML is shown as text; no links and images but those made here.
+# Raw HTML is escaped; only the links made here remain, and no images.
 _markdown = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable(["image", "autolink"])
 
 
@@ -25,7 +25,7 @@ def is_web_url(url: str) -> bool:
 
 
 def render_answer(answer: Answer) -> str:
-    """Return an answer as HTML: a marker [n] links to source n below it, any other link goes to a source of it."""
+    """Return an answer as HTML: marker [n] links to source n, and other links are kept if they lead to a source."""
     known = {url for source in answer.sources for url in (source.url, source.url.partition("#")[0])}
     numbers = {source.n for source in answer.sources}
     tokens = _markdown.parse(answer.answer)

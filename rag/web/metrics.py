@@ -1,4 +1,4 @@
-"""What Prometheus reads at /metrics: how every source and the index stand, and how questions were answered."""
+"""Prometheus metrics of the sources, the index and the requests."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from rag.store.store import Store
 __all__ = ["CONTENT_TYPE_LATEST", "Counted", "Metrics"]
 
 _PREFIX = "support_engine"
-# Seconds: an extract takes tens of milliseconds, a language model seconds.
+# In seconds: extracts take tens of milliseconds, a language model takes seconds.
 _BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
 class Metrics:
-    """The metrics of one process, and of the database as it is when they are read."""
+    """Request metrics of this process, and database metrics as of the scrape."""
 
     def __init__(self, store: Store) -> None:
         self._registry = CollectorRegistry()
@@ -39,12 +39,12 @@ class Metrics:
         self._seconds.labels(path).observe(seconds)
 
     def text(self) -> bytes:
-        """Return what Prometheus reads."""
+        """Return the metrics in Prometheus's text format."""
         return generate_latest(self._registry)
 
 
 class Counted:
-    """Counts the requests that people and programs make; those of monitors and for files are left out."""
+    """ASGI middleware that counts the requests to `paths`, which exclude monitoring and static files."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, paths: Collection[str]) -> None:
         self._app = app
@@ -52,32 +52,32 @@ class Counted:
         self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+        """Forward a request and count its response."""
         if scope["type"] != "http" or scope["path"] not in self._paths:
             await self._app(scope, receive, send)
             return
         started, status = time.perf_counter(), 500
 
-        async def send_and_see(message: Message) -> None:
+        async def send_and_count(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, send_and_see)
+            await self._app(scope, receive, send_and_count)
         finally:
             self._metrics.count(scope["path"], status, time.perf_counter() - started)
 
 
 class _Database:
-    """Reads the database whenever it is asked, so that no number is older than the scrape."""
+    """Reads the database on every scrape."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def describe(self) -> Iterator[Metric]:
-        """Yield nothing: registering is no reason to read the database."""
+        """Yield nothing, so that registering does not read the database."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
@@ -86,7 +86,7 @@ class _Database:
         try:
             sources, index = self._store.source_status(), self._store.active_index()
             size = self._store.index_size(index) if index else None
-        except Exception:  # noqa: BLE001 - whatever it is, a monitor wants the number and not a stack trace
+        except Exception:  # noqa: BLE001 - every error means "down" to a monitor
             up.add_metric([], 0)
             yield up
             return
@@ -103,8 +103,8 @@ def _of_sources(sources: Sequence[SourceStatus]) -> Iterator[Metric]:
     gauges = {
         "documents": "Documents of a source",
         "chunks": "Chunks of a source",
-        "last_success_timestamp_seconds": "When a source was last in line with its origin; 0 if never",
-        "failed_runs": "Runs of a source that have failed since its last success",
+        "last_success_timestamp_seconds": "Time of the last successful sync of a source; 0 if never",
+        "failed_runs": "Failed runs of a source since its last success",
     }
     families = {
         name: GaugeMetricFamily(f"{_PREFIX}_source_{name}", said, labels=["source", "kind"])

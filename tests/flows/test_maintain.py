@@ -74,7 +74,7 @@ def test_a_source_that_grows_too_old_for_its_schedule_is_told_of_once_and_the_ne
     first, second = watched(), watched()
 
     assert [text.partition(". ")[0] for text in chat.texts] == [
-        "support-engine: issues has not been in line with its origin for 5 hours"
+        "support-engine: issues has not synced successfully for 5 hours"
     ]
     assert first.message == "Told of issues."
     assert second.message == "There is nothing new to tell."

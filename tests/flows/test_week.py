@@ -121,4 +121,4 @@ def test_a_week_of_runs_loses_nothing_and_hides_nothing(
     assert sum(github.injected.values()) > 10, "there were faults to live through"
     # The site was down for longer than it may be, and that was told of once.
     [text] = chat.texts
-    assert text.startswith("support-engine: site has not been in line with its origin for ")
+    assert text.startswith("support-engine: site has not synced successfully for ")

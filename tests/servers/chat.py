@@ -10,17 +10,20 @@ __all__ = ["Chat"]
 
 
 class Chat:
-    """What was posted to it, while its status is 200."""
+    """Keeps the texts that it accepted; replies with `status`, after `failures` replies of 503."""
 
     def __init__(self) -> None:
         chat, self.texts, self.status = self, [], 200
+        self.failures = self.requests = 0
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if chat.status == 200:
+                chat.requests += 1
+                status = 503 if chat.requests <= chat.failures else chat.status
+                if status == 200:
                     chat.texts.append(body["text"])
-                self.send_response(chat.status)
+                self.send_response(status)
                 self.end_headers()
 
             def log_message(self, *_: object) -> None: ...

@@ -43,9 +43,9 @@ def test_sources_are_read_with_their_defaults(tmp_path: Path) -> None:
         ("[[github]", "cannot be read: .*line 1"),
         ('[[github]]\nname = "a"', "'a': repo: is required"),
         ('[[github]]\nname = "a"\nrepo = "no-slash"', "'a': repo: .*pattern"),
-        ('[[github]]\nname = "a"\nrepo = "o/r"\nbranch = "main"', "'a': branch: is not a key of this table"),
+        ('[[github]]\nname = "a"\nrepo = "o/r"\nbranch = "main"', "'a': branch: unknown key"),
         ('[[docs]]\nname = "a"\nurl = "docs.example.org"', "absolute http:// or https:// URL"),
-        ('[[wiki]]\nname = "a"', r"\[\[wiki\]\] is not a kind of source"),
+        ('[[wiki]]\nname = "a"', r"Unknown table \[\[wiki\]\]; choose from \[\[github\]\]"),
         ('[[docs]]\nname = "a"\nurl = "https://a"\n[[github]]\nname = "a"\nrepo = "o/r"', "two sources are called 'a'"),
     ],
 )
@@ -68,6 +68,24 @@ def test_the_language_model_defaults_to_openai_only_where_there_is_a_key() -> No
     assert Settings(OPENAI_API_KEY="k", RAG_LLM="ollama/llama3").llm == "ollama/llama3"
 
 
+def test_every_setting_is_declared_with_its_default_and_one_line() -> None:
+    declared = {setting.name: setting for setting in Settings.declared()}
+    assert {"RAG_RERANKER", "RAG_RESPONSE_MODE", "RAG_CONTEXT_WINDOW"} <= declared.keys()
+    assert all(setting.description and "\n" not in setting.description for setting in declared.values())
+    assert declared["RAG_LOG_ANSWERS"].default == "true"
+    assert declared["RAG_DATABASE_URL"].default == "the embedded Postgres"
+    assert declared["GITHUB_TOKEN"].default == "unset"
+    secret = {name for name, setting in declared.items() if setting.is_secret}
+    assert secret == {"RAG_DATABASE_URL", "OPENAI_API_KEY", "GITHUB_TOKEN", "RAG_ALERT_WEBHOOK"}
+    assert declared.keys() == Settings().masked().keys()
+
+
+def test_every_secret_is_masked() -> None:
+    secrets = {setting.name: "https://secret.example" for setting in Settings.declared() if setting.is_secret}
+    secrets["RAG_DATABASE_URL"] = "host=db password=secret"
+    assert {Settings(**secrets).masked()[name] for name in secrets} == {"********"}
+
+
 def test_secrets_are_masked() -> None:
     shown = Settings(
         OPENAI_API_KEY="sk-secret", GITHUB_TOKEN="ghp_secret", RAG_DATABASE_URL="postgresql://me:secret@db/rag"
@@ -83,7 +101,7 @@ def test_secrets_are_masked() -> None:
         (
             "RAG_EMBEDDING_MODEL",
             "minilm",
-            "RAG_EMBEDDING_MODEL: 'minilm' is none of local/all-MiniLM-L6-v2, openai/NAME",
+            "RAG_EMBEDDING_MODEL: unknown model 'minilm'; choose from local/all-MiniLM-L6-v2, openai/NAME",
         ),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rag.answer.query_engine import ABSTENTION
+from rag.answer.answering import ABSTENTION
 from rag.engine import Engine
 from rag.errors import LLMError
 from rag.models import Answer, Turn

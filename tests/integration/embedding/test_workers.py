@@ -82,7 +82,7 @@ def test_without_helpers_a_sync_goes_on_by_itself(empty_engine: Engine, caplog: 
     report = empty_engine.ingest(MemorySource(PAGES), helpers=Helpers(nobody, 1, CHARACTERS))
 
     assert (report.state, report.added, report.embedded) == ("completed", 450, 450)
-    assert "No worker has begun it. What is left is embedded by this process." in caplog.messages
+    assert "No worker has begun it. This process embeds the remaining texts." in caplog.messages
     assert batches_left(empty_engine) == 0
     assert len(given) <= 2, "who was not there once is not asked for ever"
 

@@ -196,7 +196,7 @@ def test_a_model_that_cites_what_does_not_say_so_is_found_out(engine: Engine) ->
             "Use pg_dump to write one database to a file [1]. Zeppelins carry 40 passengers across oceans [1]."
         )
         settings = engine.settings.model_copy(
-            update={"llm_setting": "openai/gpt-4o-mini", "openai_base_url": chat.url, "openai_api_key": "k"}
+            update={"llm": "openai/gpt-4o-mini", "openai_base_url": chat.url, "openai_api_key": "k"}
         )
         values = {
             "RAG_HOME": settings.home, "RAG_DATABASE_URL": settings.database_url, "RAG_LLM": "openai/gpt-4o-mini",
@@ -235,7 +235,7 @@ def test_rows_without_gold_alone_are_nothing_to_search_for(
     in_environment(engine, monkeypatch)
     evaluate.write_queries(tmp_path / "b.jsonl", [FOOTBALL])
     assert evaluate.main([str(tmp_path / "b.jsonl")]) == 2
-    assert "no query with a gold URL" in capsys.readouterr().err
+    assert "No query has a gold URL" in capsys.readouterr().err
     assert evaluate.main([str(tmp_path / "b.jsonl"), "--answers", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["answers"]["declined"] == 1
 
@@ -250,7 +250,7 @@ def test_a_down_voted_answer_becomes_a_row(engine: Engine, tmp_path: Path, monke
 
     assert evaluate.main(["--from-down-votes", str(tmp_path / "wrong.jsonl")]) == 0
 
-    assert '1 of them have no gold yet: put it in place of "gold": null.' in capsys.readouterr().out
+    assert '1 of them have no gold pages yet: replace "gold": null.' in capsys.readouterr().out
     first, second = read_queries(tmp_path / "wrong.jsonl")
     assert (first.text, first.gold) == (BACKUP.text, ("https://example.org/other",))
     assert second.gold is None

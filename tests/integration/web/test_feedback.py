@@ -35,7 +35,7 @@ def test_a_thumb_leads_back_to_the_answer_as_it_was_given(answer: str, empty_eng
     assert response.status_code == 200
     assert str(response.url) == answer
     assert "pg_dump mydb > mydb.sql" in page.select_one("article pre").get_text()
-    assert page.select_one("[role=status]").get_text() == "Thank you, that is noted."
+    assert page.select_one("[role=status]").get_text() == "Thank you for your feedback."
     assert page.select_one("button[value=up]")["aria-pressed"] == "true"
     assert logged(empty_engine, answer) == ("up", None)
     assert empty_engine.store.answer_counts().logged == 1  # showing it again asks nothing

@@ -115,4 +115,4 @@ def test_a_port_that_is_taken_is_one_line(address: str) -> None:
     port = address.rpartition(":")[2]
     run = subprocess.run([sys.executable, "-m", "rag.web", "--port", port], capture_output=True, text=True, check=False)
     assert run.returncode == 2
-    assert run.stderr == f"error: 127.0.0.1:{port} cannot be listened on: Address already in use. Try another --port.\n"
+    assert run.stderr == f"error: Cannot listen on 127.0.0.1:{port}: Address already in use. Try another --port.\n"

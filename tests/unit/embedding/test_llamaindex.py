@@ -100,7 +100,7 @@ def test_a_setting_opens_ollama(tmp_path: Path):
 
 
 def test_a_wrong_setting_is_refused(tmp_path: Path):
-    with pytest.raises(ConfigurationError, match="takes local/all-MiniLM-L6-v2, openai/NAME or ollama/NAME"):
+    with pytest.raises(ConfigurationError, match="choose from local/all-MiniLM-L6-v2, openai/NAME, ollama/NAME"):
         open_embedding("cohere/embed", home=tmp_path)
     with pytest.raises(ConfigurationError, match="set OPENAI_API_KEY"):
         open_embedding("openai/text-embedding-3-small", home=tmp_path)

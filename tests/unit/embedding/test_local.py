@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rag.embedding import LocalEncoder
-from rag.embedding.local import has_fast_bf16
+from rag.embedding.runtimes import has_fast_bf16
 from rag.errors import ConfigurationError, EmbeddingError
 from tests.unit.embedding.conftest import Reference
 
@@ -114,22 +114,6 @@ def test_tokens_are_counted_beyond_what_the_model_reads(fp32: LocalEncoder):
     assert fp32.count_tokens("word " * 1000) == 1000
 
 
-def test_token_offsets_are_characters_of_the_text(fp32: LocalEncoder):
-    text = "Ångström 連接 pools 👩‍💻 don't"
-    pieces = [text[start:end] for start, end in fp32.token_offsets(text)]
-
-    assert pieces[-3:] == ["don", "'", "t"]
-    assert {"連", "接", "pools"} <= set(pieces)
-    assert len(pieces) == fp32.count_tokens(text)
-
-
-def test_a_text_cut_at_a_token_has_as_many_tokens(fp32: LocalEncoder, reference: Reference):
-    text = reference.texts[-1]
-    offsets = fp32.token_offsets(text)
-
-    assert fp32.count_tokens(text[: offsets[253][1]]) == 254
-
-
 def test_several_threads_may_use_one_encoder(model_home: Path, reference: Reference):
     encoder = LocalEncoder(model_home)
     expected = [LocalEncoder(model_home).count_tokens(text) for text in reference.texts]
@@ -152,7 +136,7 @@ def test_a_worker_process_can_be_given_the_encoder(fp32: LocalEncoder):
 
 
 def test_an_unknown_precision_is_refused(tmp_path: Path):
-    with pytest.raises(ConfigurationError, match="precision is 'int4'; it must be one of auto, fp32, bf16"):
+    with pytest.raises(ConfigurationError, match="Unknown precision 'int4'; choose from auto, fp32, bf16"):
         LocalEncoder(tmp_path, precision="int4")
 
 
@@ -163,7 +147,7 @@ HEAVY = ("llama_index", "openvino", "onnx", "onnxruntime", "tokenizers", "safete
     ("statement", "allowed"),
     [
         ("pass", set()),
-        ("encoder.count_tokens('a'), encoder.token_offsets('a')", {"tokenizers"}),
+        ("encoder.count_tokens('a')", {"tokenizers"}),
         ("encoder.encode_query('a')", {"tokenizers", "onnxruntime"}),
     ],
     ids=["import", "tokenizer", "question"],

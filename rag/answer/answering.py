@@ -1,0 +1,189 @@
+"""Retrieve, answer with citations, and check every sentence; or say that the sources do not answer the question.
+
+With a language model, it writes the answer from numbered chunks; without one, the answer is extracts, quoted from the
+chunks. Either way every marker, link and quote points to a retrieved chunk, and a sentence that a language model writes
+is shown only if the chunks that it cites support it.
+
+Free of LlamaIndex, whose import takes longer than an extractive answer; `rag.answer.query_engine` is its LlamaIndex
+face, and only `rag.answer.writer` needs a language model.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rag.answer.draft import Draft, citation
+from rag.answer.extracts import Extractor
+from rag.answer.grounding import GroundingChecker
+from rag.models import Answer, SearchResult, Turn
+from rag.search.neighbours import REACH, with_neighbours
+from rag.search.searcher import Searcher
+from rag.text.citations import cited, keep_known_links, sanitized
+
+if TYPE_CHECKING:
+    from rag.answer.writer import AnswerWriter
+
+__all__ = ["ABSTENTION", "Answerer"]
+
+#: Shown instead of an answer; the nearest pages follow as citations.
+ABSTENTION = "The sources do not answer this. The nearest pages are listed below."
+# The lowest score of a best result that is answered from. It is above 0.5 because a wrong answer costs a user more than
+# a list of the nearest pages does.
+_ANSWERABLE = 0.7
+# How many pages an abstention lists.
+_NEAREST = 3
+
+
+class Answerer:
+    """Answers questions from the chunks that a searcher finds.
+
+    :param extractor: answers if `writer` is None
+    :param writer: writes the answer with a language model
+    :param llm_name: reported with each answer
+    :param embedding_model: reported with each answer
+    :param threshold: it abstains if the best result scores below it, in [0, 1]
+    :param top_k: the number of chunks that an answer draws on
+    :param source: search this source only
+    """
+
+    def __init__(
+        self,
+        searcher: Searcher,
+        extractor: Extractor,
+        *,
+        writer: AnswerWriter | None,
+        llm_name: str,
+        embedding_model: str,
+        threshold: float = _ANSWERABLE,
+        top_k: int = 8,
+        source: str | None = None,
+    ) -> None:
+        self._searcher = searcher
+        self._extractor = extractor
+        self._writer = writer
+        self._llm_name = llm_name
+        self._embedding_model = embedding_model
+        self._threshold = threshold
+        self._top_k = top_k
+        self._source = source
+
+    def answer(self, question: str, *, history: Sequence[Turn] = ()) -> Answer:
+        """Answer a question.
+
+        :param history: earlier turns of the conversation, which a follow-up may refer to
+        :raises LLMError: the language model cannot be asked
+        """
+        return self.answer_with_results(question, history=history)[0]
+
+    def answer_with_results(self, question: str, *, history: Sequence[Turn] = ()) -> tuple[Answer, list[SearchResult]]:
+        """Answer a question; return also the search results that the citations are of, in their order.
+
+        Parameters and errors are those of `answer`.
+        """
+        return _returned(self._stream(question, history, streaming=False))
+
+    def stream(self, question: str, *, history: Sequence[Turn] = ()) -> Iterator[str | Answer]:
+        """Yield the blocks of the answer, each after its check, and then the complete `Answer`.
+
+        :raises LLMError: the language model cannot be asked; the blocks yielded before stay valid
+        """
+        answer, _ = yield from self._stream(question, history, streaming=True)
+        yield answer
+
+    def standalone(self, question: str, history: Sequence[Turn]) -> str:
+        """Return a follow-up rewritten as a standalone question.
+
+        Without a language model, the question before it is prepended if the follow-up alone finds nothing.
+        """
+        if not history:
+            return question
+        if self._writer is not None:
+            return self._writer.standalone(question, history)
+        alone = self._searcher.search(question, top_k=1, source=self._source)
+        return question if self._is_answerable(alone) else f"{history[-1].question} {question}"
+
+    def _stream(
+        self, question: str, history: Sequence[Turn], *, streaming: bool
+    ) -> Generator[str, None, tuple[Answer, list[SearchResult]]]:
+        started = time.perf_counter()
+        asked = self.standalone(question, history)
+        results = self._searcher.search(asked, top_k=self._top_k, source=self._source, per_document=3)
+        retrieved = time.perf_counter()
+        draft = Draft(results)
+        if self._is_answerable(results):
+            draft.results = results = with_neighbours(results, self._searcher.around(results, REACH))
+            for block in self._blocks(asked, draft, streaming=streaming):
+                yield draft.add(block) + "\n\n"
+            for block in draft.verdicts():
+                yield draft.add(block) + "\n\n"
+        answered = bool(draft.numbers)
+        used = draft.used if answered else _distinct_pages(results)[:_NEAREST]
+        if not answered:
+            yield ABSTENTION
+        done = time.perf_counter()
+        text = draft.text if answered else ABSTENTION
+        about = text if answered and self._writer else asked
+        answer = Answer(
+            question=question,
+            answered=answered,
+            answer=text,
+            sources=tuple(citation(number, result, about) for number, result in enumerate(used, start=1)),
+            embedding_model=self._embedding_model,
+            llm=self._llm_name,
+            timings={
+                "retrieve": round(retrieved - started, 4),
+                "answer": round(done - retrieved, 4),
+                "total": round(done - started, 4),
+            },
+        )
+        return answer, used
+
+    def _is_answerable(self, results: Sequence[SearchResult]) -> bool:
+        return any(result.score >= self._threshold for result in results)
+
+    def _blocks(self, question: str, draft: Draft, *, streaming: bool) -> Iterator[str]:
+        """Yield the blocks of an answer, whose markers count the draft's results; none is empty."""
+        if self._writer is None:
+            blocks: Iterator[str] = iter([self._extractor.answer(question, draft.results) or ""])
+        else:
+            blocks = self._checked(self._writer.write(question, draft.results, streaming=streaming), question, draft)
+        return filter(None, blocks)
+
+    def _checked(self, blocks: Iterable[str], question: str, draft: Draft) -> Iterator[str]:
+        """Yield the supported part of each block; a block without markers is checked against its neighbours' chunks."""
+        checker = GroundingChecker(self._extractor.encoder, draft.results, question)
+        known = range(1, len(draft.results) + 1)
+        links = [result.url for result in draft.results]
+        before: list[int] = []
+        waiting: list[str] = []
+        for block in blocks:
+            block = keep_known_links(sanitized(block), links)
+            numbers = cited(block, known)
+            if not numbers and not before:
+                waiting.append(block)
+                continue
+            for unchecked in [*waiting, block]:
+                yield checker.check(unchecked, before or numbers, draft.numbers)
+            waiting.clear()
+            before = numbers or before
+
+
+def _returned(
+    stream: Generator[str, None, tuple[Answer, list[SearchResult]]],
+) -> tuple[Answer, list[SearchResult]]:
+    """Run a stream to its end and return its value."""
+    while True:
+        try:
+            next(stream)
+        except StopIteration as stop:
+            value: tuple[Answer, list[SearchResult]] = stop.value
+            return value
+
+
+def _distinct_pages(results: Sequence[SearchResult]) -> list[SearchResult]:
+    first: dict[str, SearchResult] = {}
+    for result in results:
+        first.setdefault(result.document_id, result)
+    return list(first.values())
