@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -11,7 +12,7 @@ from typing import NoReturn
 
 from rag.errors import RagError
 
-__all__ = ["CommandParser", "run"]
+__all__ = ["CommandParser", "print_json", "run"]
 
 _ENVIRONMENT = """\
 environment (or a .env file):
@@ -22,7 +23,7 @@ environment (or a .env file):
   RAG_LLM              openai/NAME, ollama/NAME or extractive
   OPENAI_API_KEY, OPENAI_BASE_URL, GITHUB_TOKEN, RAG_GITHUB_API_URL
   RAG_LOG_ANSWERS, RAG_LOG_DAYS, RAG_LLM_PRICE, RAG_EVALUATION,
-  RAG_ALERT_WEBHOOK, RAG_ALERT_FAILURES, RAG_BACKFILL_ON, RAG_EMBED_ON"""
+  RAG_ALERT_WEBHOOK, RAG_ALERT_FAILURES, RAG_RUN_ON"""
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -44,6 +45,12 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the arguments and exit with 2."""
         self.exit(2, f"{self.prog}: {message} (-h shows how)\n")
+
+
+def print_json(value: object) -> None:
+    """Write one JSON object and a newline to stdout."""
+    json.dump(value, sys.stdout, ensure_ascii=False)
+    sys.stdout.write("\n")
 
 
 def run(parser: CommandParser, command: Callable[[argparse.Namespace], int], arguments: Sequence[str] | None) -> int:

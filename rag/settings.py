@@ -133,8 +133,10 @@ class Settings(BaseSettings):
     openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
     alert_webhook: SecretStr | None = Field(None, validation_alias="RAG_ALERT_WEBHOOK")
     alert_failures: int = Field(3, ge=1, validation_alias="RAG_ALERT_FAILURES")
-    backfill_on: str = Field("threads", validation_alias="RAG_BACKFILL_ON")
-    embed_on: str = Field("threads", validation_alias="RAG_EMBED_ON")
+    run_on: str = Field("threads", validation_alias="RAG_RUN_ON")
+    #: RAG_RUN_ON has replaced both; a leftover is an error, since ignoring it would move the work silently.
+    removed_embed_on: str | None = Field(None, validation_alias="RAG_EMBED_ON")
+    removed_backfill_on: str | None = Field(None, validation_alias="RAG_BACKFILL_ON")
     llm_price: Annotated[tuple[Dollars, Dollars] | None, NoDecode] = Field(None, validation_alias="RAG_LLM_PRICE")
     reranker: str | None = Field(None, validation_alias="RAG_RERANKER")
     log_answers: bool = Field(True, validation_alias="RAG_LOG_ANSWERS")
@@ -169,11 +171,18 @@ class Settings(BaseSettings):
     def _absolute_url(cls, value: str) -> str:
         return _http_url(value).rstrip("/")
 
-    @field_validator("backfill_on", "embed_on")
+    @field_validator("run_on")
     @classmethod
     def _known_workers(cls, value: str) -> str:
         if value not in ("threads", "workers", "dask") and not value.startswith(("dask:tcp://", "dask:tls://")):
-            raise ValueError(f"{value!r} is none of threads, workers, dask and dask:tcp://HOST:PORT")
+            raise ValueError(f"unknown value {value!r}; choose from threads, workers, dask and dask:tcp://HOST:PORT")
+        return value
+
+    @field_validator("removed_embed_on", "removed_backfill_on")
+    @classmethod
+    def _replaced(cls, value: str | None) -> str | None:
+        if value is not None:
+            raise ValueError("this setting was removed; set RAG_RUN_ON instead, which takes the same values")
         return value
 
     @field_validator("alert_webhook")
@@ -217,8 +226,7 @@ class Settings(BaseSettings):
             "RAG_EVALUATION": str(self.evaluation) if self.evaluation else None,
             "RAG_ALERT_WEBHOOK": _mask(self.alert_webhook),
             "RAG_ALERT_FAILURES": self.alert_failures,
-            "RAG_BACKFILL_ON": self.backfill_on,
-            "RAG_EMBED_ON": self.embed_on,
+            "RAG_RUN_ON": self.run_on,
         }
 
 

@@ -23,7 +23,7 @@ from rich.markup import escape
 
 from flows.demo.github_server import GitHubServer, load_export
 from flows.demo.site import HandbookSite
-from flows.engine import shared_engine, watched_by
+from flows.engine import reporting_to, shared_engine
 from flows.prefect.server import ServerProcess, connected, free_port, log_to
 from flows.progress import show_progress, summary
 from rag.command import CommandParser, run
@@ -141,7 +141,7 @@ def _show(
         names = [source.name for source in settings.sources]
         with _step(console, 3, "Ingest both, each as a Prefect flow run"):
             shown = show_progress(console, names) if console.is_terminal else nullcontext(_nobody)
-            with shown as watch, watched_by(watch):
+            with shown as watch, reporting_to(watch):
                 reports = asyncio.run(run_ingest(names))
             for report in reports:
                 console.print(f"   {report.name:<10} {summary(report)}", markup=False)

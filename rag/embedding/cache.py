@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rag.embedding.encoder import Encoder
 from rag.embedding.llamaindex import EncoderEmbedding
 from rag.embedding.prices import price
-from rag.embedding.workers import Helpers
+from rag.embedding.workers import EmbeddingWorkers
 from rag.errors import EmbeddingError
 from rag.store.store import Store
 
@@ -38,12 +38,12 @@ class CachedEmbedding(EncoderEmbedding):
 
     :param encoder: is asked for what the cache lacks; the cache keeps its vectors under its model's name
     :param readable: makes of a text what the model shall read of it
-    :param helpers: are given what is much; what they leave is embedded here
+    :param embedding_workers: processes that embed large batches; this process embeds the rest
     """
 
     _store: Store = PrivateAttr()
     _readable: Callable[[str], str] = PrivateAttr()
-    _helpers: Helpers | None = PrivateAttr()
+    _workers: EmbeddingWorkers | None = PrivateAttr()
     _counting: threading.Lock = PrivateAttr(default_factory=threading.Lock)
     _embedded: int = PrivateAttr(default=0)
     _tokens: int = PrivateAttr(default=0)
@@ -54,16 +54,16 @@ class CachedEmbedding(EncoderEmbedding):
         store: Store,
         *,
         readable: Callable[[str], str] = str,
-        helpers: Helpers | None = None,
+        embedding_workers: EmbeddingWorkers | None = None,
     ) -> None:
         super().__init__(encoder, embed_batch_size=_BATCH)
         self._store = store
         self._readable = readable
-        self._helpers = helpers
+        self._workers = embedding_workers
 
     @property
     def embedded(self) -> int:
-        """How many texts were embedded so far, here or by helpers."""
+        """How many texts were embedded so far, by this process and by embedding workers."""
         return self._embedded
 
     @property
@@ -82,8 +82,8 @@ class CachedEmbedding(EncoderEmbedding):
 
     def _made(self, texts: Mapping[bytes, str]) -> Vectors:
         """Embed texts by their contents."""
-        helpers = self._helpers
-        made = self._made_by(helpers, texts) if helpers and len(texts) >= _WORTH_HELP else {}
+        workers = self._workers
+        made = self._made_by(workers, texts) if workers and len(texts) >= _WORTH_HELP else {}
         left = {content: text for content, text in texts.items() if content not in made}
         if left:
             new = dict(zip(left, self.encoder.encode(list(left.values())), strict=True))
@@ -95,14 +95,14 @@ class CachedEmbedding(EncoderEmbedding):
             self._tokens += tokens
         return made
 
-    def _made_by(self, helpers: Helpers, texts: Mapping[bytes, str]) -> Vectors:
-        """Have texts embedded; return those that were. Helpers that fail once are not asked again."""
+    def _made_by(self, workers: EmbeddingWorkers, texts: Mapping[bytes, str]) -> Vectors:
+        """Have the workers embed texts; return the vectors. After a failure the workers are not asked again."""
         batch = self._store.put_embedding_batch(self.model_name, list(texts.values()))
         try:
-            helpers.embed(batch, len(texts))
+            workers.embed(batch, len(texts))
         except EmbeddingError as error:
             log.warning("%s What is left is embedded by this process.", error)
-            self._helpers = None
+            self._workers = None
         finally:
             self._store.drop_embedding_batch(batch)
         return self._store.cached_embeddings(self.model_name, texts)

@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import State
 
 from flows.demo.github_server import GitHubServer
 from flows.demo.site import HandbookSite
-from flows.engine import watched_by
+from flows.engine import reporting_to
 from flows.ingest import ingest, ingest_source, main, run_ingest
 from flows.prefect.server import ServerProcess
 from rag.models import SyncReport
@@ -131,7 +131,7 @@ def test_what_trying_again_cannot_help_is_tried_once(
     sources(gone="example/nowhere")
     heard: list[SyncReport | str] = []
 
-    with watched_by(lambda _, news: heard.append(news)):
+    with reporting_to(lambda _, news: heard.append(news)):
         state = asyncio.run(ingest_source("gone", return_state=True))
 
     assert len(heard) == 1
@@ -153,7 +153,7 @@ def test_what_may_pass_is_tried_again(
             heard.append(news)
             busy.__exit__(None, None, None)
 
-    with watched_by(hear):
+    with reporting_to(hear):
         state = asyncio.run(ingest_source("issues", when_busy="fail", return_state=True))
 
     assert state.is_completed()
@@ -191,7 +191,7 @@ def test_a_run_that_may_wait_goes_on_when_the_other_sync_has_ended(
             heard.append(news)
             backfill.__exit__(None, None, None)
 
-    with watched_by(hear):
+    with reporting_to(hear):
         state = asyncio.run(ingest_source("issues", when_busy="wait", return_state=True))
 
     assert heard == ["Another sync of issues is running; wait until it has ended. Waiting."]

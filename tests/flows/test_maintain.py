@@ -76,9 +76,9 @@ def test_a_source_that_grows_too_old_for_its_schedule_is_told_of_once_and_the_ne
     assert [text.partition(". ")[0] for text in chat.texts] == [
         "support-engine: issues has not been in line with its origin for 5 hours"
     ]
-    assert first.message == "Told of issues."
-    assert second.message == "There is nothing new to tell."
-    assert flow_run(first.state_details.flow_run_id).name == "watch · told of issues"
+    assert first.message == "Alerted for issues."
+    assert second.message == "No new alerts."
+    assert flow_run(first.state_details.flow_run_id).name == "watch · alerted for issues"
     ingested("issues")
     grow_old(database, "issues", 100)
     watched()

@@ -17,7 +17,7 @@ from prefect.client.schemas.responses import GlobalConcurrencyLimitResponse
 from prefect.concurrency.asyncio import concurrency
 from prefect.exceptions import ObjectNotFound
 
-from flows.engine import watched_by
+from flows.engine import reporting_to
 from flows.ingest import ingest_source, run_ingest
 from flows.prefect.limits import WINDOWS_LIMIT, asking, free_slots, host_limit
 from flows.prefect.server import ServerProcess
@@ -123,7 +123,7 @@ def test_who_waits_for_a_host_says_so(site: DocsSite, limit: str, database: Data
 
     async def hold_and_ingest() -> State[Any]:
         async with asking(DocsConfig(name="other", url=site.url("/other/"))):
-            with watched_by(lambda _name, news: heard.append(news)):
+            with reporting_to(lambda _name, news: heard.append(news)):
                 waiting = asyncio.ensure_future(ingest_source("old", return_state=True))
                 while not heard:
                     await asyncio.sleep(0.05)
