@@ -114,7 +114,7 @@ async def batch_runner(
 
 async def store_result(result: BaseModel) -> None:
     """Store a batch's result with the flow run that made it: its worker may share no files with the reader."""
-    await Artifact(type=_RESULT, data=result.model_dump_json()).acreate()
+    await Artifact(type=_RESULT, data=result.model_dump(mode="json")).acreate()
 
 
 async def read_result(run_id: UUID, kind: type[R]) -> R | None:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from prefect.client.schemas.objects import State
 
-from flows.demo.github_server import GitHubServer
 from flows.ingest import ingest_source
 from flows.maintain import maintain, watch
 from flows.prefect.server import ServerProcess
@@ -18,6 +17,7 @@ from rag.store.database import Database
 from rag.store.store import Store
 from tests.flows.prefect_records import flow_run, table
 from tests.servers.chat import Chat
+from tests.servers.github import GitHubServer
 
 Sources = Callable[..., None]
 

@@ -1,4 +1,4 @@
-"""Prefect marks runs whose process is gone."""
+"""Prefect marks runs whose process is gone as Crashed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_lost_runs_of_every_deployment_are_noticed_by_one_automation(prefect_ser
     [automation] = asyncio.run(made())
     [again] = asyncio.run(made())
 
-    assert again.id == automation.id, "a new one would have to wait for signs of life anew"
+    assert again.id == automation.id, "a new automation would have to wait for heartbeats again"
     trigger = automation.trigger
     assert isinstance(trigger, EventTrigger)
     watched = set(trigger.match_related.root["prefect.resource.name"])
