@@ -134,9 +134,6 @@ class Settings(BaseSettings):
     alert_webhook: SecretStr | None = Field(None, validation_alias="RAG_ALERT_WEBHOOK")
     alert_failures: int = Field(3, ge=1, validation_alias="RAG_ALERT_FAILURES")
     run_on: str = Field("threads", validation_alias="RAG_RUN_ON")
-    #: RAG_RUN_ON has replaced both; a leftover is an error, since ignoring it would move the work silently.
-    removed_embed_on: str | None = Field(None, validation_alias="RAG_EMBED_ON")
-    removed_backfill_on: str | None = Field(None, validation_alias="RAG_BACKFILL_ON")
     llm_price: Annotated[tuple[Dollars, Dollars] | None, NoDecode] = Field(None, validation_alias="RAG_LLM_PRICE")
     reranker: str | None = Field(None, validation_alias="RAG_RERANKER")
     log_answers: bool = Field(True, validation_alias="RAG_LOG_ANSWERS")
@@ -176,13 +173,6 @@ class Settings(BaseSettings):
     def _known_workers(cls, value: str) -> str:
         if value not in ("threads", "workers", "dask") and not value.startswith(("dask:tcp://", "dask:tls://")):
             raise ValueError(f"unknown value {value!r}; choose from threads, workers, dask and dask:tcp://HOST:PORT")
-        return value
-
-    @field_validator("removed_embed_on", "removed_backfill_on")
-    @classmethod
-    def _replaced(cls, value: str | None) -> str | None:
-        if value is not None:
-            raise ValueError("this setting was removed; set RAG_RUN_ON instead, which takes the same values")
         return value
 
     @field_validator("alert_webhook")
@@ -230,12 +220,29 @@ class Settings(BaseSettings):
         }
 
 
+class _RemovedSettings(BaseSettings):
+    """Settings of earlier versions. A leftover is an error, because ignoring it would silently move the work."""
+
+    model_config = Settings.model_config
+
+    embed_on: str | None = Field(None, validation_alias="RAG_EMBED_ON")
+    backfill_on: str | None = Field(None, validation_alias="RAG_BACKFILL_ON")
+
+    @field_validator("embed_on", "backfill_on")
+    @classmethod
+    def _replaced(cls, value: str | None) -> str | None:
+        if value is not None:
+            raise ValueError("this setting was removed; set RAG_RUN_ON instead, which takes the same values")
+        return value
+
+
 def load_settings() -> Settings:
     """Read the settings from the environment and .env, and from files of their names where containers have secrets.
 
     :raises ConfigurationError: a value is not what its setting takes
     """
     try:
+        _RemovedSettings()
         return Settings(_secrets_dir=SECRETS if SECRETS.is_dir() else None)
     except ValidationError as error:
         raise ConfigurationError(_first_problem(error)) from error

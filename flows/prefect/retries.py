@@ -12,6 +12,7 @@ from prefect.cache_policies import CachePolicy
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.tasks import Task, exponential_backoff
+from prefect.utilities.annotations import NotSet
 
 from rag.errors import RagError
 
@@ -44,7 +45,7 @@ def retrying_task(
     retries: int = 3,
     retry_if: RetryCondition = is_retryable,
     persist_result: bool = False,
-    cache_policy: CachePolicy | None = None,
+    cache_policy: CachePolicy | type[NotSet] = NotSet,
     cache_expiration: timedelta | None = None,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Decorate a function as a Prefect task that is retried with exponential pauses.
@@ -59,7 +60,8 @@ def retrying_task(
         retries=retries,
         retry_delay_seconds=exponential_backoff(backoff_factor=2),
         retry_jitter_factor=0.5,
-        retry_condition_fn=retry_if,  # type: ignore[arg-type] # declared without Awaitable, which it also takes
+        retry_condition_fn=retry_if,
         persist_result=persist_result,
-        **({"cache_policy": cache_policy, "cache_expiration": cache_expiration} if cache_policy else {}),
+        cache_policy=cache_policy,
+        cache_expiration=cache_expiration,
     )
