@@ -98,7 +98,7 @@ async def embedding_workers(run_on: str, *, patience: timedelta = _PATIENCE) -> 
 
         def embed(batch: UUID, texts: int) -> None:
             job = Batch(f"embed {texts} texts", key=f"embed {batch}", parameters={"batch": batch, "texts": texts})
-            end = asyncio.run_coroutine_threadsafe(run_batch(job), loop).result()  # type: ignore[arg-type]
+            end = asyncio.run_coroutine_threadsafe(run_batch(job), loop).result()
             if end.result is None:
                 raise EmbeddingError(end.problem)
 

@@ -45,9 +45,11 @@ class Discussions:
                 found = [row for row in self._rows if f"D_{row['number']}" == variables["id"]]
                 return {"node": {"comments": self._comments(found[0], after)} if found else None}
             case "Replies":
-                found = [(row, comment) for row in self._rows for comment in row["comments_list"]]
-                found = [(row, comment) for row, comment in found if f"DC_{comment['id']}" == variables["id"]]
-                return {"node": {"replies": self._replies(*found[0], after)} if found else None}
+                comments = ((row, comment) for row in self._rows for comment in row["comments_list"])
+                for row, comment in comments:
+                    if f"DC_{comment['id']}" == variables["id"]:
+                        return {"node": {"replies": self._replies(row, comment, after)}}
+                return {"node": None}
             case other:
                 raise ValueError(f"The sample server does not know the operation {other!r}.")
 

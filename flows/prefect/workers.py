@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -88,7 +88,7 @@ class BatchEnd(Generic[R]):
 
 
 #: Runs a batch in another process and waits for its end; raises ConfigurationError if the deployment is missing.
-RunBatch = Callable[[Batch], Awaitable[BatchEnd[R]]]
+RunBatch = Callable[[Batch], Coroutine[Any, Any, BatchEnd[R]]]
 
 
 @asynccontextmanager

@@ -68,7 +68,9 @@ def test_a_run_that_broke_off_has_no_result(prefect_server: ServerProcess) -> No
 def test_a_failed_window_keeps_its_report_and_its_reason(
     prefect_server: ServerProcess, sources: Sources, github: GitHubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sources(issues="example/nowhere")
+    sources(issues="example/engine")
+    github.tokens = ("another",)
+    monkeypatch.setenv("GITHUB_TOKEN", "refused")
     monkeypatch.setattr(backfill_window, "retry_delay_seconds", [0.01, 0.01, 0.01])
     span = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 8, tzinfo=UTC))
 
@@ -82,7 +84,7 @@ def test_a_failed_window_keeps_its_report_and_its_reason(
     assert result
     [read] = result.reads
     assert (read.window, read.state) == (Window(*span), "failed")
-    assert "example/nowhere" in read.problem
+    assert "GITHUB_TOKEN" in read.problem
 
 
 def test_workers_of_a_pool_read_the_windows(
