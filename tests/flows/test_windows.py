@@ -16,7 +16,8 @@ from flows.prefect.server import ServerProcess
 from rag.models import SyncReport
 from rag.store.database import Database
 from rag.store.store import Store
-from tests.flows.conftest import ROOT, Command
+from tests.flows.conftest import Command
+from tests.processes import ROOT
 
 Sources = Callable[..., None]
 
@@ -51,7 +52,7 @@ def test_workers_of_a_pool_read_the_windows(
 
 def test_what_a_killed_worker_had_begun_is_read_by_another(
     sources: Sources,
-    start_worker: Callable[[], subprocess.Popen[bytes]],
+    start_worker: Callable[[], subprocess.Popen[str]],
     github: GitHubServer,
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
