@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -17,7 +16,7 @@ from rag.models import SyncReport
 from rag.store.database import Database
 from rag.store.store import Store
 from tests.flows.conftest import Command
-from tests.processes import ROOT
+from tests.processes import ROOT, wait_for
 
 Sources = Callable[..., None]
 
@@ -62,12 +61,11 @@ def test_what_a_killed_worker_had_begun_is_read_by_another(
     monkeypatch.setenv("RAG_BACKFILL_ON", "workers")
 
     def replace_worker() -> None:
-        while len(github.requests) < 6:
-            time.sleep(0.05)
+        wait_for(lambda: len(github.requests) >= 6, seconds=240, else_show=lambda: str(github.requests))
         worker.kill()  # the process of the run lives on, and nobody reads what it prints
         start_worker()
 
-    killing = threading.Thread(target=replace_worker)
+    killing = threading.Thread(target=replace_worker, daemon=True)
     killing.start()
     report = ran()
     killing.join()
