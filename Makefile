@@ -3,11 +3,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# Two processes share the tests; tests of one group, such as those of one Prefect server, go to the same process.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 # Byte-code is what makes the second start of a command fast; some machines switch it off.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types bench requirements clean
+.PHONY: help setup demo test test-fast lint types bench requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +28,10 @@ demo: $(STAMP) ## the whole thing on a bundled sample: no key, network or Docker
 	@$(BIN)/python -m flows.demo
 
 test: $(STAMP) ## run the tests
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
+
+test-fast: $(STAMP) ## run the tests that need neither a Prefect server nor a browser
+	@$(PYTEST) -m "not prefect and not browser"
 
 lint: $(STAMP) ## ruff, import floors, compose schema
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports

@@ -1,15 +1,19 @@
-"""Real things for tests: one embedded Postgres a run, and a fresh database, cloned from a template, a test."""
+"""Real things for tests: one embedded Postgres for the run, and a fresh database, cloned from a template, for each test."""
 
 from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from fasteners import InterProcessLock
 
 from rag.engine import Engine
 from rag.settings import Settings
@@ -23,7 +27,49 @@ for field in Settings.model_fields.values():
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
+#: The RAG_HOME of the run, which the workers of pytest-xdist share.
+HOME = pytest.StashKey[Path]()
+
+# The databases are thrown away at the end, so nothing needs to survive a crash.
+_WITHOUT_DURABILITY = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "autovacuum": "off",
+    "checkpoint_timeout": "1d",
+}
+
 _numbers = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the home, or take over that of the process that started this worker.
+
+    It is not in pytest's own temporary folder: other runs clear that, and its path is too long for a unix socket.
+    """
+    received = getattr(config, "workerinput", {}).get("home")
+    config.stash[HOME] = Path(received or tempfile.mkdtemp(prefix="rag-"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the slowest tests first, so that no worker waits for them at the end."""
+    items.sort(
+        key=lambda item: (item.get_closest_marker("prefect") is None, item.get_closest_marker("browser") is None)
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where the home is."""
+    node.workerinput["home"] = str(node.config.stash[HOME])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop Postgres and remove the home, when the last worker has ended."""
+    home = config.stash.get(HOME, None)
+    if home and not hasattr(config, "workerinput"):
+        stop_embedded(home)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -35,20 +81,38 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def home() -> Iterator[Path]:
-    """A RAG_HOME for the whole run; its Postgres is stopped at the end.
-
-    Not pytest's own temporary folder: that is cleared by other runs, and its path is long for a unix socket.
-    """
-    with tempfile.TemporaryDirectory(prefix="rag-") as folder:
-        yield Path(folder)
-        stop_embedded(Path(folder))
+def home(pytestconfig: pytest.Config) -> Path:
+    """The RAG_HOME of the run."""
+    return pytestconfig.stash[HOME]
 
 
 @pytest.fixture(scope="session")
-def server_dsn(home: Path) -> str:
+def once(home: Path) -> Callable[[str, Callable[[], None]], None]:
+    """Do something once in a run, whichever worker needs it first: `once(name, action)`."""
+
+    def do(name: str, action: Callable[[], None]) -> None:
+        done = home / f"{name}.done"
+        with InterProcessLock(home / f"{name}.lock"):
+            if not done.exists():
+                action()
+                done.touch()
+
+    return do
+
+
+@pytest.fixture(scope="session")
+def server_dsn(home: Path, once: Callable[[str, Callable[[], None]], None]) -> str:
     """The embedded Postgres of this run."""
-    return embedded_dsn(home)
+    dsn = embedded_dsn(home)
+
+    def tune() -> None:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            for name, value in _WITHOUT_DURABILITY.items():
+                connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+            connection.execute("SELECT pg_reload_conf()")
+
+    once("postgres-settings", tune)
+    return dsn
 
 
 def _dsn(server_dsn: str, database: str) -> str:
@@ -56,21 +120,24 @@ def _dsn(server_dsn: str, database: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def template(server_dsn: str) -> str:
+def template(server_dsn: str, once: Callable[[str, Callable[[], None]], None]) -> str:
     """A migrated database to clone: 50 ms a test instead of every migration."""
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE template_rag")
-    Database(_dsn(server_dsn, "template_rag"), embedded=True).close()
+
+    def migrate() -> None:
+        with psycopg.connect(server_dsn, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE template_rag")
+        Database(_dsn(server_dsn, "template_rag"), embedded=True).close()
+
+    once("template_rag", migrate)
     return "template_rag"
 
 
-@pytest.fixture
-def new_dsn(server_dsn: str, template: str) -> Iterator[Callable[[], str]]:
-    """Make fresh, migrated databases."""
+@contextmanager
+def _new_databases(server_dsn: str, template: str, worker_id: str) -> Iterator[Callable[[], str]]:
     names = []
 
     def make() -> str:
-        names.append(f"test_{next(_numbers)}")
+        names.append(f"test_{worker_id}_{next(_numbers)}")
         connection.execute(f"CREATE DATABASE {names[-1]} TEMPLATE {template}")
         return _dsn(server_dsn, names[-1])
 
@@ -78,6 +145,20 @@ def new_dsn(server_dsn: str, template: str) -> Iterator[Callable[[], str]]:
         yield make
         for name in names:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def new_dsn(server_dsn: str, template: str, worker_id: str) -> Iterator[Callable[[], str]]:
+    """Make fresh, migrated databases."""
+    with _new_databases(server_dsn, template, worker_id) as make:
+        yield make
+
+
+@pytest.fixture(scope="session")
+def session_dsn(server_dsn: str, template: str, worker_id: str) -> Iterator[str]:
+    """A migrated database for what several tests use together."""
+    with _new_databases(server_dsn, template, worker_id) as make:
+        yield make()
 
 
 @pytest.fixture

@@ -1,14 +1,14 @@
-"""A real Prefect server and real loopback sources for the flows; one server a run, since it takes seconds to start."""
+"""A real Prefect server and real loopback sources for the flows; each worker of pytest-xdist has one server."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,18 +20,75 @@ for name in [name for name in os.environ if name.startswith("PREFECT_")]:
 os.environ["PREFECT_HOME"] = _PREFECT_HOME.name
 
 from flows.prefect.server import ServerProcess, connected  # noqa: E402
+from tests.flows.served import Served, serving  # noqa: E402
+from tests.processes import ROOT, running  # noqa: E402
 from tests.servers.chat import Chat  # noqa: E402
 from tests.servers.github import GitHubServer, load_export  # noqa: E402
 
-ROOT = Path(__file__).parents[2]
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
+# Prefect's server and its commands take 5 s to start, and many times that on a busy machine.
+_START_SECONDS = 240
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a Prefect server or starts a command that imports Prefect; one server serves all its tests."""
+    for item in items:
+        if Path(__file__).parent not in item.path.parents:
+            continue
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & {"prefect_server", "prefect_home", "served", "command"}:
+            item.add_marker(pytest.mark.prefect)
+        if "prefect_server" in fixtures:
+            item.add_marker(pytest.mark.xdist_group("prefect"))
+        if "served" in fixtures:
+            item.add_marker(pytest.mark.xdist_group("served"))
+
+
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[ServerProcess]:
+def prefect_records(home: Path, once: Callable[[str, Callable[[], None]], None]) -> Path:
+    """A PREFECT_HOME with a migrated database, to copy: migrating takes as long as twenty tests."""
+    folder = home / "prefect"
+
+    def migrate() -> None:
+        subprocess.run(
+            [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"],
+            env={**users_environment(), "PREFECT_HOME": str(folder)},
+            check=True,
+            capture_output=True,
+            timeout=_START_SECONDS,
+        )
+
+    once("prefect-records", migrate)
+    return folder
+
+
+@pytest.fixture
+def prefect_home(prefect_records: Path, tmp_path: Path) -> Path:
+    """A new PREFECT_HOME, for a server that a test starts."""
+    return shutil.copytree(prefect_records, tmp_path / "prefect")
+
+
+@pytest.fixture(scope="session")
+def prefect_server(prefect_records: Path) -> Iterator[ServerProcess]:
     """A Prefect server, and the flows of this process sent to it."""
+    shutil.copytree(prefect_records, _PREFECT_HOME.name, dirs_exist_ok=True)
     with ServerProcess() as server, connected(server):
         yield server
+
+
+@pytest.fixture(scope="session")
+def served(
+    home: Path, session_dsn: str, prefect_records: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """`flows.serve` with a Prefect server of its own, which has a UI and fires schedules."""
+    folder = tmp_path_factory.mktemp("served")
+    prefect_home = shutil.copytree(prefect_records, folder / "prefect")
+    environment = {**users_environment(), "RAG_HOME": str(home), "PREFECT_HOME": str(prefect_home)}
+    with serving(folder, environment, session_dsn) as served:
+        yield served
 
 
 @pytest.fixture
@@ -79,14 +136,14 @@ def users_environment() -> dict[str, str]:
 def command() -> Command:
     """Run `python -m MODULE …` as a user does, from the checkout."""
 
-    def run(module: str, *arguments: str, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", module, *arguments],
             cwd=ROOT,
             env={**users_environment(), **environment},
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=_START_SECONDS,
             check=False,
         )
 
@@ -94,41 +151,36 @@ def command() -> Command:
 
 
 @pytest.fixture
-def deploy(prefect_server: ServerProcess, command: Command, tmp_path: Path) -> Iterator[Callable[[], None]]:
-    """Register the deployments of sources.toml for the workers of a pool."""
-    from tests.flows.deploy.test_deployments import clear, prefect
+def deploy(prefect_server: ServerProcess) -> Callable[[], None]:
+    """Register what workers of a pool are given by other runs, as `prefect deploy` does from the checkout."""
 
     def register() -> None:
-        clear()
-        written = command("flows.deployments", "--output", str(tmp_path / "prefect.yaml"))
-        assert written.returncode == 0, written.stderr
-        prefect(prefect_server, "work-pool", "create", "--type", "process", "--overwrite", "support-engine")
-        prefect(prefect_server, "--no-prompt", "deploy", "--all", "--prefect-file", str(tmp_path / "prefect.yaml"))
+        from tests.flows.deploy.test_deployments import prefect, registered
 
-    yield register
-    clear()
+        if not registered().keys() >= {"embed", "windows"}:
+            prefect(prefect_server, "work-pool", "create", "--type", "process", "--overwrite", "support-engine")
+            prefect(prefect_server, "--no-prompt", "deploy", "--name", "embed", "--name", "windows")
+
+    return register
 
 
 @pytest.fixture
 def start_worker(
     prefect_server: ServerProcess, deploy: Callable[[], None]
-) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
-    """Register the deployments and start a worker, as on another machine; only start it from the second on."""
+) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Start a worker, as on another machine."""
     with ExitStack() as stack:
-        register = cache(deploy)
 
-        def start() -> subprocess.Popen[bytes]:
-            register()
-            process = subprocess.Popen(
-                [sys.executable, "-m", "prefect", "worker", "start", "--pool", "support-engine", "--limit", "1"],
-                cwd=ROOT,
-                env={**os.environ, "PREFECT_API_URL": prefect_server.api_url, "PREFECT_WORKER_QUERY_SECONDS": "1"},
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+        def start() -> subprocess.Popen[str]:
+            deploy()
+            return stack.enter_context(
+                running(
+                    *("prefect", "worker", "start", "--pool", "support-engine", "--limit", "1"),
+                    environment={**os.environ, "PREFECT_WORKER_QUERY_SECONDS": "1"},
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
             )
-            stack.callback(process.wait, timeout=60)
-            stack.callback(process.terminate)
-            return process
 
         yield start
 

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +18,9 @@ from flows.prefect.server import ServerProcess
 from rag.models import SyncReport
 from rag.store.database import Database
 from rag.store.store import Store
-from tests.flows.conftest import ROOT, Command
+from tests.flows.conftest import Command
 from tests.flows.prefect_records import artifact, flow_run, logs, newest_run, runs_below, table, task_run
+from tests.processes import ROOT, running
 from tests.servers.docs_site import DocsSite, html
 from tests.servers.github import GitHubServer
 
@@ -238,11 +238,11 @@ def test_the_command_prints_one_json_object_and_fails_if_a_source_did(
 
 
 def test_the_command_brings_a_server_of_its_own_where_none_is_configured(
-    prefect_server: ServerProcess, sources: Sources, command: Command
+    sources: Sources, command: Command, prefect_home: Path
 ) -> None:
     sources(issues="example/engine")
 
-    done = command("flows.ingest", "issues")
+    done = command("flows.ingest", "issues", PREFECT_HOME=str(prefect_home))
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("issues: 3 new (3 documents seen, ")
@@ -286,35 +286,34 @@ def test_a_dead_prefect_server_is_one_line(sources: Sources, command: Command) -
 
 
 def test_an_interrupted_command_ends_at_once_and_so_do_its_runs(
-    prefect_server: ServerProcess, settings_in_environment: Path, tmp_path: Path
+    prefect_server: ServerProcess, settings_in_environment: Path
 ) -> None:
     with HandbookSite(ROOT / "docs") as site:
         settings_in_environment.write_text(f'[[docs]]\nname = "slow"\nurl = "{site.url}"\ndelay = 20.0\n')
-        process = subprocess.Popen(
-            [sys.executable, "-m", "flows.ingest"],
-            cwd=ROOT,
-            env={**os.environ, "PREFECT_API_URL": prefect_server.api_url},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        run = newest_run("ingest slow")
+        with running("flows.ingest", environment=os.environ, stderr=subprocess.PIPE) as process:
+            run = newest_run("ingest slow")
 
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=10)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=15)  # the delay of the site is 20 s
 
     assert process.returncode == 130
     assert said == "interrupted\n"
     assert flow_run(run.id).state.is_final()
 
 
-def test_an_unreachable_database_is_one_line(sources: Sources, command: Command) -> None:
+def test_an_unreachable_database_is_one_line(
+    prefect_server: ServerProcess,
+    sources: Sources,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     sources(issues="example/engine")
+    monkeypatch.setenv("RAG_DATABASE_URL", "postgresql://127.0.0.1:9/x")
 
-    done = command("flows.ingest", RAG_DATABASE_URL="postgresql://127.0.0.1:9/x")
+    assert main([]) == 1
 
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("error: Postgres cannot be reached")
+    [said] = capsys.readouterr().err.splitlines()
+    assert said.startswith("error: Postgres cannot be reached")
 
 
 def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -17,8 +18,9 @@ from flows.prefect.server import ServerProcess
 from flows.schedules import schedule_of
 from flows.serve import main
 from rag.settings import DocsConfig, GitHubConfig, RepositoryConfig
-from tests.flows.conftest import ROOT, users_environment
+from tests.flows.conftest import users_environment
 from tests.flows.prefect_records import table
+from tests.processes import read_until, running
 
 
 def registered() -> dict[str, DeploymentResponse]:
@@ -33,23 +35,10 @@ def registered() -> dict[str, DeploymentResponse]:
 def serving(prefect_server: ServerProcess, sources: Callable[..., None]) -> Iterator[subprocess.Popen[str]]:
     """`python -m flows.serve` on one source, ready for work."""
     sources(issues="example/engine")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flows.serve"],
-        cwd=ROOT,
-        env={**os.environ, "PREFECT_API_URL": prefect_server.api_url, "PREFECT_RUNNER_POLL_FREQUENCY": "1"},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr
-    said = ""
-    while "Stop with Ctrl-C" not in said:
-        line = process.stderr.readline()
-        assert line, said
-        said += line
-    yield process
-    if process.poll() is None:
-        process.kill()
-    process.communicate()
+    environment = {**os.environ, "PREFECT_RUNNER_POLL_FREQUENCY": "1"}
+    with running("flows.serve", environment=environment, stderr=subprocess.PIPE) as process:
+        read_until(process, "Stop with Ctrl-C")
+        yield process
 
 
 def test_served_deployments_are_registered_work_and_are_paused_at_the_end(serving: subprocess.Popen[str]) -> None:
@@ -71,12 +60,12 @@ def test_served_deployments_are_registered_work_and_are_paused_at_the_end(servin
             assert parameter["description"]
             assert "type" in parameter or "anyOf" in parameter
 
-    run = run_deployment("ingest-source/ingest issues", timeout=60, poll_interval=0.2)
+    run = run_deployment("ingest-source/ingest issues", timeout=120, poll_interval=0.2)
     assert run.state.is_completed()
     assert table("ingest-issues")["documents added"] == 3
 
     serving.send_signal(signal.SIGTERM)
-    _, rest = serving.communicate(timeout=30)
+    _, rest = serving.communicate(timeout=60)
     assert serving.returncode == 0
     assert rest.splitlines()[-1].startswith("Stopped.")
     assert "Traceback" not in rest
@@ -115,26 +104,16 @@ def test_a_missing_sources_file_is_one_line(
 
 
 def test_without_a_prefect_server_it_brings_its_own_and_takes_it_along(
-    prefect_server: ServerProcess, sources: Callable[..., None]
+    sources: Callable[..., None], prefect_home: Path
 ) -> None:
     sources(issues="example/engine")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flows.serve"],
-        cwd=ROOT,
-        env=users_environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stderr
-    lines: list[str] = []
-    while not lines or "Stop with Ctrl-C" not in lines[-1]:
-        lines.append(process.stderr.readline())
-        assert lines[-1], lines
-    address = next(line.split()[1] for line in lines if line.startswith("Prefect"))
+    environment = {**users_environment(), "PREFECT_HOME": str(prefect_home)}
+    with running("flows.serve", environment=environment, stderr=subprocess.PIPE) as process:
+        said = read_until(process, "Stop with Ctrl-C")
+        [address] = re.findall(r"^Prefect +(\S+)", said, re.MULTILINE)
 
-    process.send_signal(signal.SIGINT)
-    _, rest = process.communicate(timeout=30)
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=60)
 
     assert process.returncode == 0
     assert "Traceback" not in rest

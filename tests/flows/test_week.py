@@ -17,8 +17,8 @@ from flows.prefect.server import ServerProcess
 from rag.sources.github.client import RetryPolicy
 from rag.store.database import Database
 from rag.store.store import Store
-from tests.flows.conftest import ROOT
 from tests.flows.prefect_records import flow_run
+from tests.processes import ROOT
 from tests.servers.chat import Chat
 from tests.servers.docs_site import DocsSite, html
 from tests.servers.github import FAULTS, FaultyGitHubServer, load_export

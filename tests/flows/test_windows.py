@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -20,7 +19,8 @@ from flows.windows import WindowRead, WindowReads, backfill_window, backfill_win
 from rag.models import Failure, SyncReport, Window
 from rag.store.database import Database
 from rag.store.store import Store
-from tests.flows.conftest import ROOT, Command
+from tests.flows.conftest import Command
+from tests.processes import ROOT, wait_for
 from tests.servers.github import GitHubServer, load_export
 
 Sources = Callable[..., None]
@@ -103,7 +103,7 @@ def test_workers_of_a_pool_read_the_windows(
 
 def test_the_windows_of_a_killed_worker_are_read_by_another(
     sources: Sources,
-    start_worker: Callable[[], subprocess.Popen[bytes]],
+    start_worker: Callable[[], subprocess.Popen[str]],
     github: GitHubServer,
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
@@ -113,12 +113,11 @@ def test_the_windows_of_a_killed_worker_are_read_by_another(
     monkeypatch.setenv("RAG_RUN_ON", "workers")
 
     def replace_worker() -> None:
-        while len(github.requests) < 6:
-            time.sleep(0.05)
+        wait_for(lambda: len(github.requests) >= 6, seconds=240, else_show=lambda: str(github.requests))
         worker.kill()  # the run's process lives on, and no process reads its output
         start_worker()
 
-    killing = threading.Thread(target=replace_worker)
+    killing = threading.Thread(target=replace_worker, daemon=True)
     killing.start()
     report = ran()
     killing.join()

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from flows.prefect.server import free_port
-from tests.flows.conftest import ROOT
+from tests.processes import ROOT, running
 from tests.servers.github import GitHubServer
 
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
@@ -28,7 +28,12 @@ COMPOSE = (ROOT / "docker-compose.yml").read_text()
 
 @pytest.fixture
 def services(
-    sources: Callable[..., None], github: GitHubServer, server_dsn: str, dsn: str, home: Path, tmp_path: Path
+    sources: Callable[..., None],
+    server_dsn: str,
+    dsn: str,
+    home: Path,
+    prefect_home: Path,
+    tmp_path: Path,
 ) -> dict[str, Any]:
     """The services, with what Docker would give them replaced by what there is on loopback."""
     sources(issues="example/engine")
@@ -40,7 +45,7 @@ def services(
         "http://prefect:4200": "http://127.0.0.1:4200",
         "/app/sources.toml": str(tmp_path / "sources.toml"),
         "RAG_HOME: /data": f"RAG_HOME: {home}",
-        "/data/prefect": str(tmp_path / "prefect"),
+        "/data/prefect": str(prefect_home),
         **{port: str(free_port()) for port in ("4200", "8000", "8080")},
     }.items():
         assert there in text
@@ -58,18 +63,15 @@ def start(services: dict[str, Any], github: GitHubServer) -> Iterator[Callable[[
 
         def begin(name: str) -> None:
             environment = users_environment(services[name]["environment"], github)
-            [program, *arguments] = shlex.split(services[name]["command"])
-            command = [sys.executable, "-m", "prefect"] if program == "prefect" else [sys.executable]
-            process = subprocess.Popen(
-                [*command, *arguments], cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
-            )
-            stack.callback(process.communicate)
-            stack.callback(process.terminate)
+            words = shlex.split(services[name]["command"])
+            [module, *arguments] = words[2:] if words[:2] == ["python", "-m"] else words
+            pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL}
+            process = stack.enter_context(running(module, *arguments, environment=environment, **pipes))
             [how, _, *check] = services[name]["healthcheck"]["test"]
             assert how == "CMD"
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 240
             while subprocess.run([sys.executable, *check], capture_output=True, check=False).returncode:
-                assert process.poll() is None, process.stderr.read().decode()
+                assert process.poll() is None, process.stderr.read()
                 assert time.monotonic() < deadline, name
                 time.sleep(0.5)
 
@@ -89,7 +91,7 @@ def test_the_services_work_together(services: dict[str, Any], start: Callable[[s
 
     command = [sys.executable, "-m", "prefect", "deployment", "run", "ingest-source/ingest issues", "--watch"]
     done = subprocess.run(
-        command, env={**os.environ, "PREFECT_API_URL": api}, capture_output=True, text=True, timeout=120, check=False
+        command, env={**os.environ, "PREFECT_API_URL": api}, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     [run] = httpx.post(

@@ -17,7 +17,7 @@ from prefect.runner import Runner
 from flows.deploy.deployments import deployments, main, prefect_yaml
 from flows.prefect.server import ServerProcess
 from rag.settings import Settings
-from tests.flows.conftest import ROOT
+from tests.processes import ROOT
 
 EXAMPLE = Settings(_env_file=None, RAG_SOURCES=ROOT / "sources.example.toml").sources
 

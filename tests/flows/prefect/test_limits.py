@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,8 @@ from rag.models import SyncReport
 from rag.settings import DocsConfig
 from rag.store.database import Database
 from rag.store.store import Store
-from tests.flows.conftest import ROOT, users_environment
 from tests.flows.prefect_records import flow_run
+from tests.processes import running
 from tests.servers.docs_site import DocsSite, html
 
 _PAGES = 12
@@ -101,18 +102,13 @@ def test_sources_of_one_host_keep_to_what_its_limit_says(site: DocsSite, limit: 
 def test_sources_of_one_host_take_turns_in_several_processes(
     prefect_server: ServerProcess, site: DocsSite, limit: str, database: Database
 ) -> None:
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "flows.ingest", book],
-            cwd=ROOT,
-            env={**users_environment(), "PREFECT_API_URL": prefect_server.api_url},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for book in ("old", "new")
-    ]
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(running("flows.ingest", book, environment=os.environ, stdout=subprocess.PIPE))
+            for book in ("old", "new")
+        ]
 
-    said = [process.communicate(timeout=120)[0] for process in processes]
+        said = [process.communicate(timeout=120)[0] for process in processes]
 
     assert all(f"{_PAGES + 1} new" in text for text in said)
     books = [path.split("/")[1] for path in site.pages_asked()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from selenium.webdriver import Chrome, Keys
@@ -12,13 +11,20 @@ from selenium.webdriver.common.by import By
 from rag.engine import Engine
 from tests.browser import chromium
 
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+
+@pytest.fixture(scope="module")
+def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    # A page may take a moment on a busy machine.
+    with chromium(tmp_path_factory.mktemp("profile"), size="900,1000", patience=20) as chrome:
+        yield chrome
+
 
 @pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Chrome]:
-    with chromium(
-        tmp_path / "profile", size="900,1000", patience=20
-    ) as chrome:  # a page may take a moment on a busy machine
-        yield chrome
+def browser(chrome: Chrome) -> Chrome:
+    chrome.set_window_size(900, 1000)
+    return chrome
 
 
 def test_a_person_asks_and_follows_a_marker_to_its_source(browser: Chrome, address: str) -> None:

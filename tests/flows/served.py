@@ -1,0 +1,85 @@
+"""`flows.serve` with the Prefect server that it brings, as a maintainer starts it on a laptop."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from flows.demo.github_server import GitHubServer, load_export
+from flows.demo.site import HandbookSite
+from tests.processes import ROOT, running, wait_for
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running `flows.serve` over two sources, "handbook" and "issues"."""
+
+    address: str
+    dsn: str
+    #: what it has printed
+    printed: Path
+
+    @property
+    def api_url(self) -> str:
+        return f"{self.address}/api"
+
+    def api(self, path: str, body: object = None) -> Any:
+        """Ask Prefect's API."""
+        address = f"{self.api_url}/{path}"
+        reply = httpx.get(address, timeout=30) if body is None else httpx.post(address, json=body, timeout=30)
+        return reply.raise_for_status().json()
+
+    def ended(self, name: str, **run: object) -> dict[str, Any]:
+        """Return the run of a deployment when it has ended.
+
+        :param run: what else is known of it, as Prefect's filter of flow runs
+        """
+        ended = {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]}}}
+        wanted = {"deployments": {"name": {"any_": [name]}}, "flow_runs": {**ended, **run}}
+        found = wait_for(lambda: self.api("flow_runs/filter", wanted), seconds=240, else_show=self.state)
+        return found[0]
+
+    def state(self) -> str:
+        """Describe the runs and what was printed, for a test that has failed."""
+        runs = [(run["name"], run["state"]) for run in self.api("flow_runs/filter", {})]
+        return f"{runs}\n{self.printed.read_text()}"
+
+
+@contextmanager
+def serving(folder: Path, environment: dict[str, str], dsn: str) -> Iterator[Served]:
+    """Run `flows.serve` while the block runs; its Prefect looks for work and for due schedules every few seconds."""
+    printed, sources = folder / "printed", folder / "sources.toml"
+    with (
+        HandbookSite(ROOT / "docs") as site,
+        GitHubServer(load_export(ROOT / "flows" / "demo" / "github.json")) as github,
+        printed.open("w") as output,
+    ):
+        sources.write_text(
+            f'[[docs]]\nname = "handbook"\nurl = "{site.url}"\n\n'
+            f'[[github]]\nname = "issues"\nrepo = "{github.full_name}"\n'
+        )
+        settings = {
+            "RAG_DATABASE_URL": dsn,
+            "RAG_SOURCES": str(sources),
+            "RAG_GITHUB_API_URL": github.api_url,
+            "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+            "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "3",
+        }
+        with running(
+            "flows.serve", environment={**environment, **settings}, stdout=output, stderr=subprocess.STDOUT
+        ) as process:
+
+            def is_ready() -> bool:
+                assert process.poll() is None, printed.read_text()
+                return "Stop with Ctrl-C" in printed.read_text()
+
+            wait_for(is_ready, seconds=240, else_show=printed.read_text)
+            [address] = re.findall(r"^Prefect +(\S+)", printed.read_text(), re.MULTILINE)
+            yield Served(address, dsn, printed)
