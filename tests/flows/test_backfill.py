@@ -118,7 +118,7 @@ def test_the_command_reads_a_span_and_prints_one_object(
     ("arguments", "said"),
     [
         (["nothing"], "No source is called 'nothing'"),
-        (["issues", "--start", "2030-01-01"], "issues: nothing lies between"),
+        (["issues", "--start", "2030-01-01"], "issues: the span from"),
         (["issues", "--window", "0"], "--window is a number of days"),
         (["issues", "--start", "yesterday"], "--start"),
     ],

@@ -80,7 +80,7 @@ def test_what_was_left_out_is_said_in_the_run(
 ) -> None:
     monkeypatch.setenv("RAG_GITHUB_API_URL", github.api_url)
     settings_in_environment.write_text('[[github]]\nname = "issues"\nrepo = "example/engine"\n')
-    left_out = "issues: discussions are left out, since they need a GITHUB_TOKEN"
+    left_out = "issues: discussions are skipped, since reading them requires GITHUB_TOKEN"
 
     state = asyncio.run(ingest_source("issues", return_state=True))
 

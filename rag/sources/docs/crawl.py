@@ -110,7 +110,7 @@ class Crawl:
             ) from error
         if not self._frontier.seen:
             raise SourceError(
-                f"The sitemap {sitemap} lists {listed} pages, but none to crawl under the folder of "
+                f"The sitemap {sitemap} lists {listed} pages, none of which may be crawled under the folder of "
                 f"{self._config.url}. Check url, include and exclude of {self._config.name}."
             )
 

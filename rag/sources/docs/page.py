@@ -95,7 +95,7 @@ def read_page(
 def _parse(text: str) -> Element:
     if not text.strip():
         raise NotHtmlError("the page is empty")
-    # The text is encoded anew below, whatever encoding it declares.
+    # The text is encoded as UTF-8 below, whatever encoding it declares.
     parser = etree.HTMLParser(encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True)
     try:
         root = etree.fromstring(text.replace("\x00", "\ufffd").encode("utf-8", "replace"), parser)

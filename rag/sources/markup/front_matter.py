@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import yaml
 
+from rag.text.lines import one_line
+
 __all__ = ["FrontMatter", "split"]
 
 # Longer text is not front matter, and could be meant to keep the parser busy.
@@ -89,4 +91,4 @@ def _read(values: Mapping[str, object]) -> FrontMatter:
 
 def _text(value: object) -> str:
     """Return a scalar as text; empty for anything else, which may be nested without end."""
-    return " ".join(str(value).split()) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    return one_line(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""

@@ -15,6 +15,7 @@ from rag.sources.markup.anchors import github
 from rag.sources.markup.markdown import Links, Text, read_markdown
 from rag.sources.repository.git import Blob, Clone
 from rag.sources.repository.links import RepositoryLinks, Tree
+from rag.text.lines import one_line
 
 __all__ = ["File", "Files", "UnreadableError"]
 
@@ -98,7 +99,7 @@ class Files(AbstractContextManager["Files"]):
             for path, blob in self.blobs.items():
                 if _suffix(path) in _RST and blob.size <= _MAX_RST and not blob.is_link:
                     for found in _LABEL.findall(self._reader.read(blob)):
-                        self._labels[" ".join(found.decode("utf-8", "replace").lower().split())].append(path)
+                        self._labels[one_line(found.decode("utf-8", "replace").lower())].append(path)
         return self._labels.get(label, [])
 
     def _remember(self, path: str, text: Text) -> None:

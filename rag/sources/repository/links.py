@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from rag.sources.markup.markdown import Links, Named, Text
 from rag.sources.repository.hosts import Host
+from rag.text.lines import one_line
 
 __all__ = ["MARKUP", "Contents", "RepositoryLinks", "Tree"]
 
@@ -166,7 +167,7 @@ class RepositoryLinks(Links):
         """Return the page, label or file that a role of Sphinx names; None if there is none."""
         page = self._document(name) if kind in ("doc", "any") else None
         if page is None and kind != "doc" and kind != "download":
-            return self._label(" ".join(name.lower().split()), anchors, labels)
+            return self._label(one_line(name.lower()), anchors, labels)
         if kind == "download":
             return Named("", self.page(name, anchors))
         text = self._contents.text(page) if page and page != self._path else None

@@ -388,7 +388,7 @@ def test_a_symbolic_link_is_one_file_and_never_leads_out(store: Store, repositor
     ("content", "error"),
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "in Git LFS"),
-        (bytes(range(128, 256)) * 40, "in no encoding that is known"),
+        (bytes(range(128, 256)) * 40, "the encoding of the file is unknown"),
         (b"x" * 10_000_001, "larger than 10 MB"),
     ],
 )

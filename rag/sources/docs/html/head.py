@@ -9,6 +9,7 @@ from bs4 import BeautifulSoup, Tag
 from bs4.filter import SoupStrainer
 
 from rag.sources.docs.urls import normalise
+from rag.text.lines import one_line
 
 __all__ = ["Head", "read_head"]
 
@@ -56,7 +57,7 @@ def read_head(markup: str, url: str) -> Head:
         if tag.name == "base":
             head.base = normalise(_attribute(tag, "href"), url) or url
         elif tag.name == "title":
-            head.title = head.title or " ".join(tag.get_text().split())
+            head.title = head.title or one_line(tag.get_text())
         elif tag.name == "meta":
             _read_meta(head, tag)
         else:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from rag.sources.markup.escape import escape_line_starts
 from rag.text.anchors import anchored, split_anchor
+from rag.text.lines import one_line
 
 __all__ = ["INVISIBLE", "LINE_BREAK", "MarkdownWriter"]
 
@@ -186,5 +187,5 @@ def collapse(pieces: Sequence[str]) -> str:
     """Join inline text: white space collapsed, invisible characters removed, line breaks as newlines."""
     text = INVISIBLE.sub("", "".join(pieces))
     if LINE_BREAK not in text:
-        return " ".join(text.split())
-    return "\n".join(line for part in text.split(LINE_BREAK) if (line := " ".join(part.split())))
+        return one_line(text)
+    return "\n".join(line for part in text.split(LINE_BREAK) if (line := one_line(part)))

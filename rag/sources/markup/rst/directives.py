@@ -16,6 +16,7 @@ from docutils.statemachine import StringList
 
 from rag.sources.markup.rst.nodes import Code, Include, Signature, Titled
 from rag.sources.names import names
+from rag.text.lines import one_line
 
 __all__ = ["directive"]
 
@@ -189,7 +190,7 @@ def _terms(lines: list[str]) -> Iterator[str]:
 class _TitledDirective(_Directive):
     def run(self) -> list[nodes.Node]:
         """Return the content under its title."""
-        title = " ".join(self._argument.split())
+        title = one_line(self._argument)
         return [Titled("", *self._content(), label=self._text(title))]
 
 

@@ -50,7 +50,7 @@ class Writer:
         for section in document.findall(nodes.section):
             title = section.next_node(nodes.title)
             text = title.astext() if title else ""
-            anchor = self._headings[id(section)] = anchors.add(" ".join(text.split()))
+            anchor = self._headings[id(section)] = anchors.add(one_line(text))
             for name in (*section["names"], *section["ids"]):
                 self.labels.setdefault(name, text)
                 if anchor:

@@ -326,7 +326,7 @@ def test_a_start_that_redirects_inside_its_folder_is_followed(site: DocsSite, cr
 def test_a_start_that_redirects_elsewhere_says_where_to(site: DocsSite, crawl: Crawl) -> None:
     site.redirect("/docs/index.html", "/manual/")
 
-    with pytest.raises(SourceError, match=r"redirects to http.*/manual/, which is outside of its folder"):
+    with pytest.raises(SourceError, match=r"redirects to http.*/manual/, which is outside its folder"):
         crawl()
 
 

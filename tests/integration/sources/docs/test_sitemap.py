@@ -107,9 +107,9 @@ def test_a_broken_part_is_reported_and_removes_nothing(pages: DocsSite, crawl: C
         ("<html><body>Not found</body></html>", "it is not a sitemap: its root element is <html>"),
         (
             '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><urlset><url><loc>&b;</loc></url></urlset>',
-            "none of them",
+            "none of which",
         ),
-        (urlset("https://elsewhere.example/x"), "lists 1 pages, none of them to crawl under the folder"),
+        (urlset("https://elsewhere.example/x"), "lists 1 pages, none of which may be crawled under the folder"),
     ],
 )
 def test_a_sitemap_that_is_wrong_says_so(pages: DocsSite, crawl: Crawl, body: str, message: str) -> None:

@@ -1,0 +1,42 @@
+"""What a failing robots.txt means is decided by the status of the answer, not by the text of the error."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from rag.errors import SourceUnavailable
+from rag.sources.docs.fetch import Fetcher, FetchError, Limits
+from rag.sources.docs.robots import read_robots
+
+FAST = Limits(attempts=2, backoff=0.001)
+
+
+def fetcher(respond: httpx.Response | Exception) -> Fetcher:
+    def handle(_request: httpx.Request) -> httpx.Response:
+        if isinstance(respond, Exception):
+            raise respond
+        return respond
+
+    return Fetcher(limits=FAST, transport=httpx.MockTransport(handle))
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_an_error_of_the_server_forbids_the_crawl(status: int) -> None:
+    with pytest.raises(SourceUnavailable, match=r"robots\.txt cannot be read .*nothing may be crawled") as caught:
+        read_robots("https://docs.example.org/", fetcher(httpx.Response(status)))
+
+    assert isinstance(caught.value.__cause__, FetchError)
+    assert caught.value.__cause__.status == status
+
+
+def test_a_failed_connection_is_no_answer_whatever_its_error_says() -> None:
+    with pytest.raises(FetchError, match="the server answers nonsense") as caught:
+        read_robots("https://docs.example.org/", fetcher(httpx.ConnectError("the server answers nonsense")))
+
+    assert caught.value.status is None
+    assert caught.value.transient
+
+
+def test_a_missing_file_allows_everything() -> None:
+    assert read_robots("https://docs.example.org/", fetcher(httpx.Response(404))).allows("https://docs.example.org/a")
