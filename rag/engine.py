@@ -554,7 +554,7 @@ class Engine:
         while (piece := context.run(next, stream, None)) is not None:
             yield piece
 
-    def _stream(self, question: str, top_k: int, filters: Filters, history: Sequence[Turn]) -> Generator[str | Answer]:
+    def _stream(self, question: str, top_k: int, filters: Filters, history: Sequence[Turn]) -> Iterator[str | Answer]:
         from rag.llm.usage import counted
 
         with counted() as count:
