@@ -1,8 +1,8 @@
-"""A backfill on one worker and on two, with GitHub 200 ms away: `python -m bench.fan_out`.
+"""A backfill on one worker and on two, with a GitHub latency of 200 ms: `python -m bench.fan_out`.
 
-The repository is tlswg/tls13-spec, in weekly windows, served by a process of its own. Prefect's server, its workers and
-the Dask cluster are real ones; `kill` ends a worker with SIGKILL, with all that it started, in the middle of its work.
-The digest is of everything that documents and chunks say, so that runs of this bench can be compared with each other.
+The repository is tlswg/tls13-spec, in weekly windows, served by another process. Prefect's server, its workers and the
+Dask cluster are real ones; `kill` ends a worker and its child processes with SIGKILL in the middle of its work. The
+digest covers the content of all documents and chunks, so runs of this benchmark can be compared with each other.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _context = multiprocessing.get_context("spawn")
 
 
 class Distant(GitHubServer):
-    """A GitHub that takes its time, for each request by itself."""
+    """A GitHub server that delays each reply."""
 
     def answer(self, request: Request) -> Response:
         time.sleep(_LATENCY_SECONDS)
@@ -47,7 +47,7 @@ class Distant(GitHubServer):
 
 
 def _serve(connection: Connection, export: Path) -> None:
-    # Threads link to GitHub itself: a port of this run's would be in every document.
+    # Threads link to GitHub itself; otherwise every document would contain this run's port.
     with Distant(load_export(export), rate_limit=10**9, web_url="https://github.com") as server:
         connection.send((server.api_url, server.full_name))
         with suppress(EOFError):
@@ -55,10 +55,10 @@ def _serve(connection: Connection, export: Path) -> None:
 
 
 class Site:
-    """What the measurements share: Prefect, Postgres and a file of sources, on loopback.
+    """What the measurements share: Prefect, Postgres and a sources file, on loopback.
 
-    :param sources: what stands in sources.toml
-    :param settings: of the product, beside those of its places
+    :param sources: the text of sources.toml
+    :param settings: further RAG_ settings
     """
 
     def __init__(self, stack: ExitStack, sources: str, **settings: str) -> None:
@@ -103,14 +103,14 @@ class Site:
         return self.python("prefect", *arguments)
 
     def forget(self) -> None:
-        """Empty the database, the results that are kept, and the cache of embeddings."""
+        """Empty the database, the stored results, and the cache of embeddings."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute("DELETE FROM sources")
             connection.execute("TRUNCATE embeddings")
         shutil.rmtree(self.home / "prefect" / "storage", ignore_errors=True)
 
     def rows(self) -> tuple[int, int, str]:
-        """Count documents and chunks, and make a digest of all that they say; vectors differ in their last bits."""
+        """Count documents and chunks, and hash their content without vectors, which differ in their last bits."""
         with psycopg.connect(self.dsn) as connection:
             [(name,)] = connection.execute("SELECT name FROM indexes WHERE active").fetchall()
             documents = connection.execute("SELECT id, kind, url, title, text, hash FROM documents").fetchall()
@@ -122,9 +122,9 @@ class Site:
 
     @contextmanager
     def workers(self, count: int, *, cores: Sequence[int] = ()) -> Iterator[list[subprocess.Popen[bytes]]]:
-        """Workers that take a run each, and are ready for it.
+        """Start workers that run one flow run at a time; wait until they are ready.
 
-        :param cores: where each may run; anywhere if none
+        :param cores: the core of each worker; any core if empty
         """
         log = (self.home / "workers.log").open("ab")
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "support-engine", "--limit", "1"]
@@ -150,7 +150,7 @@ class Site:
 
     @contextmanager
     def dask(self, count: int, *, cores: Sequence[int] = ()) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-        """A scheduler and workers as one starts them on several machines; the address, and the workers."""
+        """Start a scheduler and workers as on several machines; yield the address and the workers."""
         port = str(free_port())
         address = f"tcp://127.0.0.1:{port}"
         log = (self.home / "dask.log").open("ab")
@@ -185,7 +185,7 @@ class Site:
 
 @contextmanager
 def killed_later(worker: subprocess.Popen[bytes]) -> Iterator[None]:
-    """End a Dask worker, and its nanny, which would start another in its place, in the middle of the block."""
+    """Kill a Dask worker and its nanny, which would restart it, during the block."""
     timer = threading.Timer(_KILLED_AFTER_SECONDS, lambda: print(f"killed {kill(worker)} processes", file=sys.stderr))
     timer.start()
     try:
@@ -201,14 +201,14 @@ def _on(cores: Sequence[int], number: int) -> list[str]:
 
 
 def kill(worker: subprocess.Popen[bytes]) -> int:
-    """End a worker and all that it started, its runs as well, which have sessions of their own, with SIGKILL.
+    """Kill a worker and its descendants, including its runs, which have their own sessions.
 
-    :returns: how many processes that were
+    :returns: the number of killed processes
     """
     parents = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            # Behind the name, which may hold anything: the state, then the parent.
+            # After the name, which may contain any character: the state, then the parent.
             parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
     tree = [worker.pid]
     for parent in tree:
@@ -232,7 +232,7 @@ _NAMES = {
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what this bench can be asked."""
+    """Add the options of this benchmark."""
     parser.add_argument("--export", type=Path, default=EXPORT, help="fan-out: the repository's export")
     parser.add_argument("--how", nargs="*", default=list(_NAMES), choices=list(_NAMES), help="fan-out")
     parser.add_argument("--since", metavar="DAY", help="fan-out: leave out what is older, to try it")
@@ -272,13 +272,13 @@ def _github(stack: ExitStack, export: Path, since: str | None) -> Site:
     api_url, repository = here.recv()
     began = f"since = {since}\n" if since else ""
     sources = f'[[github]]\nname = "it"\nrepo = "{repository}"\ninclude = ["issues", "pulls"]\n{began}'
-    return Site(stack, sources, RAG_GITHUB_API_URL=api_url, RAG_BACKFILL_ON="workers")
+    return Site(stack, sources, RAG_GITHUB_API_URL=api_url, RAG_RUN_ON="workers")
 
 
 def _measure(site: Site, how: str) -> tuple[float, dict[str, object]]:
     match how:
         case "threads":
-            return site.run("flows.backfill", RAG_BACKFILL_ON="threads")
+            return site.run("flows.backfill", RAG_RUN_ON="threads")
         case "1" | "2":
             with site.workers(int(how)):
                 return site.run("flows.backfill")
@@ -310,7 +310,7 @@ def _on_dask(site: Site, how: str) -> tuple[float, dict[str, object]]:
         site.dask(1 if how == "1" else 2) as (address, workers),
         killed_later(workers[-1]) if how == "kill" else nullcontext(),
     ):
-        return site.run("flows.backfill", RAG_BACKFILL_ON=f"dask:{address}")
+        return site.run("flows.backfill", RAG_RUN_ON=f"dask:{address}")
 
 
 def main(given: Sequence[str] | None = None) -> None:

@@ -1,10 +1,10 @@
-"""What it costs to keep a repository on GitHub in line: requests, seconds, memory.
+"""The cost of syncing a repository on GitHub: requests, seconds, memory.
 
     python -m bench.github                     the export beside the checkout, then 10,000 and 100,000 simulated issues
     python -m bench.github --simulated 10000   fewer
 
-GitHub is the loopback server, in a process of its own that is warm; each measurement is another process. Embedding,
-which has its own bench, costs next to nothing here: vectors are hashes, but for the first table's last row.
+GitHub is the loopback server in a warm process; each measurement is another process. Embedding, which has its own
+benchmark, takes almost no time here: vectors are hashes, except in the last row of the first table.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.demo.github_server import GitHubServer, load_export
 from rag.embedding import Encoder
 from rag.engine import Engine
 from rag.settings import GitHubConfig, Settings
 from rag.sources.github import GitHubSource
 from rag.store.database import embedded_dsn, stop_embedded
+from tests.servers.github import GitHubServer, load_export
 
 EXPORT = Path(__file__).parents[2] / "shared" / "data" / "tls13-spec.github.json.gz"
 PAGE = 100
@@ -39,7 +39,7 @@ _context = multiprocessing.get_context("spawn")
 
 
 class Hashed:
-    """An embedding model that costs nothing: a vector of a text's digest, four characters a token."""
+    """An embedding model that takes no time: the vector is the text's digest, a token is four characters."""
 
     model, dimension, max_tokens = "openai/hashed", 32, 256
 
@@ -64,7 +64,7 @@ class HashedEngine(Engine):
 
 @dataclass(frozen=True)
 class Site:
-    """A served repository, and how many requests its listings take at the least."""
+    """A served repository, and the smallest number of requests for its listings."""
 
     connection: Connection
     api_url: str
@@ -74,8 +74,10 @@ class Site:
 
     @property
     def smallest(self) -> int:
-        """The repository itself, then full pages."""
-        return 1 + -(-self.threads // PAGE) + -(-self.comments // PAGE) + 1  # no review comments: one request tells
+        """One request for the repository, and one for each full page of 100."""
+        return (
+            1 + -(-self.threads // PAGE) + -(-self.comments // PAGE) + 1
+        )  # one request shows that there are no review comments
 
     def ask(self, what: str) -> Any:
         self.connection.send(what)
@@ -111,7 +113,7 @@ def _serve(simulated: int | None, connection: Connection) -> None:
 
 
 def generated(issues: int) -> dict[str, Any]:
-    """So many issues, each with one comment, ten minutes apart, of 60 words each."""
+    """Return an export of issues ten minutes apart, each of 60 words and with one comment."""
     words = [f"word{number}" for number in range(5000)]
     chance = np.random.default_rng(0)
     start = datetime(2020, 1, 1, tzinfo=UTC)
@@ -146,7 +148,7 @@ class Outcome:
 
 
 def sync(site: Site, home: Path, name: str, kinds: tuple[str, ...], *, local: bool = False) -> Outcome:
-    """Sync in a process of its own; `megabytes` is its peak."""
+    """Sync in another process; `megabytes` is its peak memory."""
     here, there = _context.Pipe()
     before = site.ask("usage")
     process = _context.Process(target=_sync, args=(site.api_url, site.full_name, home, name, kinds, local, there))
@@ -206,7 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             head(f"{site.full_name}: {site.threads:,} issues and pull requests, {site.comments:,} comments")
             first = sync(site, home, "it", both)
             row("first sync", site.smallest, first)
-            sync(site, home, "it", both)  # from here on, replies can be compared by their ETag
+            sync(site, home, "it", both)  # so that the next sync can send ETags
             row("nothing changed", 4, sync(site, home, "it", both), first)
             site.ask("change")
             row("an edit, a comment, a deletion, a new issue", 4, sync(site, home, "it", both), first)

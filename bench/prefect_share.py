@@ -1,11 +1,11 @@
-"""How much of a full docs ingest is Prefect's: `python -m bench.prefect_share`.
+"""Prefect's share of the time of a full docs ingest: `python -m bench.prefect_share`.
 
-The PostgreSQL 15 manual, served on loopback, is ingested by whole commands, each into a new database: by `Engine.sync` and
-nothing else, by `python -m flows.ingest` with a Prefect server that is up, and by the same with the temporary server
-that it starts without one. In turn, so that what else the machine does hits all of them.
+The PostgreSQL 15 manual, served on loopback, is ingested by whole commands, each into a new database: by `Engine.sync`
+alone, by `python -m flows.ingest` with a running Prefect server, and by the same with a temporary server. The ways
+alternate, so that other work on the machine affects all of them.
 
-What a command takes beside the sync itself (imports, the model, the runs' records) is told apart, since a sync of a minute
-varies by more than Prefect takes; and so are the processor's seconds of the command, which other work changes less.
+The time beside the sync itself (imports, the model, the records of runs) is a column, because a sync of a minute varies
+by more than Prefect takes. So is the CPU time of the command, which other work on the machine affects less.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ _FIRST = next(iter(_WAYS))
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print one table."""
     parser = argparse.ArgumentParser(prog="python -m bench.prefect_share", description=__doc__)
-    parser.add_argument("--turns", type=int, default=3, help="how often each way is taken (3)")
-    parser.add_argument("--include", default="**", metavar="GLOB", help="only these pages, to try it")
+    parser.add_argument("--turns", type=int, default=3, help="the number of runs of each way (3)")
+    parser.add_argument("--include", default="**", metavar="GLOB", help="ingest only these pages, for a quick try")
     options = parser.parse_args(arguments)
     taken: dict[str, list[_Taken]] = {way: [] for way in _WAYS}
     with ExitStack() as stack:
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 class _Taken(NamedTuple):
-    """What a command took, in seconds."""
+    """The times of a command, in seconds."""
 
     whole: float
     sync: float
@@ -118,11 +118,11 @@ def _table(taken: dict[str, list[_Taken]]) -> Table:
         [
             "what",
             "seconds",
-            "of it the sync",
-            "beside it",
+            "sync",
+            "beside the sync",
             "Prefect's share",
-            "the processor's",
-            "Prefect's share of these",
+            "CPU seconds",
+            "Prefect's share of CPU seconds",
         ],
     )
     alone = _median(taken[_FIRST])

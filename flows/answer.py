@@ -1,7 +1,7 @@
 """Answer a question as a flow run: for the Prefect UI, for automations and for schedules.
 
-An answer is kept with everything it depends on, so the same question of an unchanged index costs nothing.
-A terminal is better served by `python -m rag.ask`, which does without Prefect.
+Prefect caches an answer by the question, the index, the model and the program, so repeating a question on an unchanged
+index costs nothing. On a terminal use `python -m rag.ask`, which does not need Prefect.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import textwrap
 from datetime import timedelta
 from typing import Annotated
 
-from prefect import flow, runtime, task
+from prefect import flow, runtime
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import INPUTS, TASK_SOURCE
-from prefect.tasks import exponential_backoff
 from pydantic import Field
 
 from flows.engine import in_thread, program, shared_engine
-from flows.prefect.retries import may_help_to_retry
+from flows.prefect.retries import retrying_task
 from rag.models import Answer
 
 __all__ = ["answer", "answer_markdown", "ask"]
@@ -28,12 +27,8 @@ def _run_name() -> str:
     return f"answer: {textwrap.shorten(question, 80, placeholder=' …')}"
 
 
-@task(
-    task_run_name="ask",
-    retries=3,
-    retry_delay_seconds=exponential_backoff(backoff_factor=2),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=may_help_to_retry,
+@retrying_task(
+    "ask",
     cache_policy=INPUTS + TASK_SOURCE,
     cache_expiration=timedelta(days=30),
     persist_result=True,
@@ -41,7 +36,7 @@ def _run_name() -> str:
 async def ask(question: str, source: str | None, top_k: int, made_from: str) -> Answer:
     """Ask the engine.
 
-    :param made_from: what else an answer depends on: the index, the model and the program
+    :param made_from: what else the answer depends on: the state of the index, the model and the program
     """
 
     def ask_engine() -> Answer:
@@ -57,14 +52,14 @@ async def answer(
     source: str | None = None,
     top_k: Annotated[int, Field(ge=1, le=1000)] = 8,
 ) -> Answer:
-    """Answer a question from the ingested sources; every claim carries a source that opens.
+    """Answer a question from the ingested sources; every claim has a citation.
 
-    The markdown artifact of the run shows the answer and its sources. Where the sources do not answer, it says so.
+    The markdown artifact of the run shows the answer and its sources, or says that the sources do not answer it.
 
     Args:
-        question: What you want to know, in your own words.
-        source: Answer from the source of this name only.
-        top_k: How many chunks the answer may draw on.
+        question: The question, in your own words.
+        source: The name of a source; the answer is then drawn from this source only.
+        top_k: The number of chunks that the answer may draw on.
 
     """
     with shared_engine() as engine:
@@ -75,7 +70,7 @@ async def answer(
 
 
 def answer_markdown(answer: Answer) -> str:
-    """Return an answer and its sources, as links."""
+    """Return an answer as Markdown, with links to its sources."""
     lines = [f"## {answer.question}", "", answer.answer, ""]
     if answer.sources:
         lines += ["### Sources" if answer.answered else "### Nearest pages", ""]
@@ -83,6 +78,6 @@ def answer_markdown(answer: Answer) -> str:
         title = source.title.replace("[", r"\[").replace("]", r"\]")
         lines.append(f"{source.n}. [{title}](<{source.url}>) ({source.source}, {source.score:.0%})")
         if answer.answered:
-            # A quote that begins with a heading's marks would be one.
+            # A quote that begins with # would be rendered as a heading.
             lines.append(f"   > {' '.join(source.quote.split()).lstrip('# ')}")
     return "\n".join([*lines, "", f"*{answer.llm}, {answer.embedding_model}*"])

@@ -1,13 +1,12 @@
-"""Read a repository's past in windows, side by side: the flow, and `python -m flows.backfill` that runs it.
+"""Read a repository's past in windows, several at a time: the flow, and `python -m flows.backfill` that runs it.
 
-A window that is done stays done: the flow, interrupted and run again, goes on with those that are not.
+An interrupted backfill that is run again continues with the windows that were not read.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -18,22 +17,21 @@ from importlib import import_module
 from typing import Annotated, Any
 from uuid import UUID
 
-from prefect import flow, task
+from prefect import flow
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
-from prefect.tasks import exponential_backoff
 from pydantic import Field
 from rich.console import Console
 
-from flows.engine import in_thread, shared_engine, watched_by, watcher
-from flows.ingest import when_free
-from flows.prefect.retries import may_help_to_retry
-from flows.prefect.run_records import artifact_key, name_run, put_table
+from flows.engine import in_thread, progress_listener, reporting_to, shared_engine
+from flows.prefect.retries import retrying_task
+from flows.prefect.run_records import artifact_key, put_table, rename_run
 from flows.prefect.server import connected, log_to, wanted_server
 from flows.progress import counts, show_progress, summary
+from flows.turns import when_free
 from flows.windows import WindowRead, read_windows, span, window_row
-from rag.command import CommandParser, run
+from rag.command import CommandParser, print_json, run
 from rag.errors import ConfigurationError
 from rag.models import Backfill, Failure, SyncReport, Window
 from rag.settings import load_settings
@@ -43,19 +41,12 @@ __all__ = ["backfill", "finish", "main"]
 _SECONDS_BETWEEN_TABLES = 5.0
 
 
-@task(
-    task_run_name="finish {planned.source}",
-    persist_result=False,
-    retries=3,
-    retry_delay_seconds=exponential_backoff(backoff_factor=2),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=may_help_to_retry,
-)
+@retrying_task("finish {planned.source}")
 def finish(planned: Backfill) -> SyncReport:
-    """Write what no window could write alone, and bring what came meanwhile."""
-    watch = watcher()
+    """Write the documents that span several windows, then sync what has changed during the backfill."""
+    listener = progress_listener()
     with shared_engine() as engine:
-        return engine.finish_backfill(planned, progress=lambda report: watch(planned.source, report))
+        return engine.finish_backfill(planned, progress=lambda report: listener(planned.source, report))
 
 
 @flow(
@@ -69,17 +60,17 @@ async def backfill(
     end: date | None = None,
     window: Annotated[int, Field(ge=1, le=3660)] = 7,
 ) -> SyncReport | State[Any]:
-    """Read the past of a GitHub source in windows, some at a time, and bring the index in line with it.
+    """Read the past of a GitHub source in windows, several at a time, into the index.
 
-    Each window is a task with its own retries. One that is done is not read again when an interrupted backfill is run
-    once more. The table artifact of the run shows every window and its state, the progress artifact how far it is.
-    Discussions, which GitHub does not list by time, come at the end. RAG_BACKFILL_ON says who reads the windows:
-    threads of this process, workers of Prefect's, or a Dask cluster. Syncs of the source wait meanwhile.
+    Each window is a task with its own retries. If an interrupted backfill is run again, it skips the windows that were
+    read. The table artifact of the run shows the state of every window, the progress artifact the share that is done.
+    Discussions are read at the end, because GitHub does not list them by time. RAG_RUN_ON says where windows are read:
+    in threads of this process, on Prefect workers, or on a Dask cluster. Syncs of the source wait meanwhile.
 
     Args:
         name: The source's name in sources.toml.
-        start: The first day, UTC; the repository's first one, or the source's `since`, if none.
-        end: The day before which it ends, UTC; up to now, if none.
+        start: The first day, UTC. By default the source's `since`, or the repository's first day.
+        end: The day after the last one, UTC. By default the backfill ends now.
         window: The length of a window in days. Windows of 7 days begin on Mondays.
 
     """
@@ -94,18 +85,18 @@ async def backfill(
         )
         progress = _Progress(planned)
         await progress.show()
-        await read_windows(name, planned.windows, planned.id, progress.add, on=engine.settings.backfill_on)
+        await read_windows(name, planned.windows, planned.id, progress.add, run_on=engine.settings.run_on)
         if progress.failed:
             report = progress.report()
             await progress.show(report)
-            await name_run(f"backfill {name} · {progress.summary().partition(';')[0]}")
+            await rename_run(f"backfill {name} · {progress.summary().partition(';')[0]}")
             return Failed(message=f"{progress.summary().rstrip('.')}. Run it again to go on.", data=report)
-        # What comes now is a sync, which keeps others out by itself.
+        # `finish` is a sync, which locks the source itself.
         await in_thread(hold.close)
         report = progress.report(await when_free(lambda: finish(planned), name))
     report = replace(report, seconds=time.monotonic() - began)
     await progress.show(report)
-    await name_run(f"backfill {name} · {counts(report) or 'nothing changed'}")
+    await rename_run(f"backfill {name} · {counts(report) or 'nothing changed'}")
     if report.state == "failed":
         return Failed(message=f"{report.errors[0].url}: {report.errors[0].error}", data=report)
     return Completed(message=f"{progress.summary()}: {summary(report)}.", data=report)
@@ -117,7 +108,7 @@ def _midnight(day: date | None) -> datetime | None:
 
 @dataclass(slots=True)
 class _Progress:
-    """The windows of a backfill with their states, as a table artifact that follows them."""
+    """The outcomes of a backfill's windows, shown as a table and a progress artifact."""
 
     planned: Backfill
     reads: dict[Window, WindowRead] = field(default_factory=dict)
@@ -127,23 +118,26 @@ class _Progress:
     _shown: float = 0.0
 
     async def add(self, read: WindowRead) -> None:
-        """Note how a window ended."""
+        """Add the outcome of a window."""
         self.reads[read.window] = read
         if read.state == "failed":
             self.failed = self.failed or f"{span(read.window)}: {read.problem}"
         if time.monotonic() - self._shown > _SECONDS_BETWEEN_TABLES or read.state == "failed":
-            watcher()(self.planned.source, self.summary())
+            progress_listener()(self.planned.source, self.summary())
             await self.show()
 
     def summary(self) -> str:
-        """Say how far it is, in one line."""
+        """Return the progress in one line."""
         states = [read.state for read in self.reads.values()]
         done, before = len(states) - states.count("failed"), states.count("read before")
-        said = f"{done:,} of {len(self.planned.windows):,} windows" + (f" ({before:,} read before)" if before else "")
-        return f"{said}; failed: {self.failed}" if self.failed else said
+        line = f"{done:,} of {len(self.planned.windows):,} windows" + (f" ({before:,} read before)" if before else "")
+        return f"{line}; failed: {self.failed}" if self.failed else line
 
     def report(self, last: SyncReport | None = None) -> SyncReport:
-        """Return the sum of the windows' reports, and of that of the sync at the end."""
+        """Return the sum of the windows' reports.
+
+        :param last: the report of the sync at the end, which is added
+        """
         reports = [*(read.report for read in self.reads.values()), *([last] if last else [])]
         errors = tuple(failure for report in reports for failure in report.errors)
         if self.failed and not errors:
@@ -168,7 +162,7 @@ class _Progress:
         )
 
     async def show(self, report: SyncReport | None = None) -> None:
-        """Write the table and how far it is, or write them anew."""
+        """Create or update the table and the progress artifact."""
         name = self.planned.source
         description = f"**{name}**: {self.summary()}" + (f"\n\n{summary(report)}" if report else "")
         rows = [
@@ -189,18 +183,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a backfill."""
     parser = CommandParser(
         prog="python -m flows.backfill",
-        description="Read the past of a GitHub source in windows, side by side, each tried again on its own. One that "
-        "was interrupted goes on with the windows that are not done. For a small repository python -m flows.ingest "
-        "needs fewer requests.",
+        description="Read the past of a GitHub source in windows, several at a time, each with its own retries. An "
+        "interrupted backfill that is run again skips the windows that were read. For a small repository "
+        "python -m flows.ingest needs fewer requests.",
         examples=[
             "python -m flows.backfill tls13-spec",
             "python -m flows.backfill tls13-spec --start 2023-01-01 --end 2024-01-01 --window 30",
         ],
     )
-    parser.add_argument("name", metavar="NAME", help="a source in sources.toml, of GitHub's")
+    parser.add_argument("name", metavar="NAME", help="a [[github]] source in sources.toml")
     parser.add_argument("--start", type=date.fromisoformat, metavar="DAY", help="the first day (YYYY-MM-DD, UTC)")
-    parser.add_argument("--end", type=date.fromisoformat, metavar="DAY", help="the day before which it ends")
-    parser.add_argument("--window", type=int, default=7, metavar="DAYS", help="the length of a window (7)")
+    parser.add_argument(
+        "--end", type=date.fromisoformat, metavar="DAY", help="the day after the last one (default: now)"
+    )
+    parser.add_argument("--window", type=int, default=7, metavar="DAYS", help="the length of a window (default: 7)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return run(parser, _backfill, arguments)
 
@@ -213,14 +209,13 @@ def _backfill(options: argparse.Namespace) -> int:
         raise ConfigurationError("--window is a number of days, from 1 to 3660.")
     with shared_engine(settings) as engine:
         engine.source_config(options.name)
-        server = wanted_server(workers_of="RAG_BACKFILL_ON" if settings.backfill_on == "workers" else None)
+        server = wanted_server(run_on=settings.run_on)
         with server or nullcontext():
-            import_module("rag.ingest.pipeline")  # takes a second, in which the server boots
-            with connected(server), show_progress(console, [options.name]) as watch, watched_by(watch):
+            import_module("rag.ingest.pipeline")  # takes a second while the server boots
+            with connected(server), show_progress(console, [options.name]) as listener, reporting_to(listener):
                 report = asyncio.run(_run(options))
     if options.json:
-        json.dump(report.to_json(), sys.stdout, ensure_ascii=False)
-        sys.stdout.write("\n")
+        print_json(report.to_json())
     else:
         sys.stdout.write(f"{report.name}: {summary(report)}\n")
     return 1 if report.state == "failed" else 0

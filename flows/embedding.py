@@ -1,152 +1,106 @@
-"""Have others embed the texts of a sync: workers of Prefect's, or the processes of a Dask cluster.
+"""Have other processes embed the texts of a sync: Prefect workers, or the processes of a Dask cluster.
 
-embed_texts     one batch of texts, a task
-embed_batch     the same as a flow run, which a worker is given
-helpers         those whom RAG_EMBED_ON names
+embed_texts           a task that embeds one batch of texts
+embed_batch           the same as a flow run, for a Prefect worker
+embedding_workers     the processes that RAG_RUN_ON names
 
-The texts wait in Postgres, and so do their vectors, in the cache of embeddings: a run says only which. A batch that is
-lost on the way is embedded by the sync itself.
+The texts of a batch and the cache of embeddings are in Postgres, so a run is given only the batch's id. The sync itself
+embeds a batch that other processes failed to embed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
-from prefect import flow, task
+from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from prefect.tasks import exponential_backoff
+from pydantic import BaseModel
 
 from flows.engine import in_thread, shared_engine
-from flows.prefect.lost_runs import notice_lost_runs
-from flows.prefect.retries import may_help_to_retry
-from flows.prefect.run_records import name_run
-from flows.prefect.workers import dask_runner, run_on_worker, server_was_busy
-from rag.embedding.workers import Helpers
-from rag.errors import EmbeddingError, SourceUnavailable
+from flows.prefect.retries import retrying_task
+from flows.prefect.run_records import rename_run
+from flows.prefect.workers import Batch, BatchKind, batch_runner, store_result
+from rag.embedding.workers import EmbeddingWorkers
+from rag.errors import EmbeddingError
 
-if TYPE_CHECKING:
-    from prefect_dask.task_runners import DaskTaskRunner
+__all__ = ["EMBED", "EmbeddedTexts", "embed_batch", "embed_texts", "embedding_workers"]
 
-__all__ = ["EMBED", "embed_batch", "embed_texts", "helpers"]
-
-#: The deployment that workers embed by.
+#: The deployment with which workers embed a batch.
 EMBED = "embed-batch/embed"
-# What is given out at once. More would be more texts in this process's memory.
+# Batches that are handed out at the same time; all of them are in this process's memory.
 _BATCHES = 8
-# A worker's run takes seconds to start and a quarter of a minute, or half of one, to embed so much; a process of Dask's
-# is there, and the smaller a batch, the less the last one is waited for.
-_CHARACTERS_A_RUN = 1_200_000
-_CHARACTERS_A_TASK = 300_000
-# A worker may be at work on something else; without any, the sync had better begin by itself.
+# A worker needs seconds to start a run, and about 15 to 30 s to embed a batch of this size. A Dask process is already
+# running, and smaller batches shorten the wait for the last one.
+_CHARACTERS_PER_RUN = 1_200_000
+_CHARACTERS_PER_TASK = 300_000
+# All workers may be busy for minutes; without any worker, the sync had better embed the texts itself.
 _PATIENCE = timedelta(minutes=5)
 
 
-@task(
-    task_run_name="embed {texts} texts",
-    persist_result=False,
-    retries=3,
-    retry_delay_seconds=exponential_backoff(backoff_factor=2),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=may_help_to_retry,
-)
-def embed_texts(batch: UUID, texts: int) -> int:
-    """Embed a batch into the cache; return how many of its texts were not there."""
-    del texts  # is in the name
+class EmbeddedTexts(BaseModel, frozen=True):
+    """The result of a batch.
+
+    :param texts: the size of the batch
+    :param new: the number of texts that the cache did not hold
+    """
+
+    texts: int
+    new: int
+
+
+@retrying_task("embed {texts} texts")
+def embed_texts(batch: UUID, texts: int) -> EmbeddedTexts:
+    """Embed a stored batch into the cache.
+
+    :param texts: the size of the batch, for the name of the run
+    """
     with shared_engine() as engine:
-        return engine.embed_batch(batch)
+        return EmbeddedTexts(texts=texts, new=engine.embed_batch(batch))
 
 
 @flow(name="embed-batch", flow_run_name="embed {texts} texts", persist_result=False)
 async def embed_batch(batch: UUID, texts: int) -> State[Any]:
-    """Embed a batch of texts for a sync; the sync gives it to a worker, nobody starts this by hand.
+    """Embed a batch of texts for a sync. Syncs start this flow on a worker; there is no reason to start it by hand.
 
     Args:
-        batch: What the texts go by in the database.
-        texts: How many they are.
+        batch: The id of the stored batch of texts.
+        texts: The number of texts in the batch.
 
     """
     with shared_engine():
-        made = await in_thread(lambda: embed_texts(batch, texts))
-    await name_run(f"embed {texts} texts · {made} new")
-    return Completed(message=f"{made} of {texts} texts were not in the cache.")
+        embedded = await in_thread(lambda: embed_texts(batch, texts))
+    await store_result(embedded)
+    await rename_run(f"embed {texts} texts · {embedded.new} new")
+    return Completed(message=f"{embedded.new} of {texts} texts were not in the cache.")
 
 
-@task(
-    task_run_name="{texts} texts by a worker",
-    persist_result=False,
-    # The same key finds the run that an attempt before has begun.
-    retries=5,
-    retry_delay_seconds=exponential_backoff(backoff_factor=2),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=server_was_busy,
-)
-async def embed_by_worker(batch: UUID, texts: int) -> None:
-    """Have a worker embed a batch."""
-    parameters = {"batch": str(batch), "texts": texts}
-    try:
-        run, _ = await run_on_worker(
-            EMBED,
-            parameters,
-            name=f"embed {texts} texts",
-            key=f"embed {batch}",
-            setting="RAG_EMBED_ON",
-            patience=_PATIENCE,
-        )
-    except SourceUnavailable as error:
-        raise EmbeddingError(str(error)) from error
-    if run.state and not run.state.is_completed():
-        raise EmbeddingError(f"The run {run.name} has failed: {run.state.message}")
+_KIND = BatchKind(EMBED, embed_texts, EmbeddedTexts)
 
 
 @asynccontextmanager
-async def helpers(on: str) -> AsyncIterator[Helpers | None]:
-    """Find those who embed for syncs in this block.
+async def embedding_workers(run_on: str, *, patience: timedelta = _PATIENCE) -> AsyncIterator[EmbeddingWorkers | None]:
+    """Connect to the processes that embed for the syncs of this block.
 
-    :param on: threads, which is nobody else; workers, dask, or dask:ADDRESS of a scheduler
+    :param run_on: RAG_RUN_ON; None is yielded for "threads"
+    :param patience: how long a batch may wait for a Prefect worker, before the sync embeds it itself
     """
-    if on == "threads":
+    if run_on == "threads":
         yield None
-    elif on == "workers":
-        await notice_lost_runs()
+        return
+    async with batch_runner(run_on, _KIND, patience=patience) as run_batch:
         loop = asyncio.get_running_loop()
 
-        def give_to_worker(batch: UUID, texts: int) -> None:
-            asyncio.run_coroutine_threadsafe(embed_by_worker(batch, texts), loop).result()
+        def embed(batch: UUID, texts: int) -> None:
+            job = Batch(f"embed {texts} texts", key=f"embed {batch}", parameters={"batch": batch, "texts": texts})
+            end = asyncio.run_coroutine_threadsafe(run_batch(job), loop).result()
+            if end.result is None:
+                raise EmbeddingError(end.problem)
 
-        yield Helpers(give_to_worker, _BATCHES, _CHARACTERS_A_RUN)
-    else:
-        with ExitStack() as stack:
-            runner = _Dask(on, stack)
-
-            def give_to_dask(batch: UUID, texts: int) -> None:
-                try:
-                    runner.get().submit(embed_texts, parameters={"batch": batch, "texts": texts}).result()
-                except Exception as error:  # whatever befalls them, the sync can do without
-                    raise EmbeddingError(
-                        f"Dask does not embed: {' '.join(str(error).split()) or type(error).__name__}."
-                    ) from error
-
-            yield Helpers(give_to_dask, _BATCHES, _CHARACTERS_A_TASK)
-
-
-class _Dask:
-    """A Dask cluster, which is joined or started when it is first needed: most syncs bring little."""
-
-    def __init__(self, on: str, stack: ExitStack) -> None:
-        self._on = on
-        self._stack = stack
-        self._lock = threading.Lock()
-        self._runner: DaskTaskRunner | None = None
-
-    def get(self) -> DaskTaskRunner:
-        with self._lock:
-            if self._runner is None:
-                self._runner = self._stack.enter_context(dask_runner(self._on))
-            return self._runner
+        characters = _CHARACTERS_PER_RUN if run_on == "workers" else _CHARACTERS_PER_TASK
+        yield EmbeddingWorkers(embed, _BATCHES, characters)

@@ -1,4 +1,4 @@
-"""What the flows of one process share: an engine, a thread for its work, and somebody who watches how it gets on."""
+"""What the flows of one process share: one engine, threads for its blocking work, and a listener for progress."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from rag.engine import Engine
 from rag.models import SyncReport
 from rag.settings import Settings
 
-__all__ = ["Watcher", "in_thread", "program", "shared_engine", "watched_by", "watcher"]
+__all__ = ["ProgressListener", "in_thread", "program", "progress_listener", "reporting_to", "shared_engine"]
 
-#: Called with the name of a source, and a report so far or a sentence.
-Watcher = Callable[[str, SyncReport | str], None]
+#: Called with the name of a source, and either its report so far or a message.
+ProgressListener = Callable[[str, SyncReport | str], None]
 
 T = TypeVar("T")
 
@@ -28,16 +28,16 @@ _lock = threading.Lock()
 _engine: Engine | None = None
 _users = 0
 
-_watcher: ContextVar[Watcher] = ContextVar("watcher", default=lambda _name, _news: None)
+_listener: ContextVar[ProgressListener] = ContextVar("progress_listener", default=lambda _name, _news: None)
 
 
 @contextmanager
 def shared_engine(settings: Settings | None = None) -> Iterator[Engine]:
-    """Join the engine that this process has open, or open one; the last to leave closes it.
+    """Share one open engine between the flows of this process; it is closed when the last block ends.
 
-    So a model is loaded once for all sources of a run.
+    The sources of a run thus load the embedding model only once.
 
-    :param settings: for an engine that has to be opened; read from the environment and .env if None
+    :param settings: used if the engine has to be opened; read from the environment and .env if None
     """
     global _engine, _users
     with _lock:
@@ -56,10 +56,10 @@ def shared_engine(settings: Settings | None = None) -> Iterator[Engine]:
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Run blocking work in a thread, so that the event loop lives.
+    """Run blocking work in a daemon thread.
 
-    Unlike `asyncio.to_thread`, it does not hold up the end of the process when it was cancelled: what the engine has
-    not committed by then is done by the next run.
+    Unlike the threads of `asyncio.to_thread`, it does not delay the end of the process after a cancellation; the next
+    run does what the engine has not committed.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
@@ -79,7 +79,7 @@ async def in_thread(work: Callable[[], T]) -> T:
             result = context.run(work)
         except BaseException as raised:  # noqa: BLE001 - raised again where it is awaited
             error = raised
-        with suppress(RuntimeError):  # the loop has ended, and nobody waits
+        with suppress(RuntimeError):  # the loop is closed, so nothing awaits the result
             loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=run, name="engine", daemon=True).start()
@@ -87,23 +87,23 @@ async def in_thread(work: Callable[[], T]) -> T:
 
 
 @contextmanager
-def watched_by(watch: Watcher) -> Iterator[None]:
-    """Let somebody see how the syncs started from here get on."""
-    token = _watcher.set(watch)
+def reporting_to(listener: ProgressListener) -> Iterator[None]:
+    """Report the progress of syncs that are started in this block to a listener."""
+    token = _listener.set(listener)
     try:
         yield
     finally:
-        _watcher.reset(token)
+        _listener.reset(token)
 
 
-def watcher() -> Watcher:
-    """Return who watches."""
-    return _watcher.get()
+def progress_listener() -> ProgressListener:
+    """Return the listener of the current context; without one, progress is dropped."""
+    return _listener.get()
 
 
 @cache
 def program() -> str:
-    """Return a digest of the program: what another version has made is no result of this one."""
+    """Return a digest of the program's source; results in Prefect's cache are not shared between versions."""
     package = Path(rag.__file__).parent
     digest = hashlib.sha256()
     for path in sorted([*package.rglob("*.py"), *package.parent.glob("sql/**/*.sql"), *package.glob("sql/**/*.sql")]):

@@ -1,61 +1,47 @@
-"""Evaluate search, and answers, as a flow run that fails when a metric fell: `python -m flows.evaluate`."""
+"""Evaluate search and answers as a flow run, which fails if a metric has fallen: `python -m flows.evaluate`."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import base64
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from html import escape
 from pathlib import Path
 from typing import Annotated, Any
 
-from prefect import flow, runtime, task
+from prefect import flow, runtime
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
-from prefect.tasks import exponential_backoff
 from pydantic import Field
 from rich.console import Console
 
 from flows.engine import in_thread, shared_engine
-from flows.prefect.retries import may_help_to_retry
+from flows.prefect.retries import retrying_task
 from flows.prefect.run_records import artifact_key
 from flows.prefect.server import connected, log_to, wanted_server
-from rag.command import CommandParser, run
+from rag.command import CommandParser, print_json, run
 from rag.errors import ConfigurationError, RagError
-from rag.evaluate.history import METRICS, Comparison, evaluate_and_keep, metrics
+from rag.evaluate.history import Comparison, evaluate_and_keep, metrics
 from rag.evaluate.queries import read_queries
-from rag.models import PastEvaluation
 from rag.settings import load_settings
 
 __all__ = ["evaluate", "main", "measure", "trend"]
 
 ALLOWED_DROP = 0.02
 
-# Eight heights of a bar in a line of text.
+# The heights of a bar in a line of text.
 _BARS = "▁▂▃▄▅▆▇█"
-_WIDTH, _HEIGHT, _MARGIN = 640, 200, 28
-_COLOURS = ("#1f5f8b", "#b4541f", "#3c7a3c", "#7a3c7a", "#8b7a1f", "#1f8b83", "#8b1f3f")
 
 
 def _run_name() -> str:
     return f"evaluate {Path(str(runtime.flow_run.parameters['queries'])).stem}"
 
 
-@task(
-    task_run_name="measure {queries}",
-    retries=3,
-    retry_delay_seconds=exponential_backoff(backoff_factor=2),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=may_help_to_retry,
-    persist_result=False,
-)
+@retrying_task("measure {queries}")
 async def measure(queries: str, k: int, answers: bool, allowed_drop: float) -> Comparison:
-    """Measure, compare with the last good evaluation, and keep it."""
+    """Measure, compare with the last good evaluation, and store the outcome."""
 
     def work() -> Comparison:
         with shared_engine() as engine:
@@ -71,16 +57,16 @@ async def evaluate(
     answers: bool = False,
     allowed_drop: Annotated[float, Field(ge=0, le=1)] = ALLOWED_DROP,
 ) -> Comparison | State[Any]:
-    """Evaluate a file of queries and compare with the last good run over the same rows.
+    """Evaluate a file of queries and compare the metrics with the last good run over the same rows.
 
-    The markdown artifact of the run shows the metrics and how they went. The run is Failed if one of them fell by more
-    than is allowed; the next run is compared with the last good one again.
+    The markdown artifact of the run shows the metrics and their history. The run is Failed if a metric has fallen by
+    more than `allowed_drop`; the next run is again compared with the last good one.
 
     Args:
         queries: The path of a file of queries, as rag.evaluate reads it.
-        k: How many results count.
+        k: The number of results that count.
         answers: Ask the questions as well, and judge the answers.
-        allowed_drop: How much lower than in the last good run a metric may be.
+        allowed_drop: The largest permitted fall of a metric since the last good run.
 
     """
     comparison = await measure(queries, k, answers, allowed_drop)
@@ -101,7 +87,7 @@ def _sentence(comparison: Comparison) -> str:
 
 
 def trend(comparison: Comparison) -> str:
-    """Return the metrics of an evaluation and of those before it: a table with a line of bars each, and a plot."""
+    """Return the metrics of an evaluation and of earlier ones as Markdown tables, with a bar chart of each metric."""
     history = comparison.history
     now = metrics(comparison.report)
     before = metrics(comparison.baseline.report) if comparison.baseline else {}
@@ -118,9 +104,7 @@ def trend(comparison: Comparison) -> str:
         past = [found[name] for found in (metrics(one.report) for one in history) if name in found]
         good = f"{before[name]:.3f}" if name in before else "–"
         lines.append(f"| {name} | {value:.3f} | {good} | {_bars(past)} | {'fell' if name in fell else ''} |")
-    plot = base64.b64encode(_plot(history).encode()).decode()
-    lines += ["", f"![the metrics over the last {len(history)} runs](data:image/svg+xml;base64,{plot})", ""]
-    lines += ["| run | model | " + " | ".join(now) + " | |", "|---|---|" + "---|" * (len(now) + 1)]
+    lines += ["", "| run | model | " + " | ".join(now) + " | |", "|---|---|" + "---|" * (len(now) + 1)]
     for one in reversed(history):
         found = metrics(one.report)
         cells = " | ".join(f"{found[name]:.3f}" if name in found else "–" for name in now)
@@ -130,52 +114,18 @@ def trend(comparison: Comparison) -> str:
 
 
 def _bars(values: Sequence[float]) -> str:
-    """Draw values as bars; the lowest and the highest are told apart however near they are."""
+    """Return values as a bar chart of one line, scaled from the lowest to the highest value."""
     low, high = min(values), max(values)
     steps = len(_BARS) - 1
     return "".join(_BARS[round((value - low) / (high - low) * steps) if high > low else steps] for value in values)
-
-
-def _plot(history: Sequence[PastEvaluation]) -> str:
-    """Draw the metrics of runs as lines, as an SVG."""
-    runs = [metrics(one.report) for one in history]
-    names = [name for name in METRICS if any(name in found for found in runs)]
-    values = [value for found in runs for value in found.values()]
-    low, high = min(values), max(values)
-    low, high = max(0.0, low - 0.02), min(1.0, high + 0.02)
-    right = _WIDTH - 150
-
-    def place(position: int, value: float) -> str:
-        across = _MARGIN + (right - _MARGIN) * (position / max(len(runs) - 1, 1))
-        down = _MARGIN + (_HEIGHT - 2 * _MARGIN) * (1 - (value - low) / ((high - low) or 1))
-        return f"{across:.1f},{down:.1f}"
-
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" '
-        f'font-family="sans-serif" font-size="12">',
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>',
-    ]
-    for value in (low, high):
-        level = place(0, value).split(",")[1]
-        parts.append(f'<line x1="{_MARGIN}" x2="{right}" y1="{level}" y2="{level}" stroke="#dfe2e6"/>')
-        parts.append(f'<text x="2" y="{level}" fill="#59636e">{value:.2f}</text>')
-    for number, name in enumerate(names):
-        colour = _COLOURS[number % len(_COLOURS)]
-        points = [place(position, found[name]) for position, found in enumerate(runs) if name in found]
-        parts.append(f'<polyline points="{" ".join(points)}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        across, down = points[-1].split(",")
-        parts.append(f'<circle cx="{across}" cy="{down}" r="3" fill="{colour}"/>')
-        label = f"{name} {next(found[name] for found in reversed(runs) if name in found):.3f}"
-        parts.append(f'<text x="{right + 10}" y="{_MARGIN + 18 * number}" fill="{colour}">{escape(label)}</text>')
-    return "".join([*parts, "</svg>"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Evaluate the file on the command line."""
     parser = CommandParser(
         prog="python -m flows.evaluate",
-        description="Evaluate a file of queries as a Prefect flow run, keep the outcome, and fail if a metric fell by "
-        "more than is allowed since the last good run over the same rows.",
+        description="Evaluate a file of queries as a Prefect flow run, store the outcome, and fail if a metric has "
+        "fallen by more than --allowed-drop since the last good run over the same rows.",
         examples=[
             "python -m flows.evaluate queries.jsonl",
             "python -m flows.evaluate queries.jsonl --allowed-drop 0.01 --json",
@@ -190,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=float,
         default=ALLOWED_DROP,
         metavar="SHARE",
-        help=f"how much lower than in the last good run a metric may be (default {ALLOWED_DROP})",
+        help=f"the largest permitted fall of a metric since the last good run (default {ALLOWED_DROP})",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return run(parser, _evaluate, arguments)
@@ -212,8 +162,7 @@ def _evaluate(options: argparse.Namespace) -> int:
                 _run(str(options.queries.absolute()), options.k, options.answers, options.allowed_drop)
             )
     if options.json:
-        json.dump(comparison.to_json(), sys.stdout)
-        sys.stdout.write("\n")
+        print_json(comparison.to_json())
     else:
         sys.stdout.write(f"{_sentence(comparison)}\n")
     return 1 if comparison.falls else 0

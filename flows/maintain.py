@@ -1,4 +1,4 @@
-"""Keep the database small and its statistics right, and tell of sources in trouble: two flows for schedules."""
+"""Maintain the database, and send alerts for failing sources: two scheduled flows."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.engine import in_thread, shared_engine
-from flows.prefect.lost_runs import notice_lost_runs
-from flows.prefect.run_records import Row, name_run, put_table
+from flows.prefect.lost_runs import crash_silent_runs
+from flows.prefect.run_records import Row, put_table, rename_run
 from flows.schedules import longest_ages
 from rag.models import Maintenance, SourceStatus, Trouble
 
@@ -20,7 +20,7 @@ __all__ = ["maintain", "tidy", "watch"]
 
 @task(task_run_name="tidy", persist_result=False)
 async def tidy(cache_days: int, index_days: int) -> Maintenance:
-    """Drop what nobody has needed for long, and tidy the tables."""
+    """Drop unused embeddings and old indexes, and vacuum the tables."""
 
     def work() -> Maintenance:
         with shared_engine() as engine:
@@ -33,15 +33,15 @@ async def tidy(cache_days: int, index_days: int) -> Maintenance:
 async def maintain(
     cache_days: Annotated[int, Field(ge=1)] = 180, index_days: Annotated[int, Field(ge=0)] = 30
 ) -> State[Any]:
-    """Drop what nobody has needed for long, and tidy the tables.
+    """Drop unused embeddings and old indexes, and vacuum the tables.
 
-    The table artifact says what went. Questions are answered and sources synced meanwhile. Prefect's own records, runs
-    and logs, are cleared by its server.
+    The table artifact lists what was dropped. Questions are answered and sources are synced meanwhile. Prefect's server
+    clears its own runs and logs.
 
     Args:
-        cache_days: Embeddings that no sync has used for so many days are dropped from the cache. The index keeps its
-            own; only text that comes back after that time is embedded anew.
-        index_days: An index that was replaced so many days ago is dropped; until then it can be rolled back to.
+        cache_days: Cached embeddings that no sync has used for this number of days are dropped. The index keeps its
+            vectors; only text that comes back later is embedded again.
+        index_days: An index is dropped this number of days after it was replaced; until then it can be rolled back to.
 
     """
     done = await tidy(cache_days, index_days)
@@ -56,30 +56,30 @@ async def maintain(
         key="maintain",
         description=f"{done.embeddings:,} embeddings and {len(done.indexes)} indexes dropped",
     )
-    await name_run(f"maintain · {freed:,.1f} MB freed")
+    await rename_run(f"maintain · {freed:,.1f} MB freed")
     return Completed(message=f"{done.embeddings:,} embeddings and {len(done.indexes)} indexes dropped.", data=done)
 
 
 @flow(name="watch", flow_run_name="watch", retries=2, retry_delay_seconds=30, persist_result=False)
 async def watch() -> State[Any]:
-    """Tell the webhook of RAG_ALERT_WEBHOOK which sources are in trouble.
+    """Send alerts for failing sources to RAG_ALERT_WEBHOOK.
 
-    That is a source that has failed RAG_ALERT_FAILURES runs in a row, or whose last success is longer ago than three
-    of its schedule's turns. An incident is told of once; the next success ends it. The table artifact shows how every
-    source stands.
+    A source is failing if RAG_ALERT_FAILURES runs in a row have failed, or if its last success is older than three
+    intervals of its schedule. Each incident is alerted once; the next success ends it. The table artifact shows the
+    state of every source.
     """
 
-    def look() -> tuple[list[SourceStatus], list[Trouble]]:
+    def check() -> tuple[list[SourceStatus], list[Trouble]]:
         with shared_engine() as engine:
-            told = engine.tell_of_trouble(longest_ages(engine.settings.sources))
-            return engine.store.source_status(), told
+            alerted = engine.tell_of_trouble(longest_ages(engine.settings.sources))
+            return engine.store.source_status(), alerted
 
-    sources, told = await in_thread(look)
-    await notice_lost_runs()
-    await put_table([_source_row(status) for status in sources], key="sources", description="How every source stands")
-    names = ", ".join(trouble.name for trouble in told)
-    await name_run(f"watch · told of {names}" if told else "watch · nothing new")
-    return Completed(message=f"Told of {names}." if told else "There is nothing new to tell.", data=told)
+    sources, alerted = await in_thread(check)
+    await crash_silent_runs()
+    await put_table([_source_row(status) for status in sources], key="sources", description="The state of every source")
+    names = ", ".join(incident.name for incident in alerted)
+    await rename_run(f"watch · alerted for {names}" if alerted else "watch · no new alerts")
+    return Completed(message=f"Alerted for {names}." if alerted else "No new alerts.", data=alerted)
 
 
 def _source_row(status: SourceStatus) -> Row:
@@ -88,6 +88,6 @@ def _source_row(status: SourceStatus) -> Row:
         "documents": status.documents,
         "last success": f"{status.last_success:%Y-%m-%d %H:%M} UTC" if status.last_success else "never",
         "failed runs since": status.failures,
-        "told of": "yes" if status.alerted else "no",
+        "alerted": "yes" if status.alerted else "no",
         "last error": status.last_error or "",
     }

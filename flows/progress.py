@@ -1,4 +1,4 @@
-"""How a person sees a sync get on: a line a source that moves where a terminal is, plain lines where none is."""
+"""Show the progress of syncs on the console: one moving line a source on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from flows.engine import Watcher
+from flows.engine import ProgressListener
 from rag.models import SyncReport
 
 __all__ = ["counts", "show_progress", "so_far", "summary"]
 
-# A line at most this often, where lines pile up.
+# The shortest pause between two plain lines of a source.
 _SECONDS_A_LINE = 2.0
 
 
 def counts(report: SyncReport) -> str:
-    """Say how many documents became what: "12 new, 3 changed"; empty if nothing changed."""
+    """Return the numbers of changed documents, as "12 new, 3 changed"; empty if nothing changed."""
     changed = [
         (report.added, "new"),
         (report.updated, "changed"),
@@ -30,7 +30,7 @@ def counts(report: SyncReport) -> str:
 
 
 def summary(report: SyncReport) -> str:
-    """Say how a sync went, in one line."""
+    """Return the outcome of a sync in one line."""
     said = counts(report)
     end = f"in {report.seconds:.1f} s"
     if report.state == "failed":
@@ -43,8 +43,8 @@ def summary(report: SyncReport) -> str:
 
 
 @contextmanager
-def show_progress(console: Console, names: Sequence[str]) -> Iterator[Watcher]:
-    """Show what is reported of the named sources until the block ends."""
+def show_progress(console: Console, names: Sequence[str]) -> Iterator[ProgressListener]:
+    """Show the progress of the named sources until the block ends."""
     if not console.is_terminal:
         yield _Lines(console)
         return
@@ -61,7 +61,7 @@ def show_progress(console: Console, names: Sequence[str]) -> Iterator[Watcher]:
 
 
 class _Bars:
-    """A bar a source. How much is to come is not known beforehand, so it pulses."""
+    """One bar for each source. The number of documents is not known beforehand, so the bar pulses."""
 
     def __init__(self, progress: Progress, tasks: dict[str, TaskID]) -> None:
         self._progress = progress
@@ -75,7 +75,7 @@ class _Bars:
 
 
 class _Lines:
-    """A line when there is news of a source, but not too many of them."""
+    """A line for each report or message, at most one report every few seconds."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -92,7 +92,7 @@ class _Lines:
 
 
 def so_far(report: SyncReport) -> str:
-    """Say how far a sync is, in one line."""
+    """Return the progress of a sync in one line."""
     written = report.added + report.updated
     return f"{report.seen:,} seen, {written:,} written, {report.embedded:,} chunks embedded, {_requests(report)}"
 

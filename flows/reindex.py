@@ -12,9 +12,9 @@ from prefect import flow, task
 from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifact, aupdate_progress_artifact
 from rich.console import Console
 
-from flows.embedding import helpers
-from flows.engine import in_thread, shared_engine, watched_by, watcher
-from flows.prefect.run_records import name_run
+from flows.embedding import embedding_workers
+from flows.engine import in_thread, progress_listener, reporting_to, shared_engine
+from flows.prefect.run_records import rename_run
 from flows.prefect.server import connected, log_to, wanted_server
 from rag.command import CommandParser, run
 from rag.errors import RagError
@@ -29,18 +29,18 @@ _SECONDS_BETWEEN_UPDATES = 5.0
 
 @task(task_run_name="build index", persist_result=False)
 async def build_index(roll_back: bool = False) -> IndexInfo:
-    """Cut and embed every stored document; a run that was interrupted goes on where it stopped."""
-    watch = watcher()
+    """Chunk and embed every stored document; an interrupted run that is repeated continues where it stopped."""
+    listener = progress_listener()
     done = 0
 
     def note(count: int) -> None:
         nonlocal done
         done = count
-        watch("index", f"{count:,} documents done")
+        listener("index", f"{count:,} documents done")
 
     def build() -> IndexInfo:
         with shared_engine() as engine:
-            return (engine.roll_back if roll_back else engine.reindex)(helpers=helped_by, progress=note)
+            return (engine.roll_back if roll_back else engine.reindex)(embedding_workers=workers, progress=note)
 
     def documents() -> int:
         with shared_engine() as engine:
@@ -57,10 +57,10 @@ async def build_index(roll_back: bool = False) -> IndexInfo:
                 artifact = await acreate_progress_artifact(share, key="reindex-progress", description=said)
 
     with shared_engine() as engine:
-        embed_on = engine.settings.embed_on
+        run_on = engine.settings.run_on
     showing = asyncio.ensure_future(show())
     try:
-        async with helpers(embed_on) as helped_by:
+        async with embedding_workers(run_on) as workers:
             return await in_thread(build)
     finally:
         showing.cancel()
@@ -70,17 +70,17 @@ async def build_index(roll_back: bool = False) -> IndexInfo:
 async def reindex(roll_back: bool = False) -> IndexInfo:
     """Build an index for RAG_EMBEDDING_MODEL beside the active one, then switch to it.
 
-    Nothing is fetched: documents are kept as they were read. Questions are answered from the old index until the
-    new one is whole; syncs wait. The old one is kept.
+    Nothing is fetched, because the documents are stored. Questions are answered from the old index until the new one is
+    complete; syncs wait. The old index is kept.
 
     Args:
-        roll_back: Switch back to the index that was kept, after indexing what changed since.
+        roll_back: Switch back to the index that was kept, after adding what has changed since.
 
     """
     index = await build_index(roll_back)
-    await name_run(f"reindex · {index.name} is in use now")
+    await rename_run(f"reindex · {index.name} is in use now")
     await acreate_markdown_artifact(
-        f"The index is **{index.name}** now: {index.embedding_model}, {index.dimension} numbers a vector.",
+        f"The index is **{index.name}** now: {index.embedding_model}, {index.dimension} dimensions.",
         key="reindex",
     )
     return index
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--roll-back", action="store_true", help="switch back to the index before this one")
-    instead.add_argument("--drop", action="store_true", help="remove every index but the one in use")
+    instead.add_argument("--drop", action="store_true", help="remove every index except the one in use")
     return run(parser, _reindex, arguments)
 
 
@@ -118,10 +118,10 @@ def _reindex(options: argparse.Namespace) -> int:
             return 0
         if not options.roll_back:
             engine.check_reindex()
-        server = wanted_server(workers_of="RAG_EMBED_ON" if settings.embed_on == "workers" else None)
-        with server or nullcontext(), connected(server), watched_by(show):
+        server = wanted_server(run_on=settings.run_on)
+        with server or nullcontext(), connected(server), reporting_to(show):
             index = asyncio.run(_run(options.roll_back))
-    sys.stdout.write(f"The index is {index.name} now: {index.embedding_model}, {index.dimension} numbers a vector.\n")
+    sys.stdout.write(f"The index is {index.name} now: {index.embedding_model}, {index.dimension} dimensions.\n")
     if index.embedding_model != settings.embedding_model:
         sys.stdout.write(f"Set RAG_EMBEDDING_MODEL={index.embedding_model} before the next ingest.\n")
     return 0

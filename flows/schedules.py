@@ -1,4 +1,4 @@
-"""When each source is synced, and how old it may grow."""
+"""The schedule of each source, and the age at which its last success causes an alert."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rag.settings import SourceConfig
 
 __all__ = ["DAILY", "MAINTENANCE", "WATCH", "WEEKLY", "longest_ages", "schedule_of"]
 
-#: Monday 00:00 UTC: the week that a full reconcile closes.
+#: Monday 00:00 UTC, for the weekly full syncs.
 WEEKLY = "0 0 * * MON"
 #: 06:00 UTC: the nightly syncs begin before five.
 DAILY = "0 6 * * *"
@@ -19,15 +19,15 @@ MAINTENANCE = "0 6 * * SUN"
 #: Every hour, after the last of the hourly syncs.
 WATCH = "58 * * * *"
 
-# One turn may fail and another be late before anybody is told.
-_TURNS = 3
+# One run may fail and another be late before an alert is sent.
+_INTERVALS = 3
 
 
 def schedule_of(source: SourceConfig) -> str:
-    """Return when a source is synced, in cron's words: GitHub every hour, others every night, each at its own minute.
+    """Return a source's cron schedule: GitHub every hour, others every night, each source at its own minute.
 
-    The minute comes from the name, so that it stays when sources come and go, and is never the first of an hour,
-    which belongs to the weekly run.
+    The minute is derived from the name, so it does not change when other sources are added. It is never the first of
+    an hour, when the weekly run starts.
     """
     place = zlib.crc32(source.name.encode())
     minute = 5 + place % 50
@@ -35,6 +35,6 @@ def schedule_of(source: SourceConfig) -> str:
 
 
 def longest_ages(sources: Iterable[SourceConfig]) -> dict[str, timedelta]:
-    """Return how long ago the last success of each source may be."""
-    turn = {"github": timedelta(hours=1)}
-    return {source.name: _TURNS * turn.get(source.kind, timedelta(days=1)) for source in sources}
+    """Return the longest time since the last success of each source before an alert is sent."""
+    interval = {"github": timedelta(hours=1)}
+    return {source.name: _INTERVALS * interval.get(source.kind, timedelta(days=1)) for source in sources}

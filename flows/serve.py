@@ -1,4 +1,4 @@
-"""`python -m flows.serve`: every deployment with its schedule, and a process that works on them until stopped."""
+"""`python -m flows.serve`: register every deployment with its schedule, and run them until stopped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.console import Console
 
 from flows.deploy.deployments import deployments
 from flows.ingest import chosen_sources
-from flows.prefect.lost_runs import notice_lost_runs
+from flows.prefect.lost_runs import crash_silent_runs
 from flows.prefect.server import ServerProcess, connected, free_port, log_to, wanted_server
 from rag.command import CommandParser, run
 from rag.evaluate.queries import read_queries
@@ -23,9 +23,9 @@ from rag.settings import Settings, load_settings
 
 __all__ = ["main"]
 
-# Prefect's own port, and those tried after it.
+# Prefect's default port first.
 _PORTS = range(4200, 4210)
-# So many runs at once: two sources, the watch and a question.
+# Concurrent runs: two sources, the watch and a question.
 _AT_ONCE = 4
 
 
@@ -33,9 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the deployments."""
     parser = CommandParser(
         prog="python -m flows.serve",
-        description="Register every deployment, those of the sources with their schedules, and work on them "
-        "until stopped (Ctrl-C). They go to the Prefect server that PREFECT_API_URL names. Without one, a server is "
-        "started on this machine and stopped again at the end.",
+        description="Register every deployment with its schedule and run them until stopped (Ctrl-C). They are "
+        "registered in the Prefect server that PREFECT_API_URL names. If it is unset, a server is started on this "
+        "machine and stopped at the end.",
         examples=[
             "python -m flows.serve",
             "PREFECT_API_URL=http://prefect.internal:4200/api python -m flows.serve",
@@ -59,7 +59,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 async def _work(settings: Settings, server: ServerProcess | None, console: Console) -> None:
-    """Register the deployments and work on them until Ctrl-C or SIGTERM."""
+    """Register the deployments and run them until Ctrl-C or SIGTERM."""
 
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -70,10 +70,10 @@ async def _work(settings: Settings, server: ServerProcess | None, console: Conso
         for deployment in await deployments(settings.sources, settings.evaluation):
             await runner.aadd_deployment(deployment)
             say(f"registered  {deployment.flow_name}/{deployment.name}  {_crons(deployment)}".rstrip())
-        await notice_lost_runs()
+        await crash_silent_runs()
         say(f"Prefect     {server.url if server else await _configured_ui()}")
         working = asyncio.ensure_future(runner.start())
-        # As it starts, the runner sets a handler of its own, which would leave runs and schedules as they are.
+        # The runner installs its own handler when it starts, which would leave runs and schedules as they are.
         await asyncio.sleep(0)
         _cancel_on_signals()
         say("Working on them. Stop with Ctrl-C.")
@@ -82,7 +82,7 @@ async def _work(settings: Settings, server: ServerProcess | None, console: Conso
 
 
 def _cancel_on_signals() -> None:
-    """End this task on Ctrl-C and SIGTERM: a runner that is cancelled ends its runs and pauses its schedules."""
+    """Cancel this task on Ctrl-C and SIGTERM: a cancelled runner stops its runs and pauses its schedules."""
     task = asyncio.current_task()
     assert task
     for number in (signal.SIGINT, signal.SIGTERM):

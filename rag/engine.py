@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from rag.answer.query_engine import SupportQueryEngine
     from rag.answer.writer import AnswerWriter
     from rag.embedding import Encoder
-    from rag.embedding.workers import Helpers
+    from rag.embedding.workers import EmbeddingWorkers
     from rag.ingest.pipeline import Ingestion, Progress
     from rag.llm.usage import UsageCount
     from rag.search.retriever import HybridRetriever
@@ -123,7 +123,7 @@ class Engine:
         full: bool = False,
         accept_removals: bool = False,
         at_once: int | None = None,
-        helpers: Helpers | None = None,
+        embedding_workers: EmbeddingWorkers | None = None,
         progress: Progress | None = None,
     ) -> SyncReport:
         """Bring the index in line with one source.
@@ -131,30 +131,30 @@ class Engine:
         :param full: read the whole source again and remove what is gone
         :param accept_removals: remove what is gone even if that is most of the source
         :param at_once: how many requests to a docs site may be under way at once
-        :param helpers: other processes, which are given texts to embed
+        :param embedding_workers: other processes that embed texts, if any
         :param progress: called after each batch with the report so far
         :returns: the outcome; its state is "failed" if anything in the source could not be read
         :raises SourceError: the source broke off; what had been committed stays
         """
         most_removed = 1.0 if accept_removals else MOST_REMOVED
         source = self._open_source(self.source_config(name), most_removed=most_removed, at_once=at_once)
-        return self.ingest(source, full=full, helpers=helpers, progress=progress)
+        return self.ingest(source, full=full, embedding_workers=embedding_workers, progress=progress)
 
     def ingest(
         self,
         source: Source,
         *,
         full: bool = False,
-        helpers: Helpers | None = None,
+        embedding_workers: EmbeddingWorkers | None = None,
         progress: Progress | None = None,
     ) -> SyncReport:
         """Bring the index in line with any source, configured or of your own making; see `sync`."""
         index = self._index_to_write()
         with self._locked(source), self._minding_answers(index):
-            return self._sync(source, self._ingestion(index, helpers), full=full, progress=progress)
+            return self._sync(source, self._ingestion(index, embedding_workers), full=full, progress=progress)
 
     def embed_batch(self, batch: UUID) -> int:
-        """Embed a batch of texts that another process has stored, as its helper, into the cache.
+        """Embed a batch of texts that another process has stored, into the cache.
 
         :returns: how many were embedded; of those that the cache had, or that nobody waits for any more, none
         """
@@ -264,13 +264,6 @@ class Engine:
 
     # Operation
 
-    def cost(self, report: SyncReport) -> float | None:
-        """Return what the embeddings of a sync cost in US dollars, estimated; None where no price is known."""
-        from rag.embedding.prices import price
-
-        per_million = price(self.settings.embedding_model)
-        return None if per_million is None else report.tokens * per_million / 1e6
-
     def remove_source(self, name: str) -> int:
         """Forget a source with all its documents; return how many there were.
 
@@ -366,7 +359,7 @@ class Engine:
         token = self.settings.github_token
         return token.get_secret_value() if token else None
 
-    def _ingestion(self, index: IndexInfo, helpers: Helpers | None = None) -> Ingestion:
+    def _ingestion(self, index: IndexInfo, embedding_workers: EmbeddingWorkers | None = None) -> Ingestion:
         from rag.embedding.cache import CachedEmbedding
         from rag.ingest.chunking import MarkdownChunker, without_addresses
         from rag.ingest.pipeline import Ingestion
@@ -376,8 +369,10 @@ class Engine:
             lambda text: encoder.count_tokens(without_addresses(text)),
             max_tokens=min(encoder.max_tokens, _LONGEST_CHUNK),
         )
-        embedding = CachedEmbedding(encoder, self.store, readable=without_addresses, helpers=helpers)
-        return Ingestion(self.store, index, chunker, embedding, helpers=helpers)
+        embedding = CachedEmbedding(
+            encoder, self.store, readable=without_addresses, embedding_workers=embedding_workers
+        )
+        return Ingestion(self.store, index, chunker, embedding, embedding_workers=embedding_workers)
 
     def _index_to_write(self) -> IndexInfo:
         from rag.ingest.chunking import CHUNKING
@@ -403,13 +398,15 @@ class Engine:
         taken = {other.name for other, _ in self.store.other_indexes()} | ({active.name} if active else set())
         return next(name for name in _index_names(model) if name not in taken)
 
-    def reindex(self, *, helpers: Helpers | None = None, progress: Callable[[int], None] | None = None) -> IndexInfo:
+    def reindex(
+        self, *, embedding_workers: EmbeddingWorkers | None = None, progress: Callable[[int], None] | None = None
+    ) -> IndexInfo:
         """Build an index for RAG_EMBEDDING_MODEL beside the active one from the stored documents, then switch to it.
 
         Questions are answered from the old index until the switch; syncs wait. An interrupted run goes on where it
         stopped. The old index is kept for `roll_back`.
 
-        :param helpers: other processes, which are given texts to embed
+        :param embedding_workers: other processes that embed texts, if any
         :param progress: called after each batch with the number of documents done
         :raises ConfigurationError: there is nothing to index, or the active index is of this model already
         """
@@ -423,19 +420,21 @@ class Engine:
             if (other.embedding_model, other.chunking) == (model, CHUNKING)
         ]
         new = begun[0] if begun else IndexInfo(self._free_name(model), model, self.encoder(model).dimension, CHUNKING)
-        self._fill_and_switch(old, new, helpers, progress)
+        self._fill_and_switch(old, new, embedding_workers, progress)
         return new
 
-    def roll_back(self, *, helpers: Helpers | None = None, progress: Callable[[int], None] | None = None) -> IndexInfo:
+    def roll_back(
+        self, *, embedding_workers: EmbeddingWorkers | None = None, progress: Callable[[int], None] | None = None
+    ) -> IndexInfo:
         """Switch back to the index before the active one, after bringing it in line with the stored documents.
 
-        :param helpers: other processes, which are given texts to embed
+        :param embedding_workers: other processes that embed texts, if any
         :param progress: called after each batch with the number of documents done
         :raises ConfigurationError: there is none, or its model cannot be asked
         """
         for other, was_active in self.store.other_indexes():
             if was_active:
-                self._fill_and_switch(self._active, other, helpers, progress)
+                self._fill_and_switch(self._active, other, embedding_workers, progress)
                 return other
         raise ConfigurationError("There is no index to go back to: none was replaced, or it was dropped.")
 
@@ -447,7 +446,11 @@ class Engine:
         return others
 
     def _fill_and_switch(
-        self, old: IndexInfo, new: IndexInfo, helpers: Helpers | None, progress: Callable[[int], None] | None
+        self,
+        old: IndexInfo,
+        new: IndexInfo,
+        embedding_workers: EmbeddingWorkers | None,
+        progress: Callable[[int], None] | None,
     ) -> None:
         was_active = dict(self.store.other_indexes()).get(new, False)
         self.store.create_index(new)
@@ -456,7 +459,7 @@ class Engine:
                 raise SourceBusy(f"A sync of {busy} is running; wait until it has ended.")
             if was_active:
                 self.store.queue_all_chunks(new)
-            self._ingestion(new, helpers).reindex(progress=progress)
+            self._ingestion(new, embedding_workers).reindex(progress=progress)
             self.store.switch_index(old, new)
 
     def check_reindex(self) -> IndexInfo:

@@ -230,10 +230,11 @@ class Settings(BaseSettings):
         validation_alias="RAG_ALERT_FAILURES",
         description="the failed runs in a row after which an alert is sent",
     )
-    backfill_on: str = Field(
-        "threads", validation_alias="RAG_BACKFILL_ON", description="where backfill windows are read"
+    run_on: str = Field(
+        "threads",
+        validation_alias="RAG_RUN_ON",
+        description="where backfill windows and embedding batches run: `threads`, Prefect `workers`, `dask` or `dask:tcp://HOST:PORT`",
     )
-    embed_on: str = Field("threads", validation_alias="RAG_EMBED_ON", description="where texts are embedded")
 
     @field_validator("llm_price", mode="before")
     @classmethod
@@ -265,11 +266,11 @@ class Settings(BaseSettings):
     def _absolute_url(cls, value: str) -> str:
         return _http_url(value).rstrip("/")
 
-    @field_validator("backfill_on", "embed_on")
+    @field_validator("run_on")
     @classmethod
     def _known_workers(cls, value: str) -> str:
         if value not in ("threads", "workers", "dask") and not value.startswith(("dask:tcp://", "dask:tls://")):
-            raise ValueError(f"{value!r} is none of threads, workers, dask and dask:tcp://HOST:PORT")
+            raise ValueError(f"unknown value {value!r}; choose from threads, workers, dask and dask:tcp://HOST:PORT")
         return value
 
     @field_validator("alert_webhook")
@@ -302,12 +303,29 @@ class Settings(BaseSettings):
         }
 
 
+class _RemovedSettings(BaseSettings):
+    """Settings of earlier versions. A leftover is an error, because ignoring it would silently move the work."""
+
+    model_config = Settings.model_config
+
+    embed_on: str | None = Field(None, validation_alias="RAG_EMBED_ON")
+    backfill_on: str | None = Field(None, validation_alias="RAG_BACKFILL_ON")
+
+    @field_validator("embed_on", "backfill_on")
+    @classmethod
+    def _replaced(cls, value: str | None) -> str | None:
+        if value is not None:
+            raise ValueError("this setting was removed; set RAG_RUN_ON instead, which takes the same values")
+        return value
+
+
 def load_settings() -> Settings:
     """Read the settings from the environment, .env and the files in `SECRETS`; the first to name a setting wins.
 
     :raises ConfigurationError: the value of a setting is invalid
     """
     try:
+        _RemovedSettings()
         return Settings(_secrets_dir=SECRETS if SECRETS.is_dir() else None)
     except ValidationError as error:
         raise ConfigurationError(_first_problem(error)) from error

@@ -1,7 +1,7 @@
-"""`python -m flows.demo`: the whole thing on the bundled sample, with no key, network or Docker.
+"""`python -m flows.demo`: ingest the bundled sample and ask it questions, without a key, network or Docker.
 
-The handbook of this project and a few issues about it are served on loopback and ingested by the same flows and
-clients as the real thing. It keeps to a home of its own, so nobody's index is touched.
+The handbook of this project and some issues about it are served on loopback, and read by the same flows and clients as
+real sites. The demo has its own home folder, so it does not change the user's index.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
@@ -23,7 +24,7 @@ from rich.markup import escape
 
 from flows.demo.github_server import GitHubServer, load_export
 from flows.demo.site import HandbookSite
-from flows.engine import shared_engine, watched_by
+from flows.engine import reporting_to, shared_engine
 from flows.prefect.server import ServerProcess, connected, free_port, log_to
 from flows.progress import show_progress, summary
 from rag.command import CommandParser, run
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["QUESTIONS", "main"]
 
-#: One that the handbook answers, one that an issue answers, and one that neither does.
+#: The handbook answers the first question, an issue the second, and the sample does not answer the third.
 QUESTIONS = (
     "How is an answer made?",
     "The docs crawl leaves out half of our site. Why?",
@@ -44,17 +45,17 @@ QUESTIONS = (
 )
 _SAMPLE = Path(__file__).parent
 _HANDBOOK = Path(__file__).parents[2] / "docs"
-# The same ports every time, as a page's address is its identity: a second run finds its documents unchanged.
+# Fixed ports, because a page's address is its identity: a second run finds its documents unchanged.
 _HANDBOOK_PORT, _GITHUB_PORT = 7341, 7342
 _WIDTH = 100
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Show the whole thing."""
+    """Run the demo."""
     parser = CommandParser(
         prog="python -m flows.demo",
         description="Ingest the bundled sample, a small docs site and a GitHub repository's issues, and ask it three "
-        "questions. Needs no key, network or Docker, and leaves your own index alone.",
+        "questions. Needs no key, network or Docker, and does not change your own index.",
         examples=["python -m flows.demo", "make demo"],
     )
     return run(parser, _demo, arguments)
@@ -86,7 +87,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _use_private_prefect(folder: Path) -> None:
-    """Keep the demo's runs out of the user's Prefect. Prefect reads this when it is imported."""
+    """Keep the demo's runs out of the user's Prefect; must be called before Prefect is imported."""
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         del os.environ[name]
     os.environ["PREFECT_HOME"] = str(folder)
@@ -94,7 +95,7 @@ def _use_private_prefect(folder: Path) -> None:
 
 
 def _settings(home: Path, site: HandbookSite, github: GitHubServer) -> Settings:
-    """Return settings of the demo's own, whatever the environment and .env say."""
+    """Return the demo's settings, which do not depend on the environment and .env."""
     home.mkdir(parents=True, exist_ok=True)
     sources = home / "sources.toml"
     sources.write_text(
@@ -109,7 +110,7 @@ def _settings(home: Path, site: HandbookSite, github: GitHubServer) -> Settings:
         RAG_SOURCES=sources,
         RAG_EMBEDDING_MODEL="local/all-MiniLM-L6-v2",
         RAG_LLM="extractive",
-        GITHUB_TOKEN="sample",  # noqa: S106 - GitHub tells discussions only to those who have one; the sample takes any
+        GITHUB_TOKEN="sample",  # noqa: S106 - GitHub requires one for discussions; the sample accepts any
         RAG_GITHUB_API_URL=github.api_url,
         OPENAI_API_KEY=None,
         OPENAI_BASE_URL=None,
@@ -130,18 +131,20 @@ def _show(
         console.print(f"   issues     {github.full_name} at {github.api_url}")
     with ExitStack() as stack:
         with _step(console, 2, "Start Postgres with pgvector, and Prefect (slowest the first time)"):
-            stack.enter_context(shared_engine(settings))
-            # Both take seconds to import, in which Prefect's server boots.
-            import_module("rag.ingest.pipeline")
-            from flows.answer import answer
-            from flows.ingest import run_ingest
+            with ThreadPoolExecutor(1) as executor:
+                engine = executor.submit(stack.enter_context, shared_engine(settings))
+                # Seconds of imports, while Postgres and Prefect's server start.
+                import_module("rag.ingest.pipeline")
+                from flows.answer import answer
+                from flows.ingest import run_ingest
 
+                engine.result()
             log_to(Console(stderr=True), debug=debug)
             stack.enter_context(connected(server))
         names = [source.name for source in settings.sources]
         with _step(console, 3, "Ingest both, each as a Prefect flow run"):
-            shown = show_progress(console, names) if console.is_terminal else nullcontext(_nobody)
-            with shown as watch, watched_by(watch):
+            shown = show_progress(console, names) if console.is_terminal else nullcontext(_ignore)
+            with shown as listener, reporting_to(listener):
                 reports = asyncio.run(run_ingest(names))
             for report in reports:
                 console.print(f"   {report.name:<10} {summary(report)}", markup=False)
@@ -154,8 +157,8 @@ def _show(
                 _print_answer(console, found, time.perf_counter() - begun)
 
 
-def _nobody(_name: str, _news: SyncReport | str) -> None:
-    """Look away."""
+def _ignore(_name: str, _news: SyncReport | str) -> None:
+    """Show no progress."""
 
 
 @contextmanager
@@ -185,8 +188,8 @@ def _say_what_next(console: Console) -> None:
 
 
 _NEXT = (
-    ("cp sources.example.toml sources.toml", "then put your repository and docs site into it"),
-    (".venv/bin/python -m flows.ingest", "read them; again at any time, only what changed is read"),
+    ("cp sources.example.toml sources.toml", "then add your repository and docs site"),
+    (".venv/bin/python -m flows.ingest", "read them; a repeated run reads only changes"),
     ('.venv/bin/python -m rag.ask "your question"', "an answer with its sources"),
     (".venv/bin/python -m rag.web", "the same in a browser"),
     (".venv/bin/python -m flows.serve", "keep the index fresh, on a schedule"),

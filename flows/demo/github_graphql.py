@@ -1,142 +1,111 @@
-"""As much of GraphQL as it takes to answer queries on discussions: selections, arguments, inline fragments."""
+"""GraphQL of the sample GitHub server: the four operations of `rag.sources.github.discussions`, by name."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-__all__ = ["Connection", "GraphQLError", "execute"]
+from flows.demo.github_rest import Row
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\.\.\.|\$?\w+|[{}():!\[\]=]')
+__all__ = ["Discussions"]
+
+_OPERATION = re.compile(r"\s*query (\w+)")
+_Variables = Mapping[str, Any]
 
 
-class GraphQLError(Exception):
-    """A query that asks for what is not there; the message is GitHub's."""
+class Discussions:
+    """Answers the operations Discussions, Numbers, Comments and Replies.
 
+    :param rows: the discussions of the export
+    :param address: returns the address of a thread's page
+    """
 
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """A list that is read page by page, its nodes in order."""
+    def __init__(self, rows: Iterable[Row], address: Callable[[Row], str]) -> None:
+        self._rows = list(rows)
+        self._address = address
 
-    nodes: list[dict[str, Any]]
+    def answer(self, query: str, variables: _Variables, *, issues: int, pull_requests: int) -> Row:
+        """Return the data of an operation; the fields are those that the operation selects.
 
-    def page(self, first: int, after: str | None) -> dict[str, Any]:
-        """Return a page as GitHub shapes it; a cursor is the position of the last node before it."""
-        start = int(after) if after else 0
-        end = start + first
+        :raises ValueError: the operation is not one of the four
+        """
+        operation = _OPERATION.match(query)
+        after = variables.get("after")
+        match operation[1] if operation else "":
+            case "Discussions":
+                rows = sorted(self._rows, key=lambda row: (row["updated_at"], row["number"]), reverse=True)
+                totals = {"issues": {"totalCount": issues}, "pullRequests": {"totalCount": pull_requests}}
+                page = _page(list(map(self._discussion, rows)), 25, after, count=True)
+                return {"repository": {**totals, "discussions": page}}
+            case "Numbers":
+                rows = sorted(self._rows, key=lambda row: (row["created_at"], row["number"]), reverse=True)
+                return {"repository": {"discussions": _page([{"number": row["number"]} for row in rows], 100, after)}}
+            case "Comments":
+                found = [row for row in self._rows if f"D_{row['number']}" == variables["id"]]
+                return {"node": {"comments": self._comments(found[0], after)} if found else None}
+            case "Replies":
+                comments = ((row, comment) for row in self._rows for comment in row["comments_list"])
+                for row, comment in comments:
+                    if f"DC_{comment['id']}" == variables["id"]:
+                        return {"node": {"replies": self._replies(row, comment, after)}}
+                return {"node": None}
+            case other:
+                raise ValueError(f"The sample server does not know the operation {other!r}.")
+
+    def _discussion(self, row: Row) -> Row:
+        comments = [*row["comments_list"], *(reply for one in row["comments_list"] for reply in one.get("replies", ()))]
+        is_answered = any(comment["id"] == row.get("answer") for comment in comments)
         return {
-            "__typename": "Connection",
-            "totalCount": len(self.nodes),
-            "nodes": self.nodes[start:end],
-            "pageInfo": {
-                "hasNextPage": end < len(self.nodes),
-                "hasPreviousPage": start > 0,
-                "startCursor": str(start),
-                "endCursor": str(min(end, len(self.nodes))),
-            },
+            "id": f"D_{row['number']}",
+            "number": row["number"],
+            "title": row["title"],
+            "url": self._address(row),
+            "closed": row.get("state", "open") == "closed",
+            "closedAt": row.get("closed_at"),
+            "stateReason": row.get("state_reason"),
+            "category": {"name": row["category"]},
+            "answer": {"databaseId": row["answer"]} if is_answered else None,
+            "labels": {"nodes": [{"name": name} for name in row.get("labels", ())]},
+            "comments": self._comments(row, None),
+            **_common(row),
         }
 
+    def _comments(self, discussion: Row, after: str | None) -> Row:
+        comments = [
+            {
+                "id": f"DC_{comment['id']}",
+                **self._comment(discussion, comment),
+                "replies": self._replies(discussion, comment, None),
+            }
+            for comment in discussion["comments_list"]
+        ]
+        return _page(comments, 40, after, count=True)
 
-@dataclass(slots=True)
-class _Field:
-    name: str
-    arguments: dict[str, Any] = field(default_factory=dict)
-    selection: list[_Field] | None = None
-    #: of an inline fragment: the type that it is for
-    on: str | None = None
+    def _replies(self, discussion: Row, comment: Row, after: str | None) -> Row:
+        return _page([self._comment(discussion, reply) for reply in comment.get("replies", ())], 50, after)
 
-
-def execute(query: str, variables: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
-    """Answer a query from nested dicts; a callable in them is called with its field's arguments.
-
-    :raises GraphQLError: a field is not there
-    """
-    return _select(_Parser(query, variables).document(), root)
-
-
-def _select(selection: list[_Field], value: Mapping[str, Any]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for wanted in selection:
-        if wanted.on is not None:
-            if value.get("__typename") == wanted.on:
-                result |= _select(wanted.selection or [], value)
-            continue
-        if wanted.name not in value:
-            raise GraphQLError(f"Field '{wanted.name}' doesn't exist on type '{value.get('__typename', 'Query')}'")
-        result[wanted.name] = _resolve(value[wanted.name], wanted)
-    return result
+    def _comment(self, discussion: Row, row: Row) -> Row:
+        url = f"{self._address(discussion)}#discussioncomment-{row['id']}"
+        return {"databaseId": row["id"], "url": url, **_common(row)}
 
 
-def _resolve(value: object, wanted: _Field) -> object:
-    if callable(value):
-        value = value(**wanted.arguments)
-    if isinstance(value, Connection):
-        value = value.page(int(wanted.arguments.get("first", 100)), wanted.arguments.get("after"))
-    if wanted.selection is None or value is None:
-        return value
-    if isinstance(value, list):
-        return [_select(wanted.selection, item) for item in value]
-    assert isinstance(value, Mapping)
-    return _select(wanted.selection, value)
+def _common(row: Row) -> Row:
+    login = row.get("user")
+    kind = "Bot" if str(login).endswith("[bot]") else "User"
+    return {
+        "body": row["body"],
+        "author": {"__typename": kind, "login": login.removesuffix("[bot]")} if login else None,
+        "authorAssociation": row.get("author_association", "NONE"),
+        "createdAt": row["created_at"],
+        "updatedAt": row["updated_at"],
+        "reactions": {"totalCount": sum(row.get("reactions", {}).values())},
+    }
 
 
-class _Parser:
-    def __init__(self, query: str, variables: Mapping[str, Any]) -> None:
-        self._tokens: list[str] = _TOKEN.findall(query)
-        self._position = 0
-        self._variables = variables
-
-    def document(self) -> list[_Field]:
-        while self._peek() != "{":
-            self._next()
-        return self._selection()
-
-    def _peek(self) -> str:
-        return self._tokens[self._position]
-
-    def _next(self) -> str:
-        self._position += 1
-        return self._tokens[self._position - 1]
-
-    def _selection(self) -> list[_Field]:
-        self._next()
-        fields: list[_Field] = []
-        while self._peek() != "}":
-            fields.append(self._field())
-        self._next()
-        return fields
-
-    def _field(self) -> _Field:
-        name = self._next()
-        if name == "...":
-            self._next()
-            on = self._next()
-            return _Field("...", selection=self._selection(), on=on)
-        wanted = _Field(name)
-        if self._peek() == "(":
-            self._next()
-            wanted.arguments = self._pairs(")")
-        if self._peek() == "{":
-            wanted.selection = self._selection()
-        return wanted
-
-    def _pairs(self, end: str) -> dict[str, Any]:
-        pairs: dict[str, Any] = {}
-        while self._peek() != end:
-            key = self._next()
-            self._next()
-            pairs[key] = self._value()
-        self._next()
-        return pairs
-
-    def _value(self) -> object:
-        word = self._next()
-        if word == "{":
-            return self._pairs("}")
-        if word.startswith("$"):
-            return self._variables.get(word[1:])
-        if word.startswith('"'):
-            return word[1:-1]
-        return int(word) if word.isdigit() else word
+def _page(nodes: list[Row], size: int, after: str | None, *, count: bool = False) -> Row:
+    """Return a page of a connection; a cursor is the position after a node."""
+    start = int(after or 0)
+    end = min(start + size, len(nodes))
+    page: Row = {"nodes": nodes[start:end], "pageInfo": {"hasNextPage": end < len(nodes), "endCursor": str(end)}}
+    return {"totalCount": len(nodes), **page} if count else page

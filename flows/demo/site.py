@@ -52,7 +52,7 @@ footer {{ color: #777; margin-top: 3rem }}
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of the site, ready to send."""
+    """A rendered page."""
 
     path: str
     title: str
@@ -62,7 +62,7 @@ class Page:
 class HandbookSite:
     """Serve a folder of Markdown files until the `with` block ends.
 
-    :param folder: its *.md files are the pages; index.md the first, or a list of contents if there is none
+    :param folder: its *.md files are the pages; without an index.md, the first page is a list of contents
     :param port: 0 takes a free one
     """
 
@@ -117,7 +117,7 @@ def _render(text: str) -> str:
 
 
 def _name_headings(tokens: Sequence[Token]) -> None:
-    """Give each heading an id to link to, made of its words as GitHub does."""
+    """Give each heading an id, made from its text as GitHub does."""
     taken: dict[str, int] = {}
     for opening, inline in itertools.pairwise(tokens):
         if opening.type == "heading_open":
@@ -128,7 +128,7 @@ def _name_headings(tokens: Sequence[Token]) -> None:
 
 
 def _point_to_pages(tokens: Sequence[Token]) -> None:
-    """Let links between the files lead from page to page."""
+    """Change links between the Markdown files to links between the pages."""
     for token in tokens:
         for child in token.children or ():
             target = child.attrGet("href")
@@ -143,12 +143,12 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Headers and body go out in two writes, which Nagle's algorithm would hold apart for 40 ms.
+    # Headers and body are two writes; Nagle's algorithm would delay the second by 40 ms.
     disable_nagle_algorithm = True
     server: _Server
 
     def do_GET(self) -> None:
-        """Send a page, or say that it is the one that the client has."""
+        """Send a page, or 304 if the client has its current version."""
         path = self.path.partition("?")[0]
         page = self.server.pages.get(f"{_FOLDER}index.html" if path in ("/", _FOLDER) else path)
         if page is None:
@@ -172,4 +172,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing; the demo's output is for people."""
+        """Log nothing; the demo's output is for people."""

@@ -1,15 +1,16 @@
-"""Prefect's global concurrency limits: how much is asked at once by all processes together, on any machine.
+"""Prefect's global concurrency limits, which all processes on all machines share.
 
-github-windows      windows of backfills that are read at once
-host-HOST           requests to the host of a docs site that are under way at once
+github-windows      backfill windows that are read at the same time
+host-HOST           concurrent requests to the host of a docs site
 
-Each is made when it is first needed; its number can be changed in Prefect's UI.
+A limit is created when it is first needed; its number of slots can be changed in Prefect's UI.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -23,23 +24,23 @@ from prefect.concurrency.asyncio import (
 )
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
-from flows.engine import watcher
-from flows.prefect.run_records import name_run
+from flows.engine import progress_listener
+from flows.prefect.run_records import rename_run
 from rag.errors import SourceError
 from rag.settings import DocsConfig
 
 __all__ = ["LEASE_SECONDS", "WINDOWS_LIMIT", "asking", "free_slots", "host_limit", "made_limit"]
 
-#: Slots of it are taken once for many windows: one for each window would cost two seconds each on Prefect's SQLite,
-#: where taking one collides with the states of other tasks.
+#: Its slots are acquired once for many windows: on Prefect's SQLite, acquiring a slot for each window would take two
+#: seconds a window, because it collides with the state updates of other tasks.
 WINDOWS_LIMIT = "github-windows"
 _HOST = "host-"
-# What one crawl may have under way. As it takes all slots of its host, crawls of one host take turns: only so do its
-# pauses between requests, and a server's Retry-After, hold for all of them.
+# Concurrent requests of one crawl. A crawl acquires all slots of its host, so crawls of one host run one after another:
+# otherwise its pauses between requests, and a server's Retry-After, would not hold for all of them.
 _REQUESTS = 8
-#: A process that was killed holds its slots for so long.
+#: How long a killed process keeps its slots.
 LEASE_SECONDS = 60
-_LONGEST_WAIT_SECONDS = 12 * 3600.0
+_LONGEST_WAIT = timedelta(hours=12)
 _PAGE = 200
 
 
@@ -49,7 +50,10 @@ def host_limit(config: DocsConfig) -> str:
 
 
 async def made_limit(name: str, slots: int) -> int:
-    """Return how many slots a limit has; make it, unless somebody has."""
+    """Return the number of slots of a limit; create the limit if it does not exist.
+
+    :param slots: the number of slots of a new limit
+    """
     async with get_client() as client:
         try:
             found = await client.read_global_concurrency_limit_by_name(name)
@@ -61,11 +65,11 @@ async def made_limit(name: str, slots: int) -> int:
 
 
 @asynccontextmanager
-async def asking(config: DocsConfig) -> AsyncIterator[int]:
-    """Keep to the limit of a docs site's host while the block runs; wait for other crawls of it first.
+async def asking(config: DocsConfig, *, longest_wait: timedelta = _LONGEST_WAIT) -> AsyncIterator[int]:
+    """Hold the concurrency limit of a docs site's host during the block; wait for other crawls of the host first.
 
-    :returns: how many requests may be under way at once
-    :raises SourceError: it was not free for long
+    :returns: the number of concurrent requests that the block may send
+    :raises SourceError: other crawls have held the limit for longer than `longest_wait`
     """
     name = host_limit(config)
     at_once = min(_REQUESTS, await made_limit(name, _REQUESTS))
@@ -75,21 +79,21 @@ async def asking(config: DocsConfig) -> AsyncIterator[int]:
             await stack.enter_async_context(hold(max_retries=0))
         except ConcurrencySlotAcquisitionError:
             said = f"Another source of {name.removeprefix(_HOST)} is being read"
-            watcher()(config.name, f"{said}. Waiting.")
+            progress_listener()(config.name, f"{said}. Waiting.")
             get_run_logger().info("%s. Waiting for a slot of the concurrency limit %s.", said, name)
-            await name_run(f"{runtime.flow_run.name} · waiting for {name.removeprefix(_HOST)}")
+            await rename_run(f"{runtime.flow_run.name} · waiting for {name.removeprefix(_HOST)}")
             try:
-                await stack.enter_async_context(hold(timeout_seconds=_LONGEST_WAIT_SECONDS))
+                await stack.enter_async_context(hold(timeout_seconds=longest_wait.total_seconds()))
             except AcquireConcurrencySlotTimeoutError as error:
                 raise SourceError(
-                    f"{config.name} has waited {_LONGEST_WAIT_SECONDS / 3600:.0f} hours for its host. If no run reads "
-                    f"from that, set the active slots of Prefect's concurrency limit {name} to 0."
+                    f"{config.name} has waited {longest_wait / timedelta(hours=1):.0f} hours for its host. If no run "
+                    f"reads from that host, set the active slots of Prefect's concurrency limit {name} to 0."
                 ) from error
         yield at_once
 
 
 async def free_slots() -> None:
-    """Take back the slots that killed runs left taken: a server of our own does not outlive them to do it."""
+    """Release the slots of killed runs: a temporary server does not live long enough to expire their leases."""
     async with get_client() as client:
         found = await client.read_global_concurrency_limits(limit=_PAGE)
         while len(found) % _PAGE == 0 and (more := await client.read_global_concurrency_limits(_PAGE, len(found))):

@@ -1,8 +1,7 @@
-"""Runs whose process was killed: Prefect does not notice by itself, and would call them Running for ever.
+"""Mark runs whose process was killed as Crashed; Prefect alone would show them as Running for ever.
 
-Each run says every half minute that it lives (`flows` sets that). An automation of Prefect's server marks the one that
-has stopped saying so as Crashed, which gives its turn to the next run of its deployment, and its windows to another
-worker.
+Each run sends a heartbeat every 30 seconds, which `flows` configures. An automation on Prefect's server marks a run
+without heartbeats as Crashed, so that the next run of its deployment may start, and another worker gets its batch.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
-__all__ = ["LOST", "notice_lost_runs"]
+__all__ = ["SILENT_RUNS", "crash_silent_runs"]
 
 #: The automation's name.
-LOST = "support-engine: lost runs"
+SILENT_RUNS = "support-engine: lost runs"
 _FLOWS = [
     "ingest-source",
     "backfill",
@@ -31,35 +30,35 @@ _FLOWS = [
     "answer",
     "evaluate",
 ]
-# Five signs of life may be late: on a busy machine some are.
+# Six heartbeats: on a busy machine some are late.
 _SILENCE = timedelta(seconds=180)
-_ALIVE = "prefect.flow-run.heartbeat"
+_HEARTBEAT = "prefect.flow-run.heartbeat"
 _ENDED = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Crashed", "Cancelled", "Skipped")}
 
 
-async def notice_lost_runs() -> None:
-    """Have Prefect's server mark lost runs, unless it does so already."""
+async def crash_silent_runs() -> None:
+    """Create the automation that marks silent runs as Crashed, unless Prefect's server has it already."""
     trigger = EventTrigger(
         posture=Posture.Proactive,
         match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
         match_related=ResourceSpecification({"prefect.resource.role": "flow", "prefect.resource.name": _FLOWS}),
         for_each={"prefect.resource.id"},
-        after={_ALIVE},
-        expect={_ALIVE, *_ENDED},
+        after={_HEARTBEAT},
+        expect={_HEARTBEAT, *_ENDED},
         threshold=1,
         within=_SILENCE,
     )
     crash = ChangeFlowRunState(
-        state=StateType.CRASHED, message=f"Its process has given no sign of life for {_SILENCE.seconds} s."
+        state=StateType.CRASHED, message=f"Its process has sent no heartbeat for {_SILENCE.seconds} s."
     )
     async with get_client() as client:
-        for known in await client.read_automations_by_name(LOST):
+        for known in await client.read_automations_by_name(SILENT_RUNS):
             if isinstance(known.trigger, EventTrigger) and known.trigger.match_related == trigger.match_related:
                 return
-            await client.delete_automation(known.id)  # that of another version, which knows other flows
+            await client.delete_automation(known.id)  # of another version, with other flows
     await Automation(
-        name=LOST,
-        description="Marks runs as Crashed whose process was killed or whose machine is gone.",
+        name=SILENT_RUNS,
+        description="Marks a run as Crashed if its process was killed or its machine is gone.",
         trigger=trigger,
         actions=[crash],
     ).acreate()

@@ -1,4 +1,4 @@
-"""What a run leaves in Prefect's UI: a name that says what happened, artifacts, and the warnings of the work."""
+"""What a run shows in Prefect's UI: a name that tells the outcome, artifacts, and warnings."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ if TYPE_CHECKING:
 __all__ = [
     "Outcome",
     "artifact_key",
-    "followed",
-    "hear_warnings",
+    "capture_warnings",
     "link_failures",
-    "name_run",
+    "live_artifact",
     "outcome_rows",
     "put_table",
+    "rename_run",
 ]
 
 Cell = str | int | float
 Row = Mapping[str, Cell]
 
-# A write to an artifact costs 20 ms; a run that is shorter than this leaves only its outcome.
+# An artifact update takes 20 ms; a shorter run shows only its outcome.
 _SECONDS_BETWEEN_UPDATES = 5.0
-# More failed pages than these are in the table only.
+# Further failed pages are listed in the table only.
 _MOST_LINKS = 10
 _MOST_WARNINGS = 20
 
@@ -55,12 +55,12 @@ _warnings: ContextVar[list[str] | None] = ContextVar("warnings", default=None)
 
 
 def artifact_key(*words: str) -> str:
-    """Make a key of words; Prefect's hold a-z, 0-9 and dashes."""
+    """Join words to an artifact key, which may contain a-z, 0-9 and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-")
 
 
-async def name_run(name: str) -> None:
-    """Call the flow run that is under way something else."""
+async def rename_run(name: str) -> None:
+    """Rename the current flow run."""
     run_id = runtime.flow_run.id
     if run_id:
         async with get_client() as client:
@@ -68,33 +68,36 @@ async def name_run(name: str) -> None:
 
 
 @contextmanager
-def hear_warnings() -> Iterator[list[str]]:
-    """Gather what `rag` warns of in this context, threads included, and log it to the run."""
-    heard: list[str] = []
-    token = _warnings.set(heard)
+def capture_warnings() -> Iterator[list[str]]:
+    """Collect the warnings that `rag` logs in this context, its threads included, and log them to the run."""
+    captured: list[str] = []
+    token = _warnings.set(captured)
     logger = logging.getLogger("rag")
     if not any(isinstance(handler, _WarningHandler) for handler in logger.handlers):
         logger.addHandler(_WarningHandler(logging.WARNING))
     try:
-        yield heard
+        yield captured
     finally:
         _warnings.reset(token)
 
 
 class _WarningHandler(logging.Handler):
-    """Gives a warning to the run in whose context it arose."""
+    """Adds a warning to the run in whose context it was logged."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        heard, said = _warnings.get(), record.getMessage()
-        if heard is None or len(heard) >= _MOST_WARNINGS or said in heard:
+        captured, message = _warnings.get(), record.getMessage()
+        if captured is None or len(captured) >= _MOST_WARNINGS or message in captured:
             return
-        heard.append(said)
+        captured.append(message)
         with suppress(MissingContextError):
-            get_run_logger().warning("%s", said)
+            get_run_logger().warning("%s", message)
 
 
 async def put_table(rows: Sequence[Row], *, key: str, description: str, artifact: UUID | None = None) -> UUID:
-    """Write a table artifact, or write one anew; return its id."""
+    """Create a table artifact, or update an existing one; return its id.
+
+    :param artifact: the id of the artifact to update
+    """
     cells = [dict(row) for row in rows]
     if artifact is None:
         return await acreate_table_artifact(cells, key=key, description=description)
@@ -104,7 +107,7 @@ async def put_table(rows: Sequence[Row], *, key: str, description: str, artifact
 
 
 async def link_failures(name: str, failures: Sequence[Failure]) -> None:
-    """Leave a link to each page that could not be read."""
+    """Create a link artifact for each page that could not be read."""
     addresses = [failure for failure in failures if failure.url.startswith(("http://", "https://"))]
     for position, failure in enumerate(addresses[:_MOST_LINKS], 1):
         await acreate_link_artifact(
@@ -114,9 +117,9 @@ async def link_failures(name: str, failures: Sequence[Failure]) -> None:
 
 @dataclass(slots=True)
 class Outcome:
-    """The artifacts of a sync: a table of its outcome, and how far it is where that can be told.
+    """The artifacts of a sync: a table of its outcome, and a progress bar if the number of documents is known.
 
-    :param expected: how many documents it will see, if that is known
+    :param expected: the number of documents that the sync will see, if known
     """
 
     name: str
@@ -127,7 +130,7 @@ class Outcome:
     _shown: float = field(default_factory=time.monotonic)
 
     async def show(self, report: SyncReport, rows: Sequence[Row], *, done: bool = True) -> None:
-        """Write the table, and how far the sync is."""
+        """Create or update the table and the progress bar."""
         said = summary(report) if done else f"so far: {so_far(report)}"
         description = f"**{self.name}**: {said}"
         self._table = await put_table(
@@ -140,31 +143,26 @@ class Outcome:
             key = artifact_key("progress", self.name)
             self._progress = await acreate_progress_artifact(share, key=key, description=description)
         elif done and report.state == "failed":
-            return  # it stands where the sync broke off
+            return  # the bar stays where the sync broke off
         else:
             await aupdate_progress_artifact(self._progress, share, description=description)
 
 
-def outcome_rows(report: SyncReport, *, cost: float | None = None, warnings: Sequence[str] = ()) -> list[Row]:
-    """Return a report as the rows of a table artifact.
-
-    :param cost: what the embeddings cost, in dollars, where a provider's price is known
-    """
+def outcome_rows(report: SyncReport, *, warnings: Sequence[str] = ()) -> list[Row]:
+    """Return a report as the rows of a table artifact."""
     outcome = report.to_json()
     rows: list[Row] = [{"what": f"documents {word}", "outcome": count} for word, count in outcome["documents"].items()]
     rows += [{"what": f"chunks {word}", "outcome": count} for word, count in outcome["chunks"].items()]
     rows += [{"what": word, "outcome": outcome[word]} for word in ("embedded", "requests", "seconds")]
-    if cost is not None:
-        rows.append({"what": "cost in USD, estimated", "outcome": round(cost, 6)})
-    rows += [{"what": "warning", "outcome": said} for said in warnings]
+    rows += [{"what": "warning", "outcome": warning} for warning in warnings]
     return rows + [{"what": f"failed: {failure.url}", "outcome": failure.error} for failure in report.errors]
 
 
 @asynccontextmanager
-async def followed(outcome: Outcome) -> AsyncIterator[None]:
-    """Keep the artifacts of a sync that lasts up to date while the block runs."""
+async def live_artifact(outcome: Outcome) -> AsyncIterator[None]:
+    """Update the artifacts of a sync every few seconds during the block."""
 
-    async def follow() -> None:
+    async def update() -> None:
         shown = None
         while True:
             await asyncio.sleep(_SECONDS_BETWEEN_UPDATES)
@@ -172,10 +170,10 @@ async def followed(outcome: Outcome) -> AsyncIterator[None]:
                 await outcome.show(report, outcome_rows(report), done=False)
                 shown = report
 
-    following = asyncio.ensure_future(follow())
+    updating = asyncio.ensure_future(update())
     try:
         yield
     finally:
-        following.cancel()
+        updating.cancel()
         with suppress(asyncio.CancelledError):
-            await following
+            await updating

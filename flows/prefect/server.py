@@ -1,17 +1,18 @@
-"""The Prefect API that a command talks to: the one that is configured, or one of its own for as long as it runs.
+"""The Prefect API of a command: the configured one, or a temporary server that ends with the command.
 
-    server = ServerProcess()        # boots while this process goes on importing
+    server = ServerProcess()        # starts while this process goes on importing
     with server, connected(server):
-        ...                         # flow runs go to it
+        ...                         # flow runs are recorded there
 
-Prefect would start a temporary server by itself. This one boots in half the time, because only one process has to
-import it, and is stopped only after the last state and log line has arrived.
+Prefect itself would start a temporary server, too. This one starts in half the time, because it is imported by one
+process instead of two and finds a migrated database, and it stops only after the last state and log line has arrived.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import logging
 import os
 import signal
@@ -21,37 +22,42 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
 import httpx
 from rich.console import Console
 
+from flows.prefect.schema import create_database
 from rag.errors import ConfigurationError, RagError
 
 __all__ = ["ServerProcess", "connected", "free_port", "log_to", "wanted_server"]
 
 _HOST = "127.0.0.1"
+_CHILD = Path(__file__).with_name("child.py")
 _APP = "prefect.server.api.server:create_app"
-# The first start in a new PREFECT_HOME runs every migration of Prefect's: 5 to 30 s, by the machine.
+# A start that has to migrate an older database takes up to 30 s on a small machine.
 _START_TIMEOUT = 180
 _LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 _PROBE_TIMEOUT = 5
-# What the server last said on stderr, for the message that it does not start.
+# The last lines of the server's stderr, for the error message if it does not start.
 _LINES_KEPT = 20
-# Once in some twenty first runs a request to a new server on SQLite gets no reply. Prefect asks again, after 60 s by
-# default; on loopback, where an answer takes milliseconds, there is no reason to wait so long.
+# About one in twenty first runs gets no reply to a request to a new server on SQLite. Prefect repeats the request after
+# 60 s by default; a reply on loopback takes milliseconds.
 _REQUEST_TIMEOUT_SECONDS = 10.0
-# Who logs for Prefect; its queues, which tell how much is left to send at the end, are called as their classes.
+# Prefect's loggers; the queues, which log at the end how much is left to send, are named after their classes.
 _PREFECTS_OWN = ("prefect", "httpx", "uvicorn", "EventsWorker", "APILogWorker")
 
 
 class ServerProcess:
-    """A Prefect server on loopback, as a child process. It is booting when the constructor returns.
+    """A Prefect server on loopback, as a child process. It is starting when the constructor returns.
 
-    :param ui: serve Prefect's web pages as well, and fire schedules
+    It ends with this process, even if this process is killed.
+
+    :param ui: serve Prefect's web pages as well, and start scheduled runs
     :param port: 0 takes a free one
     """
 
@@ -66,24 +72,31 @@ class ServerProcess:
         )
         environment = {**os.environ, "PREFECT__SERVER_FINAL": "1"}
         if ui:
-            # Its pages would ask port 4200, whichever it listens on; and it would keep runs and their logs for ever.
+            # By default its pages send requests to port 4200, and runs and logs are kept for ever.
             environment["PREFECT_UI_API_URL"] = self.api_url
             environment.setdefault("PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED", "events,flow_runs")
-            # In memory, Prefect's default, a restart forgets who holds slots, and they stay taken.
+            # In memory, Prefect's default, leases are lost in a restart, and their slots are never released.
             environment.setdefault("PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE", _LEASES)
         else:
-            environment |= {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT_UI_ENABLED": "0"}
-        # A session of its own: Ctrl-C has to reach us alone, for the last states to be recorded.
+            # Block types are for forms in the UI, which this server does not have.
+            environment |= {
+                "PREFECT__SERVER_EPHEMERAL": "1",
+                "PREFECT_UI_ENABLED": "0",
+                "PREFECT_API_BLOCKS_REGISTER_ON_START": "0",
+            }
+        _prepare_home(environment)
+        # Its own session: Ctrl-C must not reach the server before the last states are recorded. Its stdin is a pipe
+        # that the operating system closes when this process ends.
         self._process = subprocess.Popen(  # noqa: S603 - nothing of a user's is in the command
-            [sys.executable, "-m", *command],
+            [sys.executable, "-P", str(_CHILD), *command],
             env=environment,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
         self._said: deque[str] = deque(maxlen=_LINES_KEPT)
-        # Read all the while: a pipe that is full would stop a server that runs for weeks.
+        # Read continuously: a full pipe would block a server that runs for weeks.
         self._reader = threading.Thread(target=self._read, name="server's errors", daemon=True)
         self._reader.start()
 
@@ -101,15 +114,26 @@ class ServerProcess:
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 self._reader.join(timeout=5)
-                last = self._said[-1] if self._said else "it says nothing"
+                last = self._said[-1] if self._said else "it has written no error"
                 raise RagError(f"Prefect's server does not start: {last}")
-            if _answers(self.api_url, timeout=1):
+            if self._is_healthy():
                 return
             time.sleep(0.05)
         raise RagError(f"Prefect's server on {self.url} has not answered within {timeout:.0f} seconds.")
 
+    def _is_healthy(self) -> bool:
+        """Return whether the API answers; httpx would take 20 ms of the CPU that the server needs to start."""
+        connection = http.client.HTTPConnection(_HOST, self.port, timeout=1)
+        try:
+            connection.request("GET", "/api/health")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
     def stop(self) -> None:
-        """Stop the server; more than once does no harm."""
+        """Stop the server, unless it is stopped."""
         if self._process.poll() is None:
             self._process.terminate()
             try:
@@ -117,6 +141,8 @@ class ServerProcess:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+        assert self._process.stdin
+        self._process.stdin.close()
         self._reader.join(timeout=5)
 
     def __enter__(self) -> Self:
@@ -128,31 +154,31 @@ class ServerProcess:
         self.stop()
 
 
-def wanted_server(
-    start: Callable[[], ServerProcess] | None = None, *, workers_of: str | None = None
-) -> ServerProcess | None:
-    """Start a server if none is configured, by the environment or a Prefect profile.
+def wanted_server(start: Callable[[], ServerProcess] | None = None, *, run_on: str = "threads") -> ServerProcess | None:
+    """Start a server if the environment and Prefect's profile configure none.
 
-    :param start: starts it; a small one on a free port if None
-    :param workers_of: the setting that asks for workers, which no server of our own has
-    :raises ConfigurationError: none is configured, and workers are asked for
-    :raises RagError: one is configured and does not answer
+    :param start: starts the server; by default a server without UI on a free port
+    :param run_on: RAG_RUN_ON; a temporary server has no workers
+    :raises ConfigurationError: no server is configured, and `run_on` is "workers"
+    :raises RagError: the configured server does not answer
     """
     from prefect.settings import get_current_settings
 
     url = get_current_settings().api.url
     if url is None:
-        if workers_of:
-            raise ConfigurationError(f"{workers_of} is workers: set PREFECT_API_URL to the server that they work for.")
+        if run_on == "workers":
+            raise ConfigurationError("RAG_RUN_ON is workers: set PREFECT_API_URL to the server of the workers.")
         return (start or ServerProcess)()
     if not _answers(url, timeout=_PROBE_TIMEOUT):
-        raise RagError(f"Prefect's API does not answer at {url}. Start it, or unset PREFECT_API_URL to do without.")
+        raise RagError(
+            f"Prefect's API does not answer at {url}. Start it, or unset PREFECT_API_URL to use a temporary one."
+        )
     return None
 
 
 @contextmanager
 def connected(server: ServerProcess | None) -> Iterator[None]:
-    """Send flow runs to a server that is booting; without one, to the API that is configured.
+    """Record flow runs in a server that is starting; if it is None, in the configured API.
 
     :raises RagError: the server does not start
     """
@@ -170,14 +196,14 @@ def connected(server: ServerProcess | None) -> Iterator[None]:
             try:
                 yield
             except TerminationSignal as terminated:
-                # Prefect's own, while a flow runs: by now the run's state is recorded.
+                # Raised by Prefect while a flow runs, after it has recorded the run's state.
                 raise SystemExit(128 + signal.SIGTERM) from terminated
             finally:
                 _deliver()
 
 
 def log_to(console: Console, *, debug: bool) -> None:
-    """Write log lines to a console, and Prefect's own only if `debug`; the API gets them all the same."""
+    """Write log lines to a console, including Prefect's if `debug`; Prefect's API gets them in any case."""
     handler = _ConsoleHandler(console)
     if not debug:
         handler.addFilter(lambda record: not record.name.startswith(_PREFECTS_OWN))
@@ -185,7 +211,7 @@ def log_to(console: Console, *, debug: bool) -> None:
 
 
 def free_port(*wanted: int) -> int:
-    """Return the first of the wanted loopback ports that is free, else any that is."""
+    """Return the first free port of `wanted` on loopback, or any free one."""
     for port in (*wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -197,8 +223,16 @@ def free_port(*wanted: int) -> int:
     raise RagError("No loopback port is free.")
 
 
+def _prepare_home(environment: Mapping[str, str]) -> None:
+    """Give a new Prefect home its database, unless the environment or a profile may name another database."""
+    home = Path(environment.get("PREFECT_HOME") or Path.home() / ".prefect").expanduser()
+    is_configured = any(name.startswith("PREFECT_") and "DATABASE_" in name for name in environment)
+    if not is_configured and not (home / "profiles.toml").exists():
+        create_database(home)
+
+
 class _ConsoleHandler(logging.Handler):
-    """Logs through rich, which keeps lines clear of a progress bar."""
+    """Logs through rich, which writes lines above a progress bar."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -214,16 +248,16 @@ def _answers(api_url: str, *, timeout: float) -> bool:
         response = httpx.get(f"{api_url}/health", timeout=timeout)
     except (httpx.HTTPError, httpx.InvalidURL):
         return False
-    # One that asks for credentials first is up: Prefect's client brings them.
+    # A server that requires credentials is up: Prefect's client sends them.
     return response.status_code < 500 and response.status_code != 404
 
 
 @contextmanager
 def _settings(**values: str) -> Iterator[None]:
-    """Set settings of Prefect's for the whole process.
+    """Set Prefect settings for the whole process.
 
-    Not `temporary_settings`, which hold for one context: the threads that take slots of a concurrency limit have
-    another, would find no server there, and would start one.
+    Prefect's `temporary_settings` hold for one context; threads that acquire slots of a concurrency limit have another
+    one, in which Prefect would find no server and start one.
     """
     from prefect.context import refresh_global_settings_context
 
@@ -243,7 +277,7 @@ def _settings(**values: str) -> Iterator[None]:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Unwind on SIGTERM as on Ctrl-C, so that what was started is stopped."""
+    """Unwind the stack on SIGTERM as on Ctrl-C, so that child processes are stopped."""
 
     def unwind(_signal: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + signal.SIGTERM)
@@ -256,7 +290,7 @@ def _terminable() -> Iterator[None]:
 
 
 def _deliver() -> None:
-    """Wait until Prefect's threads have sent what they hold: log lines, and the states of tasks."""
+    """Wait until Prefect's threads have sent their queues: log lines and the states of tasks."""
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rag.embedding.encoder import Encoder
 from rag.embedding.llamaindex import EncoderEmbedding
-from rag.embedding.workers import Helpers
+from rag.embedding.workers import EmbeddingWorkers
 from rag.errors import EmbeddingError
 from rag.store.store import Store
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 # The texts of one cache look-up; LlamaIndex's limit. The encoder makes its own batches.
 _BATCH = 2048
 # Fewer texts are embedded faster here than by workers.
-_WORTH_HELP = 200
+_FEWEST_FOR_WORKERS = 200
 
 Vectors = dict[bytes, NDArray[np.float32]]
 
@@ -37,12 +37,12 @@ class CachedEmbedding(EncoderEmbedding):
 
     :param encoder: embeds the texts that the cache lacks; its model's name is part of the cache key
     :param readable: converts a text to the form that the model reads
-    :param helpers: workers that embed large batches; this process embeds the texts that they do not
+    :param embedding_workers: processes that embed large batches; this process embeds the rest
     """
 
     _store: Store = PrivateAttr()
     _readable: Callable[[str], str] = PrivateAttr()
-    _helpers: Helpers | None = PrivateAttr()
+    _workers: EmbeddingWorkers | None = PrivateAttr()
     _counting: threading.Lock = PrivateAttr(default_factory=threading.Lock)
     _embedded: int = PrivateAttr(default=0)
 
@@ -52,12 +52,12 @@ class CachedEmbedding(EncoderEmbedding):
         store: Store,
         *,
         readable: Callable[[str], str] = str,
-        helpers: Helpers | None = None,
+        embedding_workers: EmbeddingWorkers | None = None,
     ) -> None:
         super().__init__(encoder, embed_batch_size=_BATCH)
         self._store = store
         self._readable = readable
-        self._helpers = helpers
+        self._workers = embedding_workers
 
     @property
     def embedded(self) -> int:
@@ -75,8 +75,8 @@ class CachedEmbedding(EncoderEmbedding):
 
     def _embed_missing(self, texts: Mapping[bytes, str]) -> Vectors:
         """Embed and cache texts, which are keyed by the digests of their contents."""
-        helpers = self._helpers
-        vectors = self._embed_on_workers(helpers, texts) if helpers and len(texts) >= _WORTH_HELP else {}
+        workers = self._workers
+        vectors = self._embed_on_workers(workers, texts) if workers and len(texts) >= _FEWEST_FOR_WORKERS else {}
         left = {content: text for content, text in texts.items() if content not in vectors}
         if left:
             new = dict(zip(left, self.encoder.encode(list(left.values())), strict=True))
@@ -86,14 +86,14 @@ class CachedEmbedding(EncoderEmbedding):
             self._embedded += len(texts)
         return vectors
 
-    def _embed_on_workers(self, helpers: Helpers, texts: Mapping[bytes, str]) -> Vectors:
+    def _embed_on_workers(self, workers: EmbeddingWorkers, texts: Mapping[bytes, str]) -> Vectors:
         """Return the vectors of the texts that workers embedded. After their first failure they get no more work."""
         batch = self._store.put_embedding_batch(self.model_name, list(texts.values()))
         try:
-            helpers.embed(batch, len(texts))
+            workers.embed(batch, len(texts))
         except EmbeddingError as error:
             log.warning("%s This process embeds the remaining texts.", error)
-            self._helpers = None
+            self._workers = None
         finally:
             self._store.drop_embedding_batch(batch)
         return self._store.cached_embeddings(self.model_name, texts)

@@ -1,4 +1,4 @@
-"""Who embeds for an ingestion, if others do."""
+"""The interface of other processes that embed texts for this one."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-__all__ = ["Helpers"]
+__all__ = ["EmbeddingWorkers"]
 
 
 @dataclass(frozen=True, slots=True)
-class Helpers:
-    """Other processes that embed for this one, on other machines perhaps.
+class EmbeddingWorkers:
+    """Other processes, possibly on other machines, that embed batches of texts into the shared cache.
 
-    :param embed: has so many texts, stored as a batch, embedded into the cache, and returns when that has ended; it
-        raises EmbeddingError where nobody does it
-    :param batches: how many batches they are given at once
-    :param characters: how much text is one, about
+    :param embed: called with the id of a stored batch and its number of texts; returns when the batch is in the cache,
+        and raises EmbeddingError if no process embeds it
+    :param batches: the number of batches that are handed out at the same time
+    :param characters: the approximate size of a batch
     """
 
     embed: Callable[[UUID, int], None]

@@ -27,7 +27,7 @@ from llama_index.core.schema import BaseNode, Document, MetadataMode, TransformC
 from llama_index.core.vector_stores.utils import node_to_metadata_dict
 
 from rag.embedding.cache import CachedEmbedding
-from rag.embedding.workers import Helpers
+from rag.embedding.workers import EmbeddingWorkers
 from rag.errors import DatabaseError, RagError
 from rag.models import Failure, IndexInfo, SyncReport
 from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Source, Unchanged
@@ -107,7 +107,7 @@ class Ingestion:
 
     :param chunker: a LlamaIndex node parser whose nodes carry `url` and `heading` in their metadata
     :param embedding: makes the vectors of `index`
-    :param helpers: those of `embedding`, if it has any
+    :param embedding_workers: the embedding workers of `embedding`, if any
     """
 
     def __init__(
@@ -117,13 +117,13 @@ class Ingestion:
         chunker: TransformComponent,
         embedding: CachedEmbedding,
         *,
-        helpers: Helpers | None = None,
+        embedding_workers: EmbeddingWorkers | None = None,
     ) -> None:
         self._store = store
         self._index = index
         self._embedding = embedding
-        self._helped = helpers.batches if helpers else 0
-        self._batch_characters = helpers.characters if helpers else _BATCH_CHARACTERS
+        self._helped = embedding_workers.batches if embedding_workers else 0
+        self._batch_characters = embedding_workers.characters if embedding_workers else _BATCH_CHARACTERS
         # Its own cache hashes whole batches and its docstore commits apart from the vectors, so neither is used.
         self._cutting = IngestionPipeline(transformations=[chunker], disable_cache=True)
         self._embedding_of_nodes = IngestionPipeline(transformations=[embedding], disable_cache=True)

@@ -19,9 +19,9 @@ for name in [name for name in os.environ if name.startswith("PREFECT_")]:
     del os.environ[name]
 os.environ["PREFECT_HOME"] = _PREFECT_HOME.name
 
-from flows.demo.github_server import GitHubServer, load_export  # noqa: E402
 from flows.prefect.server import ServerProcess, connected  # noqa: E402
 from tests.servers.chat import Chat  # noqa: E402
+from tests.servers.github import GitHubServer, load_export  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 Command = Callable[..., subprocess.CompletedProcess[str]]

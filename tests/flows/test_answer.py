@@ -6,13 +6,13 @@ from collections.abc import Callable
 import pytest
 
 from flows.answer import answer, answer_markdown
-from flows.demo.github_server import GitHubServer
 from flows.ingest import run_ingest
 from flows.prefect.server import ServerProcess
 from rag.engine import Engine
 from rag.errors import ConfigurationError
 from rag.models import Answer, Source
 from tests.flows.prefect_records import artifact, flow_run, task_run
+from tests.servers.github import GitHubServer
 
 Sources = Callable[..., None]
 QUESTION = "Can I run this on a laptop without Docker?"

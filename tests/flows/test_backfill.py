@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from flows.backfill import backfill, finish
-from flows.demo.github_server import GitHubServer, Request, Response, load_export
 from flows.prefect.limits import WINDOWS_LIMIT
 from flows.prefect.server import ServerProcess
 from flows.windows import backfill_window
@@ -19,6 +18,7 @@ from rag.store.database import Database
 from rag.store.store import Store
 from tests.flows.conftest import ROOT, Command
 from tests.flows.prefect_records import artifact
+from tests.servers.github import GitHubServer, Request, Response, load_export
 
 Sources = Callable[..., None]
 

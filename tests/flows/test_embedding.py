@@ -1,4 +1,4 @@
-"""A sync whose texts others embed: workers of a Prefect work pool, and a Dask cluster."""
+"""A sync whose texts are embedded by other processes: workers of a Prefect work pool, or a Dask cluster."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import FlowRun
 
-import flows.embedding
 from flows.demo.site import HandbookSite
-from flows.ingest import ingest_source, run_ingest
+from flows.embedding import embedding_workers
+from flows.engine import in_thread, shared_engine
+from flows.ingest import run_ingest
+from flows.prefect.run_records import capture_warnings
 from flows.prefect.server import ServerProcess
 from rag.models import SyncReport
 from tests.flows.conftest import Command
@@ -53,7 +56,7 @@ def test_workers_of_a_pool_embed(
     site: None, start_worker: Callable[[], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start_worker()
-    monkeypatch.setenv("RAG_EMBED_ON", "workers")
+    monkeypatch.setenv("RAG_RUN_ON", "workers")
 
     report = ran()
 
@@ -64,31 +67,32 @@ def test_workers_of_a_pool_embed(
 
 
 def test_a_dask_cluster_embeds(site: None, prefect_server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAG_EMBED_ON", "dask")
+    monkeypatch.setenv("RAG_RUN_ON", "dask")
 
     report = ran()
 
     assert (report.state, report.added, report.embedded) == ("completed", PAGES + 1, report.chunks_added)
 
 
-def test_a_sync_that_no_worker_helps_embeds_by_itself_and_says_so(
-    site: None, deploy: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sync_embeds_what_no_worker_has_begun_and_warns(site: None, deploy: Callable[[], None]) -> None:
     deploy()
-    monkeypatch.setenv("RAG_EMBED_ON", "workers")
-    monkeypatch.setattr(flows.embedding, "_PATIENCE", timedelta(seconds=1))
 
-    state = asyncio.run(ingest_source("handbook", return_state=True))
+    @flow
+    async def sync() -> SyncReport:
+        with shared_engine() as engine:
+            async with embedding_workers("workers", patience=timedelta(seconds=1)) as workers:
+                return await in_thread(lambda: engine.sync("handbook", embedding_workers=workers))
 
-    assert state.is_completed()
-    assert (
-        "No worker has taken “embed 250 texts” in 0:00:01. What is left is embedded by this process." in state.message
-    )
+    with capture_warnings() as warnings:
+        report = asyncio.run(sync())
+
+    assert (report.state, report.embedded) == ("completed", report.chunks_added)
+    assert "No worker has begun “embed 250 texts” within 0:00:01. What is left is embedded by this process." in warnings
     assert "Cancelled" in [run.state_name for run in asyncio.run(batches())]
 
 
-def test_workers_that_nobody_could_be_are_one_line(site: None, command: Command) -> None:
-    done = command("flows.ingest", RAG_EMBED_ON="workers")
+def test_workers_without_a_configured_server_are_one_line(site: None, command: Command) -> None:
+    done = command("flows.ingest", RAG_RUN_ON="workers")
 
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("error: RAG_EMBED_ON is workers: set PREFECT_API_URL")
+    assert done.stderr.splitlines()[-1].startswith("error: RAG_RUN_ON is workers: set PREFECT_API_URL")

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 from prefect.client.schemas.objects import State
 
-from flows.demo.github_server import GitHubServer
 from flows.demo.site import HandbookSite
-from flows.engine import watched_by
+from flows.engine import reporting_to
 from flows.ingest import ingest, ingest_source, main, run_ingest
 from flows.prefect.server import ServerProcess
 from rag.models import SyncReport
@@ -23,13 +22,9 @@ from rag.store.store import Store
 from tests.flows.conftest import ROOT, Command
 from tests.flows.prefect_records import artifact, flow_run, logs, newest_run, runs_below, table, task_run
 from tests.servers.docs_site import DocsSite, html
+from tests.servers.github import GitHubServer
 
 Sources = Callable[..., None]
-
-
-@pytest.fixture
-def no_pauses(short_retries: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.ingest._SECONDS_BETWEEN_LOOKS", 0.05)
 
 
 def ended(*names: str) -> State[object]:
@@ -126,12 +121,12 @@ def test_a_source_that_fails_is_a_failed_run_that_says_why_and_the_others_are_in
 
 
 def test_what_trying_again_cannot_help_is_tried_once(
-    prefect_server: ServerProcess, sources: Sources, no_pauses: None
+    prefect_server: ServerProcess, sources: Sources, short_retries: None
 ) -> None:
     sources(gone="example/nowhere")
     heard: list[SyncReport | str] = []
 
-    with watched_by(lambda _, news: heard.append(news)):
+    with reporting_to(lambda _, news: heard.append(news)):
         state = asyncio.run(ingest_source("gone", return_state=True))
 
     assert len(heard) == 1
@@ -139,7 +134,7 @@ def test_what_trying_again_cannot_help_is_tried_once(
 
 
 def test_what_may_pass_is_tried_again(
-    prefect_server: ServerProcess, sources: Sources, no_pauses: None, database: Database
+    prefect_server: ServerProcess, sources: Sources, short_retries: None, database: Database
 ) -> None:
     """The source is busy when the run begins; it is let go once the run has found that out."""
     sources(issues="example/engine")
@@ -153,7 +148,7 @@ def test_what_may_pass_is_tried_again(
             heard.append(news)
             busy.__exit__(None, None, None)
 
-    with watched_by(hear):
+    with reporting_to(hear):
         state = asyncio.run(ingest_source("issues", when_busy="fail", return_state=True))
 
     assert state.is_completed()
@@ -163,7 +158,7 @@ def test_what_may_pass_is_tried_again(
 
 
 def test_what_lasts_fails_after_the_last_attempt(
-    prefect_server: ServerProcess, sources: Sources, no_pauses: None, database: Database
+    prefect_server: ServerProcess, sources: Sources, short_retries: None, database: Database
 ) -> None:
     sources(issues="example/engine")
     Store(database).register_source("issues", "github")
@@ -178,7 +173,7 @@ def test_what_lasts_fails_after_the_last_attempt(
 
 
 def test_a_run_that_may_wait_goes_on_when_the_other_sync_has_ended(
-    prefect_server: ServerProcess, sources: Sources, database: Database, no_pauses: None
+    prefect_server: ServerProcess, sources: Sources, database: Database, short_retries: None
 ) -> None:
     sources(issues="example/engine")
     Store(database).register_source("issues", "github")
@@ -191,7 +186,7 @@ def test_a_run_that_may_wait_goes_on_when_the_other_sync_has_ended(
             heard.append(news)
             backfill.__exit__(None, None, None)
 
-    with watched_by(hear):
+    with reporting_to(hear):
         state = asyncio.run(ingest_source("issues", when_busy="wait", return_state=True))
 
     assert heard == ["Another sync of issues is running; wait until it has ended. Waiting."]
@@ -286,7 +281,7 @@ def test_a_dead_prefect_server_is_one_line(sources: Sources, command: Command) -
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "error: Prefect's API does not answer at http://127.0.0.1:9/api. "
-        "Start it, or unset PREFECT_API_URL to do without."
+        "Start it, or unset PREFECT_API_URL to use a temporary one."
     ]
 
 

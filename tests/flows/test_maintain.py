@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from prefect.client.schemas.objects import State
 
-from flows.demo.github_server import GitHubServer
 from flows.ingest import ingest_source
 from flows.maintain import maintain, watch
 from flows.prefect.server import ServerProcess
@@ -18,6 +17,7 @@ from rag.store.database import Database
 from rag.store.store import Store
 from tests.flows.prefect_records import flow_run, table
 from tests.servers.chat import Chat
+from tests.servers.github import GitHubServer
 
 Sources = Callable[..., None]
 
@@ -76,9 +76,9 @@ def test_a_source_that_grows_too_old_for_its_schedule_is_told_of_once_and_the_ne
     assert [text.partition(". ")[0] for text in chat.texts] == [
         "support-engine: issues has not synced successfully for 5 hours"
     ]
-    assert first.message == "Told of issues."
-    assert second.message == "There is nothing new to tell."
-    assert flow_run(first.state_details.flow_run_id).name == "watch · told of issues"
+    assert first.message == "Alerted for issues."
+    assert second.message == "No new alerts."
+    assert flow_run(first.state_details.flow_run_id).name == "watch · alerted for issues"
     ingested("issues")
     grow_old(database, "issues", 100)
     watched()

@@ -23,10 +23,10 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from flows.demo.github_server import GitHubServer, load_export
 from flows.demo.site import HandbookSite
 from tests.browser import chromium
 from tests.flows.conftest import ROOT, users_environment
+from tests.servers.github import GitHubServer, load_export
 
 
 @pytest.fixture

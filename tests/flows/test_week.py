@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from prefect.client.schemas.objects import State
 
-from flows.demo.github_server import load_export
 from flows.ingest import ingest_source
 from flows.maintain import watch
 from flows.prefect.server import ServerProcess
@@ -22,7 +21,7 @@ from tests.flows.conftest import ROOT
 from tests.flows.prefect_records import flow_run
 from tests.servers.chat import Chat
 from tests.servers.docs_site import DocsSite, html
-from tests.servers.github import FAULTS, FaultyGitHubServer
+from tests.servers.github import FAULTS, FaultyGitHubServer, load_export
 
 pytestmark = pytest.mark.skipif(
     "SIMULATED_WEEK" not in os.environ, reason="SIMULATED_WEEK is not set: it takes minutes"
@@ -85,7 +84,7 @@ def test_a_week_of_runs_loses_nothing_and_hides_nothing(
         for turn in range(_TURNS):
             github.add_comment(github.add_issue(f"Issue of turn {turn}", "Why?"), "Because.")
             if turn % 3 == 2:
-                github.delete_issue(max(github._threads) - 1)
+                github.delete_issue(max(github.numbers) - 1)
             pages.append(f"page{turn}.html")
             site.put(
                 "/docs/",
@@ -110,7 +109,7 @@ def test_a_week_of_runs_loses_nothing_and_hides_nothing(
     assert set(ended) <= {"Completed", "Failed", "Skipped"}, ended
     # Nothing is lost.
     kept = Store(database).document_hashes("issues")
-    assert {int(name.rpartition(":")[2].rpartition("/")[2]) for name in kept} == set(github._threads)
+    assert {int(name.rpartition(":")[2].rpartition("/")[2]) for name in kept} == github.numbers
     assert len(Store(database).document_hashes("site")) == len(pages)
     # What failed says so, in its state, its name and its reason.
     failed = [run for run in runs if run.state.name == "Failed"]

@@ -1,4 +1,4 @@
-"""A backfill whose windows others read: workers of a Prefect work pool, and a Dask cluster."""
+"""A backfill whose windows are read by other processes: workers of a Prefect work pool, or a Dask cluster."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
 
 import pytest
+from prefect import flow, runtime
 
 from flows.backfill import backfill
-from flows.demo.github_server import GitHubServer, load_export
 from flows.prefect.server import ServerProcess
-from rag.models import SyncReport
+from flows.prefect.workers import read_result, store_result
+from flows.windows import WindowRead, WindowReads, backfill_window, backfill_windows
+from rag.models import Failure, SyncReport, Window
 from rag.store.database import Database
 from rag.store.store import Store
 from tests.flows.conftest import ROOT, Command
+from tests.servers.github import GitHubServer, load_export
 
 Sources = Callable[..., None]
 
@@ -35,12 +40,59 @@ def ran() -> SyncReport:
     return result
 
 
+def test_a_worker_s_result_arrives_whole(prefect_server: ServerProcess) -> None:
+    """On machines that share no files, and with text that a table's cell would be split at."""
+    window = Window(datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 8, 6, 30, tzinfo=UTC))
+    error = Failure("https://api.github.com/x", "failed: HTTP 500: read before: 3")
+    report = SyncReport(
+        "issues", "github", "failed", seen=3, added=1, updated=2, deleted=4, chunks_deleted=5, seconds=0.123456,
+        errors=(error,),
+    )  # fmt: skip
+    reads = WindowReads(reads=[WindowRead(window=window, state="failed", report=report, problem=error.error)])
+
+    @flow
+    async def worker() -> UUID:
+        await store_result(reads)
+        return UUID(runtime.flow_run.id)
+
+    async def sent() -> WindowReads | None:
+        return await read_result(await worker(), WindowReads)
+
+    assert asyncio.run(sent()) == reads
+
+
+def test_a_run_that_broke_off_has_no_result(prefect_server: ServerProcess) -> None:
+    assert asyncio.run(read_result(uuid4(), WindowReads)) is None
+
+
+def test_a_failed_window_keeps_its_report_and_its_reason(
+    prefect_server: ServerProcess, sources: Sources, github: GitHubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources(issues="example/engine")
+    github.tokens = ("another",)
+    monkeypatch.setenv("GITHUB_TOKEN", "refused")
+    monkeypatch.setattr(backfill_window, "retry_delay_seconds", [0.01, 0.01, 0.01])
+    span = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 8, tzinfo=UTC))
+
+    async def ended() -> WindowReads | None:
+        state = await backfill_windows("issues", [span], "a backfill", return_state=True)
+        assert state.is_failed()
+        return await read_result(state.state_details.flow_run_id, WindowReads)
+
+    result = asyncio.run(ended())
+
+    assert result
+    [read] = result.reads
+    assert (read.window, read.state) == (Window(*span), "failed")
+    assert "GITHUB_TOKEN" in read.problem
+
+
 def test_workers_of_a_pool_read_the_windows(
     sources: Sources, start_worker: Callable[[], object], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources(issues="example/engine")
     start_worker()
-    monkeypatch.setenv("RAG_BACKFILL_ON", "workers")
+    monkeypatch.setenv("RAG_RUN_ON", "workers")
 
     report = ran()
 
@@ -49,7 +101,7 @@ def test_workers_of_a_pool_read_the_windows(
     assert len(Store(database).document_hashes("issues")) == 8
 
 
-def test_what_a_killed_worker_had_begun_is_read_by_another(
+def test_the_windows_of_a_killed_worker_are_read_by_another(
     sources: Sources,
     start_worker: Callable[[], subprocess.Popen[bytes]],
     github: GitHubServer,
@@ -58,12 +110,12 @@ def test_what_a_killed_worker_had_begun_is_read_by_another(
 ) -> None:
     sources(issues="example/engine")
     worker = start_worker()
-    monkeypatch.setenv("RAG_BACKFILL_ON", "workers")
+    monkeypatch.setenv("RAG_RUN_ON", "workers")
 
     def replace_worker() -> None:
         while len(github.requests) < 6:
             time.sleep(0.05)
-        worker.kill()  # the process of the run lives on, and nobody reads what it prints
+        worker.kill()  # the run's process lives on, and no process reads its output
         start_worker()
 
     killing = threading.Thread(target=replace_worker)
@@ -79,7 +131,7 @@ def test_a_dask_cluster_reads_the_windows(
     prefect_server: ServerProcess, sources: Sources, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources(issues="example/engine")
-    monkeypatch.setenv("RAG_BACKFILL_ON", "dask")
+    monkeypatch.setenv("RAG_RUN_ON", "dask")
 
     report = ran()
 
@@ -87,10 +139,10 @@ def test_a_dask_cluster_reads_the_windows(
     assert len(Store(database).document_hashes("issues")) == 8
 
 
-def test_workers_that_nobody_could_be_are_one_line(sources: Sources, command: Command) -> None:
+def test_workers_without_a_configured_server_are_one_line(sources: Sources, command: Command) -> None:
     sources(issues="example/engine")
 
-    done = command("flows.backfill", "issues", RAG_BACKFILL_ON="workers")
+    done = command("flows.backfill", "issues", RAG_RUN_ON="workers")
 
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("error: RAG_BACKFILL_ON is workers: set PREFECT_API_URL")
+    assert done.stderr.splitlines()[-1].startswith("error: RAG_RUN_ON is workers: set PREFECT_API_URL")

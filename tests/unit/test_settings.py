@@ -132,7 +132,9 @@ def test_secrets_are_read_from_files_where_containers_have_them(
     [
         ("RAG_ALERT_WEBHOOK", "hooks.example.org/x", "must be an absolute http:// or https:// URL"),
         ("RAG_ALERT_FAILURES", "0", "greater than or equal to 1"),
-        ("RAG_BACKFILL_ON", "ray", "'ray' is none of threads, workers, dask and dask:tcp://HOST:PORT"),
+        ("RAG_RUN_ON", "ray", "RAG_RUN_ON: unknown value 'ray'; choose from threads, workers, dask"),
+        ("RAG_EMBED_ON", "workers", "RAG_EMBED_ON: this setting was removed; set RAG_RUN_ON instead"),
+        ("RAG_BACKFILL_ON", "dask", "RAG_BACKFILL_ON: this setting was removed; set RAG_RUN_ON instead"),
     ],
 )
 def test_a_wrong_value_is_said_in_a_line(name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,13 +13,13 @@ from graphql import GraphQLSchema, build_schema, execute, parse, validate
 from jsonschema import Draft202012Validator
 
 from flows.demo import github_server
-from flows.demo.github_server import GitHubServer, Request, Response, load_export
 from rag.settings import GitHubConfig
 from rag.sources import Changed, Checkpoint, Removed
 from rag.sources.github import GitHubClient, GitHubSource
 from rag.sources.github.client import Gone
 from rag.sources.github.discussions import QUERIES
 from rag.store.store import Store
+from tests.servers.github import GitHubServer, Request, Response, load_export
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "github"
 SAMPLE = Path(github_server.__file__).parent / "github.json"

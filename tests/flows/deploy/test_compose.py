@@ -19,9 +19,9 @@ import psycopg
 import pytest
 import yaml
 
-from flows.demo.github_server import GitHubServer
 from flows.prefect.server import free_port
 from tests.flows.conftest import ROOT
+from tests.servers.github import GitHubServer
 
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 

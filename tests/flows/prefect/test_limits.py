@@ -1,4 +1,4 @@
-"""What is asked of a docs host at once, by all runs together."""
+"""Concurrent requests to a docs host, of all runs together."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
 from prefect.client.schemas.objects import State
@@ -17,10 +19,11 @@ from prefect.client.schemas.responses import GlobalConcurrencyLimitResponse
 from prefect.concurrency.asyncio import concurrency
 from prefect.exceptions import ObjectNotFound
 
-from flows.engine import watched_by
+from flows.engine import reporting_to
 from flows.ingest import ingest_source, run_ingest
 from flows.prefect.limits import WINDOWS_LIMIT, asking, free_slots, host_limit
 from flows.prefect.server import ServerProcess
+from rag.errors import SourceError
 from rag.models import SyncReport
 from rag.settings import DocsConfig
 from rag.store.database import Database
@@ -34,7 +37,7 @@ _PAGES = 12
 
 @pytest.fixture
 def site(settings_in_environment: Path) -> Iterator[DocsSite]:
-    """A site of two handbooks, each a source; a page takes it 50 ms."""
+    """A site of two handbooks, each a source, with a latency of 50 ms a page."""
     with DocsSite() as site:
         for book in ("old", "new"):
             names = [f"{number}.html" for number in range(_PAGES)]
@@ -123,7 +126,7 @@ def test_who_waits_for_a_host_says_so(site: DocsSite, limit: str, database: Data
 
     async def hold_and_ingest() -> State[Any]:
         async with asking(DocsConfig(name="other", url=site.url("/other/"))):
-            with watched_by(lambda _name, news: heard.append(news)):
+            with reporting_to(lambda _name, news: heard.append(news)):
                 waiting = asyncio.ensure_future(ingest_source("old", return_state=True))
                 while not heard:
                     await asyncio.sleep(0.05)
@@ -150,23 +153,20 @@ def test_a_run_that_is_to_be_skipped_does_not_wait_for_its_host(site: DocsSite, 
         assert asyncio.run(skipped()) == "Skipped"
 
 
-def test_a_host_that_is_never_free_is_an_error_that_says_what_to_do(
-    site: DocsSite, limit: str, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("flows.prefect.limits._LONGEST_WAIT_SECONDS", 1.0)
+def test_a_host_that_is_never_free_is_an_error_that_says_what_to_do(site: DocsSite, limit: str) -> None:
+    @flow
+    async def crawl(name: str) -> None:
+        config = DocsConfig(name=name, url=site.url(f"/{name}/"))
+        async with asking(config, longest_wait=timedelta(seconds=1)):
+            if name == "other":
+                await crawl("old")
 
-    async def wait_in_vain() -> State[Any]:
-        async with asking(DocsConfig(name="other", url=site.url("/other/"))):
-            return await ingest_source("old", return_state=True)
-
-    state = asyncio.run(wait_in_vain())
-
-    assert state.is_failed()
-    assert state.message.endswith(f"set the active slots of Prefect's concurrency limit {limit} to 0.")
+    with pytest.raises(SourceError, match=f"set the active slots of Prefect's concurrency limit {limit} to 0."):
+        asyncio.run(crawl("other"))
 
 
 def test_slots_that_a_killed_run_held_are_taken_back(site: DocsSite, limit: str) -> None:
-    """A server of our own is started for one command: nobody else's run can be under way on it."""
+    """A temporary server serves one command, so no other run holds slots on it."""
     for name in (limit, WINDOWS_LIMIT, "somebody-elses"):
         set_limit(name, 8)
 

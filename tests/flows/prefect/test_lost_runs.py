@@ -1,4 +1,4 @@
-"""Prefect marks runs whose process is gone."""
+"""Prefect marks runs whose process is gone as Crashed."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from prefect.events.schemas.automations import Automation, EventTrigger
 
 import flows
 from flows.deploy.deployments import deployments
-from flows.prefect.lost_runs import LOST, notice_lost_runs
+from flows.prefect.lost_runs import SILENT_RUNS, crash_silent_runs
 from flows.prefect.server import ServerProcess
 from tests.flows.deploy.test_deployments import EXAMPLE
 
 
 def test_lost_runs_of_every_deployment_are_noticed_by_one_automation(prefect_server: ServerProcess) -> None:
     async def made() -> list[Automation]:
-        await notice_lost_runs()
+        await crash_silent_runs()
         async with get_client() as client:
-            return await client.read_automations_by_name(LOST)
+            return await client.read_automations_by_name(SILENT_RUNS)
 
     [automation] = asyncio.run(made())
     [again] = asyncio.run(made())
 
-    assert again.id == automation.id, "a new one would have to wait for signs of life anew"
+    assert again.id == automation.id, "a new automation would have to wait for heartbeats again"
     trigger = automation.trigger
     assert isinstance(trigger, EventTrigger)
     watched = set(trigger.match_related.root["prefect.resource.name"])

@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 from psycopg import sql
 
-from rag.embedding.workers import Helpers
+from rag.embedding.workers import EmbeddingWorkers
 from rag.engine import Engine
 from rag.errors import EmbeddingError
 from rag.store.store import IndexTables
 from tests.integration.test_engine import engine_with, remote_model
 from tests.servers.memory_source import MemorySource, page
 
-# Three batches, of which the last is too small to be given to anybody.
+# Three batches, the last of which is too small to be handed out.
 PAGES = [page(f"{number:03}", f"Setting {number} is {number * 7} by default.") for number in range(450)]
 CHARACTERS = 1_000_000
 
 
-class Helper:
+class OtherProcess:
     """Another engine over the same database, as another process has one."""
 
     def __init__(self, engine: Engine) -> None:
@@ -37,9 +37,9 @@ class Helper:
 
 
 @pytest.fixture
-def helper(empty_engine: Engine) -> Iterator[Helper]:
+def other_process(empty_engine: Engine) -> Iterator[OtherProcess]:
     with Engine.open(empty_engine.settings) as other:
-        yield Helper(other)
+        yield OtherProcess(other)
 
 
 def vectors(engine: Engine) -> dict[str, np.ndarray]:
@@ -56,12 +56,14 @@ def batches_left(engine: Engine) -> int:
     return int(count)
 
 
-def test_helpers_embed_what_is_much_side_by_side(
-    empty_engine: Engine, helper: Helper, new_dsn: Callable[[], str]
+def test_embedding_workers_embed_large_batches_side_by_side(
+    empty_engine: Engine, other_process: OtherProcess, new_dsn: Callable[[], str]
 ) -> None:
-    report = empty_engine.ingest(MemorySource(PAGES), helpers=Helpers(helper.embed, 4, CHARACTERS))
+    report = empty_engine.ingest(
+        MemorySource(PAGES), embedding_workers=EmbeddingWorkers(other_process.embed, 4, CHARACTERS)
+    )
 
-    assert helper.batches == [200, 200]
+    assert other_process.batches == [200, 200]
     assert (report.state, report.added, report.embedded) == ("completed", 450, 450)
     assert batches_left(empty_engine) == 0
     with engine_with(empty_engine, RAG_DATABASE_URL=new_dsn()) as alone:
@@ -72,22 +74,24 @@ def test_helpers_embed_what_is_much_side_by_side(
     assert min(float(found[text] @ expected[text]) for text in expected) > 0.999
 
 
-def test_without_helpers_a_sync_goes_on_by_itself(empty_engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_sync_without_workers_embeds_in_its_own_process(
+    empty_engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
     given = []
 
     def nobody(batch: UUID, _texts: int) -> None:
         given.append(batch)
         raise EmbeddingError("No worker has begun it.")
 
-    report = empty_engine.ingest(MemorySource(PAGES), helpers=Helpers(nobody, 1, CHARACTERS))
+    report = empty_engine.ingest(MemorySource(PAGES), embedding_workers=EmbeddingWorkers(nobody, 1, CHARACTERS))
 
     assert (report.state, report.added, report.embedded) == ("completed", 450, 450)
     assert "No worker has begun it. This process embeds the remaining texts." in caplog.messages
     assert batches_left(empty_engine) == 0
-    assert len(given) <= 2, "who was not there once is not asked for ever"
+    assert len(given) <= 2, "workers that failed once are not asked again"
 
 
-def test_helpers_embed_for_a_new_index(empty_engine: Engine) -> None:
+def test_embedding_workers_embed_for_a_new_index(empty_engine: Engine) -> None:
     empty_engine.ingest(MemorySource(PAGES))
     with remote_model(empty_engine) as (engine, server), Engine.open(engine.settings) as other:
         texts = []
@@ -96,7 +100,7 @@ def test_helpers_embed_for_a_new_index(empty_engine: Engine) -> None:
             texts.append(count)
             other.embed_batch(batch)
 
-        new = engine.reindex(helpers=Helpers(embed, 4, CHARACTERS))
+        new = engine.reindex(embedding_workers=EmbeddingWorkers(embed, 4, CHARACTERS))
 
         assert engine.store.index_size(new).chunks == 450
         assert sum(texts) == 450

@@ -12,7 +12,6 @@ from uuid import UUID
 
 import pytest
 
-from flows.demo.github_server import GitHubServer
 from rag import evaluate
 from rag.engine import Engine
 from rag.errors import ConfigurationError
@@ -22,6 +21,7 @@ from rag.evaluate.hidden import HiddenSearcher
 from rag.evaluate.history import evaluate_and_keep
 from rag.evaluate.threads import queries_from_down_votes, queries_from_threads
 from rag.settings import Settings
+from tests.servers.github import GitHubServer
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
 

@@ -17,13 +17,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from llama_index.core.schema import Document
 
 from flows.demo import github_server
-from flows.demo.github_server import GitHubServer, Response, load_export
 from rag.errors import ConfigurationError, SourceError, SourceUnavailable
 from rag.settings import GitHubConfig
 from rag.sources import Changed, Checkpoint, Failed, Removed
 from rag.sources.github import GitHubSource, Patience
 from rag.store.store import DocumentRow, Store
-from tests.servers.github import FAULTS, FaultyGitHubServer
+from tests.servers.github import FAULTS, FaultyGitHubServer, GitHubServer, Response, load_export
 
 SAMPLE = Path(github_server.__file__).parent / "github.json"
 #: fails at once instead of in half a minute
@@ -136,7 +135,7 @@ def test_every_issue_becomes_a_document_with_its_comments(site: Site) -> None:
     assert set(documents) == {f"it:issues/{row['number']}" for row in rows}
     document = documents["it:issues/8"]
     assert document.metadata["title"] == "Where does the embedded Postgres live, and how do I stop it?"
-    assert document.metadata["url"] == f"{site.server.web_url}/example/support-engine/issues/8"
+    assert document.metadata["url"] == f"{site.server.api_url}/example/support-engine/issues/8"
     assert "## Comment by lenaholt (owner), 2026-02-12 {#issuecomment-" in document.text
     assert document.text.count("what was not is gone") == 1, "a quotation repeats the comment"
 

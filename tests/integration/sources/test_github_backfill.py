@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from flows.demo.github_server import GitHubServer
 from rag.errors import ConfigurationError
 from rag.models import Backfill, Window
 from rag.settings import GitHubConfig
@@ -18,6 +17,7 @@ from rag.sources import Changed, Checkpoint, Removed
 from rag.sources.github import GitHubClient, GitHubSource, GitHubWindow, finish_backfill, plan_backfill
 from rag.store.database import Database
 from rag.store.store import DocumentRow, Store
+from tests.servers.github import GitHubServer
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 

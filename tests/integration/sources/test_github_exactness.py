@@ -16,12 +16,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from flows.demo.github_server import load_export
 from rag.engine import Engine
 from rag.models import SyncReport
 from rag.settings import GitHubConfig, Settings
 from rag.sources.github import GitHubSource, Patience
-from tests.servers.github import FAULTS, FaultyGitHubServer
+from tests.servers.github import FAULTS, FaultyGitHubServer, load_export
 from tests.servers.openai import OpenAIServer
 
 KINDS = ("issues", "pulls", "discussions")

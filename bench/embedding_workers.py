@@ -1,8 +1,8 @@
-"""A docs site embedded by one machine and by two, each of one core: `python -m bench.helpers`.
+"""A docs site embedded by one machine and by two, each of one core: `python -m bench.embedding_workers`.
 
-The PostgreSQL 15 manual, every page 200 ms away, listed by a sitemap. The first machine, that is core, has the sync,
-Postgres, Prefect's server and a helper; the second one has another helper. What a helper is, a worker of Prefect's or a
-process of Dask's, is a row. The digest is of everything that documents and chunks say.
+The source is the PostgreSQL 15 manual, listed by a sitemap, with 200 ms latency a page. Each machine is one core. The
+first runs the sync, Postgres, Prefect's server and an embedding worker; the second runs another embedding worker. The
+rows differ in the workers: Prefect workers or Dask processes. The digest covers the content of all documents and chunks.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from bench.retrieval import MANUAL
 _LATENCY_SECONDS = 0.2
 _CORES = (0, 1)
 _NAMES = {
-    "alone": "one machine, embedding by itself",
-    "dask-1": "one machine, a process of Dask's on it",
-    "dask-2": "two machines, a process of Dask's on each",
-    "workers-2": "two machines, a worker of Prefect's on each",
-    "dask-kill": "two machines, the process on the second one killed after 20 s",
+    "alone": "one machine, embedding in the sync",
+    "dask-1": "one machine with a Dask process",
+    "dask-2": "two machines with a Dask process each",
+    "workers-2": "two machines with a Prefect worker each",
+    "dask-kill": "two machines with a Dask process each, the second killed after 20 s",
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print one table."""
-    parser = argparse.ArgumentParser(prog="python -m bench.helpers", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.embedding_workers", description=__doc__)
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth page (1)")
     parser.add_argument("--how", nargs="*", default=list(_NAMES), choices=list(_NAMES))
     options = parser.parse_args(arguments)
     table = Table(
         f"The PostgreSQL manual, pages {_LATENCY_SECONDS * 1000:.0f} ms away, machines of one core",
-        ["how", "seconds", "of one alone", "documents", "chunks", "digest of the rows", "the same"],
+        ["how", "seconds", "share of one alone", "documents", "chunks", "digest of the rows", "the same"],
     )
     with ExitStack() as stack:
-        os.sched_setaffinity(0, {_CORES[0]})  # and so whatever is started from here
+        os.sched_setaffinity(0, {_CORES[0]})  # inherited by child processes
         url = stack.enter_context(_distant(options.every))
         site = Site(stack, f'[[docs]]\nname = "it"\nurl = "{url}/docs/"\nsitemap = "{url}/sitemap.xml"\n')
         first: tuple[float, str] | None = None
@@ -74,12 +74,12 @@ def _measure(site: Site, how: str) -> float:
             setting = f"dask:{address}"
             if machines == "kill":
                 stack.enter_context(killed_later(workers[-1]))
-        return site.run("flows.ingest", RAG_EMBED_ON=setting)[0]
+        return site.run("flows.ingest", RAG_RUN_ON=setting)[0]
 
 
 @contextmanager
 def _distant(every: int) -> Iterator[str]:
-    """Serve the manual under /docs/, and a list of its pages; every reply takes its time."""
+    """Serve the manual under /docs/ and a sitemap; every reply is delayed."""
 
     class Distant(SimpleHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -1,0 +1,100 @@
+"""The temporary Prefect server: what it costs to start one, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from flows.prefect import schema
+from flows.prefect.server import ServerProcess
+from tests.flows.conftest import ROOT
+
+_PRINT_URL = """
+import sys, time
+from flows.prefect.server import ServerProcess
+server = ServerProcess(ui=sys.argv[1:] == ["ui"])
+server.wait()
+print(server.api_url, server._process.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], bool]], bool]:
+    def wait(condition: Callable[[], bool], seconds: float = 60) -> bool:
+        deadline = time.monotonic() + seconds
+        while not (met := condition()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return met
+
+    return wait
+
+
+def answers(api_url: str) -> bool:
+    try:
+        return httpx.get(f"{api_url}/health", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def is_running(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    # A process whose parent does not reap it, as some containers' first process does not, stays as a zombie.
+    status = Path(f"/proc/{process_id}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize("arguments", [[], ["ui"]])
+def test_a_server_ends_when_its_parent_is_killed(
+    arguments: list[str], tmp_path: Path, wait_until: Callable[[Callable[[], bool]], bool]
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _PRINT_URL, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        assert parent.stdout
+        api_url, process_id = parent.stdout.readline().split()
+        assert answers(api_url)
+
+        parent.send_signal(signal.SIGKILL)
+
+    assert wait_until(lambda: not is_running(int(process_id)))
+    assert not answers(api_url)
+
+
+def test_a_new_home_gets_the_schema_that_prefect_s_migrations_make(tmp_path: Path) -> None:
+    migrate = (
+        "import asyncio\nfrom prefect.server.database import provide_database_interface\n"
+        "asyncio.run(provide_database_interface().create_db())"
+    )
+    subprocess.run(
+        [sys.executable, "-c", migrate], env={**os.environ, "PREFECT_HOME": str(tmp_path / "migrated")}, check=True
+    )
+
+    assert schema.create_database(tmp_path / "new")
+
+    created = schema.schema(tmp_path / "new" / "prefect.db")
+    assert created == schema.schema(tmp_path / "migrated" / "prefect.db")
+    assert not schema.create_database(tmp_path / "new"), "an existing database is left alone"
+
+
+def test_a_server_starts_in_a_new_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    with ServerProcess() as server:
+        server.wait()
+        flows = httpx.post(f"{server.api_url}/flows/filter", json={}, timeout=30)
+    assert (flows.status_code, flows.json()) == (200, [])
