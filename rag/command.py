@@ -63,12 +63,6 @@ def _settings_help() -> str:
     return "\n".join(lines)
 
 
-def print_json(value: object) -> None:
-    """Write one JSON object and a newline to stdout."""
-    json.dump(value, sys.stdout, ensure_ascii=False)
-    sys.stdout.write("\n")
-
-
 def run(parser: CommandParser, command: Callable[[argparse.Namespace], int], arguments: Sequence[str] | None) -> int:
     """Run a command and return its exit code: 0, the `exit_code` of a `RagError`, or 130 if interrupted.
 

@@ -264,13 +264,6 @@ class Engine:
 
     # Operation
 
-    def cost(self, report: SyncReport) -> float | None:
-        """Return what the embeddings of a sync cost in US dollars, estimated; None where no price is known."""
-        from rag.embedding.prices import price
-
-        per_million = price(self.settings.embedding_model)
-        return None if per_million is None else report.tokens * per_million / 1e6
-
     def remove_source(self, name: str) -> int:
         """Forget a source with all its documents; return how many there were.
 
@@ -564,7 +557,7 @@ class Engine:
         while (piece := context.run(next, stream, None)) is not None:
             yield piece
 
-    def _stream(self, question: str, top_k: int, filters: Filters, history: Sequence[Turn]) -> Generator[str | Answer]:
+    def _stream(self, question: str, top_k: int, filters: Filters, history: Sequence[Turn]) -> Iterator[str | Answer]:
         from rag.llm.usage import counted
 
         with counted() as count:

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 # The texts of one cache look-up; LlamaIndex's limit. The encoder makes its own batches.
 _BATCH = 2048
 # Fewer texts are embedded faster here than by workers.
-_WORTH_HELP = 200
+_FEWEST_FOR_WORKERS = 200
 
 Vectors = dict[bytes, NDArray[np.float32]]
 
@@ -37,7 +37,7 @@ class CachedEmbedding(EncoderEmbedding):
 
     :param encoder: embeds the texts that the cache lacks; its model's name is part of the cache key
     :param readable: converts a text to the form that the model reads
-    :param embedding_workers: processes that embed large batches; this process embeds the texts that they do not
+    :param embedding_workers: processes that embed large batches; this process embeds the rest
     """
 
     _store: Store = PrivateAttr()
@@ -76,7 +76,7 @@ class CachedEmbedding(EncoderEmbedding):
     def _embed_missing(self, texts: Mapping[bytes, str]) -> Vectors:
         """Embed and cache texts, which are keyed by the digests of their contents."""
         workers = self._workers
-        vectors = self._embed_on_workers(workers, texts) if workers and len(texts) >= _WORTH_HELP else {}
+        vectors = self._embed_on_workers(workers, texts) if workers and len(texts) >= _FEWEST_FOR_WORKERS else {}
         left = {content: text for content, text in texts.items() if content not in vectors}
         if left:
             new = dict(zip(left, self.encoder.encode(list(left.values())), strict=True))

@@ -17,6 +17,7 @@ from rag.engine import Engine
 from tests.servers.memory_source import MemorySource, page
 
 Command = Callable[[list[str]], int]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -79,6 +80,32 @@ def test_a_chat_goes_on_after_a_mistake(capsys: pytest.CaptureFixture[str], monk
     assert "VACUUM reclaims" in shown
 
 
+@pytest.mark.usefixtures("indexed")
+@pytest.mark.parametrize("arguments", [["how do I write one database to a file?"], ["-h"]])
+@pytest.mark.parametrize("lines_read", [0, 1])
+def test_a_reader_that_leaves_early_ends_the_command_quietly(arguments: list[str], lines_read: int) -> None:
+    command = [sys.executable, "-m", "rag.ask", *arguments]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+    ) as run:
+        assert run.stdout
+        assert run.stderr
+        for _ in range(lines_read):
+            run.stdout.readline()
+        run.stdout.close()
+        said = run.stderr.read()
+    assert (said, run.returncode) == (b"", 0)
+
+
+@pytest.mark.usefixtures("environment")
+def test_formats_that_exclude_each_other_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ask.main(["--chat", "--json"]) == 2
+    assert capsys.readouterr().err == "error: --chat cannot be combined with --json or --search-only.\n"
+
+
 def test_a_missing_question_is_said_to_be_missing(capsys: pytest.CaptureFixture[str]) -> None:
     assert ask.main([]) == 2
     assert "A question is missing" in capsys.readouterr().err
@@ -137,12 +164,19 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert capsys.readouterr().err == sentence
 
 
-@pytest.mark.parametrize("arguments", [["x", "--top-k", "0"], ["x", "--nonsense"]])
-def test_bad_arguments_are_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["x", "--top-k", "0"], "argument --top-k: '0' is not a number from 1 to 1000"),
+        (["x", "--since", "soon"], "argument --since: 'soon' is not a date (YYYY-MM-DD)"),
+        (["x", "--nonsense"], "unrecognized arguments: --nonsense"),
+    ],
+)
+def test_bad_arguments_are_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         ask.main(arguments)
     assert stop.value.code == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    assert capsys.readouterr().err == f"error: {message} (see python -m rag.ask -h)\n"
 
 
 def test_a_database_that_is_not_there_is_exit_code_1(
@@ -156,10 +190,13 @@ def test_a_database_that_is_not_there_is_exit_code_1(
     assert "secret" not in said
 
 
-def test_a_search_loads_nothing_that_it_does_not_need(empty_engine: Engine, indexed: None) -> None:
+@pytest.mark.parametrize("arguments", [["vacuum", "--search-only"], ["what reclaims dead rows?"]])
+def test_a_search_or_an_extractive_answer_imports_no_more_than_it_uses(
+    arguments: list[str], empty_engine: Engine, indexed: None
+) -> None:
     code = (
-        "import sys; from rag.ask import main; main(['vacuum', '--search-only', '--json'])\n"
-        "heavy = {'llama_index', 'openai', 'openvino', 'onnx', 'prefect', 'httpx'} & set(sys.modules)\n"
+        f"import sys; from rag.ask import main; main({[*arguments, '--json']!r})\n"
+        "heavy = {'llama_index', 'openai', 'openvino', 'onnx', 'prefect', 'httpx', 'tenacity'} & set(sys.modules)\n"
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )
     run = subprocess.run(
@@ -167,6 +204,6 @@ def test_a_search_loads_nothing_that_it_does_not_need(empty_engine: Engine, inde
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert (run.returncode, run.stderr) == (0, "")
