@@ -161,7 +161,7 @@ def test_every_setting_that_is_named_exists(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_path_that_is_named_exists(page: Path) -> None:
-    named = re.findall(r"(?<![\w./-])((?:rag|flows|sql|tests|bench|docs|eval)/[\w./-]*)", without_links(page))
+    named = re.findall(r"(?<![\w./-])((?:rag|flows|sql|tests|bench|docs|eval)/[\w./-]*)", without_addresses(page))
     assert [path for path in named if "NNNN" not in path and not (ROOT / path.rstrip(".")).exists()] == []
 
 
@@ -219,6 +219,6 @@ def test_the_documented_retention_is_what_maintenance_keeps() -> None:
     assert f"drops a replaced index after {kept['index_days']} days" in configure
 
 
-def without_links(page: Path) -> str:
+def without_addresses(page: Path) -> str:
     """Return a page without the targets of its links, and without addresses."""
     return re.sub(r"\]\([^)]*\)|\w+://\S+", "]", page.read_text())
