@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import io
 import re
 import tomllib
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.maintain import maintain
 from rag.settings import DocsConfig, GitHubConfig, RepositoryConfig, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -133,9 +135,9 @@ def test_every_error_that_is_explained_is_one_of_the_program() -> None:
 
 
 def explanations() -> str:
-    """The tables under "What errors mean", their heads left out."""
+    """The tables under "What errors mean", without their headers."""
     text = (ROOT / "docs/operate.md").read_text().partition("## What errors mean")[2]
-    return re.sub(r"^\| it says \|.*\n\|---.*$", "", text, flags=re.MULTILINE)
+    return re.sub(r"^\| message \|.*\n\|---.*$", "", text, flags=re.MULTILINE)
 
 
 def strings_of_the_program() -> Iterator[str]:
@@ -160,3 +162,74 @@ def test_every_dependency_says_why_it_is_there() -> None:
 def test_the_sources_example_is_read_as_it_stands() -> None:
     settings = Settings(_env_file=None, RAG_SOURCES=ROOT / "sources.example.toml")
     assert len(settings.sources) == 3
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_setting_that_is_named_exists(page: Path) -> None:
+    named = set(re.findall(r"\bRAG_[A-Z_]+\b", page.read_text()))
+    assert named - {str(field.validation_alias) for field in Settings.model_fields.values()} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_that_is_named_exists(page: Path) -> None:
+    named = re.findall(r"(?<![\w./-])((?:rag|flows|sql|tests|bench|docs|eval)/[\w./-]*)", without_addresses(page))
+    assert [path for path in named if "NNNN" not in path and not (ROOT / path.rstrip(".")).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_module_that_is_named_exists(page: Path) -> None:
+    named = set(re.findall(r"(?<![\w./-])(?:rag|flows|bench)(?:\.\w+)+", page.read_text()))
+    assert {name for name in named if not is_there(name)} == set()
+
+
+def is_there(name: str) -> bool:
+    """Tell whether a dotted name is a module or something in one."""
+    path = ROOT / name.replace(".", "/")
+    if path.is_dir() or path.with_suffix(".py").is_file():
+        return True
+    module, _, attribute = name.rpartition(".")
+    return bool(module) and is_there(module) and hasattr(importlib.import_module(module), attribute)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_import_in_an_example_works(page: Path) -> None:
+    for language, code in FENCE.findall(page.read_text()):
+        for node in ast.walk(ast.parse(code)) if language == "python" else ():
+            if isinstance(node, ast.ImportFrom):
+                module = importlib.import_module(str(node.module))
+                assert [name.name for name in node.names if not hasattr(module, name.name)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_database_table_that_is_named_exists(page: Path) -> None:
+    text = page.read_text()
+    sql = "".join(code for language, code in FENCE.findall(text) if language == "sql")
+    named = {
+        *re.findall(r"\btables? `(\w+)`", text),
+        *re.findall(r"\b(?:FROM|INTO|UPDATE|JOIN|TABLE) (\w+)", sql),
+    }
+    assert named <= tables()
+
+
+def tables() -> set[str]:
+    files = (ROOT / "sql").rglob("*.sql")
+    return {name for path in files for name in re.findall(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", path.read_text())}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_example_in_python_writes_sql_of_its_own(page: Path) -> None:
+    code = "".join(code for language, code in FENCE.findall(page.read_text()) if language == "python")
+    assert re.findall(r"\.execute\(|\b(?:DELETE FROM|INSERT INTO|UPDATE \w+ SET)\b", code) == []
+
+
+def test_the_documented_retention_is_what_maintenance_keeps() -> None:
+    kept = {name: one.default for name, one in inspect.signature(maintain.fn).parameters.items()}
+    operate, configure = ((ROOT / "docs" / name).read_text() for name in ("operate.md", "configure.md"))
+    assert f"no sync has used them for {kept['cache_days']} days" in operate
+    assert f"{kept['index_days']} days after it was replaced" in operate
+    assert f"drops a replaced index after {kept['index_days']} days" in configure
+
+
+def without_addresses(page: Path) -> str:
+    """Return a page without the targets of its links, and without addresses."""
+    return re.sub(r"\]\([^)]*\)|\w+://\S+", "]", page.read_text())
