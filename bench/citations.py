@@ -27,13 +27,14 @@ from typing import Any
 
 from bench.report import Table
 from bench.retrieval import DATA, MEASURED, TUNED, Corpus, corpora, read
+from rag.answer.answer import Answer
 from rag.engine import Engine
 from rag.evaluate import Query
 from rag.evaluate.answers import cited_passages
-from rag.models import Answer, SearchResult
+from rag.search.results import SearchResult
 from rag.search.searcher import Searcher
 from rag.settings import Settings
-from rag.store.database import stop_embedded
+from rag.store.embedded import stop_embedded
 from rag.text.citations import cited
 from rag.trust.authorship import verdict
 from tests.servers.openai import Messages, OpenAIServer
@@ -66,8 +67,8 @@ class RecordingSearcher(Searcher):
     """A searcher that remembers what its last search retrieved, neighbours included."""
 
     def __init__(self, engine: Engine) -> None:
-        index = engine.active_index
-        super().__init__(engine.store, index, engine.encoder(index.embedding_model))
+        index = engine.questions.active_index
+        super().__init__(engine.store, index, engine.encoders.of(index.embedding_model))
         self.retrieved: dict[str, SearchResult] = {}
 
     def search(
@@ -134,7 +135,7 @@ def measure(engine: Engine, sets: Mapping[str, Sequence[Query]], queries: int | 
         outcome = Outcome()
         for query in asked[:queries]:
             searcher = RecordingSearcher(engine)
-            answer = engine.answerer(searcher=searcher).answer(query.text[:_LONGEST_QUESTION])
+            answer = engine.questions.answerer(searcher=searcher).answer(query.text[:_LONGEST_QUESTION])
             outcome.answers += 1
             outcome.answered += answer.answered
             outcome.sources += len(answer.sources)
@@ -160,8 +161,8 @@ def check(home: Path, corpus: Corpus, table: Table, queries: int | None) -> bool
             ways: dict[str, dict[str, Any]] = {"extracts": {"RAG_LLM": "extractive"}, "adversary": written}
             for way, settings in ways.items():
                 with Engine.open(Settings(_env_file=None, **common, **settings)) as engine:
-                    index = engine.store.active_index()
-                    if index is None or not engine.store.has_chunks(index):
+                    index = engine.store.indexes.active()
+                    if index is None or not engine.store.indexes.has_chunks(index):
                         corpus.ingest(engine)
                     for name, found in measure(engine, sets, queries):
                         cells = [found.broken[one] for one in CHECKS]

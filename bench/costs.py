@@ -26,7 +26,7 @@ from rag.engine import Engine
 from rag.evaluate import read_queries
 from rag.search.searcher import Searcher
 from rag.settings import Settings
-from rag.store.database import stop_embedded
+from rag.store.embedded import stop_embedded
 from tests.servers.openai import OpenAIServer
 
 _EMBEDDING = "openai/text-embedding-3-small"
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 each = tokens / report.added
                 embeddings.add(name, report.added, report.chunks_added, tokens, each, round(1000 * each))
                 asked = [query.text for query in read_queries(queries)[:_QUESTIONS]]
-                read = _counts("o200k_base", [_prompt(engine.searcher(), question) for question in asked])
+                read = _counts("o200k_base", [_prompt(engine.questions.searcher(), question) for question in asked])
                 answers.add(name, len(read), sum(read) / len(read), max(read))
             print(embeddings.rows[-1], answers.rows[-1], file=sys.stderr, flush=True)
     print(embeddings.markdown(), answers.markdown(), sep="\n\n")

@@ -29,8 +29,10 @@ from bench import peers
 from rag.settings import DocsConfig
 from rag.sources import Changed, Checkpoint, Unchanged
 from rag.sources.docs import DocsSource, Limits
-from rag.store.database import Database, embedded_dsn, stop_embedded
-from rag.store.store import DocumentRow, Store
+from rag.store.database import Database
+from rag.store.documents import DocumentRow
+from rag.store.embedded import embedded_dsn, stop_embedded
+from rag.store.store import Store
 
 MANUAL = Path("/usr/share/doc/postgresql-doc-15/html")
 PAGES = 1000
@@ -116,7 +118,7 @@ def site() -> Iterator[tuple[str, int]]:
 
 def ours(url: str, store: Store, concurrency: int, name: str) -> tuple[int, float]:
     """Crawl and commit, but cut and embed nothing."""
-    store.register_source(name, "docs")
+    store.sources.register(name, "docs")
     source = DocsSource(DocsConfig(name=name, url=url), store, limits=Limits(concurrency=concurrency))
     started = time.monotonic()
     read = 0
@@ -127,7 +129,7 @@ def ours(url: str, store: Store, concurrency: int, name: str) -> tuple[int, floa
                 document = change.document
                 shown = {key: document.metadata[key] for key in ("kind", "url", "title")}
                 row = {"text": document.text, "metadata": document.metadata, "hash": document.hash, **shown}
-                transaction.put_documents([DocumentRow(id=document.id_, source=name, **row)])
+                transaction.documents.put([DocumentRow(id=document.id_, source=name, **row)])
             if isinstance(change, Changed | Unchanged | Checkpoint) and change.record:
                 change.record(transaction)
     return read, time.monotonic() - started

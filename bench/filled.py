@@ -14,7 +14,7 @@ from bench.corpus import SHARES, Base, base, synthetic
 from bench.scale import INDEX, put
 from rag.engine import Engine
 from rag.settings import Settings
-from rag.store.database import stop_embedded
+from rag.store.embedded import stop_embedded
 
 __all__ = ["empty_engine", "filled_engine"]
 
@@ -40,8 +40,8 @@ def filled_engine(chunks: int) -> Iterator[tuple[Engine, Base]]:
         store = engine.store
         source = base(user_cache_path("support-engine") / "bench" / "corpus")
         for name in SHARES:
-            store.register_source(name, "docs")
-        store.create_index(INDEX)
+            store.sources.register(name, "docs")
+        store.indexes.create(INDEX)
         made = synthetic(source, chunks)
         number = 0
         while part := list(islice(made, 400)):
@@ -49,8 +49,8 @@ def filled_engine(chunks: int) -> Iterator[tuple[Engine, Base]]:
                 put(store, name, number, [chunk for chunk in part if chunk.source == name])
                 number += len(part)
         for name in SHARES:
-            store.compact_postings(INDEX, name, thorough=True)
-        store.build_hnsw(INDEX)
+            store.postings.compact(INDEX, name, thorough=True)
+        store.vectors.build(INDEX)
         with engine.database.connection() as connection:
             connection.execute("VACUUM ANALYZE")
         yield engine, source

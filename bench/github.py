@@ -30,7 +30,7 @@ from rag.embedding import Encoder
 from rag.engine import Engine
 from rag.settings import GitHubConfig, Settings
 from rag.sources.github import GitHubSource
-from rag.store.database import embedded_dsn, stop_embedded
+from rag.store.embedded import embedded_dsn, stop_embedded
 from tests.servers.github import GitHubServer, load_export
 
 EXPORT = Path(__file__).parents[2] / "shared" / "data" / "tls13-spec.github.json.gz"
@@ -172,7 +172,7 @@ def _sync(
         config = GitHubConfig(name=name, repo=repository, include=kinds)
         source = GitHubSource(config, engine.store, token=None, api_url=api_url)
         started = time.monotonic()
-        report = engine.ingest(source)
+        report = engine.syncs.ingest(source)
         seconds = time.monotonic() - started
     assert report.state == "completed", report.errors
     connection.send((report.requests, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))

@@ -72,15 +72,15 @@ def run(_options: argparse.Namespace) -> Iterator[Table]:
     )
     documents()
     with empty_engine() as engine:
-        report = engine.ingest(Documentation())
-        index = engine.store.active_index()
+        report = engine.syncs.ingest(Documentation())
+        index = engine.store.indexes.active()
         assert index
         with engine.database.connection() as connection:
             rows = connection.execute(f"SELECT heading, text FROM data_{index.name}").fetchall()
         texts = [without_addresses(f"{heading}\n\n{text}") for heading, text in rows]
-        encoder = engine.encoder(index.embedding_model)
+        encoder = engine.encoders.of(index.embedding_model)
         alone = seconds(lambda: encoder.encode(texts))
-        again = seconds(lambda: engine.ingest(Documentation()))
+        again = seconds(lambda: engine.syncs.ingest(Documentation()))
     rate = len(texts) / alone
     whole = report.chunks_added / report.seconds
     table.add("the embedder alone", None, len(texts), alone, rate, 1.0, None)
@@ -113,7 +113,7 @@ def _stock(engine: Engine) -> tuple[int, float]:
         hnsw_kwargs={"hnsw_m": 16, "hnsw_ef_construction": 64, "hnsw_dist_method": "vector_cosine_ops"},
     )  # fmt: skip
     embedding = LocalEmbedding(home=engine.settings.home)
-    encoder = engine.encoder(embedding.model_name)
+    encoder = engine.encoders.of(embedding.model_name)
     splitter = SentenceSplitter(
         chunk_size=250, chunk_overlap=0, include_metadata=False, tokenizer=lambda text: [0] * encoder.count_tokens(text)
     )

@@ -30,15 +30,15 @@ def run(_options: argparse.Namespace) -> Iterator[Table]:
     )
     with filled_engine(CHUNKS) as (engine, source):
         asked = questions(source, 100, 8)
-        encoder = engine.encoder(INDEX.embedding_model)
+        encoder = engine.encoders.of(INDEX.embedding_model)
         vectors = {text: encoder.encode_query(text) for text in asked}
-        index = engine.store.active_index()
+        index = engine.store.indexes.active()
         assert index
 
         def stored(text: str) -> object:
             store = engine.store
-            found = store.search(index, question=text, embedding=vectors[text], candidates=100)
-            return store.chunks_by_id(index, [one.id for one in found[:10]])
+            found = store.search.candidates(index, question=text, embedding=vectors[text], candidates=100)
+            return store.chunks.by_id(index, [one.id for one in found[:10]])
 
         ways: list[tuple[str, Callable[[str], object], str]] = [
             ("the SQL by hand", _by_hand(engine, vectors), "candidates and ten texts, vector at hand"),
@@ -72,8 +72,8 @@ class AtHand:
 
 def _by_hand(engine: Engine, vectors: dict[str, np.ndarray]) -> Callable[[str], object]:
     store = engine.store
-    statement = store._search_statement(INDEX, "best_words", "nearest")
-    texts = store._chunks_statement(INDEX, "chunks_by_id")
+    statement = store.search._statement(INDEX, "best_words", "nearest")
+    texts = store.chunks._statement(INDEX, "chunks_by_id")
     connection = psycopg.connect(engine.database.dsn, autocommit=True)
     register_vector(connection)
     connection.execute(engine.database.queries.compose("load_pgvector"))

@@ -61,16 +61,18 @@ def _documents_first(urls: Iterable[str]) -> Ranking:
 
 
 def _by(engine: Engine, key: str, asked: Sequence[str]) -> list[Ranking]:
-    index = engine.active_index
-    encoder = engine.encoder(index.embedding_model)
+    index = engine.questions.active_index
+    encoder = engine.encoders.of(index.embedding_model)
 
     def rank(question: str) -> Ranking:
-        found = engine.store.search(index, question=question, embedding=encoder.encode_query(question), candidates=100)
+        found = engine.store.search.candidates(
+            index, question=question, embedding=encoder.encode_query(question), candidates=100
+        )
         best: dict[str, int] = {}
         for one in sorted(found, key=lambda one: -getattr(one, key)):
             best.setdefault(one.document_id, one.id)
         chosen = list(best.values())[:10]
-        rows = engine.store.chunks_by_id(index, chosen)
+        rows = engine.store.chunks.by_id(index, chosen)
         return [rows[chunk].url for chunk in chosen]
 
     return [rank(question) for question in asked]
@@ -89,8 +91,8 @@ def _stock(engine: Engine, mode: str, asked: Sequence[str]) -> list[Ranking]:
     from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryMode
     from llama_index.vector_stores.postgres import PGVectorStore
 
-    index = engine.active_index
-    encoder = engine.encoder(index.embedding_model)
+    index = engine.questions.active_index
+    encoder = engine.encoders.of(index.embedding_model)
     store = PGVectorStore(
         connection_string=_url(engine), async_connection_string=_url(engine), table_name=index.name,
         embed_dim=index.dimension, hybrid_search=True, perform_setup=False,
@@ -116,9 +118,9 @@ def _llamaindex(engine: Engine, asked: Sequence[str]) -> list[Ranking]:
 
     from rag.embedding.cache import CachedEmbedding
 
-    index = engine.active_index
-    encoder = engine.encoder(index.embedding_model)
-    embedding = CachedEmbedding(encoder, engine.store)
+    index = engine.questions.active_index
+    encoder = engine.encoders.of(index.embedding_model)
+    embedding = CachedEmbedding(encoder, engine.store.embeddings)
     store = PGVectorStore(
         connection_string=_url(engine), async_connection_string=_url(engine), table_name="peer_llamaindex",
         embed_dim=index.dimension, hybrid_search=True, text_search_config="english",
@@ -155,7 +157,7 @@ def _peer(engine: Engine, name: str, packages: tuple[str, ...], program: str, as
     """
     from rag.embedding.cache import CachedEmbedding
 
-    encoder = engine.encoder(engine.active_index.embedding_model)
+    encoder = engine.encoders.of(engine.questions.active_index.embedding_model)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         # Neither reads a title that stands beside the text, and without it they would be measured by half of a document.
@@ -169,7 +171,7 @@ def _peer(engine: Engine, name: str, packages: tuple[str, ...], program: str, as
 
         run("cut")
         texts = [text for _, text in json.loads((folder / "chunks.json").read_text())]
-        vectors = CachedEmbedding(encoder, engine.store).get_text_embedding_batch(texts)
+        vectors = CachedEmbedding(encoder, engine.store.embeddings).get_text_embedding_batch(texts)
         np.save(folder / "vectors.npy", np.asarray(vectors, np.float32))
         np.save(folder / "questions.npy", np.stack([encoder.encode_query(one) for one in asked]))
         run("search")

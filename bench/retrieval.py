@@ -32,10 +32,10 @@ from flows.demo.github_server import GitHubServer, load_export
 from rag.engine import Engine
 from rag.evaluate import Query, read_queries
 from rag.evaluate.retrieval import mean_score
-from rag.models import SyncReport
+from rag.ingest.report import SyncReport
 from rag.settings import Settings
 from rag.sources import Changed
-from rag.store.database import stop_embedded
+from rag.store.embedded import stop_embedded
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 MANUAL = Path("/usr/share/doc/postgresql-doc-15/html")
@@ -105,7 +105,7 @@ def corpora(wanted: Sequence[str]) -> Iterator[Corpus]:
     if "scifact" in wanted:
         if abstracts.exists():
             sets = {"scifact": read_queries(DATA / "scifact" / "queries.jsonl")}
-            yield Corpus("scifact", lambda engine: engine.ingest(_Abstracts(abstracts)), sets)
+            yield Corpus("scifact", lambda engine: engine.syncs.ingest(_Abstracts(abstracts)), sets)
         else:
             _say("left out: SciFact (it is not beside this checkout)")
     for manual in MANUALS:

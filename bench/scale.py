@@ -27,9 +27,15 @@ from bench import peers
 from bench.corpus import SHARES, Base, Synthetic, base, questions, synthetic
 from bench.report import Table, percentiles, seconds
 from rag.embedding import LocalEncoder
-from rag.models import Filters, IndexInfo
-from rag.store.database import Database, stop_embedded
-from rag.store.store import ENTRIES_A_CHUNK, MANY_ENTRIES, ChunkRow, DocumentRow, IndexTables, Store
+from rag.store.chunks import ChunkRow
+from rag.store.database import Database
+from rag.store.documents import DocumentRow
+from rag.store.embedded import stop_embedded
+from rag.store.filters import Filters
+from rag.store.indexes import IndexInfo
+from rag.store.search import ENTRIES_A_CHUNK, MANY_ENTRIES
+from rag.store.statements import IndexTables
+from rag.store.store import Store
 
 INDEX = IndexInfo("scale", "local/all-MiniLM-L6-v2", 384, "bench")
 PER_DOCUMENT = 10
@@ -115,7 +121,7 @@ class Scale:
 
     def measure(self, tables: dict[str, Table]) -> None:
         """Fill the index, then ask."""
-        if self.store.active_index() is None:
+        if self.store.indexes.active() is None:
             self._fill(tables["fill"])
         self._search(tables["search"])
         self._filter(tables["filter"])
@@ -136,11 +142,11 @@ class Scale:
 
     def _fill(self, table: Table) -> None:
         for name in SHARES:
-            self.store.register_source(name, "docs")
-        self.store.create_index(INDEX)
+            self.store.sources.register(name, "docs")
+        self.store.indexes.create(INDEX)
         self._compacting = 0.0
         writing = seconds(self._write)
-        building = seconds(lambda: self.store.build_hnsw(INDEX))
+        building = seconds(lambda: self.store.vectors.build(INDEX))
         self.rows("VACUUM ANALYZE {chunks}")
         ((total, hnsw, postings),) = self.rows(
             "SELECT pg_total_relation_size(%(chunks)s) + pg_total_relation_size(%(postings)s),"
@@ -170,7 +176,7 @@ class Scale:
     def _compact(self, *, thorough: bool) -> None:
         """Write what is queued, every 2,000 chunks as ingestion does."""
         for name in SHARES:
-            self._compacting += seconds(lambda name=name: self.store.compact_postings(INDEX, name, thorough=thorough))  # type: ignore[misc]
+            self._compacting += seconds(lambda name=name: self.store.postings.compact(INDEX, name, thorough=thorough))  # type: ignore[misc]
 
     def _search(self, table: Table) -> None:
         self.rows("CREATE INDEX IF NOT EXISTS bench_gin ON {chunks} USING gin (text_search_tsv)")
@@ -204,13 +210,13 @@ class Scale:
 
     def search(self, text: str, source: str | None = None) -> object:
         """Search as the product does."""
-        return self.store.search(
+        return self.store.search.candidates(
             INDEX, question=text, embedding=self.vectors[text], filters=Filters(source=source), candidates=100
         )
 
     def nearest(self, query: sql.SQL | sql.Composed, text: str) -> object:
         """Search the vectors alone, in every source, as the product's search does."""
-        with self.store.searching(INDEX, None) as connection:
+        with self.store.search.connection(INDEX, None) as connection:
             return connection.execute(query, self.values(text, candidates=10)).fetchall()
 
     def values(
@@ -227,7 +233,7 @@ class Scale:
         statement = (
             "WITH {terms}, by_meaning AS (SELECT 0::bigint AS id WHERE false), {bm25} SELECT chunk, score FROM bm25"
         )
-        return sql.SQL(statement + ending).format(**self.store.scoring(INDEX, of_best=of_best))
+        return sql.SQL(statement + ending).format(**self.store.search.scoring(INDEX, of_best=of_best))
 
     def _filter(self, table: Table) -> None:
         ids, sources, vectors = self._all_vectors()
@@ -238,10 +244,12 @@ class Scale:
                 continue
             mask = np.ones(len(ids), bool) if source is None else sources == source
             exact = _nearest(vectors, mask, wanted)
-            query = self.database.queries.compose(self.store.nearest_query(INDEX, source), self.names.identifiers)
+            query = self.database.queries.compose(
+                self.store.search.nearest_query(INDEX, source), self.names.identifiers
+            )
             recalls = []
             for text, best in zip(asked, exact, strict=True):
-                with self.store.searching(INDEX, source) as connection:
+                with self.store.search.connection(INDEX, source) as connection:
                     rows = connection.execute(query, self.values(text, source)).fetchall()
                 found = {row[0] for row in rows[:10]}
                 recalls.append(len(found & set(ids[best].tolist())) / len(best))
@@ -332,8 +340,8 @@ def put(store: Store, source: str, first: int, chunks: Sequence[Synthetic]) -> N
             row = ChunkRow(f"{name}#{place}", place, chunk.text, "A page", url, about, chunk.vector)
             rows.append((name, row))
     with store.transaction() as transaction:
-        transaction.put_documents(documents)
-        transaction.add_chunks(INDEX, source, rows)
+        transaction.documents.put(documents)
+        transaction.chunks.add(INDEX, source, rows)
 
 
 _BM25S = """

@@ -28,8 +28,8 @@ from bench.filled import empty_engine
 from bench.report import Table, seconds
 from bench.scale import INDEX, PER_DOCUMENT, PER_TRANSACTION, put
 from rag.engine import Engine
-from rag.ingest.pipeline import Compaction
-from rag.store.store import IndexTables
+from rag.ingest.compaction import Compaction
+from rag.store.statements import IndexTables
 
 ROWS = 20_000
 FEWER = 2_000  # for those that take long
@@ -82,13 +82,13 @@ def _by_hand(engine: Engine, chunks: Sequence[Synthetic]) -> tuple[float, float]
     writing = seconds(write)
     with engine.database.connection() as connection:
         connection.execute("INSERT INTO index_statistics VALUES (%s, 'rest', %s, 0)", [INDEX.name, len(chunks)])
-    building = seconds(lambda: store.build_hnsw(INDEX))
+    building = seconds(lambda: store.vectors.build(INDEX))
     return len(chunks) / writing, len(chunks) / (writing + building)
 
 
 def _documents(engine: Engine, chunks: Sequence[Synthetic]) -> None:
-    engine.store.register_source("rest", "docs")
-    engine.store.create_index(INDEX)
+    engine.store.sources.register("rest", "docs")
+    engine.store.indexes.create(INDEX)
     with engine.database.connection() as connection:
         connection.execute(
             "INSERT INTO documents SELECT 'rest:' || n, 'rest', 'page', '', '', '', '{}', '' FROM generate_series(0, %s, %s) n",
@@ -109,8 +109,8 @@ def _row(number: int, chunk: Synthetic) -> tuple[object, ...]:
 
 def _ours(engine: Engine, chunks: Sequence[Synthetic], *, postings: bool = True) -> tuple[float, float]:
     """As ingestion does it: batches of documents, postings every 2,000 chunks, or never."""
-    engine.store.register_source("rest", "docs")
-    engine.store.create_index(INDEX)
+    engine.store.sources.register("rest", "docs")
+    engine.store.indexes.create(INDEX)
 
     compaction = Compaction(engine.store, INDEX, "rest")
 
@@ -123,7 +123,7 @@ def _ours(engine: Engine, chunks: Sequence[Synthetic], *, postings: bool = True)
             compaction.finish()
 
     def build() -> None:
-        engine.store.build_hnsw(INDEX)
+        engine.store.vectors.build(INDEX)
         if postings:
             compaction.close()
 

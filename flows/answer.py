@@ -17,7 +17,7 @@ from pydantic import Field
 
 from flows.engine import in_thread, program, shared_engine
 from flows.prefect.retries import retrying_task
-from rag.models import Answer
+from rag.answer.answer import Answer
 
 __all__ = ["answer", "answer_markdown", "ask"]
 
@@ -63,7 +63,7 @@ async def answer(
 
     """
     with shared_engine() as engine:
-        made_from = " ".join([await in_thread(engine.index_state), engine.settings.llm, program()])
+        made_from = " ".join([await in_thread(engine.questions.index_state), engine.settings.llm, program()])
         found = await ask(question, source, top_k, made_from)
     await acreate_markdown_artifact(answer_markdown(found), key="answer", description=question)
     return found

@@ -33,8 +33,9 @@ from flows.turns import when_free
 from flows.windows import WindowRead, read_windows, span, window_row
 from rag.command import CommandParser, print_json, run
 from rag.errors import ConfigurationError
-from rag.models import Backfill, Failure, SyncReport, Window
+from rag.ingest.report import Failure, SyncReport
 from rag.settings import load_settings
+from rag.sources.windows import Backfill, Window
 
 __all__ = ["backfill", "finish", "main"]
 
@@ -46,7 +47,7 @@ def finish(planned: Backfill) -> SyncReport:
     """Write the documents that span several windows, then sync what has changed during the backfill."""
     listener = progress_listener()
     with shared_engine() as engine:
-        return engine.finish_backfill(planned, progress=lambda report: listener(planned.source, report))
+        return engine.backfills.finish(planned, progress=lambda report: listener(planned.source, report))
 
 
 @flow(
@@ -79,9 +80,9 @@ async def backfill(
         engine = stack.enter_context(shared_engine())
         hold = ExitStack()
         stack.push(hold)
-        await when_free(lambda: hold.enter_context(engine.holding(name)), name)
+        await when_free(lambda: hold.enter_context(engine.syncs.holding(name)), name)
         planned = await in_thread(
-            lambda: engine.plan_backfill(name, start=_midnight(start), end=_midnight(end), days=window)
+            lambda: engine.backfills.plan(name, start=_midnight(start), end=_midnight(end), days=window)
         )
         progress = _Progress(planned)
         await progress.show()
@@ -208,7 +209,7 @@ def _backfill(options: argparse.Namespace) -> int:
     if not 1 <= options.window <= 3660:
         raise ConfigurationError("--window is a number of days, from 1 to 3660.")
     with shared_engine(settings) as engine:
-        engine.source_config(options.name)
+        engine.syncs.config(options.name)
         server = wanted_server(run_on=settings.run_on)
         with server or nullcontext():
             import_module("rag.ingest.pipeline")  # takes a second while the server boots

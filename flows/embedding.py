@@ -61,7 +61,7 @@ def embed_texts(batch: UUID, texts: int) -> EmbeddedTexts:
     :param texts: the size of the batch, for the name of the run
     """
     with shared_engine() as engine:
-        return EmbeddedTexts(texts=texts, new=engine.embed_batch(batch))
+        return EmbeddedTexts(texts=texts, new=engine.syncs.embed_batch(batch))
 
 
 @flow(name="embed-batch", flow_run_name="embed {texts} texts", persist_result=False)

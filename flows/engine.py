@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import rag
 from rag.engine import Engine
-from rag.models import SyncReport
+from rag.ingest.report import SyncReport
 from rag.settings import Settings
 
 __all__ = ["ProgressListener", "in_thread", "program", "progress_listener", "reporting_to", "shared_engine"]

@@ -156,7 +156,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     log_to(console, debug=options.debug)
     server = wanted_server()
     with server or nullcontext(), shared_engine(load_settings()) as engine:
-        engine.active_index  # noqa: B018 - says what to do if the index is empty, before Prefect is asked
+        engine.questions.active_index  # noqa: B018 - says what to do if the index is empty, before Prefect is asked
         with connected(server):
             comparison = asyncio.run(
                 _run(str(options.queries.absolute()), options.k, options.answers, options.allowed_drop)

@@ -33,8 +33,9 @@ from flows.progress import counts, show_progress, summary
 from flows.turns import WhenBusy, when_free
 from rag.command import CommandParser, print_json, run
 from rag.errors import ConfigurationError, RagError, SourceBusy
-from rag.models import Failure, StaleAnswer, SyncReport
+from rag.ingest.report import Failure, SyncReport
 from rag.settings import DocsConfig, Settings, load_settings
+from rag.store.answers import StaleAnswer
 
 __all__ = ["chosen_sources", "ingest", "ingest_source", "main", "run_ingest", "sync_source"]
 
@@ -53,9 +54,9 @@ async def sync_source(
     listener = progress_listener()
     stop = threading.Event()
     with shared_engine() as engine:
-        expected = await in_thread(lambda: engine.store.document_count(name))
+        expected = await in_thread(lambda: engine.operations.document_count(name))
         # Only a sync that sees every document can tell its progress.
-        config = engine.source_config(name)
+        config = engine.syncs.config(name)
         sees_all = full or config.kind == "docs"
         run_on = engine.settings.run_on
     outcome = Outcome(name, expected if sees_all and expected else None)
@@ -67,12 +68,12 @@ async def sync_source(
         listener(name, report)
 
     def check_free() -> None:
-        with shared_engine() as engine, engine.holding(name):
+        with shared_engine() as engine, engine.syncs.holding(name):
             pass
 
     def sync(at_once: int | None = None) -> SyncReport:
         with shared_engine() as engine:
-            return engine.sync(
+            return engine.syncs.sync(
                 name,
                 full=full,
                 accept_removals=accept_removals,
@@ -124,8 +125,8 @@ async def _count_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[A
 
     def count() -> None:
         with shared_engine() as engine:
-            engine.store.count_failure(name)
-            engine.tell_of_trouble({name: _NEVER_TOO_OLD})
+            engine.operations.count_failure(name)
+            engine.operations.send_alerts({name: _NEVER_TOO_OLD})
 
     await in_thread(count)
 
@@ -183,7 +184,7 @@ async def _list_stale_answers() -> None:
 
     def read() -> list[StaleAnswer] | None:
         with shared_engine() as engine:
-            return engine.store.stale_answers() if engine.store.answer_counts().logged else None
+            return engine.answer_log.stale() if engine.answer_log.counts().logged else None
 
     stale = await in_thread(read)
     if stale is not None:
@@ -231,7 +232,7 @@ async def _report(name: str, state: State[Any]) -> SyncReport:
 def _broken_off(name: str, error: str) -> SyncReport:
     """Return the report of a sync that ended in an error."""
     with shared_engine() as engine:
-        config = engine.source_config(name)
+        config = engine.syncs.config(name)
     place = config.repo if config.kind == "github" else config.url
     return SyncReport(name, config.kind, "failed", errors=(Failure(place, error),))
 

@@ -13,7 +13,8 @@ from flows.engine import in_thread, shared_engine
 from flows.prefect.lost_runs import crash_silent_runs
 from flows.prefect.run_records import Row, put_table, rename_run
 from flows.schedules import longest_ages
-from rag.models import Maintenance, SourceStatus, Trouble
+from rag.operate.operations import Maintenance
+from rag.store.sources import Incident, SourceStatus
 
 __all__ = ["maintain", "tidy", "watch"]
 
@@ -24,7 +25,7 @@ async def tidy(cache_days: int, index_days: int) -> Maintenance:
 
     def work() -> Maintenance:
         with shared_engine() as engine:
-            return engine.maintain(cache_days=cache_days, index_days=index_days)
+            return engine.operations.maintain(cache_days=cache_days, index_days=index_days)
 
     return await in_thread(work)
 
@@ -69,10 +70,10 @@ async def watch() -> State[Any]:
     state of every source.
     """
 
-    def check() -> tuple[list[SourceStatus], list[Trouble]]:
+    def check() -> tuple[list[SourceStatus], list[Incident]]:
         with shared_engine() as engine:
-            alerted = engine.tell_of_trouble(longest_ages(engine.settings.sources))
-            return engine.store.source_status(), alerted
+            alerted = engine.operations.send_alerts(longest_ages(engine.settings.sources))
+            return engine.operations.sources(), alerted
 
     sources, alerted = await in_thread(check)
     await crash_silent_runs()

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from flows.engine import ProgressListener
-from rag.models import SyncReport
+from rag.ingest.report import SyncReport
 
 __all__ = ["counts", "show_progress", "so_far", "summary"]
 

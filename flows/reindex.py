@@ -18,8 +18,9 @@ from flows.prefect.run_records import rename_run
 from flows.prefect.server import connected, log_to, wanted_server
 from rag.command import CommandParser, run
 from rag.errors import RagError
-from rag.models import IndexInfo, SyncReport
+from rag.ingest.report import SyncReport
 from rag.settings import load_settings
+from rag.store.indexes import IndexInfo
 
 __all__ = ["build_index", "main", "reindex"]
 
@@ -40,11 +41,13 @@ async def build_index(roll_back: bool = False) -> IndexInfo:
 
     def build() -> IndexInfo:
         with shared_engine() as engine:
-            return (engine.roll_back if roll_back else engine.reindex)(embedding_workers=workers, progress=note)
+            return (engine.indexing.roll_back if roll_back else engine.indexing.reindex)(
+                embedding_workers=workers, progress=note
+            )
 
     def documents() -> int:
         with shared_engine() as engine:
-            return sum(status.documents for status in engine.store.source_status())
+            return sum(status.documents for status in engine.operations.sources())
 
     async def show() -> None:
         total, artifact = max(1, await in_thread(documents)), None
@@ -113,11 +116,11 @@ def _reindex(options: argparse.Namespace) -> int:
 
     with shared_engine(settings) as engine:
         if options.drop:
-            dropped = engine.drop_other_indexes()
+            dropped = engine.indexing.drop_others()
             sys.stdout.write("".join(f"dropped {index.name}\n" for index in dropped) or "there was no other index\n")
             return 0
         if not options.roll_back:
-            engine.check_reindex()
+            engine.indexing.check_reindex()
         server = wanted_server(run_on=settings.run_on)
         with server or nullcontext(), connected(server), reporting_to(show):
             index = asyncio.run(_run(options.roll_back))

@@ -31,7 +31,8 @@ from flows.prefect.limits import LEASE_SECONDS, WINDOWS_LIMIT, made_limit
 from flows.prefect.retries import retrying_task
 from flows.prefect.run_records import Row, artifact_key, put_table, rename_run
 from flows.prefect.workers import Batch, BatchKind, RunBatch, batch_runner, store_result
-from rag.models import SyncReport, Window
+from rag.ingest.report import SyncReport
+from rag.sources.windows import Window
 
 __all__ = [
     "WINDOWS",
@@ -107,7 +108,7 @@ def backfill_window(
     :param program_digest: another version of the program reads everything again
     """
     with shared_engine() as engine:
-        report = engine.backfill_window(name, Window(start, end))
+        report = engine.backfills.read_window(name, Window(start, end))
     if report.state == "failed":
         return Failed(message=report.errors[0].error, data=report)
     return report

@@ -11,9 +11,11 @@ from contextlib import contextmanager, nullcontext
 from datetime import date
 from typing import TYPE_CHECKING
 
+from rag.answer.answer import Answer, Turn
 from rag.command import CommandParser, print_json, run
 from rag.errors import ConfigurationError, RagError
-from rag.models import KINDS, STATES, Answer, Filters, SearchResult, Turn, search_json
+from rag.search.results import SearchResult, search_json
+from rag.store.filters import KINDS, STATES, Filters
 
 if TYPE_CHECKING:
     from rag.engine import Engine
@@ -116,7 +118,7 @@ def _answer(
     answer: Answer | None = None
     if not options.json:
         sys.stdout.write("\n")
-    for piece in engine.ask_stream(question, top_k=options.top_k or 8, filters=filters, history=history):
+    for piece in engine.questions.ask_stream(question, top_k=options.top_k or 8, filters=filters, history=history):
         if isinstance(piece, Answer):
             answer = piece
         elif not options.json:

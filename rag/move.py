@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from rag.command import CommandParser, print_json, run
 from rag.engine import Engine
 from rag.store.database import Database
-from rag.store.store import Store
 
 __all__ = ["main"]
 
@@ -35,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _move(options: argparse.Namespace) -> int:
     with Engine.open() as engine, Database(options.to, embedded=False) as target:
-        copied = engine.copy_to(Store(target), progress=_print_progress)
+        copied = engine.operations.copy_to(target, progress=_print_progress)
     if options.json:
         print_json({"rows": copied})
     else:

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _remove(options: argparse.Namespace) -> int:
     with Engine.open() as engine:
-        documents = engine.remove_source(options.name)
+        documents = engine.operations.remove_source(options.name)
         path = engine.settings.sources_path
         still_there = path.exists() and options.name in {source.name for source in engine.settings.sources}
     if options.json:

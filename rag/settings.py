@@ -281,6 +281,16 @@ class Settings(BaseSettings):
             _http_url(value.get_secret_value())
         return value
 
+    @property
+    def openai_key(self) -> str | None:
+        """OPENAI_API_KEY in the clear."""
+        return self.openai_api_key.get_secret_value() if self.openai_api_key else None
+
+    @property
+    def github_key(self) -> str | None:
+        """GITHUB_TOKEN in the clear."""
+        return self.github_token.get_secret_value() if self.github_token else None
+
     @cached_property
     def sources(self) -> tuple[SourceConfig, ...]:
         """The configured sources, in the order of the file's kinds.

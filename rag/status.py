@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _status(options: argparse.Namespace) -> int:
     with Engine.open() as engine:
-        status = engine.status()
+        status = engine.operations.status()
     if options.json:
         print_json(status)
     else:

@@ -17,7 +17,8 @@ from fasteners import InterProcessLock
 
 from rag.engine import Engine
 from rag.settings import Settings
-from rag.store.database import Database, embedded_dsn, stop_embedded
+from rag.store.database import Database
+from rag.store.embedded import embedded_dsn, stop_embedded
 from rag.store.store import Store
 
 # No test may depend on what the developer's own environment or .env says.

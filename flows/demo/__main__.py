@@ -30,10 +30,11 @@ from flows.progress import show_progress, summary
 from rag.command import CommandParser, run
 from rag.errors import RagError
 from rag.settings import Settings, load_settings
-from rag.store.database import stop_embedded
+from rag.store.embedded import stop_embedded
 
 if TYPE_CHECKING:
-    from rag.models import Answer, SyncReport
+    from rag.answer.answer import Answer
+    from rag.ingest.report import SyncReport
 
 __all__ = ["QUESTIONS", "main"]
 

@@ -26,7 +26,7 @@ from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.exceptions import MissingContextError
 
 from flows.progress import so_far, summary
-from rag.models import Failure, SyncReport
+from rag.ingest.report import Failure, SyncReport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

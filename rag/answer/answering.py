@@ -14,11 +14,12 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from rag.answer.answer import Answer, Turn
 from rag.answer.draft import Draft, citation
 from rag.answer.extracts import Extractor
 from rag.answer.grounding import GroundingChecker
-from rag.models import Answer, SearchResult, Turn
 from rag.search.neighbours import REACH, with_neighbours
+from rag.search.results import SearchResult
 from rag.search.searcher import Searcher
 from rag.text.citations import cited, keep_known_links, sanitized
 

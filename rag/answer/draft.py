@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rag.models import SearchResult, Source
+from rag.answer.answer import Citation
+from rag.answer.evidence import evidence
+from rag.search.results import SearchResult
 from rag.text.citations import best_quote, cited, renumber, text_fragment
-from rag.trust.authorship import evidence, origin, verdict
+from rag.trust.authorship import origin, verdict
 
 __all__ = ["Draft", "citation"]
 
@@ -54,7 +56,7 @@ class Draft:
         return ["\n".join(lines)] if lines else []
 
 
-def citation(number: int, result: SearchResult, about: str) -> Source:
+def citation(number: int, result: SearchResult, about: str) -> Citation:
     """Return the citation of a result.
 
     :param about: the answer, or the question: the quote is what the result says about it
@@ -66,7 +68,7 @@ def citation(number: int, result: SearchResult, about: str) -> Source:
     place = max(result.text.find(quote), 0)
     url = result.url_at(place)
     voice = result.voice_at(place)
-    return Source(
+    return Citation(
         n=number,
         url=url,
         title=result.title,

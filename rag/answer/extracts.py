@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from rag.models import SearchResult
+from rag.answer.evidence import OMITTED, evidence
 from rag.search.neighbours import stretches
+from rag.search.results import SearchResult
 from rag.text.blocks import blocks, is_code, is_heading, is_item, is_table
 from rag.text.citations import escape_markers
 from rag.text.neighbours import counts_on, joined, refers_back
 from rag.text.sentences import sentences
 from rag.text.words import words
-from rag.trust.authorship import OMITTED, evidence
 
 if TYPE_CHECKING:
     from rag.embedding import Encoder

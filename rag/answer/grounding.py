@@ -13,14 +13,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rag.models import SearchResult
+from rag.answer.evidence import evidence, trusted_at
 from rag.search.neighbours import stretches
+from rag.search.results import SearchResult
 from rag.text.blocks import heading, is_code, open_fence
 from rag.text.citations import MARKERS, REMOVED, cited
 from rag.text.lines import one_line
 from rag.text.sentences import sentences
 from rag.text.words import stems, words
-from rag.trust.authorship import evidence, is_trusted, trusted_at
+from rag.trust.authorship import is_trusted
 from rag.trust.injection import speaks_to_models
 
 if TYPE_CHECKING:

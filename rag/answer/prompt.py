@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from llama_index.core import ChatPromptTemplate
 from llama_index.core.llms import ChatMessage, MessageRole
 
-from rag.models import SearchResult, Turn
+from rag.answer.answer import Turn
+from rag.answer.evidence import evidence
+from rag.search.results import SearchResult
 from rag.text.citations import escape_markers
-from rag.trust.authorship import evidence, is_trusted, origin, verdict
+from rag.trust.authorship import is_trusted, origin, verdict
 
 __all__ = ["ANSWER", "CONDENSE", "NO_ANSWER", "REFINE", "SUMMARIZE", "conversation", "fitted", "grouped", "rendered"]
 

@@ -22,7 +22,7 @@ class SupportQueryEngine(BaseQueryEngine):
     Example::
 
         with Engine.open() as engine:
-            response = engine.query_engine().query("how do I back up one database?")
+            response = engine.questions.query_engine().query("how do I back up one database?")
             print(response, [node.metadata["url"] for node in response.source_nodes])
 
     :param streaming: `query` returns a response whose text arrives block by block

@@ -9,11 +9,12 @@ from llama_index.core.indices.prompt_helper import PromptHelper
 from llama_index.core.response_synthesizers import ResponseMode, get_response_synthesizer
 from llama_index.core.utils import get_tokenizer
 
+from rag.answer.answer import Turn
 from rag.answer.prompt import ANSWER, CONDENSE, NO_ANSWER, REFINE, SUMMARIZE, conversation, fitted, grouped
 from rag.errors import ContextTooLong
 from rag.llm.clients import translating_errors
-from rag.models import SearchResult, Turn
 from rag.search.neighbours import stretches
+from rag.search.results import SearchResult
 from rag.text.blocks import blocks
 
 if TYPE_CHECKING:

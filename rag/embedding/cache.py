@@ -16,7 +16,7 @@ from rag.embedding.encoder import Encoder
 from rag.embedding.llamaindex import EncoderEmbedding
 from rag.embedding.workers import EmbeddingWorkers
 from rag.errors import EmbeddingError
-from rag.store.store import Store
+from rag.store.embeddings import Embeddings
 
 __all__ = ["CachedEmbedding"]
 
@@ -40,7 +40,7 @@ class CachedEmbedding(EncoderEmbedding):
     :param embedding_workers: processes that embed large batches; this process embeds the rest
     """
 
-    _store: Store = PrivateAttr()
+    _cache: Embeddings = PrivateAttr()
     _readable: Callable[[str], str] = PrivateAttr()
     _workers: EmbeddingWorkers | None = PrivateAttr()
     _counting: threading.Lock = PrivateAttr(default_factory=threading.Lock)
@@ -49,13 +49,13 @@ class CachedEmbedding(EncoderEmbedding):
     def __init__(
         self,
         encoder: Encoder,
-        store: Store,
+        cache: Embeddings,
         *,
         readable: Callable[[str], str] = str,
         embedding_workers: EmbeddingWorkers | None = None,
     ) -> None:
         super().__init__(encoder, embed_batch_size=_BATCH)
-        self._store = store
+        self._cache = cache
         self._readable = readable
         self._workers = embedding_workers
 
@@ -67,7 +67,7 @@ class CachedEmbedding(EncoderEmbedding):
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         texts = [self._readable(text) for text in texts]
         contents = [hashlib.sha256(text.encode()).digest() for text in texts]
-        known = self._store.cached_embeddings(self.model_name, set(contents))
+        known = self._cache.cached(self.model_name, set(contents))
         missing = {content: text for content, text in zip(contents, texts, strict=True) if content not in known}
         if missing:
             known |= self._embed_missing(missing)
@@ -80,7 +80,7 @@ class CachedEmbedding(EncoderEmbedding):
         left = {content: text for content, text in texts.items() if content not in vectors}
         if left:
             new = dict(zip(left, self.encoder.encode(list(left.values())), strict=True))
-            self._store.cache_embeddings(self.model_name, new)
+            self._cache.keep(self.model_name, new)
             vectors |= new
         with self._counting:
             self._embedded += len(texts)
@@ -88,12 +88,12 @@ class CachedEmbedding(EncoderEmbedding):
 
     def _embed_on_workers(self, workers: EmbeddingWorkers, texts: Mapping[bytes, str]) -> Vectors:
         """Return the vectors of the texts that workers embedded. After their first failure they get no more work."""
-        batch = self._store.put_embedding_batch(self.model_name, list(texts.values()))
+        batch = self._cache.put_batch(self.model_name, list(texts.values()))
         try:
             workers.embed(batch, len(texts))
         except EmbeddingError as error:
             log.warning("%s This process embeds the remaining texts.", error)
             self._workers = None
         finally:
-            self._store.drop_embedding_batch(batch)
-        return self._store.cached_embeddings(self.model_name, texts)
+            self._cache.drop_batch(batch)
+        return self._cache.cached(self.model_name, texts)

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rag.answer.answer import Answer
 from rag.engine import Engine
 from rag.evaluate.hidden import HiddenSearcher
 from rag.evaluate.queries import Query
+from rag.evaluate.report import AnswerQuality
 from rag.evaluate.retrieval import gold_found, percentile
-from rag.models import Answer, AnswerQuality
 from rag.text.blocks import blocks, is_code
 from rag.text.citations import code_blanked
 from rag.text.sentences import sentences
@@ -74,7 +75,7 @@ def evaluate_answers(engine: Engine, queries: Sequence[Query]) -> AnswerQuality:
 
 def _judge(engine: Engine, query: Query) -> _Judged:
     searcher = HiddenSearcher.of(engine, query)
-    answerer = engine.answerer(searcher=searcher)
+    answerer = engine.questions.answerer(searcher=searcher)
     started = time.perf_counter()
     answer = answerer.answer(query.text)
     milliseconds = (time.perf_counter() - started) * 1000
@@ -99,7 +100,7 @@ def _judge(engine: Engine, query: Query) -> _Judged:
 
 def _texts(engine: Engine, answer: Answer) -> dict[int, str]:
     """Return what the cited chunks say, by marker."""
-    found = engine.store.chunk_texts(engine.active_index, [source.chunk_id for source in answer.sources])
+    found = engine.questions.chunk_texts([source.chunk_id for source in answer.sources])
     return {source.n: found[source.chunk_id] for source in answer.sources if source.chunk_id in found}
 
 

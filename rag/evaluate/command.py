@@ -13,8 +13,8 @@ from rag.engine import Engine
 from rag.errors import ConfigurationError
 from rag.evaluate.history import measure
 from rag.evaluate.queries import read_queries, write_queries
+from rag.evaluate.report import AnswerQuality, Evaluation
 from rag.evaluate.threads import queries_from_down_votes, queries_from_threads
-from rag.models import AnswerQuality, Evaluation
 
 __all__ = ["main"]
 
@@ -73,10 +73,10 @@ def _generate(options: argparse.Namespace) -> int:
     path: Path = options.from_threads or options.from_down_votes
     with Engine.open() as engine:
         if options.from_down_votes:
-            queries = queries_from_down_votes(engine.store)
+            queries = queries_from_down_votes(engine.answer_log)
         else:
             queries = queries_from_threads(
-                engine.store, _github_sources(engine, options.source), since=options.since, until=options.until
+                engine.evaluations, _github_sources(engine, options.source), since=options.since, until=options.until
             )
     count = write_queries(path, queries)
     unknown = sum(query.gold is None for query in queries)
@@ -90,7 +90,7 @@ def _generate(options: argparse.Namespace) -> int:
 
 
 def _github_sources(engine: Engine, wanted: Sequence[str] | None) -> list[str]:
-    known = [status.name for status in engine.store.source_status() if status.kind == "github"]
+    known = [status.name for status in engine.operations.sources() if status.kind == "github"]
     for name in wanted or ():
         if name not in known:
             raise ConfigurationError(f"Unknown GitHub source {name!r}; ingested: {', '.join(known) or 'none'}.")

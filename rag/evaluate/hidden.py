@@ -10,8 +10,9 @@ from urllib.parse import urldefrag
 
 from rag.engine import Engine
 from rag.evaluate.queries import Query
-from rag.models import IndexInfo, SearchResult
+from rag.search.results import SearchResult
 from rag.search.searcher import QueryEncoder, Searcher
+from rag.store.indexes import IndexInfo
 from rag.store.store import Store
 
 __all__ = ["HiddenSearcher"]
@@ -29,7 +30,7 @@ class HiddenSearcher(Searcher):
 
     def __init__(self, store: Store, index: IndexInfo, encoder: QueryEncoder, query: Query) -> None:
         super().__init__(store, index, encoder)
-        self._chunks, self._at = store, index
+        self._chunks, self._at = store.chunks, index
         self._query = query
         #: of the last search, in [0, 1]; 0 without a result
         self.best_score = 0.0
@@ -40,8 +41,7 @@ class HiddenSearcher(Searcher):
 
         :raises ConfigurationError: the index is empty
         """
-        index = engine.active_index
-        return cls(engine.store, index, engine.encoder(index.embedding_model), query)
+        return engine.questions.searcher_made_by(lambda store, index, encoder: cls(store, index, encoder, query))
 
     def search(
         self, question: str, *, top_k: int = 10, source: str | None = None, per_document: int = 1

@@ -11,8 +11,9 @@ from rag.engine import Engine
 from rag.errors import ConfigurationError
 from rag.evaluate.answers import evaluate_answers
 from rag.evaluate.queries import Query, fingerprint, read_queries
+from rag.evaluate.report import Evaluation
 from rag.evaluate.retrieval import evaluate
-from rag.models import Evaluation, PastEvaluation
+from rag.store.evaluations import PastEvaluation
 
 __all__ = ["METRICS", "Comparison", "Fall", "compare", "evaluate_and_keep", "measure", "metrics"]
 
@@ -90,17 +91,17 @@ def evaluate_and_keep(
     queries = read_queries(path)
     rows = fingerprint(queries, k=k)
     report = measure(engine, queries, k=k, answers=answers).to_json()
-    baseline = engine.store.last_good_evaluation(rows)
+    baseline = engine.evaluations.last_good(rows)
     falls = compare(baseline.report, report, allowed_drop=allowed_drop) if baseline else ()
-    engine.store.add_evaluation(
+    engine.evaluations.add(
         rows,
         name=path.stem,
-        embedding_model=engine.active_index.embedding_model,
+        embedding_model=engine.questions.active_index.embedding_model,
         llm=engine.settings.llm,
         report=report,
         good=not falls,
     )
-    return Comparison(path.stem, report, baseline, falls, tuple(engine.store.evaluations(rows)))
+    return Comparison(path.stem, report, baseline, falls, tuple(engine.evaluations.history(rows)))
 
 
 def compare(before: dict[str, Any], now: dict[str, Any], *, allowed_drop: float) -> tuple[Fall, ...]:

@@ -15,7 +15,7 @@ from rag.engine import Engine
 from rag.errors import ConfigurationError
 from rag.evaluate.hidden import HiddenSearcher
 from rag.evaluate.queries import Query
-from rag.models import Evaluation
+from rag.evaluate.report import Evaluation
 
 __all__ = ["Score", "evaluate", "gold_found", "mean_score", "percentile", "score"]
 

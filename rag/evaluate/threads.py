@@ -14,8 +14,9 @@ from urllib.parse import urldefrag
 
 from rag.errors import ConfigurationError
 from rag.evaluate.queries import Query
+from rag.operate.answer_log import AnswerLog
 from rag.sources.github.rows import fixes
-from rag.store.store import AnsweredDiscussion, PullRequest, Store
+from rag.store.evaluations import AnsweredDiscussion, Evaluations, PullRequest
 from rag.text.words import words
 
 __all__ = ["linked", "queries_from_down_votes", "queries_from_threads", "without_numbers"]
@@ -43,7 +44,7 @@ class _Candidate:
 
 
 def queries_from_threads(
-    store: Store, sources: Sequence[str], *, since: datetime | None = None, until: datetime | None = None
+    evaluations: Evaluations, sources: Sequence[str], *, since: datetime | None = None, until: datetime | None = None
 ) -> list[Query]:
     """Make queries from the threads of sources, the oldest thread first.
 
@@ -56,11 +57,11 @@ def queries_from_threads(
     """
     candidates: list[_Candidate] = []
     for source in sources:
-        candidates += _of_discussions(source, store.answered_discussions(source))
-        candidates += _of_pulls(source, store.pulls_naming_threads(source))
+        candidates += _of_discussions(source, evaluations.answered_discussions(source))
+        candidates += _of_pulls(source, evaluations.pulls_naming_threads(source))
     wanted = [
         query
-        for query in sorted(_queries(store, candidates), key=lambda query: (_begun(query), query.id))
+        for query in sorted(_queries(evaluations, candidates), key=lambda query: (_begun(query), query.id))
         if (since is None or _begun(query) >= since) and (until is None or _begun(query) < until)
     ]
     if not wanted:
@@ -71,12 +72,12 @@ def queries_from_threads(
     return wanted
 
 
-def queries_from_down_votes(store: Store) -> list[Query]:
+def queries_from_down_votes(answer_log: AnswerLog) -> list[Query]:
     """Make a query of every down-voted answer; its gold is the page that the reader named, or not known yet.
 
     :raises ConfigurationError: there is none
     """
-    voted = store.down_voted_answers()
+    voted = answer_log.down_voted()
     if not voted:
         raise ConfigurationError("No logged answer has a thumb down.")
     return [
@@ -100,9 +101,9 @@ def _of_pulls(source: str, pulls: Sequence[PullRequest]) -> Iterator[_Candidate]
         )
 
 
-def _queries(store: Store, candidates: Sequence[_Candidate]) -> Iterator[Query]:
+def _queries(evaluations: Evaluations, candidates: Sequence[_Candidate]) -> Iterator[Query]:
     """Make queries of threads, each with those of its documents that are there and are older."""
-    begun = store.documents_by_url({url for candidate in candidates for url in candidate.documents})
+    begun = evaluations.documents_by_url({url for candidate in candidates for url in candidate.documents})
     for candidate in candidates:
         thread = candidate.thread
         gold = [url for url in candidate.documents if url in begun and url != thread.url]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
-from rag.models import Usage
+from rag.llm.tokens import Usage
 
 __all__ = ["UsageCount", "count_call", "counted"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from rag.errors import RagError
-from rag.models import Trouble
+from rag.store.sources import Incident
 
 __all__ = ["alert_text", "post_alert"]
 
@@ -13,7 +13,7 @@ _TIMEOUT_SECONDS = 10.0
 _ATTEMPTS = 3
 
 
-def alert_text(incident: Trouble, *, most_failures: int) -> str:
+def alert_text(incident: Incident, *, most_failures: int) -> str:
     """Return the text of an alert: what is wrong, since when, and the last error.
 
     :param most_failures: the failures in a row from which on they are the reason, and not the age

@@ -1,6 +1,6 @@
-"""The log of answers: the question, the answer and the chunks it quotes, so that changed sources mark it stale.
+"""The answer log: what was asked and answered, from which chunks, so that an answer is marked when its sources change.
 
-Logging is not part of answering: if it fails, a warning is logged and the answer is still returned.
+An answer that cannot be logged is given all the same, with a warning.
 """
 
 from __future__ import annotations
@@ -8,62 +8,134 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
-from dataclasses import astuple, replace
+from dataclasses import asdict, astuple, dataclass, replace
+from datetime import datetime
+from uuid import UUID
 
+from rag.answer.answer import Answer, Citation
 from rag.errors import DatabaseError
-from rag.models import Answer, Filters, IndexInfo
+from rag.llm.tokens import Usage
+from rag.store.answers import AnswerCounts, AnswerRow, LoggedRow, StaleAnswer, Thumb
+from rag.store.filters import Filters
+from rag.store.indexes import IndexInfo
 from rag.store.store import Store
-from rag.trust.secrets import masked
 
-__all__ = ["AnswerLog"]
+__all__ = ["AnswerLog", "LoggedAnswer"]
 
 log = logging.getLogger(__name__)
 
 
-class AnswerLog:
-    """Stores answers for a number of days.
+@dataclass(frozen=True, slots=True)
+class LoggedAnswer:
+    """An answer as it was given, and what became of it."""
 
-    :param days: later answers and syncs delete the answers that are older
+    answer: Answer
+    asked_at: datetime
+    #: the only source that was searched; None: all
+    source: str | None
+    thumb: Thumb | None
+    #: the page that a reader says would have answered
+    better_page: str | None
+    stale_at: datetime | None
+
+
+class AnswerLog:
+    """Keeps answers for some days.
+
+    :param enabled: whether new answers are logged
+    :param days: expired answers are removed with the next answers and syncs
     """
 
-    def __init__(self, store: Store, *, days: int) -> None:
+    def __init__(self, store: Store, *, days: int, enabled: bool = True) -> None:
         self._store = store
         self._days = days
+        self._enabled = enabled
 
-    def add(self, index: IndexInfo, answer: Answer, *, filters: Filters | None = None) -> Answer:
-        """Store an answer and return it with its id, or unchanged if it cannot be stored.
+    def add(self, index: IndexInfo, answer: Answer, filters: Filters | None = None) -> Answer:
+        """Log an answer and return it with its id, or as it is if it cannot be logged.
 
-        :param index: the index that was searched
-        :param filters: the filters of that search
+        :param index: the index that it was answered from
+        :param filters: what the search was narrowed to
         """
+        if not self._enabled:
+            return answer
         filters = filters or Filters()
-        logged = replace(answer, id=str(uuid.uuid4()))
+        kept = replace(answer, id=str(uuid.uuid4()))
+        asked = _digest(answer.question, filters)
         try:
             with self._store.transaction() as transaction:
-                transaction.log_answer(
-                    index,
-                    _masked(logged),
-                    source=filters.source,
-                    asked=_digest(answer.question, filters),
-                    keep_days=self._days,
-                )
+                transaction.answers.log(index, _row(kept), source=filters.source, asked=asked, keep_days=self._days)
         except DatabaseError as error:
             log.warning("This answer is not logged: %s", error)
             return answer
-        return logged
+        return kept
+
+    def find(self, answer: UUID) -> LoggedAnswer | None:
+        """Return an answer as it was given; None if it was never logged or has expired."""
+        row = self._store.answers.find(answer)
+        return _logged(row) if row else None
+
+    def rate(self, answer: UUID, thumb: Thumb | None, *, better_page: str | None = None) -> bool:
+        """Record what a reader thinks of an answer; return whether the answer is known.
+
+        :param better_page: the page that would have answered
+        """
+        return self._store.answers.rate(answer, thumb, better_page=better_page)
+
+    def down_voted(self) -> list[LoggedAnswer]:
+        """Return the answers that readers found wrong, the latest of each question, oldest first."""
+        return [_logged(row) for row in self._store.answers.down_voted()]
+
+    def stale(self) -> list[StaleAnswer]:
+        """Return the answers whose sources have changed, the longest stale first."""
+        return self._store.answers.stale()
+
+    def counts(self) -> AnswerCounts:
+        """Return how many answers are logged, and what became of them."""
+        return self._store.answers.counts()
 
     def prune(self) -> int:
-        """Delete answers older than `days` and return their number."""
-        return self._store.prune_answers(self._days)
+        """Remove the expired answers; return their number."""
+        return self._store.answers.prune(self._days)
 
 
-def _masked(answer: Answer) -> Answer:
-    """Return an answer without the secrets in its question; those in the sources were masked on ingestion."""
-    return replace(answer, question=masked(answer.question))
+def _row(answer: Answer) -> AnswerRow:
+    usage = answer.usage or Usage()
+    return AnswerRow(
+        id=answer.id or "",
+        question=answer.question,
+        answered=answer.answered,
+        answer=answer.answer,
+        sources=[asdict(source) for source in answer.sources],
+        embedding_model=answer.embedding_model,
+        llm=answer.llm,
+        timings=answer.timings,
+        prompt_tokens=usage.prompt_tokens,
+        answer_tokens=usage.answer_tokens,
+        cost=usage.cost,
+        chunks=[source.chunk_id for source in answer.sources],
+    )
+
+
+def _logged(row: LoggedRow) -> LoggedAnswer:
+    kept = row.answer
+    known = (kept.prompt_tokens, kept.answer_tokens, kept.cost) != (None, None, None)
+    answer = Answer(
+        question=kept.question,
+        answered=kept.answered,
+        answer=kept.answer,
+        sources=tuple(Citation(**source) for source in kept.sources),
+        embedding_model=kept.embedding_model,
+        llm=kept.llm,
+        timings=kept.timings,
+        usage=Usage(kept.prompt_tokens, kept.answer_tokens, kept.cost) if known else None,
+        id=kept.id,
+    )
+    return LoggedAnswer(answer, row.asked_at, row.source, row.thumb, row.better_page, row.stale_at)
 
 
 def _digest(question: str, filters: Filters) -> bytes:
-    """Return a digest of the question and its filters that ignores spacing, case and final punctuation."""
+    """Return a digest that is the same for the same question, however it is spaced, capitalised and punctuated."""
     words = " ".join(question.casefold().split()).rstrip("?!. ")
     narrowed = filters.source or ""
     if filters != Filters(source=filters.source):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from rag.models import SearchResult
+from rag.search.results import SearchResult
 from rag.text.blocks import blocks, is_code
 from rag.text.neighbours import refers_back, runs_on
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from rag.store.store import Candidate, FoundChunk
+from rag.store.chunks import FoundChunk
+from rag.store.search import Candidate
 from rag.text.words import FUNCTION_WORDS
 from rag.trust.authorship import MAINTAINERS
 

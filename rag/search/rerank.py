@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag.errors import ConfigurationError
 from rag.llm.clients import translating_errors
-from rag.models import SearchResult
+from rag.search.results import SearchResult
 from rag.text.lines import one_line
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
-from rag.models import SearchResult
+from rag.search.results import SearchResult
 from rag.search.searcher import Searcher
 
 __all__ = ["HybridRetriever"]
@@ -17,7 +17,7 @@ class HybridRetriever(BaseRetriever):
     Example::
 
         with Engine.open() as engine:
-            retriever = HybridRetriever(engine.searcher(), top_k=5)
+            retriever = HybridRetriever(engine.questions.searcher(), top_k=5)
             for found in retriever.retrieve("how do I back up one database?"):
                 print(found.score, found.node.metadata["url"])
 

@@ -13,9 +13,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.models import Filters, IndexInfo, SearchResult
 from rag.search.ranking import Ranked, at_fitted_size, dense_share, document_boosts, fuse, reweighted, spread
-from rag.store.store import FoundChunk, Store
+from rag.search.results import SearchResult
+from rag.store.chunks import FoundChunk
+from rag.store.filters import Filters
+from rag.store.indexes import IndexInfo
+from rag.store.store import Store
 from rag.text.lines import one_line
 from rag.trust.authorship import thread_of, voices_of
 
@@ -65,7 +68,8 @@ class Searcher:
         reranker: Reranker | None = None,
     ) -> None:
         self._store = store
-        self._index = index
+        #: the index that is searched
+        self.index = index
         self._encoder = encoder
         self._filters = filters or Filters()
         self._reranker = reranker
@@ -80,11 +84,11 @@ class Searcher:
         """
         embedding = self._encoder.encode_query(question)
         filters = replace(self._filters, source=source) if source is not None else self._filters
-        candidates = self._store.search(
-            self._index, question=question, embedding=embedding, filters=filters, candidates=_CANDIDATES
+        candidates = self._store.search.candidates(
+            self.index, question=question, embedding=embedding, filters=filters, candidates=_CANDIDATES
         )
         wanted = top_k if self._reranker is None else max(top_k, _RERANKED)
-        chunks = self._store.chunk_count(self._index, filters.source)
+        chunks = self._store.search.chunk_count(self.index, filters.source)
         ranked = at_fitted_size(fuse(candidates, dense_share(question)), chunks)
         found = self._best(ranked, wanted, per_document)
         if self._reranker is not None and len(found) > 1:
@@ -100,7 +104,7 @@ class Searcher:
             for step in range(-reach, reach + 1)
             if ordinal + step >= 0
         }
-        return [_result(0, 0.0, row) for row in self._store.chunks_at(self._index, sorted(near - known))]
+        return [_result(0, 0.0, row) for row in self._store.chunks.at(self.index, sorted(near - known))]
 
     def _best(self, ranked: Sequence[Ranked], top_k: int, per_document: int) -> list[SearchResult]:
         """Return the best chunks after reweighting, without twins."""
@@ -108,7 +112,7 @@ class Searcher:
         boosts = document_boosts(ranked)
         while True:
             pool = spread(ranked, size, per_document + 1)
-            rows = self._store.chunks_by_id(self._index, [chunk.candidate.id for chunk in pool])
+            rows = self._store.chunks.by_id(self.index, [chunk.candidate.id for chunk in pool])
             best = spread(reweighted(pool, rows, boosts), top_k, per_document, self._twins(rows))
             if len(best) == top_k or len(pool) < size:
                 return [
@@ -122,7 +126,7 @@ class Searcher:
         by_text: dict[str, list[int]] = {}
         for chunk, row in rows.items():
             by_text.setdefault(one_line(row.text.casefold()), []).append(chunk)
-        pairs = self._store.near_duplicates(self._index, list(rows), distance=_TWIN_DISTANCE)
+        pairs = self._store.chunks.near_duplicates(self.index, list(rows), distance=_TWIN_DISTANCE)
         for one, other in [*pairs, *(pair for same in by_text.values() for pair in combinations(same, 2))]:
             twins[one].add(other)
             twins[other].add(one)

@@ -7,9 +7,9 @@ import urllib.parse
 from collections.abc import Collection, Sequence
 
 from rag.text.blocks import blocks, is_code
+from rag.text.lines import INVISIBLE
 from rag.text.sentences import sentences
 from rag.text.words import words
-from rag.trust.injection import INVISIBLE
 
 __all__ = [
     "MARKERS",

@@ -1,40 +1,63 @@
 """Authorship: who wrote the text of a chunk, and whether that author is trusted to speak for the project.
 
-Documentation, maintainers and the authors of accepted answers are trusted. Anyone else can write an issue: a prompt
-puts their text between marks that they cannot guess, and sentences that instruct a language model are removed from
-prompts and extracts.
+Documentation, maintainers and the authors of accepted answers are trusted. Anyone else can write an issue.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any
-
-from rag.models import Fix, SearchResult, Thread, Voice
-from rag.text.lines import one_line
-from rag.text.sentences import sentences
-from rag.trust.injection import speaks_to_models
 
 __all__ = [
     "MAINTAINERS",
-    "OMITTED",
-    "evidence",
+    "Fix",
+    "Thread",
+    "Voice",
     "is_trusted",
     "origin",
     "thread_of",
-    "trusted_at",
     "verdict",
     "voices_of",
 ]
 
 #: GitHub's associations of the people who speak for a repository.
 MAINTAINERS = frozenset({"owner", "member", "collaborator"})
-#: Replaces the sentences that were removed.
-OMITTED = "[…]"
 
-_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """The author of a text on GitHub, and when it was written; `association` is GitHub's, in lower case."""
+
+    author: str
+    association: str
+    #: ISO 8601
+    at: str
+    #: whether the text is the accepted answer of a discussion
+    accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A merged pull request that says it fixes an issue."""
+
+    number: int
+    url: str
+    #: ISO 8601
+    merged_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """The state of an issue, pull request or discussion; dates are in ISO 8601."""
+
+    number: int
+    state: str
+    #: GitHub's, such as not_planned or duplicate
+    reason: str | None = None
+    closed_at: str | None = None
+    merged_at: str | None = None
+    fixed_by: tuple[Fix, ...] = ()
 
 
 def voices_of(about: Mapping[str, Any], passages: Sequence[Sequence[Any]]) -> tuple[tuple[int, Voice], ...]:
@@ -83,12 +106,6 @@ def is_trusted(voice: Voice) -> bool:
     return voice.accepted or voice.association.lower() in MAINTAINERS
 
 
-def trusted_at(result: SearchResult, offset: int) -> bool:
-    """Return whether the text at an offset of a chunk is by a trusted author."""
-    voice = result.voice_at(offset)
-    return voice is None or is_trusted(voice)
-
-
 def origin(voice: Voice) -> str:
     """Return an author, their role and the date: "alice (maintainer), 2024-05-01"."""
     role = "accepted answer" if voice.accepted else "maintainer" if is_trusted(voice) else "user"
@@ -107,26 +124,3 @@ def verdict(thread: Thread | None) -> str | None:
     if thread.reason == "duplicate":
         return "closed as a duplicate"
     return None
-
-
-@lru_cache(maxsize=64)  # the prompt or the extracts, the check of the answer and its quotes each ask for it
-def evidence(result: SearchResult) -> str:
-    """Return the text of a chunk without the sentences that instruct language models; answers are made from it.
-
-    If the text of a trusted author contains such a sentence, its other sentences are judged like a stranger's.
-    """
-    text = _COMMENT.sub(lambda comment: " " * len(comment[0]), result.text) if "<!--" in result.text else result.text
-    is_suspect = speaks_to_models(text, trusted=True)
-    if not (result.voices or is_suspect):
-        return text
-    kept: list[str] = []
-    offset = 0
-    for part in sentences(text, finer=True, lines=True):
-        if not speaks_to_models(part, trusted=not is_suspect and trusted_at(result, offset)):
-            kept.append(part)
-        elif not kept or kept[-1].strip() != OMITTED:
-            kept.append(OMITTED + part[len(part.rstrip()) :])
-        offset += len(part)
-    clean = "".join(kept)
-    # An instruction that was split into harmless parts is still there as a whole.
-    return clean if not speaks_to_models(one_line(clean), trusted=True) else OMITTED

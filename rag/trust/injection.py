@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["INVISIBLE", "speaks_to_models"]
+from rag.text.lines import INVISIBLE
+
+__all__ = ["speaks_to_models"]
 
 
 # Cyrillic and Greek letters that look like Latin letters, as the Latin ones.
@@ -111,11 +113,6 @@ def _combined(patterns: list[str]) -> re.Pattern[str]:
 
 
 _PLAIN_MARKS = _combined(_PLAIN)
-
-#: Characters without width. They can split a word that a language model still reads as one.
-INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
-)
 
 
 def speaks_to_models(text: str, *, trusted: bool) -> bool:

@@ -21,9 +21,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rag.answer.answer import Answer, Turn
 from rag.engine import Engine
 from rag.errors import ConfigurationError, RagError
-from rag.models import Answer, Filters, LoggedAnswer, Turn, search_json
+from rag.operate.answer_log import LoggedAnswer
+from rag.search.results import search_json
+from rag.store.filters import Filters
 from rag.web.feedback import feedback_routes
 from rag.web.markup import is_web_url, render_answer
 from rag.web.metrics import CONTENT_TYPE_LATEST, Counted, Metrics
@@ -56,7 +59,7 @@ def create_app(engine: Engine) -> Starlette:
 class _App:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._metrics = Metrics(engine.store)
+        self._metrics = Metrics(engine.operations)
         self.application = Starlette(
             routes=[
                 Route("/", self.page),
@@ -103,7 +106,7 @@ class _App:
 
         :param logged: the log entry of `answer`, if it was read from the log
         """
-        known = await run_in_threadpool(self._engine.store.source_status)
+        known = await run_in_threadpool(self._engine.operations.sources)
         values: dict[str, Any] = {
             "question": question,
             "chosen": source,
@@ -132,7 +135,7 @@ class _App:
         """Return the logged answer with the id `after` as the history of a follow-up."""
         if not after:
             return []
-        logged = self._engine.store.logged_answer(_uuid(after))
+        logged = self._engine.answer_log.find(_uuid(after))
         if logged is None:
             raise ConfigurationError("The previous answer was not logged or has expired.")
         return [Turn(logged.answer.question, logged.answer.answer if logged.answer.answered else "")]
@@ -144,7 +147,7 @@ class _App:
             history = await run_in_threadpool(self._history, request.query_params.get("after"))
         except RagError as error:
             return JSONResponse({"error": str(error)}, _status(error))
-        pieces = self._engine.ask_stream(question, filters=filters, top_k=top_k, history=history)
+        pieces = self._engine.questions.ask_stream(question, filters=filters, top_k=top_k, history=history)
         return StreamingResponse(_events(pieces), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
     async def search(self, request: Request) -> Response:
@@ -160,7 +163,7 @@ class _App:
     async def health(self, _request: Request) -> Response:
         """Return whether the database answers."""
         try:
-            await run_in_threadpool(self._engine.store.active_index)
+            await run_in_threadpool(self._engine.operations.is_alive)
         except Exception as error:  # noqa: BLE001 - every error means "failing" to a monitor
             return JSONResponse({"status": "failing", "error": type(error).__name__}, 503)
         return JSONResponse({"status": "ok"})

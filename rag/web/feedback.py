@@ -11,8 +11,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from rag.answer.answer import Answer
 from rag.engine import Engine
-from rag.models import Answer, LoggedAnswer, Thumb
+from rag.operate.answer_log import LoggedAnswer
+from rag.store.answers import Thumb
 from rag.web.markup import is_web_url
 
 __all__ = ["feedback_routes"]
@@ -52,7 +54,7 @@ class _Feedback:
 
     async def read(self, request: Request) -> Response:
         """Show a logged answer; knowing its URL is enough to read it."""
-        logged = await run_in_threadpool(self._engine.store.logged_answer, _id(request))
+        logged = await run_in_threadpool(self._engine.answer_log.find, _id(request))
         if logged is None:
             return await self._unknown()
         return await self._show(logged.answer.question, logged.source, answer=logged.answer, logged=logged)
@@ -68,7 +70,7 @@ class _Feedback:
         thumb = "down" if better_page else _THUMBS.get(form.get("thumb", ""))
         if thumb is None:
             return await self._show("", None, error="The thumb must be up or down.", status=400)
-        known = await run_in_threadpool(self._engine.store.rate_answer, _id(request), thumb, better_page=better_page)
+        known = await run_in_threadpool(self._engine.answer_log.rate, _id(request), thumb, better_page=better_page)
         return RedirectResponse(request.url.path, 303) if known else await self._unknown()
 
     async def _unknown(self) -> Response:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from rag.models import Answer
+from rag.answer.answer import Answer
 
 __all__ = ["is_web_url", "render_answer"]
 

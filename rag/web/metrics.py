@@ -10,8 +10,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rag.models import SourceStatus
-from rag.store.store import Store
+from rag.operate.operations import Operations
+from rag.store.sources import SourceStatus
 
 __all__ = ["CONTENT_TYPE_LATEST", "Counted", "Metrics"]
 
@@ -23,9 +23,9 @@ _BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 class Metrics:
     """Request metrics of this process, and database metrics as of the scrape."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, operations: Operations) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_Database(store))
+        self._registry.register(_Database(operations))
         self._requests = Counter(
             f"{_PREFIX}_requests", "Requests answered by this process", ["path", "status"], registry=self._registry
         )
@@ -73,8 +73,8 @@ class Counted:
 class _Database:
     """Reads the database on every scrape."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
 
     def describe(self) -> Iterator[Metric]:
         """Yield nothing, so that registering does not read the database."""
@@ -84,8 +84,7 @@ class _Database:
         """Yield the metrics."""
         up = GaugeMetricFamily(f"{_PREFIX}_up", "Whether the database answers")
         try:
-            sources, index = self._store.source_status(), self._store.active_index()
-            size = self._store.index_size(index) if index else None
+            sources, size = self._operations.sources(), self._operations.index_size()
         except Exception:  # noqa: BLE001 - every error means "down" to a monitor
             up.add_metric([], 0)
             yield up

@@ -1,8 +1,8 @@
 -- name: terms
--- The part of search that scores words. BM25 has k1 1.2 and b 0.75; coverage is the share of the question's terms,
--- weighed by idf, that a chunk holds. A whole identifier comes beside its parts, so it counts half, and is not covered. A source
--- that is asked for narrows the postings that are read, while idf is always that of the whole index. The commonest terms,
--- as far as together they weigh no more than a tenth, are left for later if they have many entries.
+-- Fragment of search: the BM25 scores of the terms that are not deferred. BM25 uses k1 = 1.2 and b = 0.75. Coverage is the
+-- share of the question's terms, weighted by idf, that a chunk holds. A whole identifier is a term in addition to its parts,
+-- so it has half the weight and no coverage. A source filter restricts the postings that are read, but idf is always that of
+-- the whole index. The most common terms, up to a tenth of the total weight, are deferred if they have many entries.
 corpus AS MATERIALIZED (
     SELECT sum(chunks)::float8 AS chunks, greatest(sum(terms)::float8 / nullif(sum(chunks), 0), 1) AS mean_length
     FROM index_statistics WHERE index_name = %(index)s
@@ -42,15 +42,15 @@ corpus AS MATERIALIZED (
 )
 
 -- name: rare_terms
--- The part of search that says which terms are added up first: all, if none is left for later.
+-- Fragment of search: the terms that are scored first, which are all terms if none is deferred.
 (SELECT * FROM weights WHERE NOT is_common)
 
 -- name: common_terms
--- The terms that were left for later, where their entries are read after all.
+-- Fragment of search: the deferred terms, if their entries are read after all.
 (SELECT * FROM weights WHERE is_common AND (SELECT by_entries FROM finish))
 
 -- name: scored
--- The part of search that adds up the entries of some terms.
+-- Fragment of search: the scores of chunks, summed over the entries of some terms.
 SELECT entry >> 24 AS chunk,
        sum(weight / (1 + (0.3::float8 + per_term * (entry & 4095)) / (entry >> 12 & 4095))) AS score,
        sum(idf) AS covered
@@ -65,16 +65,17 @@ FROM fresh JOIN {these} weights USING (term)
 WHERE %(source)s::text IS NULL OR source = %(source)s GROUP BY chunk
 
 -- name: bm25_of_all
--- The scores of all chunks that hold a term.
+-- Fragment of search: the BM25 scores of all chunks that hold a term.
 bm25 AS NOT MATERIALIZED (
     SELECT * FROM partial
 )
 
 -- name: bm25_of_best
--- The scores of the best chunks, and of those that are near by meaning; MaxScore, by Turtle and Flood, "Query Evaluation:
--- Strategies and Optimizations" (1995). What lacks so much of the last of the best that the common terms cannot make it
--- up is out. Of what is left, these terms are read from the chunks, which takes as long as some entries each; where that is
--- too much, or the last of the best has less than these terms can bring by themselves, their entries are read.
+-- Fragment of search: the BM25 scores of the best chunks and of the nearest neighbours, by MaxScore (Turtle and Flood,
+-- "Query Evaluation: Strategies and Optimizations", 1995). A chunk is excluded if the deferred terms cannot raise its score
+-- to that of the last of the best chunks. For the remaining chunks, the deferred terms are read from the chunk table, where
+-- one chunk costs as much as entries_a_chunk entries. The entries of the deferred terms are read instead if that is cheaper,
+-- or if a chunk could be among the best with the deferred terms alone.
 cut AS MATERIALIZED (
     SELECT (SELECT coalesce(sum(weight), 0) FROM weights WHERE is_common) AS rest,
            (SELECT score FROM partial ORDER BY score DESC OFFSET %(candidates)s::bigint - 1 LIMIT 1) AS least
@@ -105,7 +106,7 @@ cut AS MATERIALIZED (
 )
 
 -- name: search
--- Candidates by meaning and by words with their exact scores.
+-- Select the candidates, the nearest neighbours and the best chunks by BM25, with their exact scores.
 WITH {terms}, by_meaning AS MATERIALIZED (
     {by_meaning}
 ), {bm25}, by_words AS MATERIALIZED (
@@ -122,22 +123,23 @@ SELECT c.id, c.document_id, 1 - (c.embedding <=> %(embedding)s::halfvec) AS cosi
 FROM candidates JOIN {chunks} c ON c.id = candidates.chunk;
 
 -- name: best_words
--- The part of search that takes the best by words, of whatever has a score.
+-- Fragment of search: the best chunks by BM25, of all chunks that have a score.
 SELECT * FROM bm25 ORDER BY score DESC LIMIT %(candidates)s;
 
 -- name: best_words_of_few
--- The same among a few chunks.
+-- Fragment of search: the best chunks by BM25, if few chunks match the filters.
 SELECT * FROM bm25 WHERE chunk IN ({few}) ORDER BY score DESC LIMIT %(candidates)s;
 
 -- name: best_words_of_many
--- The same where most are wanted: the best are looked at one by one until there are enough.
+-- Fragment of search: the best chunks by BM25, if many chunks match the filters. Chunks are checked in the order of their
+-- scores until enough of them match.
 SELECT * FROM (SELECT * FROM bm25 ORDER BY score DESC OFFSET 0) ranked
 WHERE (SELECT {wanted} FROM {chunks} c JOIN documents d ON d.id = c.document_id WHERE c.id = ranked.chunk)
 LIMIT %(candidates)s;
 
 -- name: wanted
--- The part of search that says whether a document is asked for. Dates are in ISO, so they compare as text; of pages, the
--- sitemap says when they changed.
+-- Fragment of search: the condition that a document matches the filters. Dates are in ISO 8601, so they compare as text; a
+-- page is dated by its lastmod in the sitemap.
 (%(kind)s::text IS NULL OR d.kind = %(kind)s)
 AND (%(state)s::text IS NULL OR d.metadata ->> 'state' = %(state)s)
 AND (%(label)s::text IS NULL OR EXISTS (
@@ -152,64 +154,44 @@ AND (%(since)s::text IS NULL AND %(before)s::text IS NULL OR coalesce((
 ), false));
 
 -- name: few
--- The part of search that lists the chunks of the documents that are asked for.
+-- Fragment of search: the ids of the chunks of documents that match the filters.
 SELECT f.id FROM documents d JOIN {chunks} f ON f.document_id = d.id
 WHERE (%(source)s::text IS NULL OR d.source = %(source)s) AND {wanted};
 
 -- name: count_wanted
--- How many chunks a filter leaves, counted no further than it matters.
+-- Count the chunks that match the filters, up to a limit beyond which the number makes no difference.
 SELECT count(*) FROM (
     SELECT FROM documents d JOIN {chunks} c ON c.document_id = d.id
     WHERE (%(source)s::text IS NULL OR d.source = %(source)s) AND {wanted} LIMIT %(most)s
 ) counted;
 
 -- name: nearest
--- The part of search that looks for meaning, in every source.
+-- Fragment of search: the nearest neighbours among the chunks of all sources.
 SELECT id FROM {chunks} ORDER BY embedding <=> %(embedding)s::halfvec LIMIT %(candidates)s;
 
 -- name: nearest_in_source
--- The same in one source that holds much of the index: the scan goes on until it has found enough of it.
+-- Fragment of search: the nearest neighbours in a source that holds a large part of the index. The HNSW scan continues until
+-- it has found enough chunks of the source.
 SELECT id FROM {chunks} WHERE source = %(source)s ORDER BY embedding <=> %(embedding)s::halfvec LIMIT %(candidates)s;
 
 -- name: nearest_in_small_source
--- The same in one source that is a small part of the index: all of it is read, which the sum makes the planner do.
+-- Fragment of search: the nearest neighbours in a source that holds a small part of the index. All vectors of the source are
+-- read, since adding 0 to the distance prevents the planner from using an HNSW index.
 SELECT id FROM {chunks} WHERE source = %(source)s
 ORDER BY (embedding <=> %(embedding)s::halfvec) + 0 LIMIT %(candidates)s;
 
 -- name: nearest_of_few
--- The same among a few chunks, all of which are read.
+-- Fragment of search: the nearest neighbours, if few chunks match the filters. The vectors of all these chunks are read.
 SELECT id FROM {chunks} WHERE id IN ({few}) ORDER BY (embedding <=> %(embedding)s::halfvec) + 0 LIMIT %(candidates)s;
 
 -- name: nearest_of_many
--- The same where many are wanted: the scan goes on until it has found enough of them.
+-- Fragment of search: the nearest neighbours, if many chunks match the filters. The HNSW scan continues until it has found
+-- enough chunks that match.
 SELECT id FROM {chunks} c
 WHERE (%(source)s::text IS NULL OR c.source = %(source)s)
   AND (SELECT {wanted} FROM documents d WHERE d.id = c.document_id)
 ORDER BY embedding <=> %(embedding)s::halfvec LIMIT %(candidates)s;
 
 -- name: look_at
--- How many neighbours the searches of this transaction look at.
+-- Set the number of neighbours that an HNSW scan considers, for this transaction only.
 SELECT set_config('hnsw.ef_search', %(neighbours)s, true);
-
--- name: found_chunk
--- The part of a query that says what is shown of a chunk and of its document.
-c.id, c.node_id, c.document_id, c.ordinal, c.url, d.title, c.source, d.kind, c.heading, c.text,
-coalesce(c.metadata_ -> 'anchors', '[]') AS anchors, d.metadata, coalesce(c.metadata_ -> 'passages', '[]') AS passages,
-c.metadata_ ->> 'answer' AS answer;
-
--- name: chunks_by_id
--- Chunks with what is shown of their documents.
-SELECT {found_chunk}
-FROM {chunks} c JOIN documents d ON d.id = c.document_id
-WHERE c.id = ANY(%(ids)s);
-
--- name: chunks_at
--- The same by their places in their documents.
-SELECT {found_chunk}
-FROM unnest(%(documents)s::text[], %(ordinals)s::integer[]) AS place (document_id, ordinal)
-JOIN {chunks} c USING (document_id, ordinal) JOIN documents d ON d.id = c.document_id;
-
--- name: near_duplicates
--- Pairs of these chunks whose vectors are all but the same.
-WITH these AS MATERIALIZED (SELECT id, embedding FROM {chunks} WHERE id = ANY(%(ids)s))
-SELECT a.id, b.id FROM these a JOIN these b ON a.id < b.id WHERE a.embedding <=> b.embedding < %(distance)s;

@@ -8,9 +8,9 @@ import pytest
 from flows.answer import answer, answer_markdown
 from flows.ingest import run_ingest
 from flows.prefect.server import ServerProcess
+from rag.answer.answer import Answer, Citation
 from rag.engine import Engine
 from rag.errors import ConfigurationError
-from rag.models import Answer, Source
 from tests.flows.prefect_records import artifact, flow_run, task_run
 from tests.servers.github import GitHubServer
 
@@ -88,7 +88,7 @@ def test_the_state_of_an_index_changes_with_every_kind_of_change(ingested: None,
 
         def state() -> str:
             engine.sync("issues", full=True)
-            return engine.index_state()
+            return engine.questions.index_state()
 
         before = state()
         number = github.add_issue("New", "A new issue about windmills.")
@@ -107,7 +107,7 @@ def test_the_state_of_an_index_changes_with_every_kind_of_change(ingested: None,
 
 
 def test_a_title_cannot_break_out_of_its_link() -> None:
-    source = Source(1, "https://example.org/a#b", "[x](evil) y", "docs", "page", 0.9, "a\nquote")
+    source = Citation(1, "https://example.org/a#b", "[x](evil) y", "docs", "page", 0.9, "a\nquote")
 
     shown = answer_markdown(Answer("q", True, "Yes. [1]", (source,), "local/m", "extractive"))
 

@@ -14,7 +14,7 @@ from flows.backfill import backfill, finish, main
 from flows.prefect.limits import WINDOWS_LIMIT
 from flows.prefect.server import ServerProcess
 from flows.windows import backfill_window
-from rag.models import SyncReport
+from rag.ingest.report import SyncReport
 from rag.store.database import Database
 from rag.store.store import Store
 from tests.flows.conftest import Command
@@ -75,7 +75,7 @@ def test_a_backfill_reads_every_window_and_shows_it(
 
     assert (report.state, report.added, report.chunks_added > 0) == ("completed", 8, True)
     assert list(windows()) == ["read"]
-    assert len(Store(database).document_hashes("issues")) == 8
+    assert len(Store(database).documents.hashes("issues")) == 8
     assert report.requests == github.asked - 1  # the plan's own
 
 
@@ -96,7 +96,7 @@ def test_an_interrupted_backfill_goes_on_where_it_stopped(
 
     assert second.state == "completed"
     assert windows()["read before"] == shown["read"]
-    assert len(Store(database).document_hashes("issues")) == 8
+    assert len(Store(database).documents.hashes("issues")) == 8
 
     again = ran(window=14)
     assert "read before" not in windows(), "a finished backfill that is asked for again reads everything again"

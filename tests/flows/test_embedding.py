@@ -19,7 +19,7 @@ from flows.engine import in_thread, shared_engine
 from flows.ingest import run_ingest
 from flows.prefect.run_records import capture_warnings
 from flows.prefect.server import ServerProcess
-from rag.models import SyncReport
+from rag.ingest.report import SyncReport
 from tests.flows.conftest import Command
 
 PAGES, PARTS = 25, 10
@@ -81,7 +81,7 @@ def test_a_sync_embeds_what_no_worker_has_begun_and_warns(site: None, deploy: Ca
     async def sync() -> SyncReport:
         with shared_engine() as engine:
             async with embedding_workers("workers", patience=timedelta(seconds=1)) as workers:
-                return await in_thread(lambda: engine.sync("handbook", embedding_workers=workers))
+                return await in_thread(lambda: engine.syncs.sync("handbook", embedding_workers=workers))
 
     with capture_warnings() as warnings:
         report = asyncio.run(sync())

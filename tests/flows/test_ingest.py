@@ -15,7 +15,7 @@ from flows.demo.site import HandbookSite
 from flows.engine import reporting_to
 from flows.ingest import ingest, ingest_source, main, run_ingest
 from flows.prefect.server import ServerProcess
-from rag.models import SyncReport
+from rag.ingest.report import SyncReport
 from rag.store.database import Database
 from rag.store.store import Store
 from tests.flows.conftest import Command
@@ -138,8 +138,8 @@ def test_what_may_pass_is_tried_again(
 ) -> None:
     """The source is busy when the run begins; it is let go once the run has found that out."""
     sources(issues="example/engine")
-    Store(database).register_source("issues", "github")
-    busy = Store(database).locked_source("issues")
+    Store(database).sources.register("issues", "github")
+    busy = Store(database).sources.locked("issues")
     assert busy.__enter__()
     heard: list[str] = []
 
@@ -161,9 +161,9 @@ def test_what_lasts_fails_after_the_last_attempt(
     prefect_server: ServerProcess, sources: Sources, short_retries: None, database: Database
 ) -> None:
     sources(issues="example/engine")
-    Store(database).register_source("issues", "github")
+    Store(database).sources.register("issues", "github")
 
-    with Store(database).locked_source("issues"):
+    with Store(database).sources.locked("issues"):
         state = asyncio.run(ingest_source("issues", when_busy="fail", return_state=True))
 
     run = flow_run(state.state_details.flow_run_id)
@@ -176,8 +176,8 @@ def test_a_run_that_may_wait_goes_on_when_the_other_sync_has_ended(
     prefect_server: ServerProcess, sources: Sources, database: Database, short_retries: None
 ) -> None:
     sources(issues="example/engine")
-    Store(database).register_source("issues", "github")
-    backfill = Store(database).locked_source("issues", shared=True)
+    Store(database).sources.register("issues", "github")
+    backfill = Store(database).sources.locked("issues", shared=True)
     assert backfill.__enter__()
     heard: list[str] = []
 
@@ -198,16 +198,16 @@ def test_an_hourly_run_that_meets_a_backfill_is_skipped_and_says_so(
     prefect_server: ServerProcess, sources: Sources, database: Database
 ) -> None:
     sources(issues="example/engine")
-    Store(database).register_source("issues", "github")
+    Store(database).sources.register("issues", "github")
 
-    with Store(database).locked_source("issues", shared=True):
+    with Store(database).sources.locked("issues", shared=True):
         state = asyncio.run(ingest_source("issues", when_busy="skip", return_state=True))
 
     run = flow_run(state.state_details.flow_run_id)
     assert (run.state.type, run.state.name) == ("CANCELLED", "Skipped")
     assert run.state.message.startswith("Another sync of issues is running")
     assert run.name == "ingest issues · skipped"
-    [status] = Store(database).source_status()
+    [status] = Store(database).sources.status()
     assert (status.failures, status.last_error) == (0, None)
 
 

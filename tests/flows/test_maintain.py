@@ -12,8 +12,8 @@ from prefect.client.schemas.objects import State
 from flows.ingest import ingest_source
 from flows.maintain import maintain, watch
 from flows.prefect.server import ServerProcess
-from rag.models import IndexInfo
 from rag.store.database import Database
+from rag.store.indexes import IndexInfo
 from rag.store.store import Store
 from tests.flows.prefect_records import flow_run, table
 from tests.servers.chat import Chat
@@ -58,7 +58,7 @@ def test_a_source_that_fails_again_and_again_is_told_of_once(
     assert "there is no repository example/nowhere" in text
     sources(issues="example/engine")
     ingested("issues")
-    [status] = Store(database).source_status()
+    [status] = Store(database).sources.status()
     assert (status.failures, status.alerted) == (0, False)
 
 
@@ -110,8 +110,8 @@ def test_maintaining_drops_what_nobody_has_needed_for_long(
     ingested("issues")
     store = Store(database)
     old = IndexInfo("old", "local/old", 3, "1")
-    store.create_index(old)
-    store.cache_embeddings("local/old", {b"old": np.zeros(3, np.float32), b"new": np.zeros(3, np.float32)})
+    store.indexes.create(old)
+    store.embeddings.keep("local/old", {b"old": np.zeros(3, np.float32), b"new": np.zeros(3, np.float32)})
     with database.connection() as connection:
         connection.execute("UPDATE indexes SET retired_at = now() - interval '31 days' WHERE name = 'old'")
         connection.execute("UPDATE embeddings SET used_on = current_date - 200 WHERE content = 'old'")
@@ -121,17 +121,17 @@ def test_maintaining_drops_what_nobody_has_needed_for_long(
 
     assert state.is_completed()
     assert (table("maintain")["indexes dropped"], table("maintain")["embeddings dropped from the cache"]) == ("old", 1)
-    assert store.cached_embeddings("local/old", [b"old", b"new"]).keys() == {b"new"}
-    assert store.other_indexes() == []
+    assert store.embeddings.cached("local/old", [b"old", b"new"]).keys() == {b"new"}
+    assert store.indexes.others() == []
     with database.connection() as connection:
         assert connection.execute("SELECT count(*) FROM embeddings").fetchone() == (before[0] - 1,)
 
 
 def test_the_use_of_an_embedding_keeps_it(store: Store, database: Database) -> None:
-    store.cache_embeddings("m", {b"x": np.zeros(3, np.float32)})
+    store.embeddings.keep("m", {b"x": np.zeros(3, np.float32)})
     with database.connection() as connection:
         connection.execute("UPDATE embeddings SET used_on = current_date - 200")
 
-    store.cached_embeddings("m", [b"x"])
+    store.embeddings.cached("m", [b"x"])
 
-    assert store.expire_embeddings(days=180) == 0
+    assert store.embeddings.expire(days=180) == 0

@@ -108,9 +108,9 @@ def test_a_week_of_runs_loses_nothing_and_hides_nothing(
     assert len(runs) >= 40, ended
     assert set(ended) <= {"Completed", "Failed", "Skipped"}, ended
     # Nothing is lost.
-    kept = Store(database).document_hashes("issues")
+    kept = Store(database).documents.hashes("issues")
     assert {int(name.rpartition(":")[2].rpartition("/")[2]) for name in kept} == github.numbers
-    assert len(Store(database).document_hashes("site")) == len(pages)
+    assert len(Store(database).documents.hashes("site")) == len(pages)
     # What failed says so, in its state, its name and its reason.
     failed = [run for run in runs if run.state.name == "Failed"]
     assert len([run for run in failed if run.parameters["name"] == "site"]) >= len(_DOWN)

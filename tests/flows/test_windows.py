@@ -16,7 +16,8 @@ from flows.backfill import backfill
 from flows.prefect.server import ServerProcess
 from flows.prefect.workers import read_result, store_result
 from flows.windows import WindowRead, WindowReads, backfill_window, backfill_windows
-from rag.models import Failure, SyncReport, Window
+from rag.ingest.report import Failure, SyncReport
+from rag.sources.windows import Window
 from rag.store.database import Database
 from rag.store.store import Store
 from tests.flows.conftest import Command
@@ -98,7 +99,7 @@ def test_workers_of_a_pool_read_the_windows(
 
     assert (report.state, report.added) == ("completed", 8)
     assert report.embedded == report.chunks_added > 0
-    assert len(Store(database).document_hashes("issues")) == 8
+    assert len(Store(database).documents.hashes("issues")) == 8
 
 
 def test_the_windows_of_a_killed_worker_are_read_by_another(
@@ -123,7 +124,7 @@ def test_the_windows_of_a_killed_worker_are_read_by_another(
     killing.join()
 
     assert report.state == "completed"
-    assert len(Store(database).document_hashes("issues")) == 8
+    assert len(Store(database).documents.hashes("issues")) == 8
 
 
 def test_a_dask_cluster_reads_the_windows(
@@ -135,7 +136,7 @@ def test_a_dask_cluster_reads_the_windows(
     report = ran()
 
     assert (report.state, report.added) == ("completed", 8)
-    assert len(Store(database).document_hashes("issues")) == 8
+    assert len(Store(database).documents.hashes("issues")) == 8
 
 
 def test_workers_without_a_configured_server_are_one_line(sources: Sources, command: Command) -> None:

@@ -36,7 +36,7 @@ def indexed(empty_engine: Engine, environment: None) -> None:
         page("backup", "Use pg_dump to write one database to a file."),
         page("vacuum", "VACUUM reclaims dead rows."),
     ]
-    empty_engine.ingest(MemorySource(pages))
+    empty_engine.syncs.ingest(MemorySource(pages))
 
 
 def output(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:

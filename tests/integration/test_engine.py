@@ -11,10 +11,10 @@ from psycopg import sql
 
 from rag.engine import Engine
 from rag.errors import ConfigurationError, EmbeddingError, SourceUnavailable
-from rag.models import IndexInfo
 from rag.settings import Settings
 from rag.sources import Removed
-from rag.store.store import IndexTables
+from rag.store.indexes import IndexInfo
+from rag.store.statements import IndexTables
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
 
@@ -43,32 +43,32 @@ def remote_model(
 
 
 def test_another_embedding_model_is_refused_before_anything_is_written(empty_engine: Engine) -> None:
-    empty_engine.ingest(MemorySource(PAGES))
+    empty_engine.syncs.ingest(MemorySource(PAGES))
     with (
         engine_with(empty_engine, RAG_EMBEDDING_MODEL="openai/text-embedding-3-small", OPENAI_API_KEY="k") as other,
         pytest.raises(ConfigurationError, match=r"Set it back, or build an index for it: python -m flows\.reindex"),
     ):
-        other.ingest(MemorySource(PAGES))
+        other.syncs.ingest(MemorySource(PAGES))
 
 
 def test_questions_ask_the_model_that_made_the_index(empty_engine: Engine) -> None:
-    empty_engine.ingest(MemorySource(PAGES))
+    empty_engine.syncs.ingest(MemorySource(PAGES))
     with engine_with(empty_engine, RAG_EMBEDDING_MODEL="openai/text-embedding-3-small", OPENAI_API_KEY="k") as other:
         assert other.search("vacuum")[0].title == "vacuum"
 
 
 def test_one_sync_of_a_source_at_a_time(empty_engine: Engine) -> None:
-    empty_engine.ingest(MemorySource([]))
-    with empty_engine.store.locked_source("docs"), pytest.raises(SourceUnavailable, match="Another sync of docs"):
-        empty_engine.ingest(MemorySource(PAGES))
+    empty_engine.syncs.ingest(MemorySource([]))
+    with empty_engine.store.sources.locked("docs"), pytest.raises(SourceUnavailable, match="Another sync of docs"):
+        empty_engine.syncs.ingest(MemorySource(PAGES))
 
 
 def test_a_failed_sync_is_remembered_until_one_succeeds(empty_engine: Engine) -> None:
     with pytest.raises(SourceUnavailable):
-        empty_engine.ingest(MemorySource([SourceUnavailable("example.org does not answer.")]))
-    assert empty_engine.status()["sources"][0]["last_error"] == "example.org does not answer."
-    empty_engine.ingest(MemorySource(PAGES))
-    (source,) = empty_engine.status()["sources"]
+        empty_engine.syncs.ingest(MemorySource([SourceUnavailable("example.org does not answer.")]))
+    assert empty_engine.operations.status()["sources"][0]["last_error"] == "example.org does not answer."
+    empty_engine.syncs.ingest(MemorySource(PAGES))
+    (source,) = empty_engine.operations.status()["sources"]
     assert source["last_error"] is None
     assert (source["documents"], source["chunks"]) == (3, 3)
 
@@ -86,24 +86,24 @@ def test_an_empty_question_is_refused(empty_engine: Engine, question: str) -> No
 
 
 def test_switching_the_model_builds_a_second_index_and_fetches_nothing(empty_engine: Engine) -> None:
-    empty_engine.ingest(MemorySource(PAGES))
+    empty_engine.syncs.ingest(MemorySource(PAGES))
     with remote_model(empty_engine) as (other, _):
-        new = other.reindex()
+        new = other.indexing.reindex()
         assert (new.embedding_model, new.dimension) == ("openai/some-model", 16)
-        assert other.store.index_size(new).chunks == len(PAGES)
+        assert other.store.indexes.size(new).chunks == len(PAGES)
         assert other.search("vacuum")[0].title == "vacuum"
-        assert other.ingest(MemorySource(PAGES)).unchanged == len(PAGES)
+        assert other.syncs.ingest(MemorySource(PAGES)).unchanged == len(PAGES)
         with pytest.raises(ConfigurationError, match="nothing to build"):
-            other.reindex()
+            other.indexing.reindex()
 
 
 def test_rolling_back_brings_the_old_index_in_line_with_what_changed_since(empty_engine: Engine) -> None:
-    empty_engine.ingest(MemorySource(PAGES))
+    empty_engine.syncs.ingest(MemorySource(PAGES))
     with remote_model(empty_engine) as (other, _):
-        other.reindex()
-        other.ingest(MemorySource([page("vacuum", "Vacuum is now called hoover.", title="vacuum")]))
-        other.ingest(MemorySource([Removed("docs:https://example.org/backup")]))
-        back = other.roll_back()
+        other.indexing.reindex()
+        other.syncs.ingest(MemorySource([page("vacuum", "Vacuum is now called hoover.", title="vacuum")]))
+        other.syncs.ingest(MemorySource([Removed("docs:https://example.org/backup")]))
+        back = other.indexing.roll_back()
         assert back.embedding_model == "local/all-MiniLM-L6-v2"
     (hoover, *_) = empty_engine.search("what is hoover?")
     assert hoover.title == "vacuum"
@@ -112,33 +112,33 @@ def test_rolling_back_brings_the_old_index_in_line_with_what_changed_since(empty
 
 
 def test_other_indexes_can_be_dropped_and_then_there_is_nothing_to_go_back_to(empty_engine: Engine) -> None:
-    empty_engine.ingest(MemorySource(PAGES))
+    empty_engine.syncs.ingest(MemorySource(PAGES))
     with remote_model(empty_engine) as (other, _):
-        new = other.reindex()
-        assert [index.embedding_model for index in other.drop_other_indexes()] == ["local/all-MiniLM-L6-v2"]
+        new = other.indexing.reindex()
+        assert [index.embedding_model for index in other.indexing.drop_others()] == ["local/all-MiniLM-L6-v2"]
         with pytest.raises(ConfigurationError, match="no index to go back to"):
-            other.roll_back()
-        assert other.store.active_index() == new
+            other.indexing.roll_back()
+        assert other.store.indexes.active() == new
         assert other.search("vacuum")[0].title == "vacuum"
 
 
 def test_more_sources_than_connections_can_be_indexed_anew(empty_engine: Engine) -> None:
     for number in range(12):
         name = f"docs{number}"
-        empty_engine.ingest(MemorySource([page("a", "Text of a page.", source=name)], name=name))
+        empty_engine.syncs.ingest(MemorySource([page("a", "Text of a page.", source=name)], name=name))
     with remote_model(empty_engine) as (other, _):
-        with empty_engine.store.locked_source("docs7"), pytest.raises(SourceUnavailable, match="A sync of docs7"):
-            other.reindex()
-        assert other.store.index_size(other.reindex()).chunks == 12
+        with empty_engine.store.sources.locked("docs7"), pytest.raises(SourceUnavailable, match="A sync of docs7"):
+            other.indexing.reindex()
+        assert other.store.indexes.size(other.indexing.reindex()).chunks == 12
 
 
 def test_only_the_last_index_is_kept(empty_engine: Engine) -> None:
-    empty_engine.ingest(MemorySource(PAGES))
+    empty_engine.syncs.ingest(MemorySource(PAGES))
     with remote_model(empty_engine) as (other, _):
-        other.reindex()
+        other.indexing.reindex()
     with remote_model(empty_engine, model="openai/third-model") as (third, _):
-        third.reindex()
-        assert [index.embedding_model for index, _ in third.store.other_indexes()] == ["openai/some-model"]
+        third.indexing.reindex()
+        assert [index.embedding_model for index, _ in third.store.indexes.others()] == ["openai/some-model"]
 
 
 def words_of(engine: Engine, index: IndexInfo) -> list[tuple[object, ...]]:
@@ -172,24 +172,24 @@ def rows_of(engine: Engine, index: IndexInfo, query: str) -> list[tuple[object, 
 
 
 def test_an_index_that_is_still_empty_gives_way_to_another_model(empty_engine: Engine) -> None:
-    empty_engine.ingest(MemorySource([]))
+    empty_engine.syncs.ingest(MemorySource([]))
     with remote_model(empty_engine) as (other, _):
-        assert other.ingest(MemorySource(PAGES)).added == len(PAGES)
+        assert other.syncs.ingest(MemorySource(PAGES)).added == len(PAGES)
         assert other.search("vacuum")[0].title == "vacuum"
 
 
 def test_vectors_too_long_for_an_index_are_searched_all_the_same(empty_engine: Engine) -> None:
-    empty_engine.ingest(MemorySource(PAGES))
+    empty_engine.syncs.ingest(MemorySource(PAGES))
     with remote_model(empty_engine, dimension=3072) as (other, _):
-        assert other.reindex().dimension == 3072
+        assert other.indexing.reindex().dimension == 3072
         assert {result.title for result in other.search("vacuum")} == {"backup", "vacuum", "replication"}
 
 
 def test_a_switch_that_fails_leaves_the_old_index_answering(empty_engine: Engine) -> None:
-    empty_engine.ingest(MemorySource(PAGES))
+    empty_engine.syncs.ingest(MemorySource(PAGES))
     with remote_model(empty_engine) as (other, server):
-        other.encoder("openai/some-model").dimension  # noqa: B018 - asked once, before the server fails
+        other.encoders.of("openai/some-model").dimension  # noqa: B018 - asked once, before the server fails
         server.fail_next(400, times=50)
         with pytest.raises(EmbeddingError):
-            other.reindex()
+            other.indexing.reindex()
         assert other.search("vacuum")[0].title == "vacuum"

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from rag.errors import SourceUnavailable
-from rag.models import Page as KnownPage
 from rag.sources import Change, Failed
 from rag.sources.docs.frontier import Frontier
 from rag.sources.docs.inventory import Inventory
@@ -15,6 +14,7 @@ from rag.sources.docs.outcomes import Failure, NotAPage, NotModified, Outcome, R
 from rag.sources.docs.page import Page
 from rag.sources.docs.urls import twins
 from rag.sources.docs.visit import Visitor
+from rag.store.resources import Resource as KnownPage
 
 __all__ = ["MAX_REDIRECTS", "Interpreter"]
 

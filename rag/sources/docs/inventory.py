@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from llama_index.core.schema import Document
 
-from rag.models import Page as KnownPage
 from rag.sources import Change, Changed, Checkpoint, Record, Removed, Unchanged
 from rag.sources.docs.outcomes import Read
 from rag.sources.docs.page import EXTRACTION
 from rag.sources.removals import refused_removals
+from rag.store.resources import Resource as KnownPage
 
 if TYPE_CHECKING:
     from rag.store.store import Store, Transaction
@@ -32,8 +32,8 @@ class Inventory:
 
     def __init__(self, source: str, store: Store) -> None:
         self.source = source
-        self.known = store.pages(source)
-        self.indexed = set(store.document_hashes(source))
+        self.known = store.resources.known(source)
+        self.indexed = set(store.documents.hashes(source))
         #: the time of a page's last change that the sitemap gives
         self.lastmods: dict[str, str | None] = {}
         self._kept: set[str] = set()
@@ -41,7 +41,7 @@ class Inventory:
         self._noted: dict[str, KnownPage] = {}
         #: documents whose page is gone, and what to record with their removal when the crawl ends
         self._removals: dict[str, Record] = {}
-        cursor = store.cursor(source)
+        cursor = store.sources.cursor(source)
         self._new_cursor: dict[str, object] | None = None
         if cursor.get("extraction") != EXTRACTION:
             # The pages were read by another version: fetch all of them again. Their links are still good.
@@ -153,12 +153,12 @@ class Inventory:
 
 
 def _put_page(source: str, page: KnownPage, transaction: Transaction) -> None:
-    transaction.put_page(source, page)
+    transaction.resources.put(source, page)
 
 
 def _forget(source: str, urls: Sequence[str], transaction: Transaction) -> None:
     for url in urls:
-        transaction.delete_page(source, url)
+        transaction.resources.delete(source, url)
 
 
 def _remember(
@@ -169,7 +169,7 @@ def _remember(
     transaction: Transaction,
 ) -> None:
     for page in pages:
-        transaction.put_page(source, page)
+        transaction.resources.put(source, page)
     _forget(source, gone, transaction)
     if cursor is not None:
-        transaction.set_cursor(source, cursor)
+        transaction.sources.set_cursor(source, cursor)

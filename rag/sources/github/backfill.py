@@ -13,7 +13,6 @@ from functools import partial
 from uuid import uuid4
 
 from rag.errors import ConfigurationError
-from rag.models import Backfill, Window
 from rag.settings import GitHubConfig
 from rag.sources import Change, Checkpoint
 from rag.sources.github.client import GitHubClient, Gone, RetryPolicy
@@ -21,6 +20,7 @@ from rag.sources.github.pending import render_pending
 from rag.sources.github.repository import Repository, Row, format_time, parse_time
 from rag.sources.github.staging import Listing, listings
 from rag.sources.github.updates import pages_by_update
+from rag.sources.windows import Backfill, Window
 from rag.store.store import Store
 
 __all__ = ["GitHubWindow", "finish_backfill", "plan_backfill"]
@@ -121,12 +121,12 @@ def plan_backfill(
     start, end = max(start or first, first), min(end or now, now)
     if start >= end:
         raise ConfigurationError(f"{config.name}: the span from {format_time(start)} to {format_time(end)} is empty.")
-    cursor, record = repository.adopt_cursor(store.cursor(config.name), found)
+    cursor, record = repository.adopt_cursor(store.sources.cursor(config.name), found)
     cursor.setdefault("backfill", uuid4().hex)
     with store.transaction() as transaction:
         if record:
             record(transaction)
-        transaction.set_cursor(config.name, cursor)
+        transaction.sources.set_cursor(config.name, cursor)
     return Backfill(config.name, cursor["backfill"], whole=start <= first, windows=_divide(start, end, days))
 
 
@@ -135,14 +135,14 @@ def finish_backfill(backfill: Backfill, store: Store) -> bool:
 
     :returns: whether the next sync has a cursor to continue from; without one it reads everything
     """
-    cursor = store.cursor(backfill.source)
+    cursor = store.sources.cursor(backfill.source)
     cursor.pop("backfill", None)
     if backfill.whole:
         end = format_time(backfill.windows[-1].end)
         for name in ("issues", "comments", "review_comments"):
             cursor.setdefault(name, end)
     with store.transaction() as transaction:
-        transaction.set_cursor(backfill.source, cursor)
+        transaction.sources.set_cursor(backfill.source, cursor)
     return "issues" in cursor
 
 

@@ -76,7 +76,7 @@ class Deletions:
         """
         kept = dict(etags)
         for _ in range(_MAX_BISECTIONS):
-            count = self._store.github_thread_count(self._name)
+            count = self._store.github.thread_count(self._name)
             pages = -(-count // PER_PAGE)
             read: dict[int, list[int]] = {}
             if pages == 0 or self._ends_as_staged(pages, read, kept):
@@ -103,11 +103,11 @@ class Deletions:
         return True, kept
 
     def _remove(self, number: int) -> Iterator[Change]:
-        thread = self._store.github_thread(self._name, number)
+        thread = self._store.github.thread(self._name, number)
         if thread and thread.kind:
             yield removal(self._repository, number, thread.kind)
         else:
-            yield Checkpoint(lambda transaction: transaction.delete_github_thread(self._name, number))
+            yield Checkpoint(lambda transaction: transaction.github.delete_thread(self._name, number))
 
     def _ends_as_staged(self, page: int, read: dict[int, list[int]], etags: dict[str, Any]) -> bool:
         """Return whether the last page of the listing by creation holds the staged threads in their order.
@@ -132,7 +132,7 @@ class Deletions:
         return checked_listing(self._repository.client.get(path, {**query, "page": page}, etag=etag))
 
     def _staged_page(self, page: int) -> list[int]:
-        return self._store.github_threads_by_creation(self._name, offset=(page - 1) * PER_PAGE, limit=PER_PAGE)
+        return self._store.github.by_creation(self._name, offset=(page - 1) * PER_PAGE, limit=PER_PAGE)
 
     def _is_gone(self, number: int) -> bool:
         """Return whether a thread was deleted, made private, or moved to another repository."""
@@ -150,14 +150,14 @@ class Deletions:
         for kind, ids in listed.comments.items():
             present = np.sort(np.frombuffer(ids, dtype=np.int64)) if ids else np.empty(0, np.int64)
             after = 0
-            while staged := self._store.github_comment_ids(self._name, kind, since=since, after=after):
+            while staged := self._store.github.comment_ids(self._name, kind, since=since, after=after):
                 gone = np.setdiff1d(np.asarray(staged, np.int64), present, assume_unique=True).tolist()
                 if gone:
                     yield Checkpoint(self._deleting_comments(kind, gone))
                 after = staged[-1]
 
     def _deleting_comments(self, kind: str, ids: list[int]) -> Callable[[Transaction], None]:
-        return lambda transaction: transaction.delete_github_comments(self._name, kind, ids)
+        return lambda transaction: transaction.github.delete_comments(self._name, kind, ids)
 
     def unlisted_threads(self, listed: Listed, *, guarded: bool) -> Generator[Change, None, bool]:
         """Remove staged threads and indexed documents that are not in a full listing or not in the settings.
@@ -203,13 +203,13 @@ class Deletions:
 
     def _staged(self) -> Iterator[tuple[int, str]]:
         after = 0
-        while threads := self._store.github_thread_numbers(self._name, after=after, limit=_BATCH):
+        while threads := self._store.github.numbers(self._name, after=after, limit=_BATCH):
             yield from threads.items()
             after = max(threads)
 
     def _documents(self) -> Iterator[str]:
         after = ""
-        while ids := self._store.document_ids(self._name, after=after, limit=_BATCH):
+        while ids := self._store.documents.ids(self._name, after=after, limit=_BATCH):
             yield from ids
             after = ids[-1]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rag.sources.github import rows
 from rag.sources.github.client import GitHubClient
-from rag.store.store import GitHubComment, GitHubThread
+from rag.store.github import GitHubComment, GitHubThread
 
 __all__ = ["QUERIES", "Discussions"]
 

@@ -12,7 +12,8 @@ from rag.sources.github.client import PER_PAGE, Gone
 from rag.sources.github.render import document_id, render
 from rag.sources.github.repository import Repository, checked_listing, parse_time
 from rag.sources.github.staging import replace_comments
-from rag.store.store import GitHubComment, PendingThread, Transaction
+from rag.store.github import GitHubComment, PendingThread
+from rag.store.store import Transaction
 
 __all__ = ["removal", "render_pending"]
 
@@ -25,9 +26,7 @@ def render_pending(repository: Repository, *, numbers: Sequence[int] | None = No
     :param numbers: only these threads, and only those that are staged completely; the others stay pending
     """
     after = 0
-    while threads := repository.store.pending_github_threads(
-        repository.name, numbers=numbers, after=after, limit=_BATCH
-    ):
+    while threads := repository.store.github.pending(repository.name, numbers=numbers, after=after, limit=_BATCH):
         for thread in threads:
             kinds = _incomplete(repository, thread)
             if kinds and numbers is None:
@@ -41,7 +40,7 @@ def removal(repository: Repository, number: int, kind: str) -> Removed:
     """Return the removal of a thread's document and staged rows."""
     return Removed(
         document_id(repository.name, kind, number),
-        lambda transaction: transaction.delete_github_thread(repository.name, number),
+        lambda transaction: transaction.github.delete_thread(repository.name, number),
     )
 
 
@@ -53,7 +52,7 @@ def _document(repository: Repository, thread: PendingThread) -> Changed:
 
 
 def _settle(transaction: Transaction, repository: Repository, thread: PendingThread) -> None:
-    transaction.settle_github_thread(repository.name, thread.number, thread.revision)
+    transaction.github.settle(repository.name, thread.number, thread.revision)
 
 
 def _incomplete(repository: Repository, thread: PendingThread) -> list[str]:
@@ -85,10 +84,10 @@ def _complete(repository: Repository, thread: PendingThread, kinds: Sequence[str
 
     def record(transaction: Transaction) -> None:
         # Settling comes first because it locks the row; staging the comments makes the thread pending again.
-        settled = transaction.settle_github_thread(repository.name, thread.number, thread.revision)
+        settled = transaction.github.settle(repository.name, thread.number, thread.revision)
         replace_comments(transaction, repository.store, repository.name, thread.number, fetched, kinds)
         if settled:
-            transaction.settle_github_thread(repository.name, thread.number)
+            transaction.github.settle(repository.name, thread.number)
 
     return Changed(render(repository.name, replace(thread, comments=[*others, *fetched])), record)
 

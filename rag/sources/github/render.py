@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from llama_index.core.schema import Document
 
 from rag.sources.github.markdown import clean, without_quotes_of
-from rag.store.store import GitHubComment, PendingThread
+from rag.store.github import GitHubComment, PendingThread
 from rag.text.anchors import anchored
 
 __all__ = ["KINDS", "MAINTAINERS", "RENDERING", "document_id", "render"]

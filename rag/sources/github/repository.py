@@ -101,8 +101,8 @@ class Repository:
 
         def record(transaction: Transaction) -> None:
             if other_repository:
-                transaction.clear_github(self.name)
-            transaction.set_cursor(self.name, adopted)
+                transaction.github.clear(self.name)
+            transaction.sources.set_cursor(self.name, adopted)
 
         return adopted, record
 

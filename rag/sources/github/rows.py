@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from rag.store.store import GitHubComment, GitHubThread
+from rag.store.github import GitHubComment, GitHubThread
 
 __all__ = [
     "discussion",

@@ -8,7 +8,8 @@ from typing import Literal
 
 from rag.sources.github import rows
 from rag.sources.github.repository import Repository, Row
-from rag.store.store import GitHubComment, GitHubThread, Store, Transaction
+from rag.store.github import GitHubComment, GitHubThread
+from rag.store.store import Store, Transaction
 
 __all__ = ["Listing", "listings", "replace_comments"]
 
@@ -37,9 +38,9 @@ class Listing:
     def stage(self, transaction: Transaction, page: Sequence[Row]) -> None:
         """Stage a page of rows."""
         if self.name == "issues":
-            transaction.put_github_threads(self.repository.name, [self._thread(row) for row in page])
+            transaction.github.put_threads(self.repository.name, [self._thread(row) for row in page])
         else:
-            transaction.put_github_comments(self.repository.name, list(self.comments(page)))
+            transaction.github.put_comments(self.repository.name, list(self.comments(page)))
 
     def _thread(self, row: Row) -> GitHubThread:
         thread = rows.thread(row)
@@ -75,9 +76,9 @@ def replace_comments(
     """
     present = {(comment.kind, comment.id) for comment in comments}
     gone: dict[str, list[int]] = {}
-    for comment in store.github_thread_comments(source, number):
+    for comment in store.github.comments(source, number):
         if (comment.kind, comment.id) not in present and (kinds is None or comment.kind in kinds):
             gone.setdefault(comment.kind, []).append(comment.id)
     for kind, ids in gone.items():
-        transaction.delete_github_comments(source, kind, ids)
-    transaction.put_github_comments(source, [(number, comment) for comment in comments])
+        transaction.github.delete_comments(source, kind, ids)
+    transaction.github.put_comments(source, [(number, comment) for comment in comments])

@@ -23,7 +23,8 @@ from rag.sources.github.pending import render_pending
 from rag.sources.github.repository import Repository, Row, format_time, parse_time
 from rag.sources.github.staging import Listing, listings, replace_comments
 from rag.sources.github.updates import pages_by_update
-from rag.store.store import GitHubComment, GitHubThread, Store, Transaction
+from rag.store.github import GitHubComment, GitHubThread
+from rag.store.store import Store, Transaction
 
 __all__ = ["GitHubSource"]
 
@@ -81,7 +82,9 @@ class GitHubSource:
 
     def _changes(self, *, full: bool) -> Iterator[Change]:
         include = self._repository.readable()
-        self._cursor, record = self._repository.adopt_cursor(self._store.cursor(self.name), self._repository.find())
+        self._cursor, record = self._repository.adopt_cursor(
+            self._store.sources.cursor(self.name), self._repository.find()
+        )
         if record:
             yield Checkpoint(record)
         rescoped = bool(self._cursor.get("owed"))
@@ -112,7 +115,7 @@ class GitHubSource:
         def record(transaction: Transaction) -> None:
             if stage:
                 stage(transaction)
-            transaction.set_cursor(self.name, cursor)
+            transaction.sources.set_cursor(self.name, cursor)
 
         yield Checkpoint(record)
 
@@ -180,7 +183,7 @@ class GitHubSource:
         self, page: Sequence[tuple[GitHubThread, Sequence[GitHubComment]]]
     ) -> Callable[[Transaction], None]:
         def record(transaction: Transaction) -> None:
-            transaction.put_github_threads(self.name, [thread for thread, _ in page])
+            transaction.github.put_threads(self.name, [thread for thread, _ in page])
             for thread, comments in page:
                 replace_comments(transaction, self._store, self.name, thread.number, comments)
 
@@ -197,12 +200,12 @@ class GitHubSource:
         :returns: a full listing, if so many are gone that it is cheaper; otherwise None
         """
         listed = Listed()
-        if discussions and self._store.github_discussion_count(self.name) > (discussions.total or 0):
+        if discussions and self._store.github.discussion_count(self.name) > (discussions.total or 0):
             for number in discussions.numbers():
                 listed.add_thread(number)
             listed.kinds.add("discussion")
         others = discussions.other_threads if discussions else None
-        if self._repository.rest_kinds and complete and others != self._store.github_thread_count(self.name):
+        if self._repository.rest_kinds and complete and others != self._store.github.thread_count(self.name):
             too_many, etags = yield from self._deletions.by_bisection(self._etags)
             if etags != self._etags:
                 yield from self._move_cursor(etags=etags)

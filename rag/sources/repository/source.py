@@ -13,12 +13,12 @@ from llama_index.core.schema import Document
 from wcmatch import glob
 
 from rag.errors import SourceError
-from rag.models import Page
 from rag.settings import RepositoryConfig
 from rag.sources import MOST_REMOVED, Change, Changed, Checkpoint, Failed, Removed, Unchanged
 from rag.sources.removals import refused_removals
 from rag.sources.repository.files import File, Files, UnreadableError
 from rag.sources.repository.git import Blob, Clone, open_clone
+from rag.store.resources import Resource
 
 if TYPE_CHECKING:
     from rag.store.store import Store, Transaction
@@ -35,8 +35,8 @@ _GLOB_FLAGS = glob.GLOBSTAR | glob.BRACE | glob.DOTGLOB | glob.FORCEUNIX
 class RepositorySource:
     """The files of a git repository.
 
-    A file is remembered as a `Page`: url is its path, etag its blob, last_modified the commit in its permalink and in
-    the links of its text, which stays the same as long as the file does. Its links are the blobs of the files whose
+    A file is remembered as a `Resource`: url is its path, etag its blob, last_modified the commit in its permalink and
+    in the links of its text, which stays the same as long as the file does. Its links are the blobs of the files whose
     code it includes, as "blob path".
 
     :param home: clones are kept in `home/repositories`
@@ -74,9 +74,9 @@ class RepositorySource:
                 f"None of the {len(blobs)} files of {clone.shown} match paths of {self.name}: "
                 f"{', '.join(self._config.paths)}."
             )
-        known = self._store.pages(self.name)
-        indexed = self._store.document_hashes(self.name)
-        cursor = self._store.cursor(self.name)
+        known = self._store.resources.known(self.name)
+        indexed = self._store.documents.hashes(self.name)
+        cursor = self._store.sources.cursor(self.name)
         is_full = full or cursor.get("rendering") != _RENDERING
         gone = indexed.keys() - {self._id(path) for path in wanted}
         # Files that the settings no longer include are removed by the user's intention.
@@ -120,7 +120,9 @@ class RepositorySource:
                     wanted[path] = target
         return wanted
 
-    def _change(self, clone: Clone, files: Files, blob: Blob, page: Page | None, indexed: Mapping[str, str]) -> Change:
+    def _change(
+        self, clone: Clone, files: Files, blob: Blob, page: Resource | None, indexed: Mapping[str, str]
+    ) -> Change:
         document_id = self._id(blob.path)
         commit = (
             page.last_modified if page and page.last_modified and _is_unchanged(page, files.blobs) else clone.commit
@@ -136,7 +138,7 @@ class RepositorySource:
         except UnreadableError as error:
             return Failed(clone.link(blob.name, clone.commit), str(error), document_id if page else None)
         included = tuple(f"{sha} {path}" for path, sha in sorted(file.included.items()))
-        remembered = Page(blob.path, blob.sha, commit, included, document_id if document else None)
+        remembered = Resource(blob.path, blob.sha, commit, included, document_id if document else None)
         record = partial(_put_page, self.name, remembered)
         if document:
             return Changed(document, record)
@@ -166,7 +168,7 @@ class RepositorySource:
         return f"{self.name}:{path}"
 
 
-def _is_unchanged(page: Page, blobs: Mapping[str, Blob]) -> bool:
+def _is_unchanged(page: Resource, blobs: Mapping[str, Blob]) -> bool:
     """Return whether neither a file nor the files whose code it includes have changed since it was read."""
     included = (link.partition(" ") for link in page.links)
     current = {page.url: page.etag or "", **{path: sha for sha, _, path in included}}
@@ -181,13 +183,13 @@ def _title_of(path: str) -> str:
     return re.sub(r"[-_]+", " ", stem).strip() or path
 
 
-def _put_page(source: str, page: Page, transaction: Transaction) -> None:
-    transaction.put_page(source, page)
+def _put_page(source: str, page: Resource, transaction: Transaction) -> None:
+    transaction.resources.put(source, page)
 
 
 def _delete_page(source: str, path: str, transaction: Transaction) -> None:
-    transaction.delete_page(source, path)
+    transaction.resources.delete(source, path)
 
 
 def _set_cursor(source: str, cursor: dict[str, object], transaction: Transaction) -> None:
-    transaction.set_cursor(source, cursor)
+    transaction.sources.set_cursor(source, cursor)

@@ -68,7 +68,7 @@ def sync(store: Store, server: GitHubServer, *, full: bool = False, **fields: An
     config = GitHubConfig(
         name="it", repo="example/support-engine", include=("issues", "pulls", "discussions"), **fields
     )
-    store.register_source("it", "github")
+    store.sources.register("it", "github")
     source = GitHubSource(config, store, token="any", api_url=server.api_url)
     for change in source.changes(full=full):
         with store.transaction() as transaction:

@@ -44,4 +44,4 @@ def test_a_source_is_synced_when_its_schedule_says_so(served: Served) -> None:
     assert run["state"]["name"] == "Completed"
     assert run["name"].startswith("ingest issues · ")
     with Database(served.dsn, embedded=True) as database:
-        assert len(Store(database).document_hashes("issues")) > 3
+        assert len(Store(database).documents.hashes("issues")) > 3

@@ -25,7 +25,7 @@ from flows.ingest import ingest_source, run_ingest
 from flows.prefect.limits import WINDOWS_LIMIT, asking, free_slots, host_limit
 from flows.prefect.server import ServerProcess
 from rag.errors import SourceError
-from rag.models import SyncReport
+from rag.ingest.report import SyncReport
 from rag.settings import DocsConfig
 from rag.store.database import Database
 from rag.store.store import Store
@@ -138,14 +138,14 @@ def test_who_waits_for_a_host_says_so(site: DocsSite, limit: str, database: Data
 
 
 def test_a_run_that_is_to_be_skipped_does_not_wait_for_its_host(site: DocsSite, limit: str, database: Database) -> None:
-    Store(database).register_source("old", "docs")
+    Store(database).sources.register("old", "docs")
 
     async def skipped() -> str:
         async with asking(DocsConfig(name="other", url=site.url("/other/"))):
             state = await ingest_source("old", when_busy="skip", return_state=True)
             return str(state.name)
 
-    with Store(database).locked_source("old"):
+    with Store(database).sources.locked("old"):
         assert asyncio.run(skipped()) == "Skipped"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from rag.answer.extracts import Extractor
 from rag.engine import Engine
-from rag.models import SearchResult
+from rag.search.results import SearchResult
 from rag.text.citations import cited
 
 FILLER = "Accounts are kept in a table of their own, and nobody but an administrator may look at them. " * 7
@@ -16,7 +16,7 @@ FILLER = "Accounts are kept in a table of their own, and nobody but an administr
 
 @pytest.fixture
 def extractor(empty_engine: Engine) -> Extractor:
-    return Extractor(empty_engine.encoder("local/all-MiniLM-L6-v2"))
+    return Extractor(empty_engine.encoders.of("local/all-MiniLM-L6-v2"))
 
 
 def found(*texts: str, heading: str = "Accounts", document: str | None = None) -> list[SearchResult]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pytest
 from llama_index.core.schema import Document
 
+from rag.answer.answer import Answer
 from rag.engine import Engine
-from rag.models import Answer
 from rag.settings import Settings
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import Messages, OpenAIServer
@@ -95,7 +95,7 @@ def model() -> Iterator[OpenAIServer]:
 
 @pytest.fixture
 def engine(empty_engine: Engine, model: OpenAIServer) -> Iterator[Engine]:
-    empty_engine.ingest(MemorySource([GUIDE]))
+    empty_engine.syncs.ingest(MemorySource([GUIDE]))
     settings = Settings(
         RAG_HOME=empty_engine.settings.home,
         RAG_DATABASE_URL=empty_engine.settings.database_url,
@@ -118,7 +118,7 @@ def issue(text: str) -> Document:
 
 
 def plant(engine: Engine, document: Document) -> None:
-    engine.ingest(MemorySource([document], name="forum"))
+    engine.syncs.ingest(MemorySource([document], name="forum"))
 
 
 def saying(text: str) -> Callable[[Messages], str]:
@@ -190,7 +190,7 @@ def fence_of(messages: Messages) -> str:
 
 
 def test_extracts_leave_out_instructions_to_language_models(empty_engine: Engine) -> None:
-    empty_engine.ingest(MemorySource([GUIDE]))
+    empty_engine.syncs.ingest(MemorySource([GUIDE]))
     for name in ("ignore", "disregard", "role", "note to assistants", "tool call", "the prompt"):
         plant(empty_engine, issue(f"To write one database to a file I used pg_dump.\n\n{ATTACKS[name].planted}"))
         answer = empty_engine.ask(QUESTION)

@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from rag.answer.answer import Answer
 from rag.engine import Engine
 from rag.errors import LLMError
-from rag.models import Answer
 from rag.settings import Settings
 from tests.servers.memory_source import MemorySource, page
 
@@ -71,7 +71,7 @@ def _wait(url: str, log: Path) -> None:
 
 
 def asking(empty_engine: Engine, proxy: str, model: str, key: str = "sk-test") -> Engine:
-    empty_engine.ingest(MemorySource([page("backup", "Use pg_dump to write one database to a file.")]))
+    empty_engine.syncs.ingest(MemorySource([page("backup", "Use pg_dump to write one database to a file.")]))
     return Engine.open(
         Settings(
             RAG_HOME=empty_engine.settings.home,
@@ -85,7 +85,7 @@ def asking(empty_engine: Engine, proxy: str, model: str, key: str = "sk-test") -
 
 def test_an_answer_is_streamed_and_checked(empty_engine: Engine, proxy: str) -> None:
     with asking(empty_engine, proxy, "good") as engine:
-        *paragraphs, answer = engine.ask_stream(QUESTION)
+        *paragraphs, answer = engine.questions.ask_stream(QUESTION)
     assert isinstance(answer, Answer)
     assert answer.answer == "".join(map(str, paragraphs)).strip() == SENTENCE
 

@@ -27,7 +27,7 @@ QUESTION = "How do I write one database to a file?"
 
 @pytest.fixture
 def engine(empty_engine: Engine) -> Engine:
-    empty_engine.ingest(MemorySource(PAGES))
+    empty_engine.syncs.ingest(MemorySource(PAGES))
     return empty_engine
 
 
@@ -70,20 +70,20 @@ LONG = page(
 
 
 def test_code_in_two_chunks_is_quoted_whole_with_its_introduction(engine: Engine) -> None:
-    engine.ingest(MemorySource([LONG]))
+    engine.syncs.ingest(MemorySource([LONG]))
     question = "How do I add a balance for each month to accounts?"
     answer = engine.ask(question)
     assert "as follows:" in answer.answer
     assert "\n".join(LINES) in answer.answer
     assert len({source.chunk_id for source in answer.sources}) == len(answer.sources) > 1
-    texts = engine.store.chunk_texts(engine.active_index, [source.chunk_id for source in answer.sources])
+    texts = engine.store.chunks.texts(engine.questions.active_index, [source.chunk_id for source in answer.sources])
     assert all(source.quote in texts[source.chunk_id] for source in answer.sources)
 
 
 def test_a_model_reads_the_neighbours_and_may_write_the_code_whole(
     engine: Engine, with_llm: Callable[[str], Engine], openai_server: OpenAIServer
 ) -> None:
-    engine.ingest(MemorySource([LONG]))
+    engine.syncs.ingest(MemorySource([LONG]))
     code = "```sql\n" + "\n".join(LINES) + "\n```"
     answer = with_llm(f"A balance for each month is added to the accounts as follows [1]:\n\n{code} [2]").ask(
         "How do I add a balance for each month to accounts?"
@@ -92,7 +92,7 @@ def test_a_model_reads_the_neighbours_and_may_write_the_code_whole(
     assert all(line in prompt for line in LINES)
     assert code in answer.answer
     assert [source.n for source in answer.sources] == list(range(1, len(answer.sources) + 1))
-    texts = engine.store.chunk_texts(engine.active_index, [source.chunk_id for source in answer.sources])
+    texts = engine.store.chunks.texts(engine.questions.active_index, [source.chunk_id for source in answer.sources])
     assert all(any(line in text for text in texts.values()) for line in LINES)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from rag.answer.answer import Answer, Turn
 from rag.answer.answering import ABSTENTION
 from rag.engine import Engine
 from rag.errors import LLMError
-from rag.models import Answer, Turn
 from rag.settings import Settings
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import Messages, OpenAIServer, Reply
@@ -36,7 +36,7 @@ def server() -> Iterator[OpenAIServer]:
 
 @pytest.fixture
 def writing(empty_engine: Engine, server: OpenAIServer) -> Iterator[Callable[..., Engine]]:
-    empty_engine.ingest(MemorySource(PAGES))
+    empty_engine.syncs.ingest(MemorySource(PAGES))
     opened: list[Engine] = []
 
     def engine(answer: str | Callable[[Messages], str] = SENTENCE, **settings: Any) -> Engine:

@@ -13,7 +13,7 @@ from psycopg import sql
 from rag.embedding.workers import EmbeddingWorkers
 from rag.engine import Engine
 from rag.errors import EmbeddingError
-from rag.store.store import IndexTables
+from rag.store.statements import IndexTables
 from tests.integration.test_engine import engine_with, remote_model
 from tests.servers.memory_source import MemorySource, page
 
@@ -32,7 +32,7 @@ class OtherProcess:
 
     def embed(self, batch: UUID, texts: int) -> None:
         self.two_at_once.wait(timeout=60)
-        assert self.engine.embed_batch(batch) == texts
+        assert self.engine.syncs.embed_batch(batch) == texts
         self.batches.append(texts)
 
 
@@ -43,7 +43,7 @@ def other_process(empty_engine: Engine) -> Iterator[OtherProcess]:
 
 
 def vectors(engine: Engine) -> dict[str, np.ndarray]:
-    index = engine.store.active_index()
+    index = engine.store.indexes.active()
     assert index
     query = sql.SQL("SELECT text, embedding FROM {chunks}").format(**IndexTables(index).identifiers)
     with engine.database.connection() as connection:
@@ -59,7 +59,7 @@ def batches_left(engine: Engine) -> int:
 def test_embedding_workers_embed_large_batches_side_by_side(
     empty_engine: Engine, other_process: OtherProcess, new_dsn: Callable[[], str]
 ) -> None:
-    report = empty_engine.ingest(
+    report = empty_engine.syncs.ingest(
         MemorySource(PAGES), embedding_workers=EmbeddingWorkers(other_process.embed, 4, CHARACTERS)
     )
 
@@ -67,7 +67,7 @@ def test_embedding_workers_embed_large_batches_side_by_side(
     assert (report.state, report.added, report.embedded) == ("completed", 450, 450)
     assert batches_left(empty_engine) == 0
     with engine_with(empty_engine, RAG_DATABASE_URL=new_dsn()) as alone:
-        alone.ingest(MemorySource(PAGES))
+        alone.syncs.ingest(MemorySource(PAGES))
         expected = vectors(alone)
     found = vectors(empty_engine)
     assert found.keys() == expected.keys()
@@ -83,7 +83,7 @@ def test_a_sync_without_workers_embeds_in_its_own_process(
         given.append(batch)
         raise EmbeddingError("No worker has begun it.")
 
-    report = empty_engine.ingest(MemorySource(PAGES), embedding_workers=EmbeddingWorkers(nobody, 1, CHARACTERS))
+    report = empty_engine.syncs.ingest(MemorySource(PAGES), embedding_workers=EmbeddingWorkers(nobody, 1, CHARACTERS))
 
     assert (report.state, report.added, report.embedded) == ("completed", 450, 450)
     assert "No worker has begun it. This process embeds the remaining texts." in caplog.messages
@@ -92,24 +92,24 @@ def test_a_sync_without_workers_embeds_in_its_own_process(
 
 
 def test_embedding_workers_embed_for_a_new_index(empty_engine: Engine) -> None:
-    empty_engine.ingest(MemorySource(PAGES))
+    empty_engine.syncs.ingest(MemorySource(PAGES))
     with remote_model(empty_engine) as (engine, server), Engine.open(engine.settings) as other:
         texts = []
 
         def embed(batch: UUID, count: int) -> None:
             texts.append(count)
-            other.embed_batch(batch)
+            other.syncs.embed_batch(batch)
 
-        new = engine.reindex(embedding_workers=EmbeddingWorkers(embed, 4, CHARACTERS))
+        new = engine.indexing.reindex(embedding_workers=EmbeddingWorkers(embed, 4, CHARACTERS))
 
-        assert engine.store.index_size(new).chunks == 450
+        assert engine.store.indexes.size(new).chunks == 450
         assert sum(texts) == 450
         assert server.requests
 
 
 def test_a_batch_that_nobody_waits_for_is_nothing_to_do(empty_engine: Engine) -> None:
-    batch = empty_engine.store.put_embedding_batch("local/all-MiniLM-L6-v2", ["A text."])
-    assert empty_engine.embed_batch(batch) == 1
-    assert empty_engine.embed_batch(batch) == 0
-    empty_engine.store.drop_embedding_batch(batch)
-    assert empty_engine.embed_batch(batch) == 0
+    batch = empty_engine.store.embeddings.put_batch("local/all-MiniLM-L6-v2", ["A text."])
+    assert empty_engine.syncs.embed_batch(batch) == 1
+    assert empty_engine.syncs.embed_batch(batch) == 0
+    empty_engine.store.embeddings.drop_batch(batch)
+    assert empty_engine.syncs.embed_batch(batch) == 0

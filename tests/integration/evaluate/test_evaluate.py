@@ -85,7 +85,7 @@ EXPORT = {
 
 @pytest.fixture
 def engine(empty_engine: Engine) -> Engine:
-    empty_engine.ingest(MemorySource(PAGES))
+    empty_engine.syncs.ingest(MemorySource(PAGES))
     return empty_engine
 
 
@@ -109,7 +109,7 @@ def threads(engine: Engine, tmp_path: Path) -> Iterator[Engine]:
 
 
 def test_queries_come_from_answered_discussions_and_fixes_oldest_first(threads: Engine) -> None:
-    asked, fixed = queries_from_threads(threads.store, ["it"])
+    asked, fixed = queries_from_threads(threads.evaluations, ["it"])
 
     assert asked.id == "it:discussions/5"
     assert asked.gold == ("https://example.org/backup", "https://github.com/o/n/issues/1")  # 2 is younger
@@ -122,16 +122,16 @@ def test_queries_come_from_answered_discussions_and_fixes_oldest_first(threads: 
 
 def test_queries_can_be_split_by_time(threads: Engine) -> None:
     april = datetime(2024, 4, 1, tzinfo=UTC)
-    (before,) = queries_from_threads(threads.store, ["it"], until=april)
-    (after,) = queries_from_threads(threads.store, ["it"], since=april)
+    (before,) = queries_from_threads(threads.evaluations, ["it"], until=april)
+    (after,) = queries_from_threads(threads.evaluations, ["it"], since=april)
     assert (before.id, after.id) == ("it:discussions/5", "it:pulls/3")
     with pytest.raises(ConfigurationError, match="No thread of it gives a query"):
-        queries_from_threads(threads.store, ["it"], since=datetime(2025, 1, 1, tzinfo=UTC))
+        queries_from_threads(threads.evaluations, ["it"], since=datetime(2025, 1, 1, tzinfo=UTC))
 
 
 def test_the_thread_itself_and_all_later_text_is_hidden(threads: Engine) -> None:
-    (_, fixed) = queries_from_threads(threads.store, ["it"])
-    everything = threads.searcher().search("guard walker grammar zebras", top_k=50, per_document=50)
+    (_, fixed) = queries_from_threads(threads.evaluations, ["it"])
+    everything = threads.questions.searcher().search("guard walker grammar zebras", top_k=50, per_document=50)
     assert any("Zebras" in result.text for result in everything)
 
     seen = HiddenSearcher.of(threads, fixed).search("guard walker grammar zebras", top_k=50, per_document=50)
@@ -149,9 +149,9 @@ def test_the_thread_itself_and_all_later_text_is_hidden(threads: Engine) -> None
 
 
 def test_neighbours_that_were_written_later_are_hidden_too(threads: Engine) -> None:
-    (_, fixed) = queries_from_threads(threads.store, ["it"])
+    (_, fixed) = queries_from_threads(threads.evaluations, ["it"])
     searcher = HiddenSearcher.of(threads, fixed)
-    everything = threads.searcher().search("guard walker grammar zebras", top_k=50, per_document=50)
+    everything = threads.questions.searcher().search("guard walker grammar zebras", top_k=50, per_document=50)
     late = [result for result in everything if "Zebras" in result.text]
     assert late
     beside = [replace(result, ordinal=result.ordinal + 1) for result in late]
@@ -159,7 +159,7 @@ def test_neighbours_that_were_written_later_are_hidden_too(threads: Engine) -> N
 
 
 def test_one_document_counts_once_behind_what_is_hidden(threads: Engine) -> None:
-    (_, fixed) = queries_from_threads(threads.store, ["it"])
+    (_, fixed) = queries_from_threads(threads.evaluations, ["it"])
     seen = HiddenSearcher.of(threads, fixed).search("parser crashes", top_k=2)
     assert len({result.document_id for result in seen}) == len(seen) == 2
 
@@ -170,7 +170,7 @@ def test_a_file_from_threads_can_be_evaluated(threads: Engine, tmp_path: Path, m
 
     assert evaluate.main(["--from-threads", str(file), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"file": str(file), "queries": 2, "without_gold": 0}
-    assert read_queries(file) == queries_from_threads(threads.store, ["it"])
+    assert read_queries(file) == queries_from_threads(threads.evaluations, ["it"])
     assert evaluate.main([str(file), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["mrr"] == 1.0
 
@@ -187,7 +187,7 @@ def test_extracts_hold_what_they_cite_and_decline_what_is_not_there(engine: Engi
 
     assert (quality.answerable, quality.answered, quality.unanswerable, quality.declined) == (1, 1, 1, 1)
     assert (quality.citation_precision, quality.support, quality.gold_coverage, quality.auroc) == (1, 1, 1, 1)
-    assert engine.store.answer_counts().logged == 0
+    assert engine.store.answers.counts().logged == 0
 
 
 def test_a_model_that_cites_what_does_not_say_so_is_found_out(engine: Engine) -> None:
@@ -243,10 +243,10 @@ def test_rows_without_gold_alone_are_nothing_to_search_for(
 def test_a_down_voted_answer_becomes_a_row(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     in_environment(engine, monkeypatch)
     with pytest.raises(ConfigurationError, match="No logged answer has a thumb down"):
-        queries_from_down_votes(engine.store)
+        queries_from_down_votes(engine.answer_log)
     known, unknown = engine.ask(BACKUP.text), engine.ask("What does VACUUM reclaim?")
-    engine.store.rate_answer(UUID(known.id), "down", better_page="https://example.org/other")
-    engine.store.rate_answer(UUID(unknown.id), "down")
+    engine.store.answers.rate(UUID(known.id), "down", better_page="https://example.org/other")
+    engine.store.answers.rate(UUID(unknown.id), "down")
 
     assert evaluate.main(["--from-down-votes", str(tmp_path / "wrong.jsonl")]) == 0
 
@@ -260,7 +260,7 @@ def test_an_evaluation_is_compared_with_the_last_good_one(engine: Engine, tmp_pa
     file = tmp_path / "queries.jsonl"
     evaluate.write_queries(file, [BACKUP])
     first = evaluate_and_keep(engine, file)
-    engine.ingest(MemorySource([page("backup", "Nothing to see here.", title="gone"), page("x", BACKUP.text)]))
+    engine.syncs.ingest(MemorySource([page("backup", "Nothing to see here.", title="gone"), page("x", BACKUP.text)]))
 
     fell = evaluate_and_keep(engine, file)
     again = evaluate_and_keep(engine, file)

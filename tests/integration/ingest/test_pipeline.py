@@ -12,9 +12,10 @@ from rag.embedding.cache import CachedEmbedding
 from rag.errors import SourceUnavailable
 from rag.ingest.chunking import MarkdownChunker
 from rag.ingest.pipeline import Ingestion
-from rag.models import IndexInfo
 from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Unchanged
-from rag.store.store import GitHubComment, GitHubThread, Store
+from rag.store.github import GitHubComment, GitHubThread
+from rag.store.indexes import IndexInfo
+from rag.store.store import Store
 from tests.servers.memory_source import MemorySource, page
 
 INDEX = IndexInfo("minilm", LocalEncoder.model, LocalEncoder.dimension, "1")
@@ -24,8 +25,8 @@ LONG = "\n\n".join(f"## Part {n}\n\n" + f"Sentence {n} about backups and restore
 @pytest.fixture
 def ingestion(store: Store, home: Path) -> Ingestion:
     encoder = LocalEncoder(home)
-    store.register_source("docs", "docs")
-    store.create_index(INDEX)
+    store.sources.register("docs", "docs")
+    store.indexes.create(INDEX)
     chunker = MarkdownChunker(encoder.count_tokens, max_tokens=encoder.max_tokens - 2)
     return Ingestion(store, INDEX, chunker, CachedEmbedding(encoder, store))
 
@@ -54,8 +55,8 @@ def test_a_secret_never_reaches_the_database(ingestion: Ingestion, store: Store)
     ingestion.sync(source(leaky))
     with store.transaction() as transaction:
         data = {"title": secret, "body": f"I use {secret}.", "author": "ann"}
-        transaction.put_github_threads("docs", [GitHubThread(1, "issue", data)])
-        transaction.put_github_comments("docs", [(1, GitHubComment("issue_comment", 2, data))])
+        transaction.github.put_threads("docs", [GitHubThread(1, "issue", data)])
+        transaction.github.put_comments("docs", [(1, GitHubComment("issue_comment", 2, data))])
 
     tables = ["documents", "data_minilm", "github_threads", "github_comments"]
     kept = [str(row) for table in tables for row in _rows(store, f"SELECT t::text FROM {table} t")]
@@ -87,14 +88,14 @@ def test_what_is_gone_leaves_the_index(ingestion: Ingestion, store: Store) -> No
     ingestion.sync(source(gone, page("b", "Stays.")))
     report = ingestion.sync(source(Removed(gone.id_), Unchanged("docs:https://example.org/b")))
     assert (report.deleted, report.unchanged) == (1, 1)
-    assert store.index_size(INDEX).chunks == 1
+    assert store.indexes.size(INDEX).chunks == 1
     assert ingestion.sync(source(Removed(gone.id_))).deleted == 0
 
 
 def test_a_source_that_breaks_off_keeps_what_came_before(ingestion: Ingestion, store: Store) -> None:
     with pytest.raises(SourceUnavailable):
         ingestion.sync(source(page("a", "First."), SourceUnavailable("the network is gone")))
-    assert list(store.document_hashes("docs")) == ["docs:https://example.org/a"]
+    assert list(store.documents.hashes("docs")) == ["docs:https://example.org/a"]
 
 
 def test_what_could_not_be_read_fails_the_sync_and_stays_indexed(ingestion: Ingestion, store: Store) -> None:
@@ -102,7 +103,7 @@ def test_what_could_not_be_read_fails_the_sync_and_stays_indexed(ingestion: Inge
     report = ingestion.sync(source(Failed("https://example.org/a", "HTTP 500"), page("b", "Second.")))
     assert (report.state, report.failed, report.added) == ("failed", 1, 1)
     assert report.errors[0].error == "HTTP 500"
-    assert len(store.document_hashes("docs")) == 2
+    assert len(store.documents.hashes("docs")) == 2
 
 
 def test_a_record_commits_with_its_document_or_not_at_all(ingestion: Ingestion, store: Store) -> None:
@@ -112,16 +113,16 @@ def test_a_record_commits_with_its_document_or_not_at_all(ingestion: Ingestion, 
 
     with pytest.raises(SourceUnavailable):
         ingestion.sync(source(Changed(page("a", "First."), record=move)))
-    assert store.cursor("docs") == {}
-    assert store.document_hashes("docs") == {}
+    assert store.sources.cursor("docs") == {}
+    assert store.documents.hashes("docs") == {}
 
 
 def test_behind_a_checkpoint_a_source_reads_what_it_has_recorded(ingestion: Ingestion, store: Store) -> None:
     class Staging(MemorySource):
         def changes(self, *, full: bool):
             for number in range(5):
-                yield Checkpoint(lambda transaction, n=number: transaction.set_cursor("docs", {"at": n}))
-                assert store.cursor("docs") == {"at": number}
+                yield Checkpoint(lambda transaction, n=number: transaction.sources.set_cursor("docs", {"at": n}))
+                assert store.sources.cursor("docs") == {"at": number}
 
     assert ingestion.sync(Staging([])).state == "completed"
 

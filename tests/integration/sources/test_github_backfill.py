@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from rag.errors import ConfigurationError
-from rag.models import Backfill, Window
 from rag.settings import GitHubConfig
 from rag.sources import Changed, Checkpoint, Removed
 from rag.sources.github import GitHubClient, GitHubSource, GitHubWindow, finish_backfill, plan_backfill
+from rag.sources.windows import Backfill, Window
 from rag.store.database import Database
-from rag.store.store import DocumentRow, Store
+from rag.store.documents import DocumentRow
+from rag.store.store import Store
 from tests.servers.github import GitHubServer
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -81,7 +82,7 @@ def commit(store: Store, name: str, source: GitHubSource | GitHubWindow, *, full
                 document = change.document
                 metadata = document.metadata
                 shown = {key: metadata[key] for key in ("kind", "url", "title")}
-                transaction.put_documents(
+                transaction.documents.put(
                     [
                         DocumentRow(
                             document.id_, name, **shown, text=document.text, metadata=metadata, hash=document.hash
@@ -89,7 +90,7 @@ def commit(store: Store, name: str, source: GitHubSource | GitHubWindow, *, full
                     ]
                 )
             if isinstance(change, Removed):
-                transaction.delete_documents([change.document_id])
+                transaction.documents.delete([change.document_id])
             if isinstance(change, Changed | Removed | Checkpoint) and change.record:
                 change.record(transaction)
     return source.requests
@@ -104,7 +105,7 @@ def read(store: Store, server: GitHubServer, of: GitHubConfig, window: Window | 
 
 
 def plan(store: Store, server: GitHubServer, of: GitHubConfig, **span: Any) -> Backfill:
-    store.register_source(of.name, "github")
+    store.sources.register(of.name, "github")
     client = GitHubClient(token=None, api_url=server.api_url)
     try:
         return plan_backfill(of, store, client, **span)
@@ -114,17 +115,17 @@ def plan(store: Store, server: GitHubServer, of: GitHubConfig, **span: Any) -> B
 
 def held(store: Store, name: str) -> dict[str, Any]:
     """Everything there is of a source, but for its name."""
-    threads = store.github_thread_numbers(name)
+    threads = store.github.numbers(name)
     return {
         "documents": {key.partition(":")[2]: value for key, value in hashes(store, name).items()},
-        "threads": {number: store.github_thread(name, number) for number in threads},
-        "comments": {number: store.github_thread_comments(name, number) for number in threads},
-        "pending": store.pending_github_threads(name),
+        "threads": {number: store.github.thread(name, number) for number in threads},
+        "comments": {number: store.github.comments(name, number) for number in threads},
+        "pending": store.github.pending(name),
     }
 
 
 def hashes(store: Store, name: str) -> dict[str, str]:
-    return store.document_hashes(name)
+    return store.documents.hashes(name)
 
 
 @pytest.mark.parametrize("order", ["oldest first", "newest first", "any", "side by side"])
@@ -133,14 +134,14 @@ def test_windows_in_any_order_end_as_one_sync_does(
 ) -> None:
     # The same name in turn, since a document's hash holds it.
     sync_first = config("it")
-    store.register_source("it", "github")
+    store.sources.register("it", "github")
     sync(store, server, sync_first)
     expected = held(store, "it")
     with store.transaction() as transaction:
-        transaction.clear_github("it")
-        transaction.set_cursor("it", {})
+        transaction.github.clear("it")
+        transaction.sources.set_cursor("it", {})
         for document in hashes(store, "it"):
-            transaction.delete_documents([document])
+            transaction.documents.delete([document])
 
     planned = plan(store, server, config("it"))
     windows = list(planned.windows)
@@ -203,22 +204,22 @@ def test_what_changes_while_windows_are_read_is_there_in_the_end(store: Store, s
     sync(store, server, config("it"))
     documents = hashes(store, "it")
     assert ("it:issues/7" in documents, len(documents)) == (False, 39)
-    thread = store.github_thread("it", 3)
+    thread = store.github.thread("it", 3)
     assert thread is not None
     assert thread.data["title"] == "Moved on"
-    assert [comment.data["body"] for comment in store.github_thread_comments("it", 5)][-1] == "Late."
+    assert [comment.data["body"] for comment in store.github.comments("it", 5)][-1] == "Late."
 
 
 def test_rows_that_are_read_late_do_not_overwrite_newer_ones(store: Store, server: GitHubServer) -> None:
-    store.register_source("it", "github")
+    store.sources.register("it", "github")
     sync(store, server, config("it"))
-    thread = store.github_thread("it", 1)
+    thread = store.github.thread("it", 1)
     assert thread is not None
     with store.transaction() as transaction:
-        transaction.put_github_threads(
+        transaction.github.put_threads(
             "it", [type(thread)(1, "issue", {**thread.data, "title": "Old", "updated_at": "2025-01-01T00:00:00Z"})]
         )
-    assert store.github_thread("it", 1) == thread
+    assert store.github.thread("it", 1) == thread
 
 
 def test_an_empty_span_is_refused(store: Store, server: GitHubServer) -> None:

@@ -17,7 +17,7 @@ import pytest
 from psycopg import sql
 
 from rag.engine import Engine
-from rag.models import SyncReport
+from rag.ingest.report import SyncReport
 from rag.settings import GitHubConfig, Settings
 from rag.sources.github import GitHubSource, RetryPolicy
 from tests.servers.github import FAULTS, FaultyGitHubServer, load_export
@@ -136,7 +136,7 @@ class Index:
             source = GitHubSource(config, engine.store, token="any", api_url=url, retry=INSISTENT)
             if begun:
                 begun.send_bytes(b"begun")
-            return engine.ingest(source, full=full)
+            return engine.syncs.ingest(source, full=full)
 
     @property
     def held(self) -> dict[str, list[tuple[Any, ...]]]:

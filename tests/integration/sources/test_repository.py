@@ -13,7 +13,8 @@ from rag.errors import ConfigurationError, SourceError
 from rag.settings import RepositoryConfig
 from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Unchanged
 from rag.sources.repository import RepositorySource
-from rag.store.store import DocumentRow, Store
+from rag.store.documents import DocumentRow
+from rag.store.store import Store
 from tests.servers.git_server import git_server
 
 
@@ -62,7 +63,7 @@ def read(
     store: Store, home: Path, url: str, *, full: bool = False, paths: tuple[str, ...] = ("**/*.md",)
 ) -> list[Change]:
     """Sync the repository and commit what it yields, as ingestion does."""
-    store.register_source("handbook", "repository")
+    store.sources.register("handbook", "repository")
     source = RepositorySource(RepositoryConfig(name="handbook", url=url, paths=paths), store, home)
     changes = []
     for change in source.changes(full=full):
@@ -70,7 +71,7 @@ def read(
         with store.transaction() as transaction:
             if isinstance(change, Changed):
                 document, metadata = change.document, change.document.metadata
-                transaction.put_documents(
+                transaction.documents.put(
                     [
                         DocumentRow(
                             id=document.id_,
@@ -85,7 +86,7 @@ def read(
                     ]
                 )
             elif isinstance(change, Removed):
-                transaction.delete_documents([change.document_id])
+                transaction.documents.delete([change.document_id])
             if not isinstance(change, Failed) and change.record:
                 change.record(transaction)
     return changes
@@ -271,7 +272,7 @@ def test_paths_that_match_nothing_are_an_error_and_remove_nothing(
     with pytest.raises(SourceError, match=r"None of the 1 files of .* match paths of handbook: docs/\*\*"):
         read(store, tmp_path, str(repository.folder), paths=("docs/**",))
 
-    assert store.document_hashes("handbook")
+    assert store.documents.hashes("handbook")
 
 
 def test_without_git_there_is_one_clear_line(
@@ -289,7 +290,7 @@ def test_the_cursor_names_the_commit(store: Store, repository: Repository, tmp_p
     changes = read(store, tmp_path, str(repository.folder))
 
     assert isinstance(changes[-1], Checkpoint)
-    assert store.cursor("handbook")["commit"] == commit
+    assert store.sources.cursor("handbook")["commit"] == commit
 
 
 # Over HTTP

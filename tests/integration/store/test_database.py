@@ -13,7 +13,10 @@ import psycopg
 import pytest
 
 from rag.errors import DatabaseError
-from rag.store.database import Database, Queries, embedded_dsn, migrate, sql_folder, stop_embedded
+from rag.store.database import Database
+from rag.store.embedded import embedded_dsn, stop_embedded
+from rag.store.migrations import migrate
+from rag.store.queries import Queries, sql_folder
 from rag.store.store import Store
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "sql"
@@ -88,19 +91,19 @@ def test_an_index_from_before_is_brought_along(empty_dsn: str, tmp_path: Path) -
         connection.execute((FIXTURES / "index_before_0003.sql").read_bytes())
     with Database(empty_dsn, embedded=False) as database:
         store = Store(database)
-        index = store.active_index()
+        index = store.indexes.active()
         assert index
         vector = VECTOR
-        found = store.search(index, question="row 77 of vacuum", embedding=vector, candidates=600)
+        found = store.search.candidates(index, question="row 77 of vacuum", embedding=vector, candidates=600)
         best = max(found, key=lambda one: one.bm25)
         assert len(found) == 500
-        assert "row 77." in store.chunks_by_id(index, [best.id])[best.id].text
-        assert store.cached_embeddings(index.embedding_model, [b"\0"])[b"\0"].tolist() == vector.tolist()
+        assert "row 77." in store.chunks.by_id(index, [best.id])[best.id].text
+        assert store.embeddings.cached(index.embedding_model, [b"\0"])[b"\0"].tolist() == vector.tolist()
         with store.transaction() as transaction:
-            transaction.delete_chunks(index, "docs", ["docs:1#77"])
-        store.compact_postings(index, "docs", thorough=True)
-        store.build_hnsw(index)
-        found = store.search(index, question="77", embedding=vector, candidates=600)
+            transaction.chunks.delete(index, "docs", ["docs:1#77"])
+        store.postings.compact(index, "docs", thorough=True)
+        store.vectors.build(index)
+        found = store.search.candidates(index, question="77", embedding=vector, candidates=600)
         assert {one.bm25 for one in found} == {0.0}
 
 
@@ -114,18 +117,20 @@ def test_identifiers_become_terms_of_an_index_from_before(empty_dsn: str, tmp_pa
         connection.execute("UPDATE data_old SET text = 'set max_wal_size or asyncio.run' WHERE node_id = 'docs:1#7'")
     with Database(empty_dsn, embedded=False) as database:
         store = Store(database)
-        index = store.active_index()
+        index = store.indexes.active()
         assert index
 
         def found() -> dict[int, float]:
-            search = store.search(index, question="max wal size, asyncio run", embedding=VECTOR, candidates=600)
+            search = store.search.candidates(
+                index, question="max wal size, asyncio run", embedding=VECTOR, candidates=600
+            )
             return {one.id: one.bm25 for one in search if one.bm25}
 
         migrated = found()
         assert len(migrated) == 1
-        store.queue_all_chunks(index)
+        store.postings.queue_all(index)
         assert found() == pytest.approx(migrated)
-        store.compact_postings(index, "docs", thorough=True)
+        store.postings.compact(index, "docs", thorough=True)
         assert found() == pytest.approx(migrated)
 
 

@@ -28,14 +28,14 @@ PAGES = [
 
 @pytest.fixture
 def engine(empty_engine: Engine) -> Engine:
-    empty_engine.ingest(MemorySource(PAGES))
+    empty_engine.syncs.ingest(MemorySource(PAGES))
     return empty_engine
 
 
 @pytest.fixture
 def stock(engine: Engine, dsn: str) -> Iterator[PGVectorStore]:
     """A PGVectorStore as its users make one, pointed at our table."""
-    index = engine.store.active_index()
+    index = engine.store.indexes.active()
     assert index is not None
     parts = psycopg.conninfo.conninfo_to_dict(dsn)
     url = f"postgresql+psycopg://{parts['user']}@/{parts['dbname']}?host={quote(str(parts['host']))}"
@@ -80,12 +80,12 @@ def test_stock_metadata_filters_see_our_metadata(stock: PGVectorStore, home: Pat
 
 
 def test_our_retriever_is_a_llamaindex_retriever(engine: Engine) -> None:
-    found = engine.retriever(top_k=2).retrieve(QueryBundle("which line allows only encrypted connections?"))
+    found = engine.questions.retriever(top_k=2).retrieve(QueryBundle("which line allows only encrypted connections?"))
     assert found[0].node.metadata["url"] == "https://example.org/ssl#certs"
     assert 0 <= (found[0].score or 0) <= 1
 
 
 def test_our_query_engine_is_a_llamaindex_query_engine(engine: Engine) -> None:
-    response = engine.query_engine().query("how do I write one database to a file?")
+    response = engine.questions.query_engine().query("how do I write one database to a file?")
     assert "pg_dump" in str(response)
     assert response.source_nodes[0].node.metadata["url"] == "https://example.org/backup"

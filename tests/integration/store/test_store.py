@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from rag.errors import DatabaseError
-from rag.models import IndexInfo, Page
-from rag.store.store import ChunkRow, DocumentRow, GitHubThread, Store
+from rag.store.chunks import ChunkRow
+from rag.store.documents import DocumentRow
+from rag.store.github import GitHubThread
+from rag.store.indexes import IndexInfo
+from rag.store.resources import Resource
+from rag.store.store import Store
 
 INDEX = IndexInfo("minilm", "local/all-MiniLM-L6-v2", 4, "1")
 
@@ -31,23 +35,23 @@ def chunk(node_id: str, text: str) -> ChunkRow:
 
 @pytest.fixture
 def indexed(store: Store) -> Store:
-    store.register_source("s", "docs")
-    store.create_index(INDEX)
+    store.sources.register("s", "docs")
+    store.indexes.create(INDEX)
     with store.transaction() as transaction:
-        transaction.put_documents([document()])
-        transaction.add_chunks(INDEX, "s", [("s:1", chunk("a", "alpha beta beta")), ("s:1", chunk("b", "gamma"))])
+        transaction.documents.put([document()])
+        transaction.chunks.add(INDEX, "s", [("s:1", chunk("a", "alpha beta beta")), ("s:1", chunk("b", "gamma"))])
     return store
 
 
 def test_the_first_index_is_the_active_one(indexed: Store) -> None:
-    indexed.create_index(IndexInfo("other", "openai/x", 4, "1"))
-    assert indexed.active_index() == INDEX
+    indexed.indexes.create(IndexInfo("other", "openai/x", 4, "1"))
+    assert indexed.indexes.active() == INDEX
 
 
 def test_statistics_follow_chunks_in_and_out(indexed: Store) -> None:
     with indexed.transaction() as transaction:
-        transaction.delete_chunks(INDEX, "s", ["a"])
-    size = indexed.index_size(INDEX)
+        transaction.chunks.delete(INDEX, "s", ["a"])
+    size = indexed.indexes.size(INDEX)
     assert (size.documents, size.chunks) == (1, 1)
 
 
@@ -59,27 +63,27 @@ def vectors_indexes(store: Store) -> list[tuple[str, int]]:
 
 
 def test_a_vectors_index_that_was_built_for_less_is_built_anew(indexed: Store) -> None:
-    indexed.build_hnsw(INDEX)
+    indexed.vectors.build(INDEX)
     assert vectors_indexes(indexed) == [("minilm_hnsw", 12)]
     with indexed._database.connection() as connection:
         connection.execute("UPDATE index_statistics SET chunks = 30000")
-    indexed.build_hnsw(INDEX)
+    indexed.vectors.build(INDEX)
     assert vectors_indexes(indexed) == [("minilm_hnsw", 24)]
 
 
 def test_an_error_inside_a_transaction_leaves_nothing_behind(indexed: Store) -> None:
     with pytest.raises(DatabaseError, match="unique"), indexed.transaction() as transaction:
-        transaction.put_documents([document(id="s:2")])
-        transaction.set_cursor("s", {"at": 2})
-        transaction.add_chunks(INDEX, "s", [("s:2", chunk("a", "the same node id again"))])
-    assert indexed.document_hashes("s") == {"s:1": "h"}
-    assert indexed.cursor("s") == {}
+        transaction.documents.put([document(id="s:2")])
+        transaction.sources.set_cursor("s", {"at": 2})
+        transaction.chunks.add(INDEX, "s", [("s:2", chunk("a", "the same node id again"))])
+    assert indexed.documents.hashes("s") == {"s:1": "h"}
+    assert indexed.sources.cursor("s") == {}
 
 
 def test_what_postgres_cannot_store_is_dropped_from_text(indexed: Store) -> None:
     with indexed.transaction() as transaction:
-        transaction.put_documents([document(id="s:3", text="nul \x00 and lone \ud800 surrogate", title="T")])
-    assert "s:3" in indexed.document_hashes("s")
+        transaction.documents.put([document(id="s:3", text="nul \x00 and lone \ud800 surrogate", title="T")])
+    assert "s:3" in indexed.documents.hashes("s")
 
 
 @pytest.mark.parametrize(
@@ -94,28 +98,28 @@ def test_what_postgres_cannot_store_is_dropped_from_text(indexed: Store) -> None
 )
 def test_json_from_github_is_kept_but_for_what_cannot_be_stored(indexed: Store, sent: str, kept: str) -> None:
     with indexed.transaction() as transaction:
-        transaction.put_github_threads("s", [GitHubThread(1, "issue", {"body": sent, "labels": [sent]})])
-    thread = indexed.github_thread("s", 1)
+        transaction.github.put_threads("s", [GitHubThread(1, "issue", {"body": sent, "labels": [sent]})])
+    thread = indexed.github.thread("s", 1)
     assert thread is not None
     assert thread.data == {"body": kept, "labels": [kept]}
 
 
 def test_pages_come_back_as_they_were_put(indexed: Store) -> None:
-    page = Page("http://x/1", '"etag"', None, ("http://x/2",), "s:1")
+    page = Resource("http://x/1", '"etag"', None, ("http://x/2",), "s:1")
     with indexed.transaction() as transaction:
-        transaction.put_page("s", page)
-    assert indexed.pages("s") == {"http://x/1": page}
+        transaction.resources.put("s", page)
+    assert indexed.resources.known("s") == {"http://x/1": page}
 
 
 def test_embeddings_are_found_by_model_and_content(store: Store) -> None:
-    store.cache_embeddings("m", {b"1" * 32: np.arange(3, dtype=np.float32)})
-    store.cache_embeddings("m", {b"1" * 32: np.zeros(3, np.float32)})
-    assert store.cached_embeddings("other", [b"1" * 32]) == {}
-    assert store.cached_embeddings("m", [b"1" * 32])[b"1" * 32].tolist() == [0, 1, 2]
+    store.embeddings.keep("m", {b"1" * 32: np.arange(3, dtype=np.float32)})
+    store.embeddings.keep("m", {b"1" * 32: np.zeros(3, np.float32)})
+    assert store.embeddings.cached("other", [b"1" * 32]) == {}
+    assert store.embeddings.cached("m", [b"1" * 32])[b"1" * 32].tolist() == [0, 1, 2]
 
 
 def test_only_one_sync_of_a_source_at_a_time(store: Store) -> None:
-    with store.locked_source("s") as first, store.locked_source("s") as second:
+    with store.sources.locked("s") as first, store.sources.locked("s") as second:
         assert (first, second) == (True, False)
-    with store.locked_source("s") as again:
+    with store.sources.locked("s") as again:
         assert again

@@ -31,7 +31,7 @@ PAGES = [
 @pytest.fixture
 def address(empty_engine: Engine) -> Iterator[str]:
     """An address that serves the page."""
-    empty_engine.ingest(MemorySource(PAGES))
+    empty_engine.syncs.ingest(MemorySource(PAGES))
     yield from _served(empty_engine)
 
 

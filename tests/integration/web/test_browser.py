@@ -57,5 +57,5 @@ def test_a_reader_says_what_was_wrong(browser: Chrome, address: str, empty_engin
     browser.find_element(By.CSS_SELECTOR, "form.feedback button[value=down]").click()
     assert browser.find_element(By.CSS_SELECTOR, "[role=status]").text == "Thank you for your feedback."
     assert browser.find_elements(By.CSS_SELECTOR, "button[value=down][aria-pressed=true]")
-    (voted,) = empty_engine.store.down_voted_answers()
+    (voted,) = empty_engine.store.answers.down_voted()
     assert voted.better_page == "https://example.org/other"

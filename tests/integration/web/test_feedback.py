@@ -23,7 +23,7 @@ def answer(address: str) -> str:
 
 
 def logged(engine: Engine, answer: str) -> tuple[str | None, str | None]:
-    found = engine.store.logged_answer(UUID(answer.rsplit("/", 1)[-1]))
+    found = engine.store.answers.find(UUID(answer.rsplit("/", 1)[-1]))
     assert found
     return found.thumb, found.better_page
 
@@ -38,7 +38,7 @@ def test_a_thumb_leads_back_to_the_answer_as_it_was_given(answer: str, empty_eng
     assert page.select_one("[role=status]").get_text() == "Thank you for your feedback."
     assert page.select_one("button[value=up]")["aria-pressed"] == "true"
     assert logged(empty_engine, answer) == ("up", None)
-    assert empty_engine.store.answer_counts().logged == 1  # showing it again asks nothing
+    assert empty_engine.store.answers.counts().logged == 1  # showing it again asks nothing
 
 
 def test_naming_a_better_page_is_a_thumb_down(answer: str, empty_engine: Engine) -> None:
@@ -74,7 +74,7 @@ def test_an_answer_that_is_not_kept_is_not_found(address: str, path: str) -> Non
 
 
 def test_an_answer_whose_sources_changed_says_so(answer: str, empty_engine: Engine) -> None:
-    empty_engine.ingest(MemorySource([Removed("docs:https://example.org/backup")]))
+    empty_engine.syncs.ingest(MemorySource([Removed("docs:https://example.org/backup")]))
     page = BeautifulSoup(httpx.get(answer).text, "lxml")
     again = page.select_one("p.stale a")
     assert again["href"] == "/?q=How%20do%20I%20write%20one%20database%20to%20a%20file%3F"

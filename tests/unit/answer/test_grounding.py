@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from rag.answer.grounding import GroundingChecker
-from rag.models import SearchResult, Voice
+from rag.search.results import SearchResult
 from rag.text.citations import REMOVED
+from rag.trust.authorship import Voice
 
 QUESTION = "How do I write one database to a file?"
 GUIDE = (

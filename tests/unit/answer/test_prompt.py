@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rag.answer.prompt import fitted
-from rag.models import SearchResult
+from rag.search.results import SearchResult
 
 
 def source(number: int, *, is_neighbour: bool = False) -> tuple[int, SearchResult]:

@@ -9,8 +9,8 @@ import pytest
 from llama_index.core.llms import LLM, ChatMessage
 
 from rag.llm.clients import open_llm
+from rag.llm.tokens import Usage
 from rag.llm.usage import UsageCount, counted
-from rag.models import Usage
 from tests.servers.openai import OpenAIServer
 
 

@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rag.errors import RagError
-from rag.models import Trouble
 from rag.operate.alerts import alert_text, post_alert
+from rag.store.sources import Incident
 from tests.servers.chat import Chat
 
-OUTDATED = Trouble("manual", 0, datetime(2024, 5, 31, 12, 30, tzinfo=UTC), timedelta(hours=5, minutes=10), None)
-FAILING = Trouble("issues", 3, None, timedelta(hours=2), "HTTP 502")
+OUTDATED = Incident("manual", 0, datetime(2024, 5, 31, 12, 30, tzinfo=UTC), timedelta(hours=5, minutes=10), None)
+FAILING = Incident("issues", 3, None, timedelta(hours=2), "HTTP 502")
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def chat() -> Iterator[Chat]:
     ],
     ids=["outdated", "failing", "failing and outdated"],
 )
-def test_the_text_has_the_reason_the_last_success_and_the_last_error(incident: Trouble, text: str) -> None:
+def test_the_text_has_the_reason_the_last_success_and_the_last_error(incident: Incident, text: str) -> None:
     assert alert_text(incident, most_failures=3) == text
 
 

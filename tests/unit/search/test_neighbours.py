@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from rag.models import SearchResult, Voice
 from rag.search.neighbours import continues, stretches, with_neighbours
+from rag.search.results import SearchResult
+from rag.trust.authorship import Voice
 
 
 def chunk(text: str, ordinal: int = 0, *, rank: int = 1, heading: str = "H", document: str = "d") -> SearchResult:

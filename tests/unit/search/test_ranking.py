@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag.search.ranking import Ranked, at_fitted_size, dense_share, document_boosts, fuse, relevance, spread
-from rag.store.store import Candidate
+from rag.store.search import Candidate
 
 
 def test_a_chunk_with_two_good_scores_comes_before_one_with_a_single_best_score() -> None:

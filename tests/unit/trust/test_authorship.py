@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from rag.models import Fix, SearchResult, Thread, Voice
-from rag.trust.authorship import OMITTED, evidence, is_trusted, origin, thread_of, trusted_at, verdict, voices_of
+from rag.search.results import SearchResult
+from rag.trust.authorship import (
+    OMITTED,
+    Fix,
+    Thread,
+    Voice,
+    evidence,
+    is_trusted,
+    origin,
+    thread_of,
+    trusted_at,
+    verdict,
+    voices_of,
+)
 
 ANN = Voice("ann", "member", "2024-05-01T10:00:00Z")
 BOB = Voice("bob", "none", "2024-05-02T10:00:00Z")

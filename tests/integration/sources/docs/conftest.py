@@ -10,7 +10,8 @@ import pytest
 from rag.settings import DocsConfig
 from rag.sources import MOST_REMOVED, Change, Changed, Checkpoint, Failed, Removed, Unchanged
 from rag.sources.docs import DocsSource, Limits
-from rag.store.store import DocumentRow, Store
+from rag.store.documents import DocumentRow
+from rag.store.store import Store
 from tests.servers.docs_site import DocsSite
 
 FAST = Limits(backoff=0.01, timeout=2.0, deadline=3.0, attempts=3)
@@ -55,7 +56,7 @@ def crawl(site: DocsSite, store: Store) -> Crawl:
     ) -> Outcome:
         settings = {"name": "site", "url": site.url(start), **config}
         source = DocsSource(DocsConfig(**settings), store, limits=limits, most_removed=most_removed)  # type: ignore[arg-type]
-        store.register_source("site", "docs")
+        store.sources.register("site", "docs")
         outcome = Outcome()
         prefix = f"site:{site.url('')}"
         try:
@@ -84,7 +85,7 @@ def commit(store: Store, change: Change) -> None:
     with store.transaction() as transaction:
         if isinstance(change, Changed):
             document, metadata = change.document, change.document.metadata
-            transaction.put_documents(
+            transaction.documents.put(
                 [
                     DocumentRow(
                         id=document.id_,
@@ -99,7 +100,7 @@ def commit(store: Store, change: Change) -> None:
                 ]
             )
         elif isinstance(change, Removed):
-            transaction.delete_documents([change.document_id])
+            transaction.documents.delete([change.document_id])
         record = None if isinstance(change, Failed) else change.record
         if record:
             record(transaction)

@@ -74,7 +74,7 @@ def test_a_page_that_is_gone_is_removed(small_site: DocsSite, crawl: Crawl, stor
     small_site.replies["/docs/b.html"] = Reply(status=status)
 
     assert crawl().removed == ["/docs/b.html"]
-    assert small_site.url("/docs/b.html") not in store.pages("site")
+    assert small_site.url("/docs/b.html") not in store.resources.known("site")
     assert crawl().removed == []
 
 
@@ -83,7 +83,7 @@ def test_a_page_that_is_no_longer_linked_is_removed(small_site: DocsSite, crawl:
     small_site.put("/docs/a.html", html("A"))
 
     assert crawl().removed == ["/docs/b.html"]
-    assert small_site.url("/docs/b.html") not in store.pages("site")
+    assert small_site.url("/docs/b.html") not in store.resources.known("site")
 
 
 def test_a_page_that_moved_is_removed_and_comes_back_under_its_new_address(small_site: DocsSite, crawl: Crawl) -> None:
@@ -162,7 +162,7 @@ def test_an_outage_of_the_start_page_removes_nothing(small_site: DocsSite, crawl
     with pytest.raises(SourceUnavailable):
         crawl()
 
-    assert len(store.document_hashes("site")) == 3
+    assert len(store.documents.hashes("site")) == 3
 
 
 def test_an_outage_in_the_middle_ends_the_crawl(site: DocsSite, crawl: Crawl, store: Store) -> None:
@@ -173,7 +173,7 @@ def test_an_outage_in_the_middle_ends_the_crawl(site: DocsSite, crawl: Crawl, st
     with pytest.raises(SourceUnavailable, match=r"127\.0\.0\.1 stopped answering"):
         crawl()
 
-    assert len(store.document_hashes("site")) == 1
+    assert len(store.documents.hashes("site")) == 1
 
 
 @pytest.mark.parametrize("how", ["unlinked", "missing", "noindex", "moved"])

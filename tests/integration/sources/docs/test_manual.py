@@ -41,7 +41,7 @@ def manual() -> Iterator[str]:
 
 
 def crawled(manual: str, store: Store) -> tuple[dict[str, Changed], int, list[Failed]]:
-    store.register_source("site", "docs")
+    store.sources.register("site", "docs")
     config = DocsConfig(name="site", url=manual, exclude=("*/bookindex.html",))
     changed, unchanged, failed = {}, 0, []
     for change in DocsSource(config, store).changes(full=False):

@@ -92,7 +92,7 @@ def secure_site(tmp_path: Path, days: int) -> Iterator[str]:
 
 
 def documents(url: str, store: Store) -> list[str]:
-    store.register_source("site", "docs")
+    store.sources.register("site", "docs")
     changes = DocsSource(DocsConfig(name="site", url=url), store, limits=LIMITS).changes(full=False)
     return [change.document.text for change in changes if isinstance(change, Changed)]
 

@@ -11,7 +11,7 @@ import pytest
 from rag.ingest.chunking import MarkdownChunker
 from rag.sources.github.render import document_id, render
 from rag.sources.github.rows import fixes
-from rag.store.store import GitHubComment, PendingThread
+from rag.store.github import GitHubComment, PendingThread
 
 URL = "https://github.com/o/r/issues/7"
 

@@ -1,0 +1,75 @@
+"""An answer, its citations, and the turns of a conversation."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rag.llm.tokens import Usage
+
+__all__ = ["Answer", "Citation", "Turn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An earlier question of a conversation, and its answer."""
+
+    question: str
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A source of an answer: marker [n], a link, and a quote that stands verbatim in the retrieved chunk."""
+
+    n: int
+    url: str
+    title: str
+    source: str
+    kind: str
+    score: float
+    quote: str
+    #: the chunk's node id
+    chunk_id: str = ""
+    #: the URL with a text fragment, at which a browser opens the page with the quote in view
+    link: str = ""
+    #: who says it and when, such as "alice (maintainer), 2024-05-01"; None for a page or a file
+    said_by: str | None = None
+    #: what became of the thread where that decides: "fixed by #12, merged on 2024-05-01"
+    note: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the shape that `rag.ask --json` prints for a source; who says it and what became of it, if known."""
+        keys = ("n", "url", "title", "source", "kind", "score", "quote")
+        said = {key: value for key in ("said_by", "note") if (value := getattr(self, key)) is not None}
+        return {**{key: getattr(self, key) for key in keys}, **said}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer. Where `answered` is false, the sources do not say, and `sources` are the nearest pages."""
+
+    question: str
+    answered: bool
+    answer: str
+    sources: tuple[Citation, ...]
+    embedding_model: str
+    llm: str
+    timings: dict[str, float] = field(default_factory=dict)
+    #: None where no language model was asked
+    usage: Usage | None = None
+    #: under which it is logged; None if it is not
+    id: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the shape that `rag.ask --json` prints; what it cost, if a language model was asked."""
+        usage = {} if self.usage is None else {"usage": asdict(self.usage)}
+        return {
+            "question": self.question,
+            "answered": self.answered,
+            "answer": self.answer,
+            "sources": [source.to_json() for source in self.sources],
+            "model": {"embedding": self.embedding_model, "llm": self.llm},
+            "timings": self.timings,
+            **usage,
+        }

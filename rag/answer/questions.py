@@ -1,0 +1,281 @@
+"""Questions: search the active index, and answer from what is found."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from rag.answer.answer import Answer, Turn
+from rag.answer.answering import Answerer
+from rag.answer.extracts import Extractor
+from rag.embedding.encoder import Encoder
+from rag.embedding.encoders import Encoders
+from rag.errors import ConfigurationError
+from rag.search.results import SearchResult
+from rag.search.searcher import Reranker, Searcher
+from rag.settings import Settings
+from rag.store.filters import KINDS, STATES, Filters
+from rag.store.indexes import IndexInfo
+from rag.store.store import Store
+from rag.trust.secrets import masked
+
+if TYPE_CHECKING:
+    from llama_index.core.llms import LLM
+
+    from rag.answer.query_engine import SupportQueryEngine
+    from rag.answer.writer import AnswerWriter
+    from rag.search.retriever import HybridRetriever
+
+__all__ = ["Questions"]
+
+AnySearcher = TypeVar("AnySearcher", bound=Searcher)
+#: Logs an answer that was made from an index under filters, and returns it with its id.
+Log = Callable[[IndexInfo, Answer, Filters], Answer]
+
+
+class Questions:
+    """Searches and answers. Safe to use from several threads.
+
+    :param log: logs each answer
+    """
+
+    def __init__(self, settings: Settings, store: Store, encoders: Encoders, *, log: Log) -> None:
+        self._settings = settings
+        self._store = store
+        self._encoders = encoders
+        self._log = log
+
+    def search(
+        self, question: str, *, top_k: int = 10, source: str | None = None, filters: Filters | None = None
+    ) -> list[SearchResult]:
+        """Return the best chunk of each of the best documents, best first.
+
+        :param source: search this source only
+        :param filters: search only the documents that match these
+        :raises ConfigurationError: the index or the question is empty, or a filter is wrong
+        """
+        filters = self._checked(question, source, filters)
+        index = self._index()
+        found = self._searcher(index, filters).search(masked(question.strip()), top_k=top_k)
+        if not found:
+            self._store.indexes.filled()  # raises what to do about an empty index
+        return found
+
+    def ask(
+        self,
+        question: str,
+        *,
+        top_k: int = 8,
+        source: str | None = None,
+        filters: Filters | None = None,
+        history: Sequence[Turn] = (),
+    ) -> Answer:
+        """Answer a question from the index, or say that the sources do not.
+
+        :param top_k: the number of chunks that the answer may draw on
+        :param source: answer from this source only
+        :param filters: answer only from documents that match these
+        :param history: earlier turns of the conversation, which a follow-up may refer to
+        :raises ConfigurationError: the index or the question is empty, or a filter is wrong
+        :raises LLMError: the language model fails
+        """
+        from rag.llm.usage import counted
+
+        filters = self._checked(question, source, filters)
+        index = self.active_index
+        with counted() as count:
+            answerer = self._answerer(self._searcher(index, filters), top_k=top_k)
+            answer = answerer.answer(masked(question.strip()), history=_masked(history))
+        return self._log(index, replace(answer, usage=count.total(self._settings.llm_price)), filters)
+
+    def ask_stream(
+        self,
+        question: str,
+        *,
+        top_k: int = 8,
+        source: str | None = None,
+        filters: Filters | None = None,
+        history: Sequence[Turn] = (),
+    ) -> Iterator[str | Answer]:
+        """Yield an answer's paragraphs, each as soon as it is written and checked, and at the end the whole `Answer`.
+
+        Parameters and errors are those of `ask`.
+        """
+        filters = self._checked(question, source, filters)
+        index = self.active_index
+        # A reader may take each paragraph from another thread; the count of tokens needs one context.
+        context = contextvars.copy_context()
+        stream = self._stream(masked(question.strip()), index, top_k, filters, _masked(history))
+        while (piece := context.run(next, stream, None)) is not None:
+            yield piece
+
+    def _stream(
+        self, question: str, index: IndexInfo, top_k: int, filters: Filters, history: Sequence[Turn]
+    ) -> Iterator[str | Answer]:
+        from rag.llm.usage import counted
+
+        with counted() as count:
+            answerer = self._answerer(self._searcher(index, filters), top_k=top_k)
+            for piece in answerer.stream(question, history=history):
+                if isinstance(piece, Answer):
+                    answer = replace(piece, usage=count.total(self._settings.llm_price))
+                    yield self._log(index, answer, filters)
+                else:
+                    yield piece
+
+    @property
+    def active_index(self) -> IndexInfo:
+        """The index that questions are answered from.
+
+        :raises ConfigurationError: it is empty
+        """
+        return self._store.indexes.filled()
+
+    def index_state(self) -> str:
+        """Return a string that changes whenever the active index does: equal strings, equal answers.
+
+        :raises ConfigurationError: the index is empty
+        """
+        return self._store.indexes.state(self._index())
+
+    def searcher(self, filters: Filters | None = None) -> Searcher:
+        """Return a searcher of the active index.
+
+        :param filters: narrow every search of it
+        """
+        return self._searcher(self.active_index, filters or Filters())
+
+    def searcher_made_by(self, make: Callable[[Store, IndexInfo, Encoder], AnySearcher]) -> AnySearcher:
+        """Return a searcher of your own kind over the active index.
+
+        :param make: is given the store, the index and the encoder of its model
+        """
+        index = self.active_index
+        return make(self._store, index, self._encoders.of(index.embedding_model))
+
+    def retriever(
+        self, *, top_k: int = 8, source: str | None = None, filters: Filters | None = None
+    ) -> HybridRetriever:
+        """Return a LlamaIndex retriever over the active index.
+
+        :param filters: retrieve only from documents that match these
+        """
+        from rag.search.retriever import HybridRetriever
+
+        return HybridRetriever(self.searcher(filters), top_k=top_k, source=source)
+
+    def query_engine(
+        self,
+        *,
+        top_k: int = 8,
+        source: str | None = None,
+        searcher: Searcher | None = None,
+        streaming: bool = False,
+    ) -> SupportQueryEngine:
+        """Return a LlamaIndex query engine over the active index.
+
+        :param searcher: retrieve with this instead of `searcher()`
+        :param streaming: `query` returns a response whose text arrives as it is written and checked
+        """
+        from rag.answer.query_engine import SupportQueryEngine
+
+        return SupportQueryEngine(self.answerer(top_k=top_k, source=source, searcher=searcher), streaming=streaming)
+
+    def answerer(self, *, top_k: int = 8, source: str | None = None, searcher: Searcher | None = None) -> Answerer:
+        """Return the answerer of the active index, free of LlamaIndex unless there is a language model.
+
+        :param searcher: search with this instead of `searcher()`
+        """
+        return self._answerer(searcher or self.searcher(), top_k=top_k, source=source)
+
+    def chunk_texts(self, node_ids: Sequence[str]) -> dict[str, str]:
+        """Return the heading paths and texts of chunks of the active index, by node id."""
+        return self._store.chunks.texts(self.active_index, node_ids)
+
+    def _index(self) -> IndexInfo:
+        """Return the active index, whether or not it holds anything."""
+        return self._store.indexes.active() or self._store.indexes.filled()
+
+    def _searcher(self, index: IndexInfo, filters: Filters) -> Searcher:
+        encoder = self._encoders.of(index.embedding_model)
+        return Searcher(self._store, index, encoder, filters=filters, reranker=self._reranker)
+
+    def _answerer(self, searcher: Searcher, *, top_k: int, source: str | None = None) -> Answerer:
+        model = searcher.index.embedding_model
+        return Answerer(
+            searcher,
+            Extractor(self._encoders.of(model)),
+            writer=self._writer,
+            llm_name=self._settings.llm,
+            embedding_model=model,
+            top_k=top_k,
+            source=source,
+        )
+
+    @cached_property
+    def _writer(self) -> AnswerWriter | None:
+        """The writer of answers with the language model of RAG_LLM; None for extractive answers."""
+        if self._llm is None:
+            return None
+        from rag.answer.writer import AnswerWriter
+
+        return AnswerWriter(self._llm, self._settings.llm, self._settings.response_mode)
+
+    @cached_property
+    def _llm(self) -> LLM | None:
+        """The client of the language model, made once."""
+        from rag.llm.clients import open_llm
+
+        return open_llm(
+            self._settings.llm,
+            api_key=self._settings.openai_key,
+            base_url=self._settings.openai_base_url,
+            context_window=self._settings.context_window,
+        )
+
+    @cached_property
+    def _reranker(self) -> Reranker | None:
+        """What RAG_RERANKER names.
+
+        :raises ConfigurationError: it asks for a language model, and there is none
+        """
+        if self._settings.reranker is None:
+            return None
+        from rag.search.rerank import CrossEncoderReranker, LLMReranker
+
+        if self._settings.reranker != "llm":
+            return CrossEncoderReranker(self._settings.reranker)
+        if self._llm is None:
+            raise ConfigurationError(
+                "RAG_RERANKER is 'llm', which needs a language model: set RAG_LLM or OPENAI_API_KEY."
+            )
+        return LLMReranker(self._llm, self._settings.llm)
+
+    def _checked(self, question: str, source: str | None, filters: Filters | None) -> Filters:
+        """Return what to search.
+
+        :raises ConfigurationError: the question is empty, or a filter is wrong
+        """
+        filters = filters or Filters()
+        filters = replace(filters, source=source) if source is not None else filters
+        if not question.strip():
+            raise ConfigurationError("The question is empty.")
+        for name, value, known in (("kind", filters.kind, KINDS), ("state", filters.state, STATES)):
+            if value is not None and value not in known:
+                raise ConfigurationError(f"unknown {name} {value!r}; choose from {', '.join(known)}.")
+        if filters.since and filters.until and filters.since > filters.until:
+            raise ConfigurationError(f"since ({filters.since}) must not be after until ({filters.until}).")
+        if filters.source is not None and not self._store.sources.exists(filters.source):
+            names = ", ".join(status.name for status in self._store.sources.status())
+            raise ConfigurationError(
+                f"No source called {filters.source!r} has been ingested; there are: {names or 'none'}."
+            )
+        return filters
+
+
+def _masked(history: Sequence[Turn]) -> list[Turn]:
+    """Return a conversation without secrets in its questions; its answers are made of masked text."""
+    return [replace(turn, question=masked(turn.question)) for turn in history]

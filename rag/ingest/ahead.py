@@ -1,0 +1,73 @@
+"""Work done in threads, ahead of the caller who needs the result."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
+from contextvars import copy_context
+from typing import TypeVar
+
+__all__ = ["ahead", "in_own_thread"]
+
+# How long an interrupted caller waits for a worker thread; the thread is a daemon and may be waiting out a rate limit.
+_JOIN_SECONDS = 2.0
+
+T = TypeVar("T")
+
+
+def in_own_thread(work: Callable[[T], T], item: T) -> Future[T]:
+    """Start work in a daemon thread of its own, so that an interrupted caller need not wait for it."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work(item))
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is read
+            future.set_exception(error)
+
+    threading.Thread(target=copy_context().run, args=(run,), name="embed", daemon=True).start()
+    return future
+
+
+def ahead(name: str, source: Iterator[T], stopped: threading.Event, *, items: int = 1) -> Generator[T]:
+    """Yield from an iterator that runs in its own thread, up to `items` items ahead of the caller.
+
+    :param name: the name of the thread
+    :param stopped: ends the thread and the iteration when it is set
+    """
+    ready: queue.Queue[T | BaseException | None] = queue.Queue(maxsize=items)
+
+    def put(item: T | BaseException | None) -> None:
+        while not stopped.is_set():
+            with contextlib.suppress(queue.Full):
+                ready.put(item, timeout=0.1)
+                return
+
+    def run() -> None:
+        try:
+            for item in source:
+                put(item)
+                if stopped.is_set():
+                    return
+            put(None)
+        except BaseException as error:  # noqa: BLE001 - raised again where the next item is read
+            put(error)
+
+    # The thread logs in the caller's context.
+    thread = threading.Thread(target=copy_context().run, args=(run,), name=name, daemon=True)
+    thread.start()
+    try:
+        while not stopped.is_set():
+            with contextlib.suppress(queue.Empty):
+                item = ready.get(timeout=0.5)
+                if item is None:
+                    return
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+    finally:
+        if stopped.is_set():
+            thread.join(timeout=_JOIN_SECONDS)

@@ -1,0 +1,88 @@
+"""Batches: the changes of a source, or stored documents, that are cut, embedded and written together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from llama_index.core.schema import BaseNode
+
+from rag.errors import RagError
+from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Unchanged
+from rag.store.chunks import ChunkRow
+from rag.store.documents import DocumentRow
+
+__all__ = ["Batch", "StoredBatch", "Work", "batches", "document_ids"]
+
+_MOST_CHANGES = 200
+
+
+@dataclass(slots=True, kw_only=True)
+class Work:
+    """Documents on their way through the pipeline."""
+
+    nodes: list[BaseNode] = field(default_factory=list)
+    #: by document id
+    chunks: dict[str, list[ChunkRow]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Batch(Work):
+    """Changes of a source; `chunks` holds those of the documents that were new or changed when they were cut."""
+
+    changes: Sequence[Change]
+    #: set when the changes are committed
+    committed: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(slots=True)
+class StoredBatch(Work):
+    """Stored documents that are indexed again."""
+
+    rows: Sequence[DocumentRow]
+
+
+def batches(changes: Iterable[Change], stopped: threading.Event, *, characters: int) -> Iterator[Batch]:
+    """Cut a stream of changes into batches; a checkpoint ends a batch, and so does an error.
+
+    A source may rely on what it recorded before a checkpoint, so its next change is requested only after the batch is
+    committed.
+
+    :param characters: a batch ends when its documents reach this number of characters
+    """
+    batch: list[Change] = []
+    held = 0
+    try:
+        for change in changes:
+            batch.append(change)
+            if isinstance(change, Changed):
+                held += len(change.document.text)
+            if isinstance(change, Checkpoint):
+                yield (made := Batch(batch))
+                while not (made.committed.wait(0.1) or stopped.is_set()):
+                    pass
+            elif held >= characters or len(batch) >= _MOST_CHANGES:
+                yield Batch(batch)
+            else:
+                continue
+            batch, held = [], 0
+    except RagError:
+        if batch:
+            yield Batch(batch)
+        raise
+    if batch:
+        yield Batch(batch)
+
+
+def document_ids(change: Change) -> tuple[str, ...]:
+    """Return the id of the document that a change is about, if there is one."""
+    match change:
+        case Changed(document, _):
+            return (document.id_,)
+        case Unchanged(document_id, _) | Removed(document_id, _):
+            return (document_id,)
+        case Failed(_, _, document_id) if document_id:
+            return (document_id,)
+        case _:
+            return ()

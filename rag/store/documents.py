@@ -1,0 +1,69 @@
+"""Documents: the text and metadata that chunks are cut from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from psycopg.types.json import Json
+
+from rag.store.encoding import dump_json
+from rag.store.indexes import IndexInfo
+from rag.store.statements import Reads, Writes
+
+__all__ = ["DocumentRow", "DocumentWrites", "Documents"]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A stored document; `hash` covers its text and metadata."""
+
+    id: str
+    source: str
+    kind: str
+    url: str
+    title: str
+    text: str
+    metadata: dict[str, Any]
+    hash: str
+
+
+class Documents(Reads):
+    """The stored documents."""
+
+    def hashes(self, source: str) -> dict[str, str]:
+        """Return the content hashes of the documents of a source, by document id."""
+        return dict(self._rows("document_hashes", {"source": source}))
+
+    def known_hashes(self, documents: Iterable[str]) -> dict[str, str]:
+        """Return the content hashes of those documents that are stored, by id."""
+        return dict(self._rows("known_hashes", {"ids": list(documents)}))
+
+    def ids(self, source: str, *, after: str = "", limit: int) -> list[str]:
+        """Return the ids of a source's documents that sort after `after`, in order."""
+        values = {"source": source, "after": after, "limit": limit}
+        return [row[0] for row in self._rows("document_ids", values)]
+
+    def count(self, source: str) -> int:
+        """Return how many documents of a source are stored."""
+        return int(self._rows("document_count", {"source": source})[0][0])
+
+    def missing_from(self, index: IndexInfo, *, after: str = "", limit: int = 100) -> list[DocumentRow]:
+        """Return the documents that an index lacks or holds in an older version, by id, from `after` on."""
+        values = {"name": index.name, "after": after, "limit": limit}
+        return [DocumentRow(*row) for row in self._rows("documents_to_index", values, index)]
+
+
+class DocumentWrites(Writes):
+    """The documents, inside a transaction."""
+
+    def put(self, documents: Sequence[DocumentRow]) -> None:
+        """Insert or replace documents; `ChunkWrites` writes their chunks."""
+        if documents:
+            self._run("put_documents", {"rows": Json([asdict(row) for row in documents], dumps=dump_json)})
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Remove documents; remove their chunks first, so that the statistics stay right."""
+        if ids:
+            self._run("delete_documents", {"ids": list(ids)})

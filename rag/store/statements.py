@@ -1,0 +1,89 @@
+"""Run the named queries of sql/: the one place that turns Postgres's errors into sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from rag.errors import DatabaseError
+from rag.store.database import Connection, Database
+from rag.store.queries import Queries
+
+if TYPE_CHECKING:
+    from rag.store.indexes import IndexInfo
+
+__all__ = ["IndexTables", "Reads", "Writes", "refused_writes", "unanswered_reads"]
+
+
+class IndexTables:
+    """The identifiers of an index's tables, ready for `Queries.compose`."""
+
+    def __init__(self, index: IndexInfo) -> None:
+        self.chunks = f"data_{index.name}"
+        self.postings = f"{index.name}_postings"
+        self.fresh = f"{index.name}_fresh"
+        self.hnsw = f"{index.name}_hnsw"
+        self.identifiers: dict[str, sql.Composable] = {
+            "chunks": sql.Identifier(self.chunks),
+            "postings": sql.Identifier(self.postings),
+            "fresh": sql.Identifier(self.fresh),
+            "hnsw": sql.Identifier(self.hnsw),
+            "dimension": sql.Literal(index.dimension),
+        }
+
+
+class Reads:
+    """A part of the store that borrows a connection for each query."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._queries = database.queries
+
+    def _rows(self, name: str, values: Mapping[str, object], index: IndexInfo | None = None) -> list[tuple[Any, ...]]:
+        tables = IndexTables(index).identifiers if index else None
+        return self._fetch(self._queries.compose(name, tables), values)
+
+    def _fetch(self, statement: bytes | sql.Composed | sql.SQL, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        with unanswered_reads(), self._database.connection() as connection:
+            return connection.execute(statement, values).fetchall()
+
+    def _change(self, name: str, values: Mapping[str, object]) -> int:
+        """Run a statement that changes rows, in a transaction of its own; return the number of rows changed."""
+        with refused_writes(), self._database.connection() as connection:
+            return connection.execute(self._queries.compose(name), values).rowcount
+
+
+class Writes:
+    """A part of a transaction: everything done through it commits together or not at all."""
+
+    def __init__(self, connection: Connection, queries: Queries) -> None:
+        self._connection = connection
+        self._queries = queries
+
+    def _run(
+        self, name: str, values: Mapping[str, object], index: IndexInfo | None = None
+    ) -> psycopg.Cursor[tuple[Any, ...]]:
+        tables = IndexTables(index).identifiers if index else None
+        return self._connection.execute(self._queries.compose(name, tables), values)
+
+
+@contextmanager
+def unanswered_reads() -> Iterator[None]:
+    """Raise a DatabaseError where Postgres does not answer a query."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise DatabaseError(f"The database does not answer: {' '.join(str(error).split())}") from error
+
+
+@contextmanager
+def refused_writes() -> Iterator[None]:
+    """Raise a DatabaseError where Postgres refuses a write."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise DatabaseError(f"The database refused a write: {' '.join(str(error).split())}") from error
