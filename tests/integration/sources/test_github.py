@@ -512,7 +512,7 @@ def test_a_github_app_that_cannot_be_read_says_what_is_expected(site: Site, toke
 def test_a_listing_longer_than_the_quota_says_how_long_it_takes(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     with GitHubServer(export(issues=700), rate_limit=5) as server:
         Site(store, server).sync()
-    assert "7 requests to come, and 5 an hour without a token: about 1.4 hours. Set GITHUB_TOKEN." in caplog.text
+    assert "7 requests to send, 5 an hour without a token: about 1.4 hours. Set GITHUB_TOKEN." in caplog.text
 
 
 def test_a_wrong_token_is_refused_at_once(store: Store) -> None:
@@ -529,7 +529,7 @@ def test_a_wrong_token_is_refused_at_once(store: Store) -> None:
 
 
 def test_a_private_repository_without_a_token_says_what_to_set(store: Store) -> None:
-    sentence = "no repository example/support-engine on GitHub, or it is private and needs a GITHUB_TOKEN"
+    sentence = "no repository example/support-engine on GitHub, or it is private and GITHUB_TOKEN is not set"
     with GitHubServer(load_export(SAMPLE), tokens=("right",)) as server, pytest.raises(SourceError, match=sentence):
         Site(store, server).sync()
 

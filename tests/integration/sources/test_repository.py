@@ -243,8 +243,8 @@ def test_another_url_reads_another_repository(store: Store, repository: Reposito
     [
         ("/no/such/folder", "There is no folder /no/such/folder"),
         ("file:///no/such/repository", "The repository file:///no/such/repository cannot be read"),
-        ("ext::sh -c evil", "no address of a repository|cannot be read"),
-        ("--upload-pack=evil", "no address of a repository"),
+        ("ext::sh -c evil", "not the address of a repository|cannot be read"),
+        ("--upload-pack=evil", "not the address of a repository"),
         ("http://user:secret@127.0.0.1:1/x.git", "The repository http://127.0.0.1:1/x.git cannot be reached"),
     ],
 )
