@@ -198,7 +198,10 @@ class _DaskBatches(Generic[R]):
         def submit_and_wait() -> BatchEnd[R]:
             task = self._kind.task.with_options(task_run_name=f"{batch.name} on Dask")
             try:
-                return BatchEnd(self._connect().submit(task, parameters=dict(batch.parameters)).result())
+                # One at a time: the first submission starts the cluster, and a concurrent one would start another.
+                with self._lock:
+                    future = self._connect().submit(task, parameters=dict(batch.parameters))
+                return BatchEnd(future.result())
             except Exception as error:  # noqa: BLE001 - an error of the cluster or the task is the end of this batch
                 reason = " ".join(str(error).split()) or type(error).__name__
                 return BatchEnd(None, f"Dask failed at “{batch.name}”: {reason}")
@@ -208,12 +211,9 @@ class _DaskBatches(Generic[R]):
     def _connect(self) -> DaskTaskRunner:
         from prefect_dask.task_runners import DaskTaskRunner  # takes a second to import
 
-        with self._lock:
-            if self._runner is None:
-                # The dashboard of a local cluster would listen on every network interface.
-                local = {"threads_per_worker": 1, "dashboard_address": None}
-                runner = (
-                    DaskTaskRunner(address=self._address) if self._address else DaskTaskRunner(cluster_kwargs=local)
-                )
-                self._runner = self._stack.enter_context(runner)
-            return self._runner
+        if self._runner is None:
+            # By default the dashboard of a local cluster takes port 8787, which two clusters cannot share.
+            local = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+            runner = DaskTaskRunner(address=self._address) if self._address else DaskTaskRunner(cluster_kwargs=local)
+            self._runner = self._stack.enter_context(runner)
+        return self._runner
