@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import shutil
@@ -48,6 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     It is not in pytest's own temporary folder: other runs clear that, and its path is too long for a unix socket.
     """
+    # LlamaIndex runs coroutines by asyncio.get_event_loop(), which makes a loop that nobody closes where none was ever set.
+    asyncio.set_event_loop(None)
     received = getattr(config, "workerinput", {}).get("home")
     config.stash[HOME] = Path(received or tempfile.mkdtemp(prefix="rag-"))
 

@@ -74,5 +74,5 @@ def wait_for(look: Callable[[], T], *, seconds: float, else_show: Callable[[], s
     deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, else_show()
-        time.sleep(0.2)
+        time.sleep(0.1)
     return found

@@ -62,7 +62,7 @@ def git_server(folder: Path, *, authorization: str | None = None) -> Iterator[st
         do_POST = do_GET  # noqa: N815 - the name that the server looks for
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,9 +13,13 @@ from tests.flows.conftest import Command
 
 
 @pytest.fixture
-def new_home() -> Iterator[Path]:
-    """A home outside pytest's folders: run as root, the embedded Postgres has a user who cannot enter those."""
+def new_home(prefect_records: Path) -> Iterator[Path]:
+    """A home outside pytest's folders: run as root, the embedded Postgres has a user who cannot enter those.
+
+    It is new but for Prefect's migrations.
+    """
     with tempfile.TemporaryDirectory(prefix="demo-") as folder:
+        shutil.copytree(prefect_records, Path(folder, "demo", "prefect"))
         yield Path(folder)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -22,6 +21,7 @@ from rag.settings import DocsConfig
 from rag.sources import Changed
 from rag.sources.docs import DocsSource, Limits
 from rag.store.store import Store
+from tests.processes import wait_for
 
 LIMITS = Limits(backoff=0.01, timeout=5.0, deadline=10.0, attempts=2)
 APP = """
@@ -80,15 +80,16 @@ def secure_site(tmp_path: Path, days: int) -> Iterator[str]:
         [*command, "--bind", f"127.0.0.1:{port}", "app:app"], cwd=tmp_path, stderr=subprocess.DEVNULL
     )
     try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+        wait_for(lambda: listens(port), seconds=45, else_show=lambda: "hypercorn does not listen")
         yield f"https://127.0.0.1:{port}/docs/index.html"
     finally:
         server.kill()
         server.wait()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def documents(url: str, store: Store) -> list[str]:
