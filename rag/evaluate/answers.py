@@ -1,6 +1,6 @@
-"""How good answers are: what their citations hold, whether they cite the right pages, and what they rightly decline.
+"""Answer metrics: the quality of citations, the coverage of the gold pages, and the decision to abstain.
 
-What a citation holds is judged by words, not by the engine's own checks, which it would otherwise be measured by.
+Citations are scored by word overlap, and not by the engine's own checks, which are what is measured.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rag.text.words import stems, words
 
 __all__ = ["auroc", "cited_passages", "evaluate_answers", "holds"]
 
-# A text holds a sentence if it has this share of the words that carry meaning, and all that is exact: numbers, code.
+# A text supports a sentence if it has this share of its content words, and all of its numbers and code.
 _HELD = 0.5
 
 _MARKERS = re.compile(r"(?:\s*\[\d+\])+")
@@ -37,22 +37,22 @@ _BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+", re.M)
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """What was found out about one answer."""
+    """The scores of one answer."""
 
     answerable: bool
     answered: bool
     score: float
     milliseconds: float
-    #: of each citation, whether its chunk holds what it stands behind
+    #: for each citation, whether its chunk supports the passage before the marker
     citations: tuple[bool, ...] = ()
-    #: of each sentence, whether what it cites holds it
+    #: for each sentence, whether the chunks that it cites support it
     sentences: tuple[bool, ...] = ()
-    #: the share of the gold that is cited
+    #: the share of the gold pages that are cited; None for an unanswerable query
     coverage: float | None = None
 
 
 def evaluate_answers(engine: Engine, queries: Sequence[Query]) -> AnswerQuality:
-    """Ask every query; those whose gold is not known are left out. Nothing of it is logged.
+    """Answer every query whose gold is known, and score the answers, which are not logged.
 
     :raises LLMError: the language model cannot be asked
     """
@@ -99,7 +99,7 @@ def _judge(engine: Engine, query: Query) -> _Judged:
 
 
 def _texts(engine: Engine, answer: Answer) -> dict[int, str]:
-    """Return what the cited chunks say, by marker."""
+    """Return the texts of the cited chunks by marker."""
     found = engine.questions.chunk_texts([source.chunk_id for source in answer.sources])
     return {source.n: found[source.chunk_id] for source in answer.sources if source.chunk_id in found}
 
@@ -112,7 +112,7 @@ def _coverage(answer: Answer, gold: Sequence[str]) -> float:
 
 
 def cited_passages(answer: str) -> Iterator[tuple[str, list[int]]]:
-    """Yield the parts of an answer, each with the markers behind it; what stands behind the last marker has none."""
+    """Yield the passages of an answer, each with the markers that follow it; text after the last marker has none."""
     start = 0
     for match in _MARKERS.finditer(code_blanked(answer)):
         yield answer[start : match.start()].strip(), [int(number) for number in _NUMBER.findall(match[0])]
@@ -128,7 +128,7 @@ def _sentences(passage: str) -> list[str]:
 
 
 def holds(text: str, sentence: str) -> bool:
-    """Return whether a text says what a sentence does, as far as words can tell."""
+    """Return whether a text supports a sentence, judged by their words."""
     sentence = _BULLET.sub("", sentence)
     wanted, there = stems(sentence), stems(text)
     exact = [*_EXACT.findall(sentence), *_CODE.findall(sentence)]
@@ -136,7 +136,7 @@ def holds(text: str, sentence: str) -> bool:
 
 
 def auroc(positives: Sequence[float], negatives: Sequence[float]) -> float | None:
-    """Return the chance that a positive has a higher score than a negative, ties counting half; None without both."""
+    """Return the probability that a positive scores higher than a negative, ties counting half; None without both."""
     if not positives or not negatives:
         return None
     difference = np.subtract.outer(np.asarray(positives), np.asarray(negatives))

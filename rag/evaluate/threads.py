@@ -1,7 +1,7 @@
-"""Queries for free: from answered discussions, and from pull requests that fix issues, as they stand in the store.
+"""Generates queries from answered discussions, and from pull requests that fix issues.
 
-Who asked, answered or fixed has said what belongs together, so nobody has to label anything. Each query hides its own
-thread and all that was written once the thread had begun.
+Their authors have linked question and answer already, so no labelling is needed. Each query hides its own thread and
+everything written after the thread was created.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from rag.text.words import words
 
 __all__ = ["linked", "queries_from_down_votes", "queries_from_threads", "without_numbers"]
 
-#: As much as the page takes for a question.
+#: In characters, as on the web page.
 _LONGEST = 2000
-# Fewer words that carry meaning say nothing to search for.
+# A query with fewer content words is too vague.
 _FEWEST_WORDS = 3
 
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
@@ -39,14 +39,14 @@ class _Candidate:
 
     name: str
     thread: AnsweredDiscussion | PullRequest
-    #: the URLs that it says belong to it, whether or not they are documents
+    #: the URLs that it links as an answer or fixes; not all of them are documents of the index
     documents: Sequence[str]
 
 
 def queries_from_threads(
     evaluations: Evaluations, sources: Sequence[str], *, since: datetime | None = None, until: datetime | None = None
 ) -> list[Query]:
-    """Make queries from the threads of sources, the oldest thread first.
+    """Return queries from the threads of sources, the oldest thread first.
 
     A discussion asks for what its accepted answer links to, a pull request for the issues that it fixes, as far as
     these are documents that were there before.
@@ -73,7 +73,7 @@ def queries_from_threads(
 
 
 def queries_from_down_votes(answer_log: AnswerLog) -> list[Query]:
-    """Make a query of every down-voted answer; its gold is the page that the reader named, or not known yet.
+    """Return a query for each down-voted answer; its gold is the page that the reader named, or unknown.
 
     :raises ConfigurationError: there is none
     """
@@ -94,7 +94,7 @@ def _of_discussions(source: str, discussions: Sequence[AnsweredDiscussion]) -> I
 def _of_pulls(source: str, pulls: Sequence[PullRequest]) -> Iterator[_Candidate]:
     for one in pulls:
         site = one.url.partition("/pull/")[0]
-        # Authors write into titles what GitHub reads in bodies only, and "fixes issue #12", which it does not read.
+        # Authors also write "fixes #12" into titles and "fixes issue #12", neither of which GitHub recognises.
         said = _ISSUE.sub("#", f"{one.title}\n{one.body}")
         yield _Candidate(
             f"{source}:pulls/{one.number}", one, [f"{site}/issues/{number}" for number in fixes(said, one.url)]
@@ -102,7 +102,7 @@ def _of_pulls(source: str, pulls: Sequence[PullRequest]) -> Iterator[_Candidate]
 
 
 def _queries(evaluations: Evaluations, candidates: Sequence[_Candidate]) -> Iterator[Query]:
-    """Make queries of threads, each with those of its documents that are there and are older."""
+    """Yield a query for each thread; its gold is those of its documents that are in the index and older."""
     begun = evaluations.documents_by_url({url for candidate in candidates for url in candidate.documents})
     for candidate in candidates:
         thread = candidate.thread
@@ -114,12 +114,12 @@ def _queries(evaluations: Evaluations, candidates: Sequence[_Candidate]) -> Iter
 
 
 def without_numbers(text: str) -> str:
-    """Take out what names a thread by its number or address: a query must not say what it looks for."""
+    """Return the text without numbers and URLs of threads, which would give the answer away."""
     return _THREAD.sub("", text)
 
 
 def linked(text: str, url: str) -> list[str]:
-    """Return the addresses of what a text links to, in order, each also as its site may spell it.
+    """Return the URLs that a text links to, in order, each with and without a trailing slash.
 
     :param url: of the thread that it stands in: `#12` is a thread beside it
     """
