@@ -48,12 +48,12 @@ def queries_from_threads(
 ) -> list[Query]:
     """Return queries from the threads of sources, the oldest thread first.
 
-    A discussion asks for what its accepted answer links to, a pull request for the issues that it fixes, as far as
-    these are documents that were there before.
+    The gold of a discussion is the documents that its accepted answer links to, the gold of a pull request the issues
+    that it fixes; both only if they are older than the thread.
 
-    :param since: from threads that began at this time or later
-    :param until: from threads that began before this time
-    :raises ConfigurationError: none gives a query
+    :param since: use threads created at this time or later
+    :param until: use threads created before this time
+    :raises ConfigurationError: no thread gives a query
     """
     candidates: list[_Candidate] = []
     for source in sources:
@@ -121,7 +121,7 @@ def without_numbers(text: str) -> str:
 def linked(text: str, url: str) -> list[str]:
     """Return the URLs that a text links to, in order, each with and without a trailing slash.
 
-    :param url: of the thread that it stands in: `#12` is a thread beside it
+    :param url: of the thread with the text; `#12` is a thread of the same repository
     """
     site = re.sub(r"/(?:issues|pull|discussions)/\d+.*$", "", url)
     found: dict[str, None] = {}
