@@ -56,7 +56,7 @@ class Engine:
         self.settings = settings
         self.database = database
         self.store = Store(database)
-        self.answer_log = AnswerLog(self.store, days=settings.log_days, enabled=settings.log_answers)
+        self.answer_log = AnswerLog(self.store, days=settings.log_days, is_enabled=settings.log_answers)
         self._encoder = encoder
 
     @classmethod

@@ -314,29 +314,12 @@ class Settings(BaseSettings):
         }
 
 
-class _RemovedSettings(BaseSettings):
-    """Settings of earlier versions. A leftover is an error, because ignoring it would silently move the work."""
-
-    model_config = Settings.model_config
-
-    embed_on: str | None = Field(None, validation_alias="RAG_EMBED_ON")
-    backfill_on: str | None = Field(None, validation_alias="RAG_BACKFILL_ON")
-
-    @field_validator("embed_on", "backfill_on")
-    @classmethod
-    def _replaced(cls, value: str | None) -> str | None:
-        if value is not None:
-            raise ValueError("this setting was removed; set RAG_RUN_ON instead, which takes the same values")
-        return value
-
-
 def load_settings() -> Settings:
     """Read the settings from the environment, .env and the files in `SECRETS`; the first to name a setting wins.
 
     :raises ConfigurationError: the value of a setting is invalid
     """
     try:
-        _RemovedSettings()
         return Settings(_secrets_dir=SECRETS if SECRETS.is_dir() else None)
     except ValidationError as error:
         raise ConfigurationError(_first_problem(error)) from error

@@ -42,14 +42,14 @@ class LoggedAnswer:
 class AnswerLog:
     """Keeps answers for some days.
 
-    :param enabled: whether new answers are logged
+    :param is_enabled: whether new answers are logged
     :param days: expired answers are removed with the next answers and syncs
     """
 
-    def __init__(self, store: Store, *, days: int, enabled: bool = True) -> None:
+    def __init__(self, store: Store, *, days: int, is_enabled: bool = True) -> None:
         self._store = store
         self._days = days
-        self._enabled = enabled
+        self.is_enabled = is_enabled
 
     def add(self, index: IndexInfo, answer: Answer, filters: Filters | None = None) -> Answer:
         """Log an answer and return it with its id, or as it is if it cannot be logged.
@@ -57,7 +57,7 @@ class AnswerLog:
         :param index: the index that it was answered from
         :param filters: what the search was narrowed to
         """
-        if not self._enabled:
+        if not self.is_enabled:
             return answer
         filters = filters or Filters()
         kept = replace(answer, id=str(uuid.uuid4()))

@@ -55,7 +55,7 @@ class Search(Reads):
         sizes: SourceSizes,
         *,
         many_entries: float = MANY_ENTRIES,
-        entries_a_chunk: int = ENTRIES_A_CHUNK,
+        entries_a_chunk: float = ENTRIES_A_CHUNK,
     ) -> None:
         super().__init__(database)
         self._sizes = sizes

@@ -117,7 +117,7 @@ def test_a_context_window_that_is_too_small_is_a_clear_error(
 
 def test_paragraphs_are_streamed_one_by_one_after_their_check(writing: Callable[..., Engine]) -> None:
     said = f"{SENTENCE}\n\nThe moon is made of cheese [2].\n\nOne database is written to a file by pg_dump [2]."
-    *paragraphs, answer = writing(said).ask_stream(QUESTION)
+    *paragraphs, answer = writing(said).questions.ask_stream(QUESTION)
     assert isinstance(answer, Answer)
     assert "".join(map(str, paragraphs)).strip() == answer.answer
     assert len(paragraphs) == 2
@@ -125,7 +125,7 @@ def test_paragraphs_are_streamed_one_by_one_after_their_check(writing: Callable[
 
 
 def test_a_llamaindex_program_can_stream_too(writing: Callable[..., Engine]) -> None:
-    response = writing().query_engine(streaming=True).query(QUESTION)
+    response = writing().questions.query_engine(streaming=True).query(QUESTION)
     assert "".join(response.response_gen).strip() == SENTENCE
 
 

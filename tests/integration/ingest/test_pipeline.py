@@ -28,7 +28,7 @@ def ingestion(store: Store, home: Path) -> Ingestion:
     store.sources.register("docs", "docs")
     store.indexes.create(INDEX)
     chunker = MarkdownChunker(encoder.count_tokens, max_tokens=encoder.max_tokens - 2)
-    return Ingestion(store, INDEX, chunker, CachedEmbedding(encoder, store))
+    return Ingestion(store, INDEX, chunker, CachedEmbedding(encoder, store.embeddings))
 
 
 def source(*changes: Change | Document | Exception) -> MemorySource:

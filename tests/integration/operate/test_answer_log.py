@@ -34,7 +34,7 @@ def reopened(engine: Engine, **changes: object) -> Engine:
 
 
 def logged(engine: Engine, answer: str | None) -> LoggedAnswer:
-    found = engine.store.answers.find(UUID(answer))
+    found = engine.answer_log.find(UUID(answer))
     assert found
     return found
 

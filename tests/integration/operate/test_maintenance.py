@@ -80,7 +80,7 @@ def test_a_source_that_is_not_there_or_is_busy_is_not_removed(
     assert "No source called 'three' has been ingested; there are: one, two." in capsys.readouterr().err
     with engine.store.sources.locked("one", shared=True):
         assert remove.main(["one"]) == 1
-    assert "Another sync of one is running" in capsys.readouterr().err
+    assert "A sync of one is running" in capsys.readouterr().err
     assert len(engine.store.documents.hashes("one")) == 2
 
 

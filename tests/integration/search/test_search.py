@@ -18,8 +18,9 @@ from rag.search.ranking import Ranked, reweighted
 from rag.settings import Settings
 from rag.sources import Removed
 from rag.store.filters import Filters
+from rag.store.indexes import SourceSizes
 from rag.store.resources import Resource
-from rag.store.search import filter_values
+from rag.store.search import Search, filter_values
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
 
@@ -217,12 +218,11 @@ def crowded(empty_engine: Engine) -> Engine:
     return empty_engine
 
 
-def best_by_words(engine: Engine, question: str, source: str | None) -> dict[int, tuple[float, float]]:
+def best_by_words(engine: Engine, question: str, source: str | None, **limits: float) -> dict[int, tuple[float, float]]:
     index = engine.questions.active_index
     vector = engine.encoders.of(index.embedding_model).encode_query(question)
-    found = engine.store.search.candidates(
-        index, question=question, embedding=vector, filters=Filters(source=source), candidates=20
-    )
+    search = Search(engine.database, SourceSizes(engine.database), **limits)
+    found = search.candidates(index, question=question, embedding=vector, filters=Filters(source=source), candidates=20)
     return {one.id: (round(one.bm25, 9), round(one.coverage, 9)) for one in found}
 
 
@@ -244,21 +244,16 @@ def best_scores(found: dict[int, tuple[float, float]]) -> list[float]:
 
 @pytest.mark.parametrize("entries_a_chunk", [0.001, 1000])
 @pytest.mark.parametrize("state", ["written", "queued", "edited"])
-def test_leaving_common_terms_for_later_changes_no_score(
-    crowded: Engine, state: str, entries_a_chunk: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("rag.store.store.ENTRIES_A_CHUNK", entries_a_chunk)
+def test_leaving_common_terms_for_later_changes_no_score(crowded: Engine, state: str, entries_a_chunk: float) -> None:
     if state == "queued":
         crowded.store.postings.queue_all(crowded.questions.active_index)
     elif state == "edited":
         edited = [page("001", "zebra3 lion5 alone", source="even"), page("005", "server server", source="even")]
         crowded.syncs.ingest(MemorySource([*edited, Removed("even:https://example.org/003")], name="even"))
     for question, source in product(MANY_COMMON, (None, "even")):
-        monkeypatch.setattr("rag.store.store.MANY_ENTRIES", math.inf)
-        expected = best_by_words(crowded, question, source)
+        expected = best_by_words(crowded, question, source, many_entries=math.inf)
 
-        monkeypatch.setattr("rag.store.store.MANY_ENTRIES", 0)
-        found = best_by_words(crowded, question, source)
+        found = best_by_words(crowded, question, source, many_entries=0, entries_a_chunk=entries_a_chunk)
 
         # Of those that are equal any may be the last of the best, and only with the near ones are there more.
         assert best_scores(found) == best_scores(expected), question
@@ -343,9 +338,12 @@ def test_an_answer_is_narrowed_too(threads: Engine) -> None:
 @pytest.mark.parametrize(
     ("filters", "says"),
     [
-        (Filters(kind="isue"), "'isue' is no kind; there are: issue, pull"),
-        (Filters(state="done"), "'done' is no state"),
-        (Filters(since=date(2024, 2, 1), until=date(2024, 1, 1)), "since 2024-02-01 and until 2024-01-01"),
+        (Filters(kind="isue"), "unknown kind 'isue'; choose from issue, pull"),
+        (Filters(state="done"), "unknown state 'done'"),
+        (
+            Filters(since=date(2024, 2, 1), until=date(2024, 1, 1)),
+            "since .2024-02-01. must not be after until .2024-01-01",
+        ),
     ],
 )
 def test_an_impossible_filter_is_a_clear_error(threads: Engine, filters: Filters, says: str) -> None:

@@ -23,7 +23,7 @@ def answer(address: str) -> str:
 
 
 def logged(engine: Engine, answer: str) -> tuple[str | None, str | None]:
-    found = engine.store.answers.find(UUID(answer.rsplit("/", 1)[-1]))
+    found = engine.answer_log.find(UUID(answer.rsplit("/", 1)[-1]))
     assert found
     return found.thumb, found.better_page
 
@@ -80,8 +80,8 @@ def test_an_answer_whose_sources_changed_says_so(answer: str, empty_engine: Engi
     assert again["href"] == "/?q=How%20do%20I%20write%20one%20database%20to%20a%20file%3F"
 
 
-def test_without_a_log_there_is_no_form(address: str, empty_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(empty_engine, "settings", empty_engine.settings.model_copy(update={"log_answers": False}))
+def test_without_a_log_there_is_no_form(address: str, empty_engine: Engine) -> None:
+    empty_engine.answer_log.is_enabled = False
     page = BeautifulSoup(httpx.get(address, params={"q": QUESTION}).text, "lxml")
     assert page.select_one("article.answer")
     assert page.select_one("form.feedback") is None

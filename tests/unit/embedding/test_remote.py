@@ -181,7 +181,7 @@ def test_settings_choose_the_server(tmp_path: Path):
 
 @pytest.mark.parametrize("model", ["", "local", "local/other", "openai", "openai/", "ollama/", "cohere/embed"])
 def test_a_model_that_there_is_not_lists_those_that_there_are(tmp_path: Path, model: str):
-    with pytest.raises(ConfigurationError, match="takes local/all-MiniLM-L6-v2, openai/NAME or ollama/NAME"):
+    with pytest.raises(ConfigurationError, match="choose from local/all-MiniLM-L6-v2, openai/NAME, ollama/NAME"):
         open_encoder(model, home=tmp_path, api_key="sk")
 
 
