@@ -116,7 +116,7 @@ def test_other_indexes_can_be_dropped_and_then_there_is_nothing_to_go_back_to(em
     with remote_model(empty_engine) as (other, _):
         new = other.indexing.reindex()
         assert [index.embedding_model for index in other.indexing.drop_others()] == ["local/all-MiniLM-L6-v2"]
-        with pytest.raises(ConfigurationError, match="no index to go back to"):
+        with pytest.raises(ConfigurationError, match="no index to roll back to"):
             other.indexing.roll_back()
         assert other.store.indexes.active() == new
         assert other.search("vacuum")[0].title == "vacuum"

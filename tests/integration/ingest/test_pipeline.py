@@ -108,7 +108,7 @@ def test_what_could_not_be_read_fails_the_sync_and_stays_indexed(ingestion: Inge
 
 def test_a_record_commits_with_its_document_or_not_at_all(ingestion: Ingestion, store: Store) -> None:
     def move(_transaction: object) -> None:
-        _transaction.set_cursor("docs", {"at": 1})  # type: ignore[attr-defined]
+        _transaction.sources.set_cursor("docs", {"at": 1})  # type: ignore[attr-defined]
         raise SourceUnavailable("killed in the middle")
 
     with pytest.raises(SourceUnavailable):

@@ -142,7 +142,7 @@ def test_a_server_that_is_not_there_is_one_line_without_the_password() -> None:
 
 
 def test_a_url_of_another_form_is_one_line_without_the_password() -> None:
-    with pytest.raises(DatabaseError, match="is no postgresql:// URL") as error:
+    with pytest.raises(DatabaseError, match="is not a valid postgresql:// URL") as error:
         Database.open(url="postgresql+psycopg://me:secret@127.0.0.1/none", home=Path("unused"))
     assert "secret" not in str(error.value)
 
