@@ -155,9 +155,9 @@ def deploy(prefect_server: ServerProcess) -> Callable[[], None]:
     """Register what workers of a pool are given by other runs, as `prefect deploy` does from the checkout."""
 
     def register() -> None:
-        from tests.flows.deploy.test_deployments import prefect, registered
+        from tests.flows.deploy.test_deployments import in_pool, prefect
 
-        if not registered().keys() >= {"embed", "windows"}:
+        if not in_pool() >= {"embed", "windows"}:
             prefect(prefect_server, "work-pool", "create", "--type", "process", "--overwrite", "support-engine")
             prefect(prefect_server, "--no-prompt", "deploy", "--name", "embed", "--name", "windows")
 

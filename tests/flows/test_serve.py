@@ -19,6 +19,7 @@ from flows.schedules import schedule_of
 from flows.serve import main
 from rag.settings import DocsConfig, GitHubConfig, RepositoryConfig
 from tests.flows.conftest import users_environment
+from tests.flows.deploy.test_deployments import clear
 from tests.flows.prefect_records import table
 from tests.processes import read_until, running
 
@@ -34,6 +35,7 @@ def registered() -> dict[str, DeploymentResponse]:
 @pytest.fixture
 def serving(prefect_server: ServerProcess, sources: Callable[..., None]) -> Iterator[subprocess.Popen[str]]:
     """`python -m flows.serve` on one source, ready for work."""
+    clear()
     sources(issues="example/engine")
     environment = {**os.environ, "PREFECT_RUNNER_POLL_FREQUENCY": "1"}
     with running("flows.serve", environment=environment, stderr=subprocess.PIPE) as process:

@@ -50,7 +50,19 @@ def registered() -> dict[str, dict[str, Any]]:
     return asyncio.run(read())
 
 
+def in_pool() -> set[str]:
+    """The deployments that workers of a pool are given, and not the process that serves them."""
+
+    async def read() -> set[str]:
+        async with get_client() as client:
+            return {deployment.name for deployment in await client.read_deployments() if deployment.work_pool_name}
+
+    return asyncio.run(read())
+
+
 def clear() -> None:
+    """Delete every deployment."""
+
     async def delete() -> None:
         async with get_client() as client:
             for deployment in await client.read_deployments():
