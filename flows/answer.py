@@ -18,12 +18,13 @@ from pydantic import Field
 from flows.engine import in_thread, program, shared_engine
 from flows.prefect.retries import retrying_task
 from rag.answer.answer import Answer
+from rag.text.lines import one_line
 
 __all__ = ["answer", "answer_markdown", "ask"]
 
 
 def _run_name() -> str:
-    question = " ".join(str(runtime.flow_run.parameters["question"]).split())
+    question = one_line(runtime.flow_run.parameters["question"])
     return f"answer: {textwrap.shorten(question, 80, placeholder=' …')}"
 
 

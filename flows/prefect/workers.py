@@ -33,6 +33,7 @@ from flows.engine import in_thread
 from flows.prefect.lost_runs import crash_silent_runs
 from flows.prefect.retries import retrying_task, server_was_busy
 from rag.errors import ConfigurationError
+from rag.text.lines import one_line
 
 if TYPE_CHECKING:
     from prefect_dask.task_runners import DaskTaskRunner
@@ -203,7 +204,7 @@ class _DaskBatches(Generic[R]):
                     future = self._connect().submit(task, parameters=dict(batch.parameters))
                 return BatchEnd(future.result())
             except Exception as error:  # noqa: BLE001 - an error of the cluster or the task is the end of this batch
-                reason = " ".join(str(error).split()) or type(error).__name__
+                reason = one_line(error) or type(error).__name__
                 return BatchEnd(None, f"Dask failed at “{batch.name}”: {reason}")
 
         return await in_thread(submit_and_wait)

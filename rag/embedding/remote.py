@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import ConfigurationError, EmbeddingError
+from rag.text.lines import one_line
 
 if TYPE_CHECKING:
     import openai
@@ -239,7 +240,7 @@ def _estimated_tokens(piece: str) -> int:
 def _reason(error: openai.APIStatusError) -> str:
     body = error.body
     message = body.get("message") if isinstance(body, dict) else None
-    return " ".join(str(message or error.message).split())
+    return one_line(message or error.message)
 
 
 def _not_openai(endpoint: Endpoint) -> EmbeddingError:

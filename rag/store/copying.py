@@ -13,6 +13,7 @@ from rag.store.database import Connection, Database
 from rag.store.queries import Queries
 from rag.store.statements import IndexTables
 from rag.store.store import Store
+from rag.text.lines import one_line
 
 __all__ = ["copy_store"]
 
@@ -41,7 +42,9 @@ def copy_store(here: Database, there: Database, *, progress: Callable[[str], Non
                 writing.execute(queries.compose("create_postings", tables))
             copied = _copy_tables(reading, writing, queries, progress)
     except psycopg.Error as error:
-        raise DatabaseError(f"The copy broke off, and nothing of it was kept: {_one_line(error)}.") from error
+        raise DatabaseError(
+            f"The copy broke off, and nothing of it was kept: {one_line(error).rstrip('.')}."
+        ) from error
     for index in indexes:
         if store.vectors.is_built(index):
             target.vectors.build(index)
@@ -81,7 +84,3 @@ def _copy_table(here: Connection, there: Connection, queries: Queries, name: str
 def _restart_sequence(connection: Connection, queries: Queries, table: str, column: str) -> None:
     identifiers = {"table": sql.Identifier(table), "column": sql.Identifier(column)}
     connection.execute(queries.compose("restart_sequence", identifiers), {"table": table, "column": column})
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")

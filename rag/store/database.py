@@ -20,6 +20,7 @@ from rag.errors import DatabaseError
 from rag.store.embedded import embedded_dsn
 from rag.store.migrations import migrate
 from rag.store.queries import Queries, sql_folder
+from rag.text.lines import one_line
 
 __all__ = ["Connection", "Database"]
 
@@ -123,7 +124,9 @@ def _connect(dsn: str) -> Connection:
         return psycopg.connect(dsn, autocommit=True, connect_timeout=10)
     except psycopg.Error as error:
         # libpq repeats a malformed URL, with its password, in its message.
-        said = "RAG_DATABASE_URL is not a valid postgresql:// URL" if "://" in str(error) else _one_line(error)
+        said = (
+            "RAG_DATABASE_URL is not a valid postgresql:// URL" if "://" in str(error) else one_line(error).rstrip(".")
+        )
         raise DatabaseError(f"Postgres cannot be reached: {said.rstrip('?')}. Check RAG_DATABASE_URL.") from None
 
 
@@ -133,7 +136,3 @@ def _configure(connection: Connection, queries: Queries) -> None:
     register_vector(connection)
     connection.execute(queries.compose("load_pgvector"))
     connection.execute(queries.compose("configure_session"))
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")

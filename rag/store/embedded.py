@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 
 from rag.errors import DatabaseError
+from rag.text.lines import one_line
 
 __all__ = ["embedded_dsn", "stop_embedded"]
 
@@ -82,7 +83,7 @@ def _start_embedded(data: Path) -> str:
     except Exception as error:
         # The package raises subprocess, OS and lock errors of many types.
         raise DatabaseError(
-            f"The embedded Postgres in {data} does not start: {_one_line(error)}. Its log is {data / 'log'}."
+            f"The embedded Postgres in {data} does not start: {one_line(error).rstrip('.')}. Its log is {data / 'log'}."
         ) from error
 
 
@@ -107,7 +108,3 @@ def stop_embedded(home: Path) -> bool:
         return False
     _import_server().get_server(data, cleanup_mode=None).stop()
     return True
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")

@@ -10,6 +10,7 @@ from psycopg.rows import TupleRow
 
 from rag.errors import DatabaseError
 from rag.store.queries import Queries
+from rag.text.lines import one_line
 
 __all__ = ["migrate"]
 
@@ -44,7 +45,9 @@ def migrate(connection: Connection, folder: Path, queries: Queries) -> list[str]
                     )
                 applied.append(path.stem)
     except psycopg.Error as error:
-        raise DatabaseError(f"The database cannot be migrated: {_one_line(error)}. {_migration_hint(error)}") from error
+        raise DatabaseError(
+            f"The database cannot be migrated: {one_line(error).rstrip('.')}. {_migration_hint(error)}"
+        ) from error
     finally:
         if not connection.closed:
             connection.execute(queries.compose("unlock_migrations"))
@@ -77,7 +80,3 @@ def _migration_hint(error: psycopg.Error) -> str:
     if isinstance(error, (psycopg.errors.UndefinedFile, psycopg.errors.FeatureNotSupported)):
         return "Install pgvector on that server (the image pgvector/pgvector has it)."
     return "The database is as it was."
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")

@@ -12,6 +12,7 @@ from psycopg import sql
 from rag.errors import DatabaseError
 from rag.store.database import Connection, Database
 from rag.store.queries import Queries
+from rag.text.lines import one_line
 
 if TYPE_CHECKING:
     from rag.store.indexes import IndexInfo
@@ -77,7 +78,7 @@ def unanswered_reads() -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise DatabaseError(f"The database does not answer: {' '.join(str(error).split())}") from error
+        raise DatabaseError(f"The database does not answer: {one_line(error)}") from error
 
 
 @contextmanager
@@ -86,4 +87,4 @@ def refused_writes() -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise DatabaseError(f"The database refused a write: {' '.join(str(error).split())}") from error
+        raise DatabaseError(f"The database refused a write: {one_line(error)}") from error

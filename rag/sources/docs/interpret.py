@@ -14,7 +14,7 @@ from rag.sources.docs.outcomes import Failure, NotAPage, NotModified, Outcome, R
 from rag.sources.docs.page import Page
 from rag.sources.docs.urls import twins
 from rag.sources.docs.visit import Visitor
-from rag.store.resources import Resource as KnownPage
+from rag.store.resources import Resource
 
 __all__ = ["MAX_REDIRECTS", "Interpreter"]
 
@@ -78,7 +78,7 @@ class Interpreter:
         elif isinstance(outcome, Redirect):
             yield from self._redirected(url, outcome.url)
         elif isinstance(outcome, NotAPage):
-            yield from self._drop(url, KnownPage(url) if outcome.status == 200 else None)
+            yield from self._drop(url, Resource(url) if outcome.status == 200 else None)
 
     def _failed(self, url: str, failure: Failure) -> Iterator[Change]:
         is_indexed = self._inventory.is_indexed(url)
@@ -120,7 +120,7 @@ class Interpreter:
         if placed:
             self._hops.setdefault(placed, hops)
             self._frontier.add(placed)
-        yield from self._drop(url, KnownPage(url, links=(placed,) if placed else ()))
+        yield from self._drop(url, Resource(url, links=(placed,) if placed else ()))
 
     def _is_circle(self, url: str) -> bool:
         step = self._redirects.get(url)
@@ -218,7 +218,7 @@ class Interpreter:
         yield self._inventory.changed(url, read)
         yield from self._settle(url, _digest(read.page))
 
-    def _drop(self, url: str, page: KnownPage | None) -> Iterator[Change]:
+    def _drop(self, url: str, page: Resource | None) -> Iterator[Change]:
         """Settle an address without a document; None forgets the address."""
         if not self._inventory.drop(url, page):
             self._frontier.seen.discard(url)

@@ -13,7 +13,7 @@ from rag.sources import Change, Changed, Checkpoint, Record, Removed, Unchanged
 from rag.sources.docs.outcomes import Read
 from rag.sources.docs.page import EXTRACTION
 from rag.sources.removals import refused_removals
-from rag.store.resources import Resource as KnownPage
+from rag.store.resources import Resource
 
 if TYPE_CHECKING:
     from rag.store.store import Store, Transaction
@@ -38,7 +38,7 @@ class Inventory:
         self.lastmods: dict[str, str | None] = {}
         self._kept: set[str] = set()
         #: pages without a document, to be remembered when the crawl ends
-        self._noted: dict[str, KnownPage] = {}
+        self._noted: dict[str, Resource] = {}
         #: documents whose page is gone, and what to record with their removal when the crawl ends
         self._removals: dict[str, Record] = {}
         cursor = store.sources.cursor(source)
@@ -73,17 +73,17 @@ class Inventory:
         self._kept.add(document_id)
         return document_id
 
-    def note(self, page: KnownPage) -> None:
+    def note(self, page: Resource) -> None:
         """Remember a page without a document."""
         self._noted[page.url] = page
 
-    def describe(self, url: str, read: Read, document_id: str | None) -> KnownPage:
+    def describe(self, url: str, read: Read, document_id: str | None) -> Resource:
         """Return what to remember of a page.
 
         :param document_id: the document that holds its text; None if it has none
         """
         lastmod = self.lastmods.get(url)
-        return KnownPage(url, read.etag, read.last_modified, read.page.links, document_id, lastmod)
+        return Resource(url, read.etag, read.last_modified, read.page.links, document_id, lastmod)
 
     def changed(self, url: str, read: Read) -> Changed:
         """Keep the document of a page that was read, and return the change."""
@@ -95,12 +95,12 @@ class Inventory:
         )
         return Changed(document, partial(_put_page, self.source, self.describe(url, read, document_id)))
 
-    def unchanged(self, page: KnownPage) -> Unchanged:
+    def unchanged(self, page: Resource) -> Unchanged:
         """Keep the document of a page that has not changed."""
         is_same = page == self.known[page.url]
         return Unchanged(self.keep(page.url), None if is_same else partial(_put_page, self.source, page))
 
-    def drop(self, url: str, page: KnownPage | None) -> bool:
+    def drop(self, url: str, page: Resource | None) -> bool:
         """Note that an address has no document of its own; an indexed one is removed when the crawl ends.
 
         :param page: what to remember of the address; None to forget it
@@ -152,7 +152,7 @@ class Inventory:
             yield Checkpoint(partial(_remember, self.source, notes, left, None))
 
 
-def _put_page(source: str, page: KnownPage, transaction: Transaction) -> None:
+def _put_page(source: str, page: Resource, transaction: Transaction) -> None:
     transaction.resources.put(source, page)
 
 
@@ -163,7 +163,7 @@ def _forget(source: str, urls: Sequence[str], transaction: Transaction) -> None:
 
 def _remember(
     source: str,
-    pages: Sequence[KnownPage],
+    pages: Sequence[Resource],
     gone: Sequence[str],
     cursor: dict[str, object] | None,
     transaction: Transaction,
