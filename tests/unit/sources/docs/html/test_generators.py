@@ -10,7 +10,7 @@ import pytest
 from rag.sources.docs.page import NotHtmlError, Page, decode, read_page
 from rag.sources.docs.urls import Scope
 
-FIXTURES = Path(__file__).parents[3] / "fixtures" / "docs"
+FIXTURES = Path(__file__).parents[4] / "fixtures" / "docs"
 TITLES = {
     "sphinx": "client — Talk to the server",
     "mkdocs_material": "Install",
