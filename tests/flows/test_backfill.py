@@ -66,7 +66,7 @@ def windows() -> dict[str, int]:
     return {state: states.count(state) for state in sorted(set(states))}
 
 
-def test_a_backfill_reads_every_window_and_shows_it(
+def test_a_backfill_reads_every_window_and_shows_them_in_a_table(
     prefect_server: ServerProcess, sources: Sources, database: Database, github: Refusing
 ) -> None:
     sources(issues="example/engine")
@@ -79,7 +79,7 @@ def test_a_backfill_reads_every_window_and_shows_it(
     assert report.requests == github.asked - 1  # the plan's own
 
 
-def test_an_interrupted_backfill_goes_on_where_it_stopped(
+def test_an_interrupted_backfill_resumes_where_it_stopped(
     prefect_server: ServerProcess, sources: Sources, database: Database, github: Refusing
 ) -> None:
     sources(issues="example/engine")
@@ -123,7 +123,7 @@ def test_the_command_reads_a_span_and_prints_one_object(
         (["issues", "--start", "yesterday"], "--start"),
     ],
 )
-def test_bad_input_gets_one_line(
+def test_bad_input_prints_one_line(
     prefect_server: ServerProcess,
     sources: Sources,
     arguments: list[str],
@@ -136,7 +136,7 @@ def test_bad_input_gets_one_line(
     assert said in capsys.readouterr().err.strip().splitlines()[-1]
 
 
-def test_windows_are_read_under_a_limit_that_can_be_changed(prefect_server: ServerProcess, sources: Sources) -> None:
+def test_windows_are_read_under_a_global_concurrency_limit(prefect_server: ServerProcess, sources: Sources) -> None:
     from prefect.client.orchestration import get_client
 
     sources(issues="example/engine")

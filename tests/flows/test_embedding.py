@@ -74,7 +74,7 @@ def test_a_dask_cluster_embeds(site: None, prefect_server: ServerProcess, monkey
     assert (report.state, report.added, report.embedded) == ("completed", PAGES + 1, report.chunks_added)
 
 
-def test_a_sync_embeds_what_no_worker_has_begun_and_warns(site: None, deploy: Callable[[], None]) -> None:
+def test_a_sync_embeds_batches_that_no_worker_took_and_warns(site: None, deploy: Callable[[], None]) -> None:
     deploy()
 
     @flow
@@ -91,7 +91,7 @@ def test_a_sync_embeds_what_no_worker_has_begun_and_warns(site: None, deploy: Ca
     assert "Cancelled" in [run.state_name for run in asyncio.run(batches())]
 
 
-def test_workers_without_a_configured_server_are_one_line(site: None, command: Command) -> None:
+def test_workers_without_a_configured_server_print_one_line(site: None, command: Command) -> None:
     done = command("flows.ingest", RAG_RUN_ON="workers")
 
     assert done.returncode == 2

@@ -42,7 +42,7 @@ def grow_old(database: Database, name: str, hours: int) -> None:
         )
 
 
-def test_a_source_that_fails_again_and_again_is_told_of_once(
+def test_repeated_failures_of_a_source_send_one_alert(
     prefect_server: ServerProcess, sources: Sources, database: Database, chat: Chat, github: GitHubServer
 ) -> None:
     sources(issues="example/nowhere")
@@ -62,7 +62,7 @@ def test_a_source_that_fails_again_and_again_is_told_of_once(
     assert (status.failures, status.alerted) == (0, False)
 
 
-def test_a_source_that_grows_too_old_for_its_schedule_is_told_of_once_and_the_next_incident_again(
+def test_an_outdated_source_sends_one_alert_per_incident(
     prefect_server: ServerProcess, sources: Sources, database: Database, chat: Chat
 ) -> None:
     sources(issues="example/engine")
@@ -85,7 +85,7 @@ def test_a_source_that_grows_too_old_for_its_schedule_is_told_of_once_and_the_ne
     assert "for 4 days" in chat.texts[1]
 
 
-def test_an_alert_that_could_not_be_delivered_comes_later(
+def test_an_undelivered_alert_is_sent_again_later(
     prefect_server: ServerProcess, sources: Sources, database: Database, chat: Chat
 ) -> None:
     sources(issues="example/engine")
@@ -103,7 +103,7 @@ def test_an_alert_that_could_not_be_delivered_comes_later(
     assert len(chat.texts) == 1
 
 
-def test_maintaining_drops_what_nobody_has_needed_for_long(
+def test_maintenance_drops_unused_indexes_and_embeddings(
     prefect_server: ServerProcess, sources: Sources, database: Database
 ) -> None:
     sources(issues="example/engine")
@@ -127,7 +127,7 @@ def test_maintaining_drops_what_nobody_has_needed_for_long(
         assert connection.execute("SELECT count(*) FROM embeddings").fetchone() == (before[0] - 1,)
 
 
-def test_the_use_of_an_embedding_keeps_it(store: Store, database: Database) -> None:
+def test_using_a_cached_embedding_postpones_its_expiry(store: Store, database: Database) -> None:
     store.embeddings.keep("m", {b"x": np.zeros(3, np.float32)})
     with database.connection() as connection:
         connection.execute("UPDATE embeddings SET used_on = current_date - 200")

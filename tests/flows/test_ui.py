@@ -85,7 +85,7 @@ def ui(browser: Chrome, served: Served) -> Ui:
     return Ui(browser, served)
 
 
-def test_a_maintainer_starts_a_run_sees_what_it_did_and_asks(ui: Ui) -> None:
+def test_a_maintainer_starts_a_run_sees_its_outcome_and_asks_a_question(ui: Ui) -> None:
     deployment = ui.served.api("deployments/name/ingest-source/ingest handbook")
     ui.open(f"deployments/deployment/{deployment['id']}/run")
     ui.sees("Read the whole source again and remove what is gone")
@@ -120,7 +120,7 @@ def test_a_maintainer_starts_a_run_sees_what_it_did_and_asks(ui: Ui) -> None:
     ui.keep("prefect-answer")
 
 
-def test_a_run_that_left_something_out_says_so_and_a_backfill_shows_its_windows(ui: Ui) -> None:
+def test_a_backfill_started_in_the_ui_shows_its_windows(ui: Ui) -> None:
     deployment = ui.served.api("deployments/name/backfill/backfill issues")
     ui.open(f"deployments/deployment/{deployment['id']}/run")
     ui.sees("The length of a window in days.")

@@ -61,7 +61,7 @@ def pass_time(database: Database) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_a_week_of_runs_loses_nothing_and_hides_nothing(
+def test_a_week_of_runs_loses_no_document_and_hides_no_failure(
     prefect_server: ServerProcess,
     settings_in_environment: Path,
     database: Database,

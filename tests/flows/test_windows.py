@@ -41,7 +41,7 @@ def ran() -> SyncReport:
     return result
 
 
-def test_a_worker_s_result_arrives_whole(prefect_server: ServerProcess) -> None:
+def test_a_worker_s_result_arrives_unchanged(prefect_server: ServerProcess) -> None:
     """On machines that share no files, and with text that a table's cell would be split at."""
     window = Window(datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 8, 6, 30, tzinfo=UTC))
     error = Failure("https://api.github.com/x", "failed: HTTP 500: read before: 3")
@@ -62,7 +62,7 @@ def test_a_worker_s_result_arrives_whole(prefect_server: ServerProcess) -> None:
     assert asyncio.run(sent()) == reads
 
 
-def test_a_run_that_broke_off_has_no_result(prefect_server: ServerProcess) -> None:
+def test_an_interrupted_run_has_no_result(prefect_server: ServerProcess) -> None:
     assert asyncio.run(read_result(uuid4(), WindowReads)) is None
 
 
@@ -102,7 +102,7 @@ def test_workers_of_a_pool_read_the_windows(
     assert len(Store(database).documents.hashes("issues")) == 8
 
 
-def test_the_windows_of_a_killed_worker_are_read_by_another(
+def test_another_worker_reads_the_windows_of_a_killed_worker(
     sources: Sources,
     start_worker: Callable[[], subprocess.Popen[str]],
     github: GitHubServer,
@@ -139,7 +139,7 @@ def test_a_dask_cluster_reads_the_windows(
     assert len(Store(database).documents.hashes("issues")) == 8
 
 
-def test_workers_without_a_configured_server_are_one_line(sources: Sources, command: Command) -> None:
+def test_workers_without_a_configured_server_print_one_line(sources: Sources, command: Command) -> None:
     sources(issues="example/engine")
 
     done = command("flows.backfill", "issues", RAG_RUN_ON="workers")

@@ -74,7 +74,7 @@ def test_the_example_of_the_readme_runs(user: Path, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.usefixtures("indexed")
-def test_the_json_of_an_answer_has_the_keys_that_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_json_of_an_answer_has_the_documented_keys(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert ask.main([QUESTION, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
@@ -89,7 +89,7 @@ def test_the_json_of_an_answer_has_the_keys_that_are_documented(capsys: pytest.C
     assert list(over_http) == [*documented, "id"]
 
 
-def test_the_documented_number_of_dimensions_is_what_the_index_takes(dsn: str) -> None:
+def test_the_documented_maximum_of_dimensions_is_that_of_pgvector(dsn: str) -> None:
     text = (ROOT / "docs/configure.md").read_text()
     most = int(re.search(r"at most ([\d,]+) dimensions", text)[1].replace(",", ""))
     with psycopg.connect(dsn, autocommit=True) as connection:

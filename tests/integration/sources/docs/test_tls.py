@@ -105,14 +105,14 @@ def test_pages_are_read_over_http_2(
     assert documents(secure_site, store) == ["# T\n\nRead over HTTP/2."] * 3
 
 
-def test_a_certificate_that_nobody_trusts_is_named(secure_site: str, store: Store) -> None:
+def test_the_error_names_an_untrusted_certificate(secure_site: str, store: Store) -> None:
     with pytest.raises(SourceError, match="certificate is not valid: self-signed certificate") as raised:
         documents(secure_site, store)
     assert not isinstance(raised.value, SourceUnavailable)
 
 
 @pytest.mark.parametrize("days", [10])
-def test_a_certificate_that_has_expired_is_named(
+def test_the_error_names_an_expired_certificate(
     secure_site: str, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))

@@ -129,7 +129,7 @@ def hashes(store: Store, name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("order", ["oldest first", "newest first", "any", "side by side"])
-def test_windows_in_any_order_end_as_one_sync_does(
+def test_windows_in_any_order_give_the_rows_of_one_sync(
     store: Store, database: Database, server: GitHubServer, order: str
 ) -> None:
     # The same name in turn, since a document's hash holds it.
@@ -159,7 +159,7 @@ def test_windows_in_any_order_end_as_one_sync_does(
     assert requests <= 6
 
 
-def test_windows_hold_whole_weeks_from_monday_and_end_now(store: Store, server: GitHubServer) -> None:
+def test_windows_are_whole_weeks_from_monday_and_end_now(store: Store, server: GitHubServer) -> None:
     planned = plan(store, server, config("it"), end=datetime(2026, 2, 10, tzinfo=UTC))
     assert planned.whole
     assert [window.start.weekday() for window in planned.windows[1:]] == [0] * (len(planned.windows) - 1)
@@ -167,7 +167,9 @@ def test_windows_hold_whole_weeks_from_monday_and_end_now(store: Store, server: 
     assert planned.windows[-1].end == datetime(2026, 2, 10, tzinfo=UTC)
 
 
-def test_an_interrupted_backfill_keeps_its_id_and_a_finished_one_does_not(store: Store, server: GitHubServer) -> None:
+def test_an_interrupted_backfill_keeps_its_id_and_a_finished_backfill_does_not(
+    store: Store, server: GitHubServer
+) -> None:
     first = plan(store, server, config("it"))
     again = plan(store, server, config("it"))
     finish_backfill(again, store)
@@ -175,7 +177,7 @@ def test_an_interrupted_backfill_keeps_its_id_and_a_finished_one_does_not(store:
     assert plan(store, server, config("it")).id != first.id
 
 
-def test_a_part_of_the_past_leaves_the_rest_to_the_first_sync(store: Store, server: GitHubServer) -> None:
+def test_the_first_sync_reads_the_rest_after_a_partial_backfill(store: Store, server: GitHubServer) -> None:
     start, end = CREATED + timedelta(days=20), CREATED + timedelta(days=30)
     planned = plan(store, server, config("it"), start=start, end=end)
     for window in planned.windows:
@@ -192,7 +194,7 @@ def test_a_part_of_the_past_leaves_the_rest_to_the_first_sync(store: Store, serv
     assert len(hashes(store, "it")) == 40
 
 
-def test_what_changes_while_windows_are_read_is_there_in_the_end(store: Store, server: GitHubServer) -> None:
+def test_changes_during_a_backfill_are_indexed_in_the_end(store: Store, server: GitHubServer) -> None:
     planned = plan(store, server, config("it"))
     for position, window in enumerate(planned.windows):
         if position == 4:
@@ -210,7 +212,7 @@ def test_what_changes_while_windows_are_read_is_there_in_the_end(store: Store, s
     assert [comment.data["body"] for comment in store.github.comments("it", 5)][-1] == "Late."
 
 
-def test_rows_that_are_read_late_do_not_overwrite_newer_ones(store: Store, server: GitHubServer) -> None:
+def test_rows_that_arrive_late_do_not_overwrite_newer_rows(store: Store, server: GitHubServer) -> None:
     store.sources.register("it", "github")
     sync(store, server, config("it"))
     thread = store.github.thread("it", 1)

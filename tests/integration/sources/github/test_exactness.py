@@ -166,7 +166,7 @@ def served(export: dict[str, Any], **settings: Any) -> Iterator[FaultyGitHubServ
 # Faults
 
 
-def test_with_every_fault_at_five_percent_every_row_is_as_without(make_index: MakeIndex) -> None:
+def test_faults_in_five_percent_of_the_replies_change_no_row(make_index: MakeIndex) -> None:
     with served(generated()) as calm, served(generated(), rates=dict.fromkeys(FAULTS, 0.05), seed=3) as wild:
         undisturbed, disturbed = make_index(calm), make_index(wild)
         undisturbed.sync()
@@ -175,7 +175,7 @@ def test_with_every_fault_at_five_percent_every_row_is_as_without(make_index: Ma
         assert sum(wild.injected.values()) >= 5
 
 
-def test_a_working_group_s_export_is_complete_under_faults_and_follows_each_change(
+def test_a_working_group_s_repository_is_complete_and_current_despite_faults(
     make_index: MakeIndex, shared_data: Path, model: OpenAIServer
 ) -> None:
     export = load_export(shared_data / "tls13-spec.github.json.gz")
@@ -234,7 +234,7 @@ def processes() -> Any:
     return context
 
 
-def test_killed_at_twenty_moments_and_run_again_every_row_is_as_undisturbed(
+def test_a_sync_killed_at_any_of_twenty_moments_and_run_again_gives_the_same_rows(
     make_index: MakeIndex, processes: Any
 ) -> None:
     chance = random.Random(11)
@@ -276,7 +276,7 @@ def _until_free(dsn: str) -> None:
 # Changes while a sync runs
 
 
-def test_what_changes_between_two_requests_is_there_after_the_next_sync(make_index: MakeIndex) -> None:
+def test_changes_between_requests_are_indexed_by_the_next_sync(make_index: MakeIndex) -> None:
     export = generated()
     issues = [row["number"] for row in export["issues"] if "pull_request" not in row]
     chance = random.Random(2)
@@ -306,7 +306,7 @@ def test_what_changes_between_two_requests_is_there_after_the_next_sync(make_ind
         assert {table: moved.held[table] for table in compared} == {table: fresh.held[table] for table in compared}
 
 
-def test_issues_of_one_second_across_a_page_s_border_are_all_there(make_index: MakeIndex) -> None:
+def test_issues_updated_in_the_same_second_on_two_pages_are_all_indexed(make_index: MakeIndex) -> None:
     export = generated()
     for row in export["issues"][60:190]:
         row["updated_at"] = export["issues"][60]["updated_at"]
@@ -315,7 +315,7 @@ def test_issues_of_one_second_across_a_page_s_border_are_all_there(make_index: M
         assert index.sync().added == 240
 
 
-def test_an_issue_that_moves_to_another_repository_leaves(make_index: MakeIndex) -> None:
+def test_an_issue_transferred_to_another_repository_is_removed(make_index: MakeIndex) -> None:
     with served(generated()) as server:
         index = make_index(server)
         index.sync()
@@ -324,7 +324,7 @@ def test_an_issue_that_moves_to_another_repository_leaves(make_index: MakeIndex)
         assert "it:issues/5" not in {row[0] for row in index.held["documents"]}
 
 
-def test_an_issue_that_becomes_a_discussion_is_there_once(make_index: MakeIndex) -> None:
+def test_an_issue_converted_to_a_discussion_is_indexed_once(make_index: MakeIndex) -> None:
     with served(generated()) as server:
         index = make_index(server)
         index.sync()
@@ -335,7 +335,7 @@ def test_an_issue_that_becomes_a_discussion_is_there_once(make_index: MakeIndex)
         assert ("it:issues/5" in ids, f"it:discussions/{number}" in ids) == (False, True)
 
 
-def test_a_deleted_discussion_leaves_with_the_next_sync(make_index: MakeIndex) -> None:
+def test_the_next_sync_removes_a_deleted_discussion(make_index: MakeIndex) -> None:
     with served(generated()) as server:
         index = make_index(server)
         index.sync()
