@@ -45,7 +45,7 @@ def test_a_repeated_question_is_answered_from_the_cache(ingested: None) -> None:
 
     again = asyncio.run(answer(QUESTION, return_state=True))
 
-    assert asyncio.run(again.aresult()) == first  # its timings as well: nothing was timed anew
+    assert asyncio.run(again.aresult()) == first  # even the timings are equal: the answer is the cached answer
     assert task_run(again.state_details.flow_run_id, "ask").state.name == "Cached"
 
 
@@ -103,7 +103,7 @@ def test_the_state_of_an_index_changes_with_every_kind_of_change(ingested: None,
 
     assert len({before, added, edited, renamed}) == 4
     assert nothing == renamed
-    assert removed == before  # every document and chunk is as it was, and so is every answer
+    assert removed == before  # every document and chunk is unchanged, and so are the answers
 
 
 def test_a_title_cannot_break_out_of_its_link() -> None:

@@ -26,7 +26,7 @@ Sources = Callable[..., None]
 
 
 class Refusing(GitHubServer):
-    """Forbids everything from a certain request on, which no retry helps against."""
+    """Replies 403, a permanent error, from the request number `refuses_from` on."""
 
     refuses_from = 10**9
 
@@ -59,7 +59,7 @@ def ran(**span: Any) -> SyncReport:
 
 
 def windows() -> dict[str, int]:
-    """How many windows the newest table shows in each state."""
+    """The number of windows in each state of the newest table."""
     data = artifact("backfill-issues").data
     rows = json.loads(data) if isinstance(data, str) else data
     states = [str(row["state"]).partition(":")[0] for row in rows]
@@ -76,7 +76,7 @@ def test_a_backfill_reads_every_window_and_shows_them_in_a_table(
     assert (report.state, report.added, report.chunks_added > 0) == ("completed", 8, True)
     assert list(windows()) == ["read"]
     assert len(Store(database).documents.hashes("issues")) == 8
-    assert report.requests == github.asked - 1  # the plan's own
+    assert report.requests == github.asked - 1  # one request made the plan
 
 
 def test_an_interrupted_backfill_resumes_where_it_stopped(
@@ -99,7 +99,7 @@ def test_an_interrupted_backfill_resumes_where_it_stopped(
     assert len(Store(database).documents.hashes("issues")) == 8
 
     again = ran(window=14)
-    assert "read before" not in windows(), "a finished backfill that is asked for again reads everything again"
+    assert "read before" not in windows(), "a repeated backfill reads every window again"
     assert again.added == 0
 
 
@@ -131,7 +131,7 @@ def test_bad_input_prints_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     sources(issues="example/engine")
-    with suppress(SystemExit):  # what argparse finds
+    with suppress(SystemExit):  # errors that argparse finds
         assert main(arguments) == 2
     assert said in capsys.readouterr().err.strip().splitlines()[-1]
 

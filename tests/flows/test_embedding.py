@@ -1,4 +1,4 @@
-"""A sync whose texts are embedded by other processes: workers of a Prefect work pool, or a Dask cluster."""
+"""Other processes embed the texts of a sync: workers of a Prefect work pool, or a Dask cluster."""
 
 from __future__ import annotations
 

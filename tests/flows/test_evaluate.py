@@ -1,4 +1,4 @@
-"""The evaluation flow: its history, its trend, and a run that fails if a metric has fallen."""
+"""The evaluation flow: its history, its trend, and a run that fails if a metric drops."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUESTION = "Can I run this on a laptop without Docker?"
 
 @pytest.fixture
 def queries(prefect_server: ServerProcess, sources: Sources, github: GitHubServer, tmp_path: Path) -> Path:
-    """An index of three issues, and a file of one query that they answer."""
+    """An index of three issues, and a file with a query that they answer."""
     sources(issues="example/engine")
     asyncio.run(run_ingest(["issues"]))
     with Engine.open() as engine:

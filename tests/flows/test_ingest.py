@@ -136,7 +136,7 @@ def test_permanent_errors_are_not_retried(prefect_server: ServerProcess, sources
 def test_transient_errors_are_retried(
     prefect_server: ServerProcess, sources: Sources, short_retries: None, database: Database
 ) -> None:
-    """The source is busy when the run begins; it is let go once the run has found that out."""
+    """The source is busy when the run starts, and is released after the first attempt."""
     sources(issues="example/engine")
     Store(database).sources.register("issues", "github")
     busy = Store(database).sources.locked("issues")

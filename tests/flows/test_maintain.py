@@ -1,4 +1,4 @@
-"""What watches over the index: alerts that are sent once an incident, and what is cleared away."""
+"""Alerts are sent once per incident, and maintenance deletes unused rows."""
 
 from __future__ import annotations
 

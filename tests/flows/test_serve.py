@@ -34,7 +34,7 @@ def registered() -> dict[str, DeploymentResponse]:
 
 @pytest.fixture
 def serving(prefect_server: ServerProcess, sources: Callable[..., None]) -> Iterator[subprocess.Popen[str]]:
-    """`python -m flows.serve` on one source, ready for work."""
+    """A running `python -m flows.serve` with one source."""
     clear()
     sources(issues="example/engine")
     environment = {**os.environ, "PREFECT_RUNNER_POLL_FREQUENCY": "1"}

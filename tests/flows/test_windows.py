@@ -1,4 +1,4 @@
-"""A backfill whose windows are read by other processes: workers of a Prefect work pool, or a Dask cluster."""
+"""Other processes read the windows of a backfill: workers of a Prefect work pool, or a Dask cluster."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def ran() -> SyncReport:
 
 
 def test_a_worker_s_result_arrives_unchanged(prefect_server: ServerProcess) -> None:
-    """On machines that share no files, and with text that a table's cell would be split at."""
+    """Even if machines share no files, and if the text contains a separator of table cells."""
     window = Window(datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 8, 6, 30, tzinfo=UTC))
     error = Failure("https://api.github.com/x", "failed: HTTP 500: read before: 3")
     report = SyncReport(

@@ -1,4 +1,4 @@
-"""The commands as scripts rely on them: JSON on stdout and nothing else, one-line errors, exit codes."""
+"""The interface of the commands for scripts: only JSON on stdout, one-line errors, exit codes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def environment(empty_engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The environment of a user whose index is the engine's."""
+    """The environment of a user with the index of the engine."""
     url = empty_engine.settings.database_url
     assert url is not None
     monkeypatch.chdir(tmp_path)

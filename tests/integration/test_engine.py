@@ -1,4 +1,4 @@
-"""The engine: one index at a time, and a switch to another model that nobody notices."""
+"""The engine: one active index, and a change of the embedding model without an interruption."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_rolling_back_applies_later_changes_to_the_previous_index(empty_engine: 
     (hoover, *_) = empty_engine.search("what is hoover?")
     assert hoover.title == "vacuum"
     assert {result.title for result in empty_engine.search("backup")} == {"vacuum", "replication"}
-    assert words_of(empty_engine, back) == words_of_chunks(empty_engine, back)
+    assert indexed_terms(empty_engine, back) == terms_of_chunks(empty_engine, back)
 
 
 def test_rolling_back_after_dropping_the_other_indexes_is_an_error(empty_engine: Engine) -> None:
@@ -141,8 +141,8 @@ def test_only_the_previous_index_is_kept(empty_engine: Engine) -> None:
         assert [index.embedding_model for index, _ in third.store.indexes.others()] == ["openai/some-model"]
 
 
-def words_of(engine: Engine, index: IndexInfo) -> list[tuple[object, ...]]:
-    """What the postings and statistics of an index say."""
+def indexed_terms(engine: Engine, index: IndexInfo) -> list[tuple[object, ...]]:
+    """The terms in the postings and statistics of an index."""
     return rows_of(
         engine,
         index,
@@ -152,8 +152,8 @@ def words_of(engine: Engine, index: IndexInfo) -> list[tuple[object, ...]]:
     )
 
 
-def words_of_chunks(engine: Engine, index: IndexInfo) -> list[tuple[object, ...]]:
-    """What they ought to say."""
+def terms_of_chunks(engine: Engine, index: IndexInfo) -> list[tuple[object, ...]]:
+    """The terms of its chunks, which the postings must contain."""
     return rows_of(
         engine,
         index,
@@ -188,7 +188,7 @@ def test_vectors_too_long_for_an_hnsw_index_are_searched(empty_engine: Engine) -
 def test_after_a_failed_reindex_the_previous_index_answers(empty_engine: Engine) -> None:
     empty_engine.syncs.ingest(MemorySource(PAGES))
     with remote_model(empty_engine) as (other, server):
-        other.encoders.of("openai/some-model").dimension  # noqa: B018 - asked once, before the server fails
+        other.encoders.of("openai/some-model").dimension  # noqa: B018 - requested before the server fails
         server.fail_next(400, times=50)
         with pytest.raises(EmbeddingError):
             other.indexing.reindex()

@@ -1,4 +1,4 @@
-"""The handbook's examples run as they stand, and what they are said to print is what they print."""
+"""The examples of the handbook run unchanged and print the documented output."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ def run(example: str) -> None:
 
 @pytest.fixture
 def user(monkeypatch: pytest.MonkeyPatch, home: Path, dsn: str, tmp_path: Path) -> Path:
-    """A user's environment with an empty index; returns the sources file, which is not there yet."""
+    """A user's environment with an empty index; returns the path for the sources file."""
     (tmp_path / ".cache").mkdir()
-    (tmp_path / ".cache" / "support-engine").symlink_to(home)  # where the model's graph is built already
+    # The home has the graph of the model, which takes seconds to build.
+    (tmp_path / ".cache" / "support-engine").symlink_to(home)
     monkeypatch.chdir(tmp_path)
     for name, value in {"HOME": tmp_path, "RAG_HOME": home, "RAG_DATABASE_URL": dsn}.items():
         monkeypatch.setenv(name, str(value))

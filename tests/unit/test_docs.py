@@ -1,4 +1,4 @@
-"""What the README and the handbook say is what the program does."""
+"""The README and the handbook agree with the program."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def commands() -> list[tuple[str, str]]:
 
 @cache
 def help_of(module: str) -> str:
-    """What the command prints for -h, run in this process."""
+    """The help text of a command, run in this process."""
     name = f"{module}.__main__" if module == "rag.web" else module
     with redirect_stdout(io.StringIO()) as printed, pytest.raises(SystemExit) as left:
         importlib.import_module(name).main(["-h"])
@@ -110,7 +110,7 @@ def without_code(page: Path) -> str:
 
 
 def anchors(page: Path) -> list[str]:
-    """The fragments of a page, made of its headings as GitHub makes them."""
+    """The fragments of the headings of a page, by GitHub's rules."""
     titles = re.findall(r"^#+ (.+)$", without_code(page), re.MULTILINE)
     return [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
 
@@ -125,7 +125,7 @@ def test_every_example_can_be_parsed(page: Path) -> None:
 
 
 def test_every_explained_error_exists_in_the_program() -> None:
-    said = set(strings_of_the_program())
+    said = set(strings_in_code())
     missing = [
         error
         for error in re.findall(r"^\| (.+?) \|", explanations(), re.MULTILINE)
@@ -140,8 +140,8 @@ def explanations() -> str:
     return re.sub(r"^\| message \|.*\n\|---.*$", "", text, flags=re.MULTILINE)
 
 
-def strings_of_the_program() -> Iterator[str]:
-    """Every string in the code, with an ellipsis for what is filled in."""
+def strings_in_code() -> Iterator[str]:
+    """Every string in the code, with an ellipsis for each placeholder."""
     for path in (*(ROOT / "rag").rglob("*.py"), *(ROOT / "flows").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.JoinedStr):
@@ -179,16 +179,16 @@ def test_every_named_path_exists(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_named_module_exists(page: Path) -> None:
     named = set(re.findall(r"(?<![\w./-])(?:rag|flows|bench)(?:\.\w+)+", page.read_text()))
-    assert {name for name in named if not is_there(name)} == set()
+    assert {name for name in named if not exists(name)} == set()
 
 
-def is_there(name: str) -> bool:
-    """Tell whether a dotted name is a module or something in one."""
+def exists(name: str) -> bool:
+    """Whether a dotted name is a module or an attribute of a module."""
     path = ROOT / name.replace(".", "/")
     if path.is_dir() or path.with_suffix(".py").is_file():
         return True
     module, _, attribute = name.rpartition(".")
-    return bool(module) and is_there(module) and hasattr(importlib.import_module(module), attribute)
+    return bool(module) and exists(module) and hasattr(importlib.import_module(module), attribute)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -231,5 +231,5 @@ def test_the_documented_retention_is_the_default_of_maintenance() -> None:
 
 
 def without_addresses(page: Path) -> str:
-    """Return a page without the targets of its links, and without addresses."""
+    """Return a page without addresses and the targets of its links."""
     return re.sub(r"\]\([^)]*\)|\w+://\S+", "]", page.read_text())

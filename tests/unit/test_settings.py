@@ -1,4 +1,4 @@
-"""Settings and sources.toml: what is wrong is said in one line."""
+"""Settings and sources.toml: every error is one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `flows.serve` registers is what prefect.yaml says, and both are what a maintainer can use."""
+"""`flows.serve` and prefect.yaml register the same deployments, which a maintainer can use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXAMPLE = Settings(_env_file=None, RAG_SOURCES=ROOT / "sources.example.toml").so
 
 
 def registered() -> dict[str, dict[str, Any]]:
-    """Everything that makes up a deployment, but for who works on it."""
+    """The definition of every deployment by name, without its work pool."""
 
     async def read() -> dict[str, dict[str, Any]]:
         async with get_client() as client:
@@ -51,7 +51,7 @@ def registered() -> dict[str, dict[str, Any]]:
 
 
 def in_pool() -> set[str]:
-    """The deployments that workers of a pool are given, and not the process that serves them."""
+    """The names of the deployments that belong to a work pool."""
 
     async def read() -> set[str]:
         async with get_client() as client:
@@ -87,7 +87,7 @@ def prefect(server: ServerProcess, *arguments: str, cwd: Path = ROOT) -> str:
 
 @pytest.fixture
 def by_prefect_deploy(prefect_server: ServerProcess) -> dict[str, dict[str, Any]]:
-    """What `prefect deploy --all` registers from the prefect.yaml of the checkout."""
+    """The deployments that `prefect deploy --all` registers from the prefect.yaml of the checkout."""
     clear()
     prefect(prefect_server, "work-pool", "create", "--type", "process", "--overwrite", "support-engine")
     prefect(prefect_server, "--no-prompt", "deploy", "--all")

@@ -1,4 +1,4 @@
-"""Concurrent requests to a docs host, of all runs together."""
+"""The limit of concurrent requests to a docs host, which all runs share."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _PAGES = 12
 
 @pytest.fixture
 def site(settings_in_environment: Path) -> Iterator[DocsSite]:
-    """A site of two handbooks, each a source, with a latency of 50 ms a page."""
+    """A site with two handbooks, each a source; a page takes 50 ms."""
     with DocsSite() as site:
         for book in ("old", "new"):
             names = [f"{number}.html" for number in range(_PAGES)]
@@ -163,13 +163,13 @@ def test_waiting_too_long_for_a_host_is_an_error_with_a_remedy(site: DocsSite, l
 
 def test_slots_of_a_killed_run_are_released(site: DocsSite, limit: str) -> None:
     """A temporary server serves one command, so no other run holds slots on it."""
-    for name in (limit, WINDOWS_LIMIT, "somebody-elses"):
+    for name in (limit, WINDOWS_LIMIT, "another-program"):
         set_limit(name, 8)
 
     async def die_holding() -> None:
-        async with concurrency([limit, WINDOWS_LIMIT, "somebody-elses"], occupy=8):
+        async with concurrency([limit, WINDOWS_LIMIT, "another-program"], occupy=8):
             await free_slots()
-            for name, left in ((limit, 0), (WINDOWS_LIMIT, 0), ("somebody-elses", 8)):
+            for name, left in ((limit, 0), (WINDOWS_LIMIT, 0), ("another-program", 8)):
                 async with get_client() as client:
                     found = await client.read_global_concurrency_limit_by_name(name)
                     assert (name, found.active_slots) == (name, left)

@@ -1,6 +1,6 @@
-"""Answers through LiteLLM's proxy, an OpenAI-compatible server that nobody here wrote.
+"""Answers through LiteLLM's proxy, an independent server with the OpenAI API.
 
-Its hundred packages are no requirement: install `litellm[proxy]` elsewhere and set LITELLM to its `litellm` command.
+The project does not require its hundred packages: install `litellm[proxy]` elsewhere, and set LITELLM to its command.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rag.errors import LLMError
 from rag.settings import Settings
 from tests.servers.memory_source import MemorySource, page
 
-pytestmark = pytest.mark.skipif("LITELLM" not in os.environ, reason="LITELLM is not set: no proxy of another maker")
+pytestmark = pytest.mark.skipif("LITELLM" not in os.environ, reason="LITELLM is not set: there is no LiteLLM proxy")
 
 QUESTION = "How do I write one database to a file?"
 SENTENCE = "Use pg_dump to write one database to a file [1]."
@@ -42,7 +42,7 @@ router_settings: {{num_retries: 0}}
 
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a proxy whose models reply as their names say."""
+    """The address of a proxy with models that are named after their replies."""
     folder = tmp_path_factory.mktemp("litellm")
     (folder / "config.yaml").write_text(CONFIG)
     with socket.socket() as free:

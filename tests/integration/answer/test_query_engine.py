@@ -1,4 +1,4 @@
-"""Answers: written or quoted, every citation checked, and a plain "the sources do not say"."""
+"""Answers are written or quoted, every citation is checked, and unanswerable questions get an abstention."""
 
 from __future__ import annotations
 

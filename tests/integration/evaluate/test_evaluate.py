@@ -1,4 +1,4 @@
-"""Evaluating an index: what is hidden, what answers are worth, and queries made from real threads."""
+"""Evaluation: queries from threads, hidden documents, the quality of answers, and the history."""
 
 from __future__ import annotations
 
@@ -112,7 +112,8 @@ def test_queries_come_from_answered_discussions_and_fixes_oldest_first(threads: 
     asked, fixed = queries_from_threads(threads.evaluations, ["it"])
 
     assert asked.id == "it:discussions/5"
-    assert asked.gold == ("https://example.org/backup", "https://github.com/o/n/issues/1")  # 2 is younger
+    # Issue 2 is younger than the discussion.
+    assert asked.gold == ("https://example.org/backup", "https://github.com/o/n/issues/1")
     assert asked.hide == ("https://github.com/o/n/discussions/5",)
     assert fixed.id == "it:pulls/3"
     assert fixed.gold == ("https://github.com/o/n/issues/1",)
@@ -138,8 +139,8 @@ def test_the_thread_itself_and_later_text_are_hidden(threads: Engine) -> None:
 
     urls = {result.url.partition("#")[0] for result in seen}
     assert not any("Zebras" in result.text for result in seen)
-    assert "https://github.com/o/n/issues/1" in urls  # its older text is there
-    assert "https://example.org/vacuum" in urls  # a page does not say when it was written
+    assert "https://github.com/o/n/issues/1" in urls  # its older text is visible
+    assert "https://example.org/vacuum" in urls  # a page has no date
     assert not urls & {
         "https://github.com/o/n/pull/3",
         "https://github.com/o/n/pull/4",
@@ -267,7 +268,7 @@ def test_an_evaluation_is_compared_with_the_last_good_evaluation(engine: Engine,
 
     assert (first.baseline, first.falls) == (None, ())
     assert {fall.metric for fall in fell.falls} >= {"ndcg", "mrr"}
-    assert again.baseline == fell.baseline  # a bad run is no measure for the next one
+    assert again.baseline == fell.baseline  # a bad evaluation does not become the baseline
     assert [one.good for one in again.history] == [True, False, False]
 
 

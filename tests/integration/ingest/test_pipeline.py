@@ -1,4 +1,4 @@
-"""Ingestion: what comes in is what is there, once, and nothing is done twice."""
+"""Ingestion: the index equals the source, and unchanged text is neither embedded nor written again."""
 
 from __future__ import annotations
 

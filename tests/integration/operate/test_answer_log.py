@@ -1,4 +1,4 @@
-"""Logged answers: kept with their chunks, marked when a source changes, and never in an answer's way."""
+"""Logged answers: stored with their chunks, marked when a source changes; failures do not affect the answer."""
 
 from __future__ import annotations
 
@@ -120,9 +120,8 @@ def test_an_answer_given_during_a_sync_is_marked_stale_at_its_end(engine: Engine
     index = engine.questions.active_index
     before = engine.store.now()
     answer = engine.ask(QUESTION)
-    with (
-        engine.database.connection() as connection
-    ):  # as a sync does whose transaction began before the answer was kept
+    # A sync whose transaction began before the answer was logged does not see the answer.
+    with engine.database.connection() as connection:
         connection.execute(f"UPDATE data_{index.name} SET text = 'Another text' WHERE document_id = %s", [BACKUP.id_])
 
     engine.store.answers.mark_late_stale(index, before)

@@ -1,4 +1,4 @@
-"""Removing a source, moving to another Postgres, and a dump that comes back."""
+"""Removing a source, moving to another Postgres, and restoring a dump."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pages(name: str, texts: dict[str, str]) -> MemorySource:
 
 @pytest.fixture
 def engine(empty_engine: Engine) -> Engine:
-    """Two sources of two pages each."""
+    """An index of two sources with two pages each."""
     for name in ("one", "two"):
         empty_engine.syncs.ingest(pages(name, PAGES))
     return empty_engine
@@ -103,7 +103,7 @@ def test_everything_moves_to_another_postgres(
         for question in ("dead tuples", "consistent backups"):
             assert found(moved, question) == found(engine, question)
         again = moved.syncs.ingest(pages("one", {**PAGES, "index": "# Index\n\nAn index is a B-tree by default."}))
-        assert (again.unchanged, again.added, again.embedded) == (2, 1, 1), "ids go on behind those that came"
+        assert (again.unchanged, again.added, again.embedded) == (2, 1, 1), "new ids follow the copied ids"
 
 
 def test_a_move_into_a_database_that_is_in_use_is_refused(

@@ -1,4 +1,4 @@
-"""Search: exact BM25, dense and BM25 scores fused, each document once."""
+"""Search: exact BM25, fusion with dense scores, identifiers, filters, boosts and re-ranking."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def engine(empty_engine: Engine) -> Engine:
 
 
 def reference_bm25(texts: dict[str, list[str]], query: list[str], k1: float = 1.2, b: float = 0.75) -> dict[str, float]:
-    """BM25 as Robertson and Zaragoza define it, with Lucene's idf."""
+    """BM25 by the formula of Robertson and Zaragoza, with Lucene's idf."""
     mean = sum(map(len, texts.values())) / len(texts)
     scores: dict[str, float] = {}
     for name, terms in texts.items():
@@ -138,7 +138,7 @@ def identifiers(empty_engine: Engine) -> Engine:
 
 
 def by_words(engine: Engine, question: str) -> list[str]:
-    """The names of the pages that contain words of a question, best first."""
+    """The names of the pages with words of a question, by descending BM25."""
     index = engine.questions.active_index
     vector = np.zeros(index.dimension, np.float32)
     found = [
@@ -229,7 +229,7 @@ def best_by_words(engine: Engine, question: str, source: str | None, **limits: f
 MANY_COMMON = [
     "zebra3 lion5 server",
     "does a server table have zebra1 and lion1, zebra2, lion2, zebra4 or lion4?",
-    "quagga zebra1000 server",  # fewer chunks than are wanted hold the rare terms
+    "quagga zebra1000 server",  # fewer chunks than requested contain the rare terms
     "quagga server table zebra3",
     "server",
     "server table",
@@ -255,7 +255,7 @@ def test_deferring_common_terms_changes_no_score(crowded: Engine, state: str, en
 
         found = best_by_words(crowded, question, source, many_entries=0, entries_a_chunk=entries_a_chunk)
 
-        # Of those that are equal any may be the last of the best, and only with the near ones are there more.
+        # The last candidates may be any of several with equal scores, so only common ids are compared.
         assert best_scores(found) == best_scores(expected), question
         assert {name: found[name] for name in found.keys() & expected} == {
             name: expected[name] for name in found.keys() & expected
@@ -372,7 +372,7 @@ def test_equal_chunks_are_ordered_by_kind_author_and_age(empty_engine: Engine) -
     }
     documents = []
     for number, (name, (kind, known)) in enumerate(said.items()):
-        # The same words in another order: as good by words, and not quite the same.
+        # The same words in another order: equal scores, but different texts.
         words = [
             "The lid of the hive is closed in winter.",
             "Snow lies on the roof.",

@@ -1,4 +1,4 @@
-"""Postgres is found or started, and migrated once, whoever comes first."""
+"""Postgres is found or started, and the first process migrates it once."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_an_index_of_an_earlier_version_is_migrated(empty_dsn: str, tmp_path: Pa
 
 
 def test_migrating_an_earlier_index_adds_identifiers_to_its_terms(empty_dsn: str, tmp_path: Path) -> None:
-    """The postings that a migration makes are those that a compaction makes."""
+    """A migration makes the same postings as a compaction."""
     for name in ("0001_documents_and_indexes", "0002_parallel_threads_and_sitemap_dates"):
         shutil.copy(sql_folder() / "migrations" / f"{name}.sql", tmp_path)
     with psycopg.connect(empty_dsn, autocommit=True) as connection:

@@ -1,4 +1,4 @@
-"""LlamaIndex's own parts read what we write."""
+"""LlamaIndex's own components read our tables, and our components fit LlamaIndex."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def engine(empty_engine: Engine) -> Engine:
 
 @pytest.fixture
 def stock(engine: Engine, dsn: str) -> Iterator[PGVectorStore]:
-    """A PGVectorStore as its users make one, pointed at our table."""
+    """An ordinary PGVectorStore on our table."""
     index = engine.store.indexes.active()
     assert index is not None
     parts = psycopg.conninfo.conninfo_to_dict(dsn)

@@ -1,4 +1,4 @@
-"""The store over a real Postgres."""
+"""The store on a real Postgres."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 @pytest.fixture(scope="module")
 def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    # A page may take a moment on a busy machine.
-    with chromium(tmp_path_factory.mktemp("profile"), size="900,1000", patience=20) as chrome:
+    # A page may take seconds on a busy machine.
+    with chromium(tmp_path_factory.mktemp("profile"), size="900,1000", wait=20) as chrome:
         yield chrome
 
 

@@ -1,4 +1,4 @@
-"""A reader's thumb, over HTTP."""
+"""Feedback on an answer, over HTTP."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_feedback_redirects_to_the_logged_answer(answer: str, empty_engine: Engi
     assert page.select_one("[role=status]").get_text() == "Thank you for your feedback."
     assert page.select_one("button[value=up]")["aria-pressed"] == "true"
     assert logged(empty_engine, answer) == ("up", None)
-    assert empty_engine.store.answers.counts().logged == 1  # showing it again asks nothing
+    assert empty_engine.store.answers.counts().logged == 1  # showing the answer again asks no question
 
 
 def test_naming_a_better_page_is_a_thumb_down(answer: str, empty_engine: Engine) -> None:

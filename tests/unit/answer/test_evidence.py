@@ -1,4 +1,4 @@
-"""Which sentences of a chunk answers are made from."""
+"""The sentences of a chunk that may be used in an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a language model's answer the cited chunks support."""
+"""The cited chunks must support the sentences of a language model's answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OTHER = "Roles own the objects of a database. See https://example.org/roles for 
 
 
 class SameMeaning:
-    """An encoder for which all texts mean the same, or nothing does."""
+    """An encoder for which all texts have the same meaning, or no two of them."""
 
     model = "test"
     dimension = 2

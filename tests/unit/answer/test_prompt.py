@@ -1,4 +1,4 @@
-"""What of the sources fits a prompt."""
+"""The sources are shortened to fit the prompt."""
 
 from __future__ import annotations
 

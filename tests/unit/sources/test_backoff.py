@@ -1,4 +1,4 @@
-"""The delay before a retry doubles, with jitter, and a server may ask for another one."""
+"""The delay before a retry doubles, with jitter; a server may request another delay."""
 
 from __future__ import annotations
 

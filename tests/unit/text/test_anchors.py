@@ -1,4 +1,4 @@
-"""Anchors: the marks that sources write and the chunker reads."""
+"""Anchors, which sources write into text and the chunker reads."""
 
 from __future__ import annotations
 

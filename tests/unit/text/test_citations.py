@@ -1,4 +1,4 @@
-"""Nothing reaches the user that points to something which was not retrieved."""
+"""Citations and links in an answer point only to retrieved chunks."""
 
 from __future__ import annotations
 

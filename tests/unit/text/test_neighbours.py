@@ -1,4 +1,4 @@
-"""What the edge between two chunks cuts."""
+"""Text that the edge between two chunks cuts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences, by punctuation alone."""
+"""Splitting text into sentences by punctuation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words that carry meaning, and text on one line."""
+"""Content words, stems, and text on one line."""
 
 from __future__ import annotations
 

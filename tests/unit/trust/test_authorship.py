@@ -1,4 +1,4 @@
-"""Who wrote a chunk, and whether they are trusted."""
+"""The authors of a chunk, and whether they are trusted."""
 
 from __future__ import annotations
 

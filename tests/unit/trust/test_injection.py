@@ -1,4 +1,4 @@
-"""Sentences that instruct a language model, told from those that inform a reader."""
+"""Recognising sentences that instruct a language model."""
 
 from __future__ import annotations
 

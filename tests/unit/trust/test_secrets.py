@@ -1,6 +1,6 @@
-"""Secrets are masked, and nothing else is.
+"""Only secrets are masked.
 
-The secrets are put together from parts, so that no scanner takes this file for a leak.
+The secrets are concatenated from parts, so that scanners do not report this file.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ TOKENS = {
     "JWT": "ey" + "JhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9" + ".ey" + "JzdWIiOiI0MjQyIn0." + LETTERS[:43],
 }
 
-# What is in braces is the secret.
+# The text in braces is the secret.
 NAMED = [
     "postgresql://app:{c0rrect-horse}@db.internal:5432/app",
     "amqp://svc:{" + LETTERS[:12] + "}@mq/%2f",
@@ -145,7 +145,7 @@ def test_a_megabyte_of_documentation_is_masked_quickly_without_imports() -> None
     text *= 1_000_000 // len(text)
     started = time.process_time()
     assert masked(text) == text
-    # 30 ms on an idle core; the rest is for a machine that does other work.
+    # It takes 30 ms on an idle core; a busy machine takes longer.
     assert time.process_time() - started < 0.5
     code = f"import sys; from rag.trust.secrets import masked; masked({text[:5000]!r}); print('detect_secrets' in sys.modules)"
     root = Path(__file__).parents[3]

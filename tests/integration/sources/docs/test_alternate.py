@@ -1,4 +1,4 @@
-"""A site that publishes Markdown beside its HTML is read as Markdown, with the HTML's anchors and links."""
+"""Pages that a site also publishes as Markdown are read as Markdown, with the anchors and links of the HTML."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ READ = "# {title} {{#top}}\n\nInstall the server first.\n\n## Use it {{#use-it}}
 
 @pytest.fixture(params=["link", "accept", "suffix"])
 def way(request: pytest.FixtureRequest, site: DocsSite) -> str:
-    """Two pages, and one of the ways to their Markdown."""
+    """Two pages, with one of the ways to find their Markdown."""
     for name, title in (("index", "Start"), ("b", "Second")):
         head = f'<link rel="alternate" type="text/markdown" href="/raw/{name}">' if request.param == "link" else ""
         site.put(f"/docs/{name}.html", PAGE.format(title=title, head=head))

@@ -1,4 +1,4 @@
-"""Which pages a crawl finds, and that a page is one document however it is reached."""
+"""A crawl finds the pages of a site, and yields one document per page whatever links lead to it."""
 
 from __future__ import annotations
 

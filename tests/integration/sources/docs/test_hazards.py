@@ -1,4 +1,4 @@
-"""Hostile and broken answers: each is reported as itself, and the rest of the site is read."""
+"""Hostile and broken replies: each is reported by its cause, and the rest of the site is read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rag.sources.docs import Limits
 from tests.integration.sources.docs.conftest import Crawl
 from tests.servers.docs_site import DocsSite, Reply, html
 
-# Long enough for a busy machine to answer all that can be answered.
+# The deadlines let a busy machine send every valid reply.
 SMALL = Limits(backoff=0.01, timeout=4.0, deadline=5.0, attempts=1, body_bytes=1_000_000)
 
 
@@ -23,7 +23,7 @@ def bomb(size: int) -> bytes:
 
 
 def replies(site: DocsSite) -> dict[str, tuple[Reply, str]]:
-    """Each hazard with what is said of it."""
+    """The reply and the expected message of each hazard."""
     packed = {"Content-Encoding": "gzip"}
     return {
         "huge": (Reply(b"<p>" + b"a" * 1_100_000), "the body is larger than 1 MB"),

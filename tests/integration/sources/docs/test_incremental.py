@@ -1,4 +1,4 @@
-"""A second crawl asks only for what changed, and removes what is gone, and nothing else."""
+"""A second crawl downloads only changed pages and removes only deleted pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.servers.docs_site import DocsSite, Reply, html, now
 
 @pytest.fixture
 def small_site(site: DocsSite) -> DocsSite:
-    """Start → a → b, each page reached only through the one before."""
+    """Start → a → b: only the previous page links to a page."""
     site.put("/docs/index.html", html("Start", links=["a.html"]))
     site.put("/docs/a.html", html("A", links=["b.html"]))
     site.put("/docs/b.html", html("B"))
@@ -125,7 +125,7 @@ def test_a_transient_failure_removes_no_page(small_site: DocsSite, crawl: Crawl,
 
     assert list(outcome.failed) == ["/docs/a.html"]
     assert outcome.removed == []
-    assert "/docs/b.html" in outcome.unchanged, "what lay behind the page is still reached"
+    assert "/docs/b.html" in outcome.unchanged, "pages linked from the failed page are still reached"
 
 
 def test_a_failure_names_the_document_that_is_kept(small_site: DocsSite, crawl: Crawl) -> None:

@@ -1,4 +1,4 @@
-"""The PostgreSQL manual, 1,172 files that DocBook made: exactly its pages, whole, each chunk where its link says."""
+"""A crawl of the PostgreSQL manual, 1,172 files by DocBook, yields exactly its pages with valid fragments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rag.sources.docs import DocsSource
 from rag.store.store import Store
 from tests.integration.sources.docs.conftest import commit
 
-#: where Debian's package postgresql-doc-15 puts it
+#: the folder of Debian's package postgresql-doc-15
 MANUAL = Path("/usr/share/doc/postgresql-doc-15/html")
 
 pytestmark = pytest.mark.skipif(not MANUAL.is_dir(), reason="the Debian package postgresql-doc-15 is not installed")

@@ -39,7 +39,7 @@ async def app(scope, receive, send):
 
 
 def certificate(folder: Path, *, days: int) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that it signs itself, and its key."""
+    """A self-signed certificate for 127.0.0.1, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
     begins = datetime.now(UTC) - timedelta(days=30)
@@ -63,7 +63,7 @@ def certificate(folder: Path, *, days: int) -> tuple[Path, Path]:
 
 @pytest.fixture
 def days() -> int:
-    """For how long the certificate is valid, from thirty days ago on."""
+    """The days for which the certificate is valid, starting thirty days ago."""
     return 60
 
 

@@ -1,4 +1,4 @@
-"""A past read in windows, in any order and side by side, ends as if it had been read in one go."""
+"""A backfill in windows, in any order or in parallel, gives the same rows as one sync."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def stamp(hours: float) -> str:
 
 
 def export() -> dict[str, Any]:
-    """Forty threads over ten weeks, half of them pull requests that fix the issue before; comments long after."""
+    """Forty threads over ten weeks with late comments; every second is a pull request that fixes the previous issue."""
     rows = []
     for number in range(1, 41):
         at = number * 42.0
@@ -75,7 +75,7 @@ def config(name: str, **fields: Any) -> GitHubConfig:
 
 
 def commit(store: Store, name: str, source: GitHubSource | GitHubWindow, *, full: bool = False) -> int:
-    """Commit what a source yields as ingestion does; return how many requests it took."""
+    """Commit the changes of a source as ingestion does; return the number of requests."""
     for change in source.changes(full=full):
         with store.transaction() as transaction:
             if isinstance(change, Changed):
@@ -114,7 +114,7 @@ def plan(store: Store, server: GitHubServer, of: GitHubConfig, **span: Any) -> B
 
 
 def held(store: Store, name: str) -> dict[str, Any]:
-    """Everything there is of a source, but for its name."""
+    """All rows of a source, without its name."""
     threads = store.github.numbers(name)
     return {
         "documents": {key.partition(":")[2]: value for key, value in hashes(store, name).items()},
@@ -132,7 +132,7 @@ def hashes(store: Store, name: str) -> dict[str, str]:
 def test_windows_in_any_order_give_the_rows_of_one_sync(
     store: Store, database: Database, server: GitHubServer, order: str
 ) -> None:
-    # The same name in turn, since a document's hash holds it.
+    # Both syncs use the same name, since it is part of a document's hash.
     sync_first = config("it")
     store.sources.register("it", "github")
     sync(store, server, sync_first)

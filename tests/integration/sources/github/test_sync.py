@@ -1,4 +1,4 @@
-"""A repository on GitHub comes into the index and stays in line: PyGithub over loopback, rows in a real Postgres."""
+"""Syncs of a GitHub repository: PyGithub on loopback, and rows in a real Postgres."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ from rag.store.store import Store
 from tests.servers.github import FAULTS, FaultyGitHubServer, GitHubServer, Response, load_export
 
 SAMPLE = Path(github_server.__file__).parent / "github.json"
-#: fails at once instead of in half a minute
-IMPATIENT = RetryPolicy(attempts=4, first_delay=0.001, rate_limit=3.0)
-INSISTENT = RetryPolicy(attempts=50, first_delay=0.0001, rate_limit=30.0)
+#: fails in milliseconds instead of half a minute
+FEW_RETRIES = RetryPolicy(attempts=4, first_delay=0.001, rate_limit=3.0)
+MANY_RETRIES = RetryPolicy(attempts=50, first_delay=0.0001, rate_limit=30.0)
 
 
 class Killed(BaseException):
-    """What kill -9 looks like from inside a test."""
+    """Simulates kill -9 within a test."""
 
 
 class Site:
-    """One repository, one source, and what an index would hold of it."""
+    """A source of one repository, and its indexed documents."""
 
     def __init__(self, store: Store, server: GitHubServer, **config: Any) -> None:
         self.store, self.server = store, server
         self.config = GitHubConfig(**{"name": "it", "repo": server.full_name, "include": ("issues",), **config})
         self.token: str | None = None
-        self.retry = IMPATIENT
+        self.retry = FEW_RETRIES
         self.counts: Counter[str] = Counter()
         self.requests = 0
         store.sources.register(self.config.name, "github")
 
     def sync(self, *, full: bool = False, die_after: int | None = None) -> dict[str, Document]:
-        """Sync as ingestion does, each change committed with its record; return the documents that came."""
+        """Sync as ingestion does, committing each change with its record; return the changed documents."""
         source = GitHubSource(self.config, self.store, token=self.token, api_url=self.server.api_url, retry=self.retry)
         came: dict[str, Document] = {}
         self.counts.clear()
@@ -90,7 +90,7 @@ def _row(source: str, document: Document) -> DocumentRow:
 
 
 def export(*, issues: int = 0, at: str | None = None) -> dict[str, Any]:
-    """A repository of so many issues, a minute apart, or all of one second."""
+    """A repository with a number of issues, a minute apart, or all at the time `at`."""
     start = datetime(2026, 1, 1, tzinfo=UTC)
     times = [(start + timedelta(minutes=minute)).strftime("%Y-%m-%dT%H:%M:%SZ") for minute in range(issues)]
     rows = []
@@ -125,7 +125,7 @@ def site(store: Store, server: FaultyGitHubServer) -> Site:
     return Site(store, server)
 
 
-# What comes in
+# The first sync
 
 
 def test_every_issue_becomes_a_document_with_its_comments(site: Site) -> None:
@@ -136,7 +136,7 @@ def test_every_issue_becomes_a_document_with_its_comments(site: Site) -> None:
     assert document.metadata["title"] == "Where does the embedded Postgres live, and how do I stop it?"
     assert document.metadata["url"] == f"{site.server.api_url}/example/support-engine/issues/8"
     assert "## Comment by lenaholt (owner), 2026-02-12 {#issuecomment-" in document.text
-    assert document.text.count("what was not is gone") == 1, "a quotation repeats the comment"
+    assert document.text.count("what was not is gone") == 1, "the quotation of the comment is removed"
 
 
 def test_template_blocks_and_bots_are_left_out(site: Site) -> None:
@@ -186,9 +186,6 @@ def test_without_a_token_discussions_are_skipped_with_a_warning(
     assert "discussions are skipped, since reading them requires GITHUB_TOKEN" in caplog.text
 
 
-_OLD = "2026-01-01T00:00:30Z"
-
-
 def test_since_excludes_older_threads_but_not_older_comments(store: Store) -> None:
     data = export(issues=3)
     data["issues"][0]["comments_list"] = [
@@ -221,7 +218,7 @@ def test_a_repository_with_disabled_issues_is_a_warning(
     assert "switched off" in caplog.text
 
 
-# What a later sync brings
+# Later syncs
 
 
 def test_a_sync_without_changes_yields_nothing_and_sends_few_requests(site: Site) -> None:
@@ -230,7 +227,7 @@ def test_a_sync_without_changes_yields_nothing_and_sends_few_requests(site: Site
     assert site.requests <= 4
     cursor = site.store.sources.cursor("it")
     assert site.sync() == {}
-    assert site.counts.total() == 0, "what was answered by 304 is written nowhere"
+    assert site.counts.total() == 0, "a 304 reply causes no write"
     assert site.store.sources.cursor("it") == cursor
 
 
@@ -369,7 +366,7 @@ def test_two_sources_of_one_repository_are_independent(store: Store, server: Git
     assert one.sync() == {}
 
 
-# Paging while things move
+# Paging while issues change
 
 
 def test_more_issues_updated_in_one_second_than_fit_a_page_are_all_read(store: Store) -> None:
@@ -390,7 +387,7 @@ def test_a_late_update_with_the_time_of_the_cursor_is_read(store: Store) -> None
 @pytest.mark.parametrize("what", ["update", "delete"])
 @pytest.mark.parametrize("same_second", [True, False])
 def test_no_issue_is_missed_while_pages_shift(store: Store, what: str, same_second: bool) -> None:
-    """Every request finds an issue of the first page updated or deleted, so that all behind it move up."""
+    """Before every request an issue of the first page is updated or deleted, so that later issues move up."""
     numbers = iter(range(1, 20))
 
     def move(request: int) -> None:
@@ -422,7 +419,7 @@ def test_a_mix_of_all_faults_changes_no_document(store: Store) -> None:
         texts = []
         for name, server in (("calm", calm), ("wild", wild)):
             site = Site(store, server, name=name, include=kinds)
-            site.token, site.retry = "any", INSISTENT
+            site.token, site.retry = "any", MANY_RETRIES
             documents = site.sync()
             texts.append({key.partition(":")[2]: document.text for key, document in documents.items()})
             for _ in range(10):
@@ -479,7 +476,7 @@ def test_a_second_token_is_used_when_the_first_is_exhausted(site: Site, server: 
 
 
 class AppServer(FaultyGitHubServer):
-    """Gives an installation of a GitHub App a token for a JWT that the app's key has signed."""
+    """Sends an installation token for a JWT that is signed by the app's key."""
 
     public_key: Any = None
 
@@ -547,7 +544,7 @@ def test_an_address_that_is_not_an_api_is_an_error_with_the_setting(site: Site, 
         site.sync()
 
 
-# Killed in the middle
+# Kills
 
 
 def test_a_killed_and_repeated_sync_gives_the_rows_of_an_undisturbed_sync(store: Store) -> None:
@@ -567,7 +564,7 @@ def test_a_killed_and_repeated_sync_gives_the_rows_of_an_undisturbed_sync(store:
 
 
 def _state(store: Store, site: Site) -> Any:
-    """Everything that is kept of a source, its name taken out."""
+    """All rows of a source, without its name."""
     name = site.config.name
     threads = {number: store.github.thread(name, number) for number in store.github.numbers(name)}
     comments = {number: store.github.comments(name, number) for number in threads}
@@ -576,7 +573,7 @@ def _state(store: Store, site: Site) -> Any:
     return threads, comments, cursor, documents, store.github.pending(name)
 
 
-# The real thing
+# A real repository
 
 
 def test_a_working_group_s_repository_is_read_completely(store: Store, shared_data: Path) -> None:

@@ -1,4 +1,4 @@
-"""A git repository as a source: which files, which links, and only what changed."""
+"""A git repository as a source: its files, their links, and incremental syncs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.servers.git_server import git_server
 
 
 class Repository:
-    """A repository to commit to."""
+    """A git repository for commits."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -41,7 +41,7 @@ class Repository:
         return done.stdout.strip()
 
     def commit(self, **files: str | bytes | None) -> str:
-        """Write files ("docs/a.md" as docs__a), or remove those that are None, and return the commit."""
+        """Write files (docs__a for "docs/a.md"), or delete them if None; commit, and return the commit."""
         for name, text in files.items():
             path = self.folder / (name.replace("__", "/") + ("" if "." in name else ".md"))
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def repository(tmp_path: Path) -> Repository:
 def read(
     store: Store, home: Path, url: str, *, full: bool = False, paths: tuple[str, ...] = ("**/*.md",)
 ) -> list[Change]:
-    """Sync the repository and commit what it yields, as ingestion does."""
+    """Sync the repository, and commit and return its changes, as ingestion does."""
     store.sources.register("handbook", "repository")
     source = RepositorySource(RepositoryConfig(name="handbook", url=url, paths=paths), store, home)
     changes = []
@@ -299,7 +299,7 @@ def test_the_cursor_names_the_commit(store: Store, repository: Repository, tmp_p
 
 
 def serve(repository: Repository) -> str:
-    """Name the repository as the server does."""
+    """Return the name of the repository on the server."""
     return f"{repository.folder.name}/.git"
 
 

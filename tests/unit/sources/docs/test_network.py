@@ -1,4 +1,4 @@
-"""Private addresses are refused after the name was resolved, unless the configuration itself names the host."""
+"""Private addresses are refused after the name is resolved, unless the configuration names the host."""
 
 from __future__ import annotations
 

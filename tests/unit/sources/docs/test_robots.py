@@ -1,4 +1,4 @@
-"""What a failing robots.txt means is decided by the status of the answer, not by the text of the error."""
+"""The status of the reply, not the text of the error, decides the effect of a failing robots.txt."""
 
 from __future__ import annotations
 

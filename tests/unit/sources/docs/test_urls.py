@@ -1,4 +1,4 @@
-"""One spelling for each address, and which addresses belong to a source."""
+"""Addresses have one spelling, and belong to a source or not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people type into GitHub, cleaned."""
+"""Cleaning the Markdown of issues and comments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Staged rows to a document."""
+"""Rendering staged rows as a document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Anchors as each host makes them."""
+"""The anchors of headings by the rules of each host."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rag.sources.markup.anchors import Anchors, bitbucket, gitea, github, gitlab
 @pytest.mark.parametrize(
     ("heading", "anchor"),
     [
-        # What the npm package github-slugger 2.0.0 gives.
+        # The results of the npm package github-slugger 2.0.0.
         ("What's new in 2.0?", "whats-new-in-20"),
         ("The --debug option", "the---debug-option"),
         ("snake_case & kebab-case", "snake_case--kebab-case"),

@@ -1,4 +1,4 @@
-"""Code comes back from the Markdown that it is written as."""
+"""A Markdown parser reads written code unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""reStructuredText as Markdown."""
+"""Converting reStructuredText to Markdown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Permalinks in the form of each host."""
+"""The permalinks of each host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTML to Markdown: the shape of each generator's pages, with what a reader must get beside it."""
+"""HTML to Markdown: pages of each generator, and single elements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real pages of eight generators: code to the letter, the main text's words, and nothing of what surrounds them."""
+"""Real pages of eight generators: the extraction keeps the code and the main text, and drops boilerplate."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_every_anchor_exists_in_the_page_and_most_headings_have_anchors(name: st
         r"^#{2,6} .*$", re.sub(r"^(`{3,}).*?^\1", "", page.text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE
     )
     assert set(anchors) <= present
-    if ALL[name].generator != "plain":  # what is written by hand has anchors where somebody needed one
+    if ALL[name].generator != "plain":  # hand-written pages have few anchors
         assert sum(bool(re.search(r" \{#\S+\}$", heading)) for heading in headings) >= 0.8 * len(headings)
 
 
