@@ -36,7 +36,7 @@ class Served:
         reply = httpx.get(address, timeout=30) if body is None else httpx.post(address, json=body, timeout=30)
         return reply.raise_for_status().json()
 
-    def ended(self, name: str, **run: object) -> dict[str, Any]:
+    def finished_run(self, name: str, **run: object) -> dict[str, Any]:
         """Wait for a run of a deployment to end, and return it.
 
         :param run: further conditions of Prefect's flow run filter

@@ -31,8 +31,8 @@ class Refusing(GitHubServer):
     refuses_from = 10**9
 
     def answer(self, request: Request) -> Response:
-        self.asked = getattr(self, "asked", 0) + 1
-        if self.asked >= self.refuses_from:
+        self.request_count = getattr(self, "request_count", 0) + 1
+        if self.request_count >= self.refuses_from:
             return Response(403, {"message": "Resource not accessible by this token"})
         return super().answer(request)
 
@@ -51,7 +51,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(task, "retry_jitter_factor", None)
 
 
-def ran(**span: Any) -> SyncReport:
+def run_backfill(**span: Any) -> SyncReport:
     state = asyncio.run(backfill("issues", return_state=True, **span))
     result = asyncio.run(state.aresult(raise_on_failure=False))
     assert isinstance(result, SyncReport)
@@ -71,12 +71,12 @@ def test_a_backfill_reads_every_window_and_shows_them_in_a_table(
 ) -> None:
     sources(issues="example/engine")
 
-    report = ran(window=14)
+    report = run_backfill(window=14)
 
     assert (report.state, report.added, report.chunks_added > 0) == ("completed", 8, True)
     assert list(windows()) == ["read"]
     assert len(Store(database).documents.hashes("issues")) == 8
-    assert report.requests == github.asked - 1  # one request made the plan
+    assert report.requests == github.request_count - 1  # one request made the plan
 
 
 def test_an_interrupted_backfill_resumes_where_it_stopped(
@@ -84,7 +84,7 @@ def test_an_interrupted_backfill_resumes_where_it_stopped(
 ) -> None:
     sources(issues="example/engine")
     github.refuses_from = 20  # a window costs two requests
-    first = ran(window=14)
+    first = run_backfill(window=14)
     shown = windows()
     assert first.state == "failed"
     assert "not accessible" in first.errors[0].error
@@ -92,13 +92,13 @@ def test_an_interrupted_backfill_resumes_where_it_stopped(
     assert shown["waiting"] > 0
 
     github.refuses_from = 10**9
-    second = ran(window=14)
+    second = run_backfill(window=14)
 
     assert second.state == "completed"
     assert windows()["read before"] == shown["read"]
     assert len(Store(database).documents.hashes("issues")) == 8
 
-    again = ran(window=14)
+    again = run_backfill(window=14)
     assert "read before" not in windows(), "a repeated backfill reads every window again"
     assert again.added == 0
 
@@ -140,7 +140,7 @@ def test_windows_are_read_under_a_global_concurrency_limit(prefect_server: Serve
     from prefect.client.orchestration import get_client
 
     sources(issues="example/engine")
-    ran(window=3000)
+    run_backfill(window=3000)
 
     async def limit() -> tuple[int, int]:
         async with get_client() as client:

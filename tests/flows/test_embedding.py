@@ -39,7 +39,7 @@ def site(settings_in_environment: Path, tmp_path: Path) -> Iterator[None]:
         yield
 
 
-def ran() -> SyncReport:
+def ingest_handbook() -> SyncReport:
     [report] = asyncio.run(run_ingest(["handbook"]))
     return report
 
@@ -58,7 +58,7 @@ def test_workers_of_a_pool_embed(
     start_worker()
     monkeypatch.setenv("RAG_RUN_ON", "workers")
 
-    report = ran()
+    report = ingest_handbook()
 
     assert (report.state, report.added, report.embedded) == ("completed", PAGES + 1, report.chunks_added)
     runs = asyncio.run(batches())
@@ -69,7 +69,7 @@ def test_workers_of_a_pool_embed(
 def test_a_dask_cluster_embeds(site: None, prefect_server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAG_RUN_ON", "dask")
 
-    report = ran()
+    report = ingest_handbook()
 
     assert (report.state, report.added, report.embedded) == ("completed", PAGES + 1, report.chunks_added)
 

@@ -27,7 +27,7 @@ from tests.servers.github import GitHubServer
 Sources = Callable[..., None]
 
 
-def ended(*names: str) -> State[object]:
+def ingested(*names: str) -> State[object]:
     return asyncio.run(ingest(list(names), return_state=True))
 
 
@@ -56,7 +56,7 @@ def test_a_second_ingest_changes_nothing(prefect_server: ServerProcess, sources:
 def test_a_run_is_named_after_its_source_and_completed(prefect_server: ServerProcess, sources: Sources) -> None:
     sources(issues="example/engine")
 
-    state = ended("issues")
+    state = ingested("issues")
 
     assert state.is_completed()
     assert list(runs_below(state.state_details.flow_run_id)) == ["ingest issues · 3 new"]
@@ -110,7 +110,7 @@ def test_a_failing_source_fails_its_own_run_with_a_reason_and_the_others_are_ing
 ) -> None:
     sources(gone="example/nowhere", issues="example/engine")
 
-    state = ended("gone", "issues")
+    state = ingested("gone", "issues")
 
     runs = runs_below(state.state_details.flow_run_id)
     assert state.is_failed()
@@ -124,12 +124,12 @@ def test_a_failing_source_fails_its_own_run_with_a_reason_and_the_others_are_ing
 
 def test_permanent_errors_are_not_retried(prefect_server: ServerProcess, sources: Sources, short_retries: None) -> None:
     sources(gone="example/nowhere")
-    heard: list[SyncReport | str] = []
+    reported: list[SyncReport | str] = []
 
-    with reporting_to(lambda _, news: heard.append(news)):
+    with reporting_to(lambda _, news: reported.append(news)):
         state = asyncio.run(ingest_source("gone", return_state=True))
 
-    assert len(heard) == 1
+    assert len(reported) == 1
     assert task_run(state.state_details.flow_run_id, "sync gone").run_count == 1
 
 
@@ -141,19 +141,19 @@ def test_transient_errors_are_retried(
     Store(database).sources.register("issues", "github")
     busy = Store(database).sources.locked("issues")
     assert busy.__enter__()
-    heard: list[str] = []
+    reported: list[str] = []
 
-    def hear(_: str, news: SyncReport | str) -> None:
+    def collect(_: str, news: SyncReport | str) -> None:
         if isinstance(news, str):
-            heard.append(news)
+            reported.append(news)
             busy.__exit__(None, None, None)
 
-    with reporting_to(hear):
+    with reporting_to(collect):
         state = asyncio.run(ingest_source("issues", when_busy="fail", return_state=True))
 
     assert state.is_completed()
-    assert len(heard) == 1
-    assert "Another sync of issues is running" in heard[0]
+    assert len(reported) == 1
+    assert "Another sync of issues is running" in reported[0]
     assert task_run(state.state_details.flow_run_id, "sync issues").run_count == 2
 
 
@@ -179,17 +179,17 @@ def test_a_run_that_may_wait_continues_when_the_other_sync_ends(
     Store(database).sources.register("issues", "github")
     backfill = Store(database).sources.locked("issues", shared=True)
     assert backfill.__enter__()
-    heard: list[str] = []
+    reported: list[str] = []
 
-    def hear(_: str, news: SyncReport | str) -> None:
+    def collect(_: str, news: SyncReport | str) -> None:
         if isinstance(news, str):
-            heard.append(news)
+            reported.append(news)
             backfill.__exit__(None, None, None)
 
-    with reporting_to(hear):
+    with reporting_to(collect):
         state = asyncio.run(ingest_source("issues", when_busy="wait", return_state=True))
 
-    assert heard == ["Another sync of issues is running; wait until it has ended. Waiting."]
+    assert reported == ["Another sync of issues is running; wait until it has ended. Waiting."]
     assert state.is_completed()
     assert task_run(state.state_details.flow_run_id, "sync issues").run_count == 1
 

@@ -93,7 +93,7 @@ def test_a_maintainer_starts_a_run_sees_its_outcome_and_asks_a_question(ui: Ui) 
     full.click()
     ui.save_screenshot("prefect-form")
     ui.submit()
-    run = ui.served.ended("ingest handbook")
+    run = ui.served.finished_run("ingest handbook")
 
     assert run["parameters"]["full"] is True
     assert run["state"]["type"] == "COMPLETED"
@@ -111,7 +111,7 @@ def test_a_maintainer_starts_a_run_sees_its_outcome_and_asks_a_question(ui: Ui) 
     ui.sees("What you want to know, in your own words.")
     ui.browser.find_elements(By.TAG_NAME, "textarea")[0].send_keys("How do I back up the index?")
     ui.submit()
-    run = ui.served.ended("answer")
+    run = ui.served.finished_run("answer")
 
     assert run["state"]["type"] == "COMPLETED"
     assert run["name"] == "answer: How do I back up the index?"
@@ -125,7 +125,7 @@ def test_a_backfill_started_in_the_ui_shows_its_windows(ui: Ui) -> None:
     ui.open(f"deployments/deployment/{deployment['id']}/run")
     ui.sees("The length of a window in days.")
     ui.submit()
-    run = ui.served.ended("backfill issues")
+    run = ui.served.finished_run("backfill issues")
 
     assert run["state"]["type"] == "COMPLETED", run["state"]
     shown = ui.open_artifact("backfill-issues")

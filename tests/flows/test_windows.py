@@ -34,7 +34,7 @@ def github() -> Iterator[GitHubServer]:
         yield server
 
 
-def ran() -> SyncReport:
+def run_backfill() -> SyncReport:
     state = asyncio.run(backfill("issues", window=14, return_state=True))
     result = asyncio.run(state.aresult(raise_on_failure=False))
     assert isinstance(result, SyncReport), result
@@ -95,7 +95,7 @@ def test_workers_of_a_pool_read_the_windows(
     start_worker()
     monkeypatch.setenv("RAG_RUN_ON", "workers")
 
-    report = ran()
+    report = run_backfill()
 
     assert (report.state, report.added) == ("completed", 8)
     assert report.embedded == report.chunks_added > 0
@@ -120,7 +120,7 @@ def test_another_worker_reads_the_windows_of_a_killed_worker(
 
     killing = threading.Thread(target=replace_worker, daemon=True)
     killing.start()
-    report = ran()
+    report = run_backfill()
     killing.join()
 
     assert report.state == "completed"
@@ -133,7 +133,7 @@ def test_a_dask_cluster_reads_the_windows(
     sources(issues="example/engine")
     monkeypatch.setenv("RAG_RUN_ON", "dask")
 
-    report = ran()
+    report = run_backfill()
 
     assert (report.state, report.added) == ("completed", 8)
     assert len(Store(database).documents.hashes("issues")) == 8

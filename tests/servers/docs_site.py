@@ -96,11 +96,11 @@ class DocsSite:
     def stop_failing(self) -> None:
         self._faults.clear()
 
-    def asked(self, path: str) -> list[Request]:
+    def requests_for(self, path: str) -> list[Request]:
         """The requests for `path`."""
         return [request for request in self.requests if request.path == path]
 
-    def pages_asked(self) -> list[str]:
+    def requested_pages(self) -> list[str]:
         """The requested paths, without robots.txt and requests for Markdown."""
         return [
             request.path

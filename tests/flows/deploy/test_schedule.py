@@ -35,7 +35,9 @@ def test_a_source_is_synced_when_its_schedule_is_due(served: Served) -> None:
     due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=_SECONDS_TO_NOTICE)
 
     asyncio.run(move_schedule(served, "ingest issues", due))
-    run = served.ended("ingest issues", expected_start_time={"after_": due.isoformat(), "before_": due.isoformat()})
+    run = served.finished_run(
+        "ingest issues", expected_start_time={"after_": due.isoformat(), "before_": due.isoformat()}
+    )
 
     assert run["auto_scheduled"]
     assert datetime.fromisoformat(run["start_time"]) >= due - timedelta(seconds=1)

@@ -109,20 +109,20 @@ def test_sources_on_one_host_share_its_limit_across_processes(
         said = [process.communicate(timeout=120)[0] for process in processes]
 
     assert all(f"{_PAGES + 1} new" in text for text in said)
-    books = [path.split("/")[1] for path in site.pages_asked()]
+    books = [path.split("/")[1] for path in site.requested_pages()]
     turns = [book for position, book in enumerate(books) if position == 0 or books[position - 1] != book]
     assert sorted(turns) == ["new", "old"]
     assert site.busiest <= 8
 
 
 def test_a_run_that_waits_for_a_host_reports_it(site: DocsSite, limit: str, database: Database) -> None:
-    heard: list[SyncReport | str] = []
+    reported: list[SyncReport | str] = []
 
     async def hold_and_ingest() -> State[Any]:
         async with asking(DocsConfig(name="other", url=site.url("/other/"))):
-            with reporting_to(lambda _name, news: heard.append(news)):
+            with reporting_to(lambda _name, news: reported.append(news)):
                 waiting = asyncio.ensure_future(ingest_source("old", return_state=True))
-                while not heard:
+                while not reported:
                     await asyncio.sleep(0.05)
             await asyncio.sleep(0.3)
             asked = len(site.requests)
@@ -131,7 +131,7 @@ def test_a_run_that_waits_for_a_host_reports_it(site: DocsSite, limit: str, data
 
     state = asyncio.run(hold_and_ingest())
 
-    assert heard[0] == f"Another source of {limit.removeprefix('host-')} is being read. Waiting."
+    assert reported[0] == f"Another source of {limit.removeprefix('host-')} is being read. Waiting."
     assert flow_run(state.state_details.flow_run_id).name == f"ingest old · {_PAGES + 1} new"
 
 

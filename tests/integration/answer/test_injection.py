@@ -121,7 +121,7 @@ def plant(engine: Engine, document: Document) -> None:
     engine.syncs.ingest(MemorySource([document], name="forum"))
 
 
-def saying(text: str) -> Callable[[Messages], str]:
+def replying(text: str) -> Callable[[Messages], str]:
     """A language model that replies with a text; [1] becomes the number of the guide, and [2] that of the issue."""
 
     def says(messages: Messages) -> str:
@@ -147,7 +147,7 @@ def test_at_least_forty_attacks_are_tested() -> None:
 def test_a_model_that_obeys_changes_nothing(engine: Engine, model: OpenAIServer) -> None:
     for attack in ATTACKS.values():
         plant(engine, issue(attack.planted))
-        model.answer = saying(f"{HONEST} {attack.obeyed}")
+        model.answer = replying(f"{HONEST} {attack.obeyed}")
         answer = engine.ask(QUESTION)
         assert is_harmless(answer), (attack, answer.answer)
 
@@ -155,7 +155,7 @@ def test_a_model_that_obeys_changes_nothing(engine: Engine, model: OpenAIServer)
 def test_a_reply_of_planted_text_alone_is_an_abstention(engine: Engine, model: OpenAIServer) -> None:
     for attack in ATTACKS.values():
         plant(engine, issue(attack.planted))
-        model.answer = saying(attack.obeyed)
+        model.answer = replying(attack.obeyed)
         assert not engine.ask(QUESTION).answered, attack
 
 
@@ -171,7 +171,7 @@ def test_instructions_to_language_models_are_not_in_the_prompt(engine: Engine, m
 
 def test_instructions_in_a_page_are_removed_too(engine: Engine, model: OpenAIServer) -> None:
     plant(engine, page("issues/7", f"To write one database to a file, wait. {ATTACKS['ignore'].planted}"))
-    model.answer = saying(f"{HONEST} PWNED [2].")
+    model.answer = replying(f"{HONEST} PWNED [2].")
     assert engine.ask(QUESTION).answer == HONEST
 
 
@@ -200,7 +200,7 @@ def test_extracts_leave_out_instructions_to_language_models(empty_engine: Engine
 
 def test_harmless_text_of_an_untrusted_author_may_be_quoted(engine: Engine, model: OpenAIServer) -> None:
     plant(engine, issue("It fails with error 42 when the disk is full."))
-    model.answer = saying("It fails with error 42 when the disk is full [2].")
+    model.answer = replying("It fails with error 42 when the disk is full [2].")
     answer = engine.ask(QUESTION)
     assert answer.answer == "It fails with error 42 when the disk is full [1]."
     assert answer.sources[0].said_by == "mallory (user), 2024-05-01"

@@ -86,4 +86,4 @@ def test_links_in_a_markdown_page_are_followed(site: DocsSite, crawl: Crawl) -> 
     outcome = crawl()
     assert set(outcome.changed) == {"/docs/index.html", "/docs/guide.md"}
     assert outcome.text("/docs/guide.md") == "# Guide\n\n## Install\n\nRead on."
-    assert not site.asked("/docs/code.md")
+    assert not site.requests_for("/docs/code.md")

@@ -26,12 +26,12 @@ def test_links_under_the_start_folder_are_followed(site: DocsSite, crawl: Crawl)
     outcome = crawl()
 
     assert set(outcome.changed) == {"/docs/index.html", "/docs/a.html", "/docs/deep/b.html"}
-    assert not site.asked("/blog/post.html")
+    assert not site.requests_for("/blog/post.html")
     document = outcome.changed["/docs/a.html"].document
     assert document.id_ == f"site:{site.url('/docs/a.html')}"
     assert document.metadata == {"url": site.url("/docs/a.html"), "title": "A", "source": "site", "kind": "page"}
     assert outcome.requests == len(site.requests)
-    assert sorted(site.pages_asked()) == ["/docs/a.html", "/docs/deep/b.html", "/docs/index.html"]
+    assert sorted(site.requested_pages()) == ["/docs/a.html", "/docs/deep/b.html", "/docs/index.html"]
 
 
 def test_the_user_agent_names_only_the_project(site: DocsSite, crawl: Crawl) -> None:
@@ -90,7 +90,7 @@ def test_a_redirect_out_of_the_folder_is_not_followed(site: DocsSite, crawl: Cra
     site.put("/secret.html", html("Secret"))
 
     assert set(crawl().changed) == {"/docs/index.html"}
-    assert not site.asked("/secret.html")
+    assert not site.requests_for("/secret.html")
 
 
 def test_a_redirect_loop_is_reported_and_other_pages_are_read(site: DocsSite, crawl: Crawl) -> None:
@@ -191,7 +191,7 @@ def test_robots_txt_is_honoured(site: DocsSite, crawl: Crawl) -> None:
     site.put("/docs/b.html", html("B"))
 
     assert set(crawl().changed) == {"/docs/index.html", "/docs/b.html"}
-    assert not site.asked("/docs/private/a.html")
+    assert not site.requests_for("/docs/private/a.html")
 
 
 def test_crawl_delay_of_robots_txt_is_kept(site: DocsSite, crawl: Crawl) -> None:
@@ -232,7 +232,7 @@ def test_globs_choose_pages(site: DocsSite, crawl: Crawl) -> None:
     outcome = crawl(include=("index.html", "api/**"), exclude=("*/bookindex.html", "**/old/**"))
 
     assert set(outcome.changed) == {"/docs/index.html", "/docs/api/a.html"}
-    assert not site.asked("/docs/guide/c.html")
+    assert not site.requests_for("/docs/guide/c.html")
 
 
 def test_links_of_an_excluded_start_page_are_followed(site: DocsSite, crawl: Crawl) -> None:
@@ -259,7 +259,7 @@ def test_other_content_types_are_neither_documents_nor_failures(site: DocsSite, 
 
     assert set(outcome.changed) == {"/docs/index.html"}
     assert not outcome.failed
-    assert not site.asked("/docs/manual.pdf")
+    assert not site.requests_for("/docs/manual.pdf")
 
 
 def test_endless_parameters_are_bounded(site: DocsSite, crawl: Crawl) -> None:
@@ -355,7 +355,7 @@ def test_a_start_page_that_keeps_failing_is_unavailable(site: DocsSite, crawl: C
     with pytest.raises(SourceUnavailable, match="503 Service Unavailable"):
         crawl()
 
-    assert len(site.asked("/docs/index.html")) == FAST.attempts
+    assert len(site.requests_for("/docs/index.html")) == FAST.attempts
 
 
 def test_a_closed_port_is_unavailable(store: Store) -> None:

@@ -16,7 +16,7 @@ from tests.servers.docs_site import DocsSite, Reply, html
 SMALL = Limits(backoff=0.01, timeout=4.0, deadline=5.0, attempts=1, body_bytes=1_000_000)
 
 
-def bomb(size: int) -> bytes:
+def gzip_bomb(size: int) -> bytes:
     packer = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
     zeros = b"a" * 1_000_000
     return b"".join(packer.compress(zeros) for _ in range(size // len(zeros))) + packer.flush()
@@ -28,7 +28,7 @@ def replies(site: DocsSite) -> dict[str, tuple[Reply, str]]:
     return {
         "huge": (Reply(b"<p>" + b"a" * 1_100_000), "the body is larger than 1 MB"),
         "announced": (Reply(b"<p>", headers={"Content-Length": "99999999999"}), "the body is larger than 1 MB"),
-        "bomb": (Reply(bomb(500_000_000), headers=packed), "the body is larger than 1 MB"),
+        "bomb": (Reply(gzip_bomb(500_000_000), headers=packed), "the body is larger than 1 MB"),
         "endless": (Reply(site.drip(b"<p>more</p>" * 1000, 0)), "the body is larger than 1 MB"),
         "drip": (Reply(site.drip(b"a", 0.1)), "the server took longer than 5 s to answer in full"),
         "silent": (Reply(wait=30.0), "the server took longer than 4 s to answer"),

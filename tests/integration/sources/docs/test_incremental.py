@@ -222,7 +222,7 @@ def test_transient_failures_are_retried(small_site: DocsSite, crawl: Crawl) -> N
 
     assert len(outcome.changed) == 3
     assert not outcome.failed
-    assert len(small_site.asked("/docs/a.html")) == 3
+    assert len(small_site.requests_for("/docs/a.html")) == 3
 
 
 def test_retry_after_is_honoured(small_site: DocsSite, crawl: Crawl) -> None:

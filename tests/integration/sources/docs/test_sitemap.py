@@ -142,7 +142,7 @@ def test_a_page_with_an_unchanged_lastmod_is_not_requested(
     site.forget_requests()
 
     unchanged = crawl(sitemap=site.url("/sitemap.xml"))
-    assert (unchanged.unchanged, len(site.asked("/docs/a.html"))) == (["/docs/a.html"], asked)
+    assert (unchanged.unchanged, len(site.requests_for("/docs/a.html"))) == (["/docs/a.html"], asked)
 
     site.put("/docs/a.html", html("A", "Another text."))
     site.put("/sitemap.xml", listed("2024-06-01"), content_type="application/xml")
