@@ -1,4 +1,4 @@
-"""Chromium for the tests of pages."""
+"""A headless Chromium for tests of web pages."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 
 @contextmanager
-def chromium(profile: Path, *, size: str, patience: float) -> Iterator[Chrome]:
-    """A browser with a window of a size, "900,1000", that waits so many seconds for what it looks for.
+def chromium(profile: Path, *, size: str, wait: float) -> Iterator[Chrome]:
+    """Open a browser; skip the test if Chromium or its driver is not installed.
 
-    Skips the test where Chromium or its driver is not installed.
+    :param size: width and height of the window, such as "900,1000"
+    :param wait: seconds that a look-up waits for its element
     """
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not program or not driver:
@@ -33,5 +34,5 @@ def chromium(profile: Path, *, size: str, patience: float) -> Iterator[Chrome]:
     ):
         options.add_argument(flag)
     with Chrome(options=options, service=ChromeService(driver)) as chrome:
-        chrome.implicitly_wait(patience)
+        chrome.implicitly_wait(wait)
         yield chrome

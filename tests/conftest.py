@@ -22,7 +22,7 @@ from rag.store.embedded import embedded_dsn, stop_embedded
 from rag.store.store import Store
 from tests.databases import Databases
 
-# No test may depend on what the developer's own environment or .env says.
+# No test may depend on the developer's environment.
 for field in Settings.model_fields.values():
     if field.validation_alias != "RAG_HOME":
         os.environ.pop(str(field.validation_alias), None)
@@ -45,11 +45,11 @@ _WITHOUT_DURABILITY = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the home, or take over that of the process that started this worker.
+    """Create the home, or use that of the process that started this worker.
 
-    It is not in pytest's own temporary folder: other runs clear that, and its path is too long for a unix socket.
+    It is not in pytest's temporary folder, which other runs clear and whose path is too long for a unix socket.
     """
-    # LlamaIndex runs coroutines by asyncio.get_event_loop(), which makes a loop that nobody closes where none was ever set.
+    # LlamaIndex calls asyncio.get_event_loop(), which creates a loop that is never closed if no loop was ever set.
     asyncio.set_event_loop(None)
     received = getattr(config, "workerinput", {}).get("home")
     config.stash[HOME] = Path(received or tempfile.mkdtemp(prefix="rag-"))
@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of pytest-xdist where the home is."""
+    """Send the path of the home to a worker of pytest-xdist."""
     node.workerinput["home"] = str(node.config.stash[HOME])
 
 
@@ -78,7 +78,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The evaluation data that lies beside the checkout on some machines."""
+    """The evaluation data beside the checkout; the test is skipped without it."""
     if not SHARED_DATA.is_dir():
         pytest.skip("the evaluation data is not beside this checkout")
     return SHARED_DATA
@@ -92,7 +92,7 @@ def home(pytestconfig: pytest.Config) -> Path:
 
 @pytest.fixture(scope="session")
 def once(home: Path) -> Callable[[str, Callable[[], None]], None]:
-    """Do something once in a run, whichever worker needs it first: `once(name, action)`."""
+    """Run an action once in a test run, in the first worker that needs it: `once(name, action)`."""
 
     def do(name: str, action: Callable[[], None]) -> None:
         done = home / f"{name}.done"

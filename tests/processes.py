@@ -1,4 +1,4 @@
-"""Commands that run beside a test, and end with it."""
+"""Commands that run during a test and end with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).parents[1]
 
-#: What a process may take to end after SIGTERM before it is killed.
+#: Seconds between SIGTERM and SIGKILL.
 _SECONDS_TO_END = 30
 
 
@@ -24,7 +24,7 @@ _SECONDS_TO_END = 30
 def running(
     module: str, *arguments: str, environment: Mapping[str, str], **pipes: Any
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run `python -m MODULE …` from the checkout while the block runs; then end it and everything it started.
+    """Run `python -m MODULE …` from the checkout during the block; then end it and the processes it started.
 
     :param pipes: stdout and stderr, as for `Popen`
     """
@@ -53,9 +53,9 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> str:
-    """Read the stderr of a process until a line holds a text; return what was read.
+    """Read and return the stderr of a process up to the line that contains a text.
 
-    :raises AssertionError: the process has ended before
+    :raises AssertionError: the process ended without writing the text
     """
     assert process.stderr
     said = ""
@@ -67,9 +67,10 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
 
 
 def wait_for(look: Callable[[], T], *, seconds: float, else_show: Callable[[], str]) -> T:
-    """Look until something is found, and return it.
+    """Call `look` until its result is true, and return the result.
 
-    :raises AssertionError: nothing was found in time; says what `else_show` returns
+    :param else_show: makes the message of the error
+    :raises AssertionError: no result was true in time
     """
     deadline = time.monotonic() + seconds
     while not (found := look()):

@@ -1,4 +1,4 @@
-"""A real Prefect server and real loopback sources for the flows; each worker of pytest-xdist has one server."""
+"""A real Prefect server, one for each worker of pytest-xdist, and sources on loopback."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-# Prefect reads this when it is imported, and nobody's own runs may be touched.
+# Prefect reads this when it is imported; the developer's own runs must not be changed.
 _PREFECT_HOME = tempfile.TemporaryDirectory(prefix="prefect-")
 for name in [name for name in os.environ if name.startswith("PREFECT_")]:
     del os.environ[name]
@@ -28,13 +28,13 @@ from tests.servers.github import GitHubServer, load_export  # noqa: E402
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
-# Prefect's server and its commands take 5 s to start, and many times that on a busy machine.
+# Prefect's server and commands take 5 s to start on an idle machine, and far longer on a busy machine.
 _START_SECONDS = 240
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a Prefect server or starts a command that imports Prefect; one server serves all its tests."""
+    """Mark tests that need a Prefect server or a command that imports Prefect; group those that share a server."""
     for item in items:
         if Path(__file__).parent not in item.path.parents:
             continue
@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def prefect_records(home: Path, once: Callable[[str, Callable[[], None]], None]) -> Path:
-    """A PREFECT_HOME with a migrated database, to copy: migrating takes as long as twenty tests."""
+    """A PREFECT_HOME with a migrated database, to copy: a migration takes as long as twenty tests."""
     folder = home / "prefect"
 
     def migrate() -> None:
@@ -73,7 +73,7 @@ def prefect_home(prefect_records: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def prefect_server(prefect_records: Path) -> Iterator[ServerProcess]:
-    """A Prefect server, and the flows of this process sent to it."""
+    """A Prefect server to which the flows of this process are sent."""
     shutil.copytree(prefect_records, _PREFECT_HOME.name, dirs_exist_ok=True)
     with ServerProcess() as server, connected(server):
         yield server
@@ -83,7 +83,7 @@ def prefect_server(prefect_records: Path) -> Iterator[ServerProcess]:
 def served(
     home: Path, session_dsn: str, prefect_records: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
-    """`flows.serve` with a Prefect server of its own, which has a UI and fires schedules."""
+    """`flows.serve` with its own Prefect server, which has a UI and fires schedules."""
     folder = tmp_path_factory.mktemp("served")
     prefect_home = shutil.copytree(prefect_records, folder / "prefect")
     environment = {**users_environment(), "RAG_HOME": str(home), "PREFECT_HOME": str(prefect_home)}
@@ -101,7 +101,7 @@ def github() -> Iterator[GitHubServer]:
 
 @pytest.fixture
 def settings_in_environment(monkeypatch: pytest.MonkeyPatch, home: Path, dsn: str, tmp_path: Path) -> Path:
-    """An empty index and a home for the flows, as a user sets them; returns where the sources file belongs."""
+    """Set an empty database and a home in the environment; return the path for the sources file."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RAG_HOME", str(home))
     monkeypatch.setenv("RAG_DATABASE_URL", dsn)
@@ -113,7 +113,7 @@ def settings_in_environment(monkeypatch: pytest.MonkeyPatch, home: Path, dsn: st
 def sources(
     settings_in_environment: Path, github: GitHubServer, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., None]:
-    """Write sources.toml: GitHub repositories by the names of their sources."""
+    """Write sources.toml with GitHub sources, given as name=repository."""
     monkeypatch.setenv("RAG_GITHUB_API_URL", github.api_url)
 
     def write(**repositories: str) -> None:
@@ -128,7 +128,7 @@ def sources(
 
 
 def users_environment() -> dict[str, str]:
-    """The environment of this process without the server that its own flows go to."""
+    """The environment of this process without the address of its Prefect server."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API_")}
 
 
@@ -152,7 +152,7 @@ def command() -> Command:
 
 @pytest.fixture
 def deploy(prefect_server: ServerProcess) -> Callable[[], None]:
-    """Register what workers of a pool are given by other runs, as `prefect deploy` does from the checkout."""
+    """Register the deployments for workers of a pool by `prefect deploy` from the checkout."""
 
     def register() -> None:
         from tests.flows.deploy.test_deployments import in_pool, prefect
@@ -168,7 +168,7 @@ def deploy(prefect_server: ServerProcess) -> Callable[[], None]:
 def start_worker(
     prefect_server: ServerProcess, deploy: Callable[[], None]
 ) -> Iterator[Callable[[], subprocess.Popen[str]]]:
-    """Start a worker, as on another machine."""
+    """Start a worker of the pool in another process."""
     with ExitStack() as stack:
 
         def start() -> subprocess.Popen[str]:
@@ -187,7 +187,7 @@ def start_worker(
 
 @pytest.fixture
 def short_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A source is asked again at once."""
+    """Retry the sync of a source without delay."""
     from flows.ingest import sync_source
 
     monkeypatch.setattr(sync_source, "retry_delay_seconds", [0.01, 0.01, 0.01])
@@ -196,7 +196,7 @@ def short_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[Chat]:
-    """Where alerts are sent."""
+    """The webhook for alerts."""
     chat = Chat()
     monkeypatch.setenv("RAG_ALERT_WEBHOOK", chat.url)
     yield chat

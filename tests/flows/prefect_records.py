@@ -1,4 +1,4 @@
-"""What Prefect has recorded, as its UI would show it."""
+"""Artifacts, runs and logs that Prefect has recorded."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def artifact(key: str) -> Artifact:
 
 
 def table(key: str) -> dict[str, Any]:
-    """The newest table artifact of a key: outcome by what it counts."""
+    """The newest table artifact of a key: outcome by name of the row."""
     data = artifact(key).data
     rows = json.loads(data) if isinstance(data, str) else data
     return {row["what"]: row["outcome"] for row in rows}
@@ -70,7 +70,7 @@ def logs(run_id: UUID) -> list[str]:
 
 
 def newest_run(name: str) -> FlowRun:
-    """The run of a name that is under way; waits for it to begin."""
+    """The running flow run of a name; waits for it to start."""
 
     async def read() -> list[FlowRun]:
         async with get_client() as client:
@@ -83,7 +83,7 @@ def newest_run(name: str) -> FlowRun:
             if run.state and run.state.is_running():
                 return run
         time.sleep(0.2)
-    raise AssertionError(f"flow run {name} has not begun")
+    raise AssertionError(f"flow run {name} has not started")
 
 
 def runs_below(run_id: UUID) -> dict[str, FlowRun]:
@@ -98,7 +98,7 @@ def runs_below(run_id: UUID) -> dict[str, FlowRun]:
 
 
 def task_run(run_id: UUID, name: str) -> TaskRun:
-    """The finished run of a task below a flow run; the server writes it a moment later."""
+    """The finished run of a task in a flow run; waits, since the server records it with a delay."""
 
     async def read() -> list[TaskRun]:
         async with get_client() as client:

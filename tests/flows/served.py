@@ -1,4 +1,4 @@
-"""`flows.serve` with the Prefect server that it brings, as a maintainer starts it on a laptop."""
+"""`flows.serve` with the Prefect server that it starts, as a maintainer runs it on a laptop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Served:
 
     address: str
     dsn: str
-    #: what it has printed
+    #: the file with its output
     printed: Path
 
     @property
@@ -31,15 +31,15 @@ class Served:
         return f"{self.address}/api"
 
     def api(self, path: str, body: object = None) -> Any:
-        """Ask Prefect's API."""
+        """Call Prefect's API."""
         address = f"{self.api_url}/{path}"
         reply = httpx.get(address, timeout=30) if body is None else httpx.post(address, json=body, timeout=30)
         return reply.raise_for_status().json()
 
-    def ended(self, name: str, **run: object) -> dict[str, Any]:
-        """Return the run of a deployment when it has ended.
+    def finished_run(self, name: str, **run: object) -> dict[str, Any]:
+        """Wait for a run of a deployment to end, and return it.
 
-        :param run: what else is known of it, as Prefect's filter of flow runs
+        :param run: further conditions of Prefect's flow run filter
         """
         ended = {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]}}}
         wanted = {"deployments": {"name": {"any_": [name]}}, "flow_runs": {**ended, **run}}
@@ -47,14 +47,14 @@ class Served:
         return found[0]
 
     def state(self) -> str:
-        """Describe the runs and what was printed, for a test that has failed."""
+        """Describe the runs and the output, for the message of a failed test."""
         runs = [(run["name"], run["state"]) for run in self.api("flow_runs/filter", {})]
         return f"{runs}\n{self.printed.read_text()}"
 
 
 @contextmanager
 def serving(folder: Path, environment: dict[str, str], dsn: str) -> Iterator[Served]:
-    """Run `flows.serve` while the block runs; its Prefect looks for work and for due schedules every few seconds."""
+    """Run `flows.serve` during the block; its Prefect server polls for work and due schedules every few seconds."""
     printed, sources = folder / "printed", folder / "sources.toml"
     with (
         HandbookSite(ROOT / "docs") as site,

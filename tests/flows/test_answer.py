@@ -40,17 +40,17 @@ def test_a_run_is_named_after_its_question(ingested: None) -> None:
     assert flow_run(state.state_details.flow_run_id).name == f"answer: {QUESTION}"
 
 
-def test_asking_twice_asks_the_engine_once(ingested: None) -> None:
+def test_a_repeated_question_is_answered_from_the_cache(ingested: None) -> None:
     first = asyncio.run(answer(QUESTION))
 
     again = asyncio.run(answer(QUESTION, return_state=True))
 
-    assert asyncio.run(again.aresult()) == first  # its timings as well: nothing was timed anew
+    assert asyncio.run(again.aresult()) == first  # even the timings are equal: the answer is the cached answer
     assert task_run(again.state_details.flow_run_id, "ask").state.name == "Cached"
 
 
 @pytest.mark.parametrize("other", [{"top_k": 3}, {"source": "issues"}])
-def test_another_question_is_another_answer(ingested: None, other: dict[str, object]) -> None:
+def test_another_question_gets_another_answer(ingested: None, other: dict[str, object]) -> None:
     asyncio.run(answer(QUESTION))
 
     state = asyncio.run(answer(QUESTION, **other, return_state=True))
@@ -58,7 +58,7 @@ def test_another_question_is_another_answer(ingested: None, other: dict[str, obj
     assert task_run(state.state_details.flow_run_id, "ask").state.name == "Completed"
 
 
-def test_after_an_ingest_that_changed_something_the_engine_is_asked_again(ingested: None, github: GitHubServer) -> None:
+def test_an_ingest_with_changes_invalidates_cached_answers(ingested: None, github: GitHubServer) -> None:
     first = asyncio.run(answer(QUESTION))
     number = github.add_issue(QUESTION, "Yes: run it on any laptop without Docker by typing `make laptop`.")
     asyncio.run(run_ingest(["issues"]))
@@ -69,14 +69,14 @@ def test_after_an_ingest_that_changed_something_the_engine_is_asked_again(ingest
     assert any(source.url.endswith(f"/{number}") for source in second.sources)
 
 
-def test_after_an_ingest_that_changed_nothing_it_is_not(ingested: None) -> None:
+def test_an_ingest_without_changes_keeps_cached_answers(ingested: None) -> None:
     first = asyncio.run(answer(QUESTION))
     asyncio.run(run_ingest(["issues"]))
 
     assert asyncio.run(answer(QUESTION)) == first
 
 
-def test_an_empty_index_is_said_so_and_not_tried_again(prefect_server: ServerProcess, sources: Sources) -> None:
+def test_an_empty_index_is_an_error(prefect_server: ServerProcess, sources: Sources) -> None:
     sources(issues="example/engine")
 
     with pytest.raises(ConfigurationError, match="The index is empty"):
@@ -103,7 +103,7 @@ def test_the_state_of_an_index_changes_with_every_kind_of_change(ingested: None,
 
     assert len({before, added, edited, renamed}) == 4
     assert nothing == renamed
-    assert removed == before  # every document and chunk is as it was, and so is every answer
+    assert removed == before  # every document and chunk is unchanged, and so are the answers
 
 
 def test_a_title_cannot_break_out_of_its_link() -> None:

@@ -26,13 +26,13 @@ Sources = Callable[..., None]
 
 
 class Refusing(GitHubServer):
-    """Forbids everything from a certain request on, which no retry helps against."""
+    """Replies 403, a permanent error, from the request number `refuses_from` on."""
 
     refuses_from = 10**9
 
     def answer(self, request: Request) -> Response:
-        self.asked = getattr(self, "asked", 0) + 1
-        if self.asked >= self.refuses_from:
+        self.request_count = getattr(self, "request_count", 0) + 1
+        if self.request_count >= self.refuses_from:
             return Response(403, {"message": "Resource not accessible by this token"})
         return super().answer(request)
 
@@ -51,7 +51,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(task, "retry_jitter_factor", None)
 
 
-def ran(**span: Any) -> SyncReport:
+def run_backfill(**span: Any) -> SyncReport:
     state = asyncio.run(backfill("issues", return_state=True, **span))
     result = asyncio.run(state.aresult(raise_on_failure=False))
     assert isinstance(result, SyncReport)
@@ -59,32 +59,32 @@ def ran(**span: Any) -> SyncReport:
 
 
 def windows() -> dict[str, int]:
-    """How many windows the newest table shows in each state."""
+    """The number of windows in each state of the newest table."""
     data = artifact("backfill-issues").data
     rows = json.loads(data) if isinstance(data, str) else data
     states = [str(row["state"]).partition(":")[0] for row in rows]
     return {state: states.count(state) for state in sorted(set(states))}
 
 
-def test_a_backfill_reads_every_window_and_shows_it(
+def test_a_backfill_reads_every_window_and_shows_them_in_a_table(
     prefect_server: ServerProcess, sources: Sources, database: Database, github: Refusing
 ) -> None:
     sources(issues="example/engine")
 
-    report = ran(window=14)
+    report = run_backfill(window=14)
 
     assert (report.state, report.added, report.chunks_added > 0) == ("completed", 8, True)
     assert list(windows()) == ["read"]
     assert len(Store(database).documents.hashes("issues")) == 8
-    assert report.requests == github.asked - 1  # the plan's own
+    assert report.requests == github.request_count - 1  # one request made the plan
 
 
-def test_an_interrupted_backfill_goes_on_where_it_stopped(
+def test_an_interrupted_backfill_resumes_where_it_stopped(
     prefect_server: ServerProcess, sources: Sources, database: Database, github: Refusing
 ) -> None:
     sources(issues="example/engine")
     github.refuses_from = 20  # a window costs two requests
-    first = ran(window=14)
+    first = run_backfill(window=14)
     shown = windows()
     assert first.state == "failed"
     assert "not accessible" in first.errors[0].error
@@ -92,14 +92,14 @@ def test_an_interrupted_backfill_goes_on_where_it_stopped(
     assert shown["waiting"] > 0
 
     github.refuses_from = 10**9
-    second = ran(window=14)
+    second = run_backfill(window=14)
 
     assert second.state == "completed"
     assert windows()["read before"] == shown["read"]
     assert len(Store(database).documents.hashes("issues")) == 8
 
-    again = ran(window=14)
-    assert "read before" not in windows(), "a finished backfill that is asked for again reads everything again"
+    again = run_backfill(window=14)
+    assert "read before" not in windows(), "a repeated backfill reads every window again"
     assert again.added == 0
 
 
@@ -123,7 +123,7 @@ def test_the_command_reads_a_span_and_prints_one_object(
         (["issues", "--start", "yesterday"], "--start"),
     ],
 )
-def test_bad_input_gets_one_line(
+def test_bad_input_prints_one_line(
     prefect_server: ServerProcess,
     sources: Sources,
     arguments: list[str],
@@ -131,16 +131,16 @@ def test_bad_input_gets_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     sources(issues="example/engine")
-    with suppress(SystemExit):  # what argparse finds
+    with suppress(SystemExit):  # errors that argparse finds
         assert main(arguments) == 2
     assert said in capsys.readouterr().err.strip().splitlines()[-1]
 
 
-def test_windows_are_read_under_a_limit_that_can_be_changed(prefect_server: ServerProcess, sources: Sources) -> None:
+def test_windows_are_read_under_a_global_concurrency_limit(prefect_server: ServerProcess, sources: Sources) -> None:
     from prefect.client.orchestration import get_client
 
     sources(issues="example/engine")
-    ran(window=3000)
+    run_backfill(window=3000)
 
     async def limit() -> tuple[int, int]:
         async with get_client() as client:

@@ -1,4 +1,4 @@
-"""A sync whose texts are embedded by other processes: workers of a Prefect work pool, or a Dask cluster."""
+"""Other processes embed the texts of a sync: workers of a Prefect work pool, or a Dask cluster."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def site(settings_in_environment: Path, tmp_path: Path) -> Iterator[None]:
         yield
 
 
-def ran() -> SyncReport:
+def ingest_handbook() -> SyncReport:
     [report] = asyncio.run(run_ingest(["handbook"]))
     return report
 
@@ -58,7 +58,7 @@ def test_workers_of_a_pool_embed(
     start_worker()
     monkeypatch.setenv("RAG_RUN_ON", "workers")
 
-    report = ran()
+    report = ingest_handbook()
 
     assert (report.state, report.added, report.embedded) == ("completed", PAGES + 1, report.chunks_added)
     runs = asyncio.run(batches())
@@ -69,12 +69,12 @@ def test_workers_of_a_pool_embed(
 def test_a_dask_cluster_embeds(site: None, prefect_server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAG_RUN_ON", "dask")
 
-    report = ran()
+    report = ingest_handbook()
 
     assert (report.state, report.added, report.embedded) == ("completed", PAGES + 1, report.chunks_added)
 
 
-def test_a_sync_embeds_what_no_worker_has_begun_and_warns(site: None, deploy: Callable[[], None]) -> None:
+def test_a_sync_embeds_batches_that_no_worker_took_and_warns(site: None, deploy: Callable[[], None]) -> None:
     deploy()
 
     @flow
@@ -91,7 +91,7 @@ def test_a_sync_embeds_what_no_worker_has_begun_and_warns(site: None, deploy: Ca
     assert "Cancelled" in [run.state_name for run in asyncio.run(batches())]
 
 
-def test_workers_without_a_configured_server_are_one_line(site: None, command: Command) -> None:
+def test_workers_without_a_configured_server_print_one_line(site: None, command: Command) -> None:
     done = command("flows.ingest", RAG_RUN_ON="workers")
 
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""The evaluation flow: its history, its trend, and a run that fails if a metric has fallen."""
+"""The evaluation flow: its history, its trend, and a run that fails if a metric drops."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUESTION = "Can I run this on a laptop without Docker?"
 
 @pytest.fixture
 def queries(prefect_server: ServerProcess, sources: Sources, github: GitHubServer, tmp_path: Path) -> Path:
-    """An index of three issues, and a file of one query that they answer."""
+    """An index of three issues, and a file with a query that they answer."""
     sources(issues="example/engine")
     asyncio.run(run_ingest(["issues"]))
     with Engine.open() as engine:
@@ -34,7 +34,7 @@ def queries(prefect_server: ServerProcess, sources: Sources, github: GitHubServe
     return tmp_path / "laptops.jsonl"
 
 
-def test_a_metric_that_fell_fails_the_run_and_the_trend_shows_it(queries: Path, github: GitHubServer) -> None:
+def test_a_dropped_metric_fails_the_run_and_shows_in_the_trend(queries: Path, github: GitHubServer) -> None:
     first = asyncio.run(evaluate(str(queries)))
     github.edit_issue(3, title="Another matter", body="Nothing to see here.")
     for comment in github.comments(3):
@@ -54,7 +54,7 @@ def test_a_metric_that_fell_fails_the_run_and_the_trend_shows_it(queries: Path, 
     assert kept == [("laptops", True), ("laptops", False)]
 
 
-def test_the_command_prints_one_object_and_fails_when_a_metric_fell(
+def test_the_command_prints_one_json_object_and_fails_when_a_metric_drops(
     queries: Path, github: GitHubServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main([str(queries), "--json"]) == 0
@@ -79,14 +79,14 @@ def test_the_command_prints_one_object_and_fails_when_a_metric_fell(
         (["none.jsonl", "--k", "0"], "--k is 0; it must be at least 1."),
     ],
 )
-def test_bad_input_is_one_line(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input_prints_one_line(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(arguments) == 2
     said = capsys.readouterr().err
     assert sentence in said
     assert said.count("\n") == 1
 
 
-def test_an_ingest_lists_what_must_be_answered_anew(queries: Path, github: GitHubServer) -> None:
+def test_an_ingest_lists_stale_answers(queries: Path, github: GitHubServer) -> None:
     with Engine.open() as engine:
         engine.ask(QUESTION)
     asyncio.run(run_ingest(["issues"]))

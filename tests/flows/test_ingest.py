@@ -27,11 +27,11 @@ from tests.servers.github import GitHubServer
 Sources = Callable[..., None]
 
 
-def ended(*names: str) -> State[object]:
+def ingested(*names: str) -> State[object]:
     return asyncio.run(ingest(list(names), return_state=True))
 
 
-def test_an_ingest_leaves_a_table_of_its_outcome(prefect_server: ServerProcess, sources: Sources) -> None:
+def test_an_ingest_creates_a_table_of_its_outcome(prefect_server: ServerProcess, sources: Sources) -> None:
     sources(issues="example/engine")
 
     [report] = asyncio.run(run_ingest(["issues"]))
@@ -44,7 +44,7 @@ def test_an_ingest_leaves_a_table_of_its_outcome(prefect_server: ServerProcess, 
     assert outcome["requests"] == report.requests > 0
 
 
-def test_a_second_ingest_finds_nothing_to_do(prefect_server: ServerProcess, sources: Sources) -> None:
+def test_a_second_ingest_changes_nothing(prefect_server: ServerProcess, sources: Sources) -> None:
     sources(issues="example/engine")
     asyncio.run(run_ingest(["issues"]))
 
@@ -56,13 +56,15 @@ def test_a_second_ingest_finds_nothing_to_do(prefect_server: ServerProcess, sour
 def test_a_run_is_named_after_its_source_and_completed(prefect_server: ServerProcess, sources: Sources) -> None:
     sources(issues="example/engine")
 
-    state = ended("issues")
+    state = ingested("issues")
 
     assert state.is_completed()
     assert list(runs_below(state.state_details.flow_run_id)) == ["ingest issues · 3 new"]
 
 
-def test_a_run_says_what_it_brought(prefect_server: ServerProcess, sources: Sources, github: GitHubServer) -> None:
+def test_a_run_is_named_after_its_changes(
+    prefect_server: ServerProcess, sources: Sources, github: GitHubServer
+) -> None:
     sources(issues="example/engine")
     asyncio.run(run_ingest(["issues"]))
 
@@ -75,7 +77,7 @@ def test_a_run_says_what_it_brought(prefect_server: ServerProcess, sources: Sour
     assert changed.message.startswith("1 new (")
 
 
-def test_what_was_left_out_is_said_in_the_run(
+def test_a_run_reports_skipped_documents(
     prefect_server: ServerProcess, settings_in_environment: Path, github: GitHubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAG_GITHUB_API_URL", github.api_url)
@@ -90,7 +92,7 @@ def test_what_was_left_out_is_said_in_the_run(
     assert left_out in logs(state.state_details.flow_run_id)
 
 
-def test_pages_that_cannot_be_read_are_linked(prefect_server: ServerProcess, settings_in_environment: Path) -> None:
+def test_failed_pages_are_link_artifacts(prefect_server: ServerProcess, settings_in_environment: Path) -> None:
     with DocsSite() as site:
         site.put("/docs/", html("Start", links=["broken.html"]))
         site.put("/docs/broken.html", status=403)
@@ -103,12 +105,12 @@ def test_pages_that_cannot_be_read_are_linked(prefect_server: ServerProcess, set
     assert artifact("failed-site-1").data == f"[{broken}]({broken})"
 
 
-def test_a_source_that_fails_is_a_failed_run_that_says_why_and_the_others_are_ingested(
+def test_a_failing_source_fails_its_own_run_with_a_reason_and_the_others_are_ingested(
     prefect_server: ServerProcess, sources: Sources
 ) -> None:
     sources(gone="example/nowhere", issues="example/engine")
 
-    state = ended("gone", "issues")
+    state = ingested("gone", "issues")
 
     runs = runs_below(state.state_details.flow_run_id)
     assert state.is_failed()
@@ -120,44 +122,42 @@ def test_a_source_that_fails_is_a_failed_run_that_says_why_and_the_others_are_in
     assert "failed: example/nowhere" in table("ingest-gone")
 
 
-def test_what_trying_again_cannot_help_is_tried_once(
-    prefect_server: ServerProcess, sources: Sources, short_retries: None
-) -> None:
+def test_permanent_errors_are_not_retried(prefect_server: ServerProcess, sources: Sources, short_retries: None) -> None:
     sources(gone="example/nowhere")
-    heard: list[SyncReport | str] = []
+    reported: list[SyncReport | str] = []
 
-    with reporting_to(lambda _, news: heard.append(news)):
+    with reporting_to(lambda _, news: reported.append(news)):
         state = asyncio.run(ingest_source("gone", return_state=True))
 
-    assert len(heard) == 1
+    assert len(reported) == 1
     assert task_run(state.state_details.flow_run_id, "sync gone").run_count == 1
 
 
-def test_what_may_pass_is_tried_again(
+def test_transient_errors_are_retried(
     prefect_server: ServerProcess, sources: Sources, short_retries: None, database: Database
 ) -> None:
-    """The source is busy when the run begins; it is let go once the run has found that out."""
+    """The source is busy when the run starts, and is released after the first attempt."""
     sources(issues="example/engine")
     Store(database).sources.register("issues", "github")
     busy = Store(database).sources.locked("issues")
     assert busy.__enter__()
-    heard: list[str] = []
+    reported: list[str] = []
 
-    def hear(_: str, news: SyncReport | str) -> None:
+    def collect(_: str, news: SyncReport | str) -> None:
         if isinstance(news, str):
-            heard.append(news)
+            reported.append(news)
             busy.__exit__(None, None, None)
 
-    with reporting_to(hear):
+    with reporting_to(collect):
         state = asyncio.run(ingest_source("issues", when_busy="fail", return_state=True))
 
     assert state.is_completed()
-    assert len(heard) == 1
-    assert "Another sync of issues is running" in heard[0]
+    assert len(reported) == 1
+    assert "Another sync of issues is running" in reported[0]
     assert task_run(state.state_details.flow_run_id, "sync issues").run_count == 2
 
 
-def test_what_lasts_fails_after_the_last_attempt(
+def test_a_persistent_transient_error_fails_after_the_last_attempt(
     prefect_server: ServerProcess, sources: Sources, short_retries: None, database: Database
 ) -> None:
     sources(issues="example/engine")
@@ -172,29 +172,29 @@ def test_what_lasts_fails_after_the_last_attempt(
     assert task_run(run.id, "sync issues").run_count == 4
 
 
-def test_a_run_that_may_wait_goes_on_when_the_other_sync_has_ended(
+def test_a_run_that_may_wait_continues_when_the_other_sync_ends(
     prefect_server: ServerProcess, sources: Sources, database: Database, short_retries: None
 ) -> None:
     sources(issues="example/engine")
     Store(database).sources.register("issues", "github")
     backfill = Store(database).sources.locked("issues", shared=True)
     assert backfill.__enter__()
-    heard: list[str] = []
+    reported: list[str] = []
 
-    def hear(_: str, news: SyncReport | str) -> None:
+    def collect(_: str, news: SyncReport | str) -> None:
         if isinstance(news, str):
-            heard.append(news)
+            reported.append(news)
             backfill.__exit__(None, None, None)
 
-    with reporting_to(hear):
+    with reporting_to(collect):
         state = asyncio.run(ingest_source("issues", when_busy="wait", return_state=True))
 
-    assert heard == ["Another sync of issues is running; wait until it has ended. Waiting."]
+    assert reported == ["Another sync of issues is running; wait until it has ended. Waiting."]
     assert state.is_completed()
     assert task_run(state.state_details.flow_run_id, "sync issues").run_count == 1
 
 
-def test_an_hourly_run_that_meets_a_backfill_is_skipped_and_says_so(
+def test_a_scheduled_run_is_skipped_with_a_reason_during_a_backfill(
     prefect_server: ServerProcess, sources: Sources, database: Database
 ) -> None:
     sources(issues="example/engine")
@@ -211,7 +211,7 @@ def test_an_hourly_run_that_meets_a_backfill_is_skipped_and_says_so(
     assert (status.failures, status.last_error) == (0, None)
 
 
-def test_the_command_prints_one_json_object_and_fails_if_a_source_did(
+def test_the_command_prints_one_json_object_and_fails_if_a_source_fails(
     prefect_server: ServerProcess, sources: Sources, command: Command
 ) -> None:
     sources(issues="example/engine", gone="example/nowhere")
@@ -237,7 +237,7 @@ def test_the_command_prints_one_json_object_and_fails_if_a_source_did(
     assert "Flow run" not in done.stderr
 
 
-def test_the_command_brings_a_server_of_its_own_where_none_is_configured(
+def test_the_command_starts_a_temporary_server_if_none_is_configured(
     sources: Sources, command: Command, prefect_home: Path
 ) -> None:
     sources(issues="example/engine")
@@ -249,7 +249,7 @@ def test_the_command_brings_a_server_of_its_own_where_none_is_configured(
     assert all(line.startswith("issues: ") for line in done.stderr.splitlines()), done.stderr
 
 
-def test_a_wrong_name_is_one_line(sources: Sources, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_source_name_prints_one_line(sources: Sources, capsys: pytest.CaptureFixture[str]) -> None:
     sources(issues="example/engine")
 
     assert main(["issus"]) == 2
@@ -260,7 +260,7 @@ def test_a_wrong_name_is_one_line(sources: Sources, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize("text", ["[[github]]\nname = 3", "not toml", "", "[[gitlab]]\nname = 'x'"])
-def test_a_broken_sources_file_is_one_line(
+def test_an_invalid_sources_file_prints_one_line(
     text: str, settings_in_environment: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings_in_environment.write_text(text)
@@ -273,7 +273,7 @@ def test_a_broken_sources_file_is_one_line(
     assert captured.out == ""
 
 
-def test_a_dead_prefect_server_is_one_line(sources: Sources, command: Command) -> None:
+def test_an_unreachable_prefect_server_prints_one_line(sources: Sources, command: Command) -> None:
     sources(issues="example/engine")
 
     done = command("flows.ingest", PREFECT_API_URL="http://127.0.0.1:9/api")
@@ -285,7 +285,7 @@ def test_a_dead_prefect_server_is_one_line(sources: Sources, command: Command) -
     ]
 
 
-def test_an_interrupted_command_ends_at_once_and_so_do_its_runs(
+def test_interrupting_the_command_ends_it_and_its_runs_at_once(
     prefect_server: ServerProcess, settings_in_environment: Path
 ) -> None:
     with HandbookSite(ROOT / "docs") as site:
@@ -301,7 +301,7 @@ def test_an_interrupted_command_ends_at_once_and_so_do_its_runs(
     assert flow_run(run.id).state.is_final()
 
 
-def test_an_unreachable_database_is_one_line(
+def test_an_unreachable_database_prints_one_line(
     prefect_server: ServerProcess,
     sources: Sources,
     monkeypatch: pytest.MonkeyPatch,
@@ -324,7 +324,7 @@ def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
     assert "python -m flows.ingest postgres --full --json" in capsys.readouterr().out
 
 
-def test_github_is_asked_for_nothing_twice(
+def test_a_second_ingest_sends_few_requests_to_github(
     prefect_server: ServerProcess, sources: Sources, github: GitHubServer
 ) -> None:
     sources(issues="example/engine")

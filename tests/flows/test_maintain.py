@@ -1,4 +1,4 @@
-"""What watches over the index: alerts that are sent once an incident, and what is cleared away."""
+"""Alerts are sent once per incident, and maintenance deletes unused rows."""
 
 from __future__ import annotations
 
@@ -27,51 +27,51 @@ def no_pauses(short_retries: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "retries", 0)
 
 
-def ingested(name: str) -> State[object]:
+def run_ingest_source(name: str) -> State[object]:
     return asyncio.run(ingest_source(name, return_state=True))
 
 
-def watched() -> State[object]:
+def run_watch() -> State[object]:
     return asyncio.run(watch(return_state=True))
 
 
-def grow_old(database: Database, name: str, hours: int) -> None:
+def make_outdated(database: Database, name: str, hours: int) -> None:
     with database.connection() as connection:
         connection.execute(
             "UPDATE sources SET last_success = now() - make_interval(hours => %s) WHERE name = %s", [hours, name]
         )
 
 
-def test_a_source_that_fails_again_and_again_is_told_of_once(
+def test_repeated_failures_of_a_source_send_one_alert(
     prefect_server: ServerProcess, sources: Sources, database: Database, chat: Chat, github: GitHubServer
 ) -> None:
     sources(issues="example/nowhere")
     for _ in range(2):
-        ingested("issues")
+        run_ingest_source("issues")
     assert chat.texts == []
 
     for _ in range(3):
-        ingested("issues")
+        run_ingest_source("issues")
 
     [text] = chat.texts
     assert text.startswith("support-engine: issues has failed 3 times in a row. Last success: none yet.")
     assert "there is no repository example/nowhere" in text
     sources(issues="example/engine")
-    ingested("issues")
+    run_ingest_source("issues")
     [status] = Store(database).sources.status()
     assert (status.failures, status.alerted) == (0, False)
 
 
-def test_a_source_that_grows_too_old_for_its_schedule_is_told_of_once_and_the_next_incident_again(
+def test_an_outdated_source_sends_one_alert_per_incident(
     prefect_server: ServerProcess, sources: Sources, database: Database, chat: Chat
 ) -> None:
     sources(issues="example/engine")
-    ingested("issues")
-    watched()
+    run_ingest_source("issues")
+    run_watch()
     assert chat.texts == []
 
-    grow_old(database, "issues", 5)
-    first, second = watched(), watched()
+    make_outdated(database, "issues", 5)
+    first, second = run_watch(), run_watch()
 
     assert [text.partition(". ")[0] for text in chat.texts] == [
         "support-engine: issues has not synced successfully for 5 hours"
@@ -79,35 +79,35 @@ def test_a_source_that_grows_too_old_for_its_schedule_is_told_of_once_and_the_ne
     assert first.message == "Alerted for issues."
     assert second.message == "No new alerts."
     assert flow_run(first.state_details.flow_run_id).name == "watch · alerted for issues"
-    ingested("issues")
-    grow_old(database, "issues", 100)
-    watched()
+    run_ingest_source("issues")
+    make_outdated(database, "issues", 100)
+    run_watch()
     assert "for 4 days" in chat.texts[1]
 
 
-def test_an_alert_that_could_not_be_delivered_comes_later(
+def test_an_undelivered_alert_is_sent_again_later(
     prefect_server: ServerProcess, sources: Sources, database: Database, chat: Chat
 ) -> None:
     sources(issues="example/engine")
-    ingested("issues")
-    grow_old(database, "issues", 5)
+    run_ingest_source("issues")
+    make_outdated(database, "issues", 5)
     chat.status = 500
 
-    state = watched()
+    state = run_watch()
 
     assert state.is_failed()
     assert "could not be delivered to 127.0.0.1: HTTP 500" in state.message
     assert "secret" not in state.message
     chat.status = 200
-    watched()
+    run_watch()
     assert len(chat.texts) == 1
 
 
-def test_maintaining_drops_what_nobody_has_needed_for_long(
+def test_maintenance_drops_unused_indexes_and_embeddings(
     prefect_server: ServerProcess, sources: Sources, database: Database
 ) -> None:
     sources(issues="example/engine")
-    ingested("issues")
+    run_ingest_source("issues")
     store = Store(database)
     old = IndexInfo("old", "local/old", 3, "1")
     store.indexes.create(old)
@@ -127,7 +127,7 @@ def test_maintaining_drops_what_nobody_has_needed_for_long(
         assert connection.execute("SELECT count(*) FROM embeddings").fetchone() == (before[0] - 1,)
 
 
-def test_the_use_of_an_embedding_keeps_it(store: Store, database: Database) -> None:
+def test_using_a_cached_embedding_postpones_its_expiry(store: Store, database: Database) -> None:
     store.embeddings.keep("m", {b"x": np.zeros(3, np.float32)})
     with database.connection() as connection:
         connection.execute("UPDATE embeddings SET used_on = current_date - 200")

@@ -34,7 +34,7 @@ def registered() -> dict[str, DeploymentResponse]:
 
 @pytest.fixture
 def serving(prefect_server: ServerProcess, sources: Callable[..., None]) -> Iterator[subprocess.Popen[str]]:
-    """`python -m flows.serve` on one source, ready for work."""
+    """A running `python -m flows.serve` with one source."""
     clear()
     sources(issues="example/engine")
     environment = {**os.environ, "PREFECT_RUNNER_POLL_FREQUENCY": "1"}
@@ -43,7 +43,7 @@ def serving(prefect_server: ServerProcess, sources: Callable[..., None]) -> Iter
         yield process
 
 
-def test_served_deployments_are_registered_work_and_are_paused_at_the_end(serving: subprocess.Popen[str]) -> None:
+def test_served_deployments_are_registered_run_and_are_paused_at_the_end(serving: subprocess.Popen[str]) -> None:
     deployments = registered()
     ingest, answer = deployments["ingest issues"], deployments["answer"]
 
@@ -75,7 +75,7 @@ def test_served_deployments_are_registered_work_and_are_paused_at_the_end(servin
     assert registered()["ingest issues"].paused
 
 
-def test_sources_take_turns() -> None:
+def test_schedules_of_sources_are_spread_over_time() -> None:
     docs = [schedule_of(DocsConfig(name=f"docs{n}", url="https://example.org/")) for n in range(20)]
     issues = [schedule_of(GitHubConfig(name=f"issues{n}", repo="o/n")) for n in range(20)]
 
@@ -89,14 +89,14 @@ def test_sources_take_turns() -> None:
     assert all(cron.endswith(" * * * *") and int(cron.split()[0]) > 0 for cron in issues)
 
 
-def test_a_repository_is_read_every_night_at_the_same_time() -> None:
+def test_a_repository_is_synced_every_night_at_the_same_time() -> None:
     config = RepositoryConfig(name="handbook", url="https://example.org/handbook.git")
 
     assert schedule_of(config) == schedule_of(config)
     assert schedule_of(config).endswith(" * * *")
 
 
-def test_a_missing_sources_file_is_one_line(
+def test_a_missing_sources_file_prints_one_line(
     settings_in_environment: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([]) == 2
@@ -105,7 +105,7 @@ def test_a_missing_sources_file_is_one_line(
     assert line.startswith("error: There is no sources file at ")
 
 
-def test_without_a_prefect_server_it_brings_its_own_and_takes_it_along(
+def test_serve_starts_a_prefect_server_if_none_is_configured_and_stops_it_at_the_end(
     sources: Callable[..., None], prefect_home: Path
 ) -> None:
     sources(issues="example/engine")

@@ -1,6 +1,6 @@
-"""Prefect's UI in a real Chromium, over `flows.serve` with the server that it brings.
+"""Prefect's UI in a real Chromium, with `flows.serve` and its server.
 
-With SCREENSHOTS set to a folder, what is seen is kept there; docs/images has them from such a run.
+Screenshots are saved to the folder SCREENSHOTS, if it is set; those in docs/images come from such a run.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from tests.flows.served import Served
 
 pytestmark = [
     pytest.mark.browser,
-    # A busy machine: two runs, each a process of its own that imports Prefect, and pages of several megabytes.
+    # The runs start processes that import Prefect, and the pages have megabytes: slow on a busy machine.
     pytest.mark.timeout(600),
 ]
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    # The first page of a server that has just started takes long.
-    with chromium(tmp_path_factory.mktemp("profile"), size="1200,1000", patience=60) as chrome:
+    # A server that has just started takes long for its first page.
+    with chromium(tmp_path_factory.mktemp("profile"), size="1200,1000", wait=60) as chrome:
         yield chrome
 
 
@@ -59,23 +59,23 @@ class Ui:
         ).click()
 
     def submit(self) -> None:
-        """Send the form; again where Prefect refuses it, as it does on SQLite while something else is written."""
+        """Submit the form, again if Prefect refuses it, as it does on SQLite during another write."""
         form = self.browser.current_url
         for _ in range(5):
             self.click("Submit")
             with suppress(TimeoutException):
                 WebDriverWait(self.browser, 15).until(lambda browser: browser.current_url != form)
                 return
-        raise AssertionError(self.all_that_is_known())
+        raise AssertionError(self.description())
 
-    def keep(self, name: str) -> None:
-        """Keep what is seen, where somebody wants to look at it."""
+    def save_screenshot(self, name: str) -> None:
+        """Save a screenshot to the folder SCREENSHOTS, if it is set."""
         if folder := os.environ.get("SCREENSHOTS"):
-            time.sleep(1.5)  # for the animation of what has just come
+            time.sleep(1.5)  # for the animation of the page
             self.browser.save_screenshot(f"{folder}/{name}.png")
 
-    def all_that_is_known(self) -> str:
-        """For a test that has failed: what the page shows, and the runs."""
+    def description(self) -> str:
+        """Describe the page and the runs, for the message of a failed test."""
         shown = self.browser.find_element(By.TAG_NAME, "body").text
         return f"{self.browser.current_url}\n{shown}\n{self.served.state()}"
 
@@ -85,15 +85,15 @@ def ui(browser: Chrome, served: Served) -> Ui:
     return Ui(browser, served)
 
 
-def test_a_maintainer_starts_a_run_sees_what_it_did_and_asks(ui: Ui) -> None:
+def test_a_maintainer_starts_a_run_sees_its_outcome_and_asks_a_question(ui: Ui) -> None:
     deployment = ui.served.api("deployments/name/ingest-source/ingest handbook")
     ui.open(f"deployments/deployment/{deployment['id']}/run")
     ui.sees("Read the whole source again and remove what is gone")
     full = ui.browser.find_element(By.CSS_SELECTOR, "[role=switch]")
     full.click()
-    ui.keep("prefect-form")
+    ui.save_screenshot("prefect-form")
     ui.submit()
-    run = ui.served.ended("ingest handbook")
+    run = ui.served.finished_run("ingest handbook")
 
     assert run["parameters"]["full"] is True
     assert run["state"]["type"] == "COMPLETED"
@@ -101,38 +101,38 @@ def test_a_maintainer_starts_a_run_sees_what_it_did_and_asks(ui: Ui) -> None:
     assert " new" in run["name"]
     ui.open(f"runs/flow-run/{run['id']}?tab=Logs")
     ui.sees(run["name"])
-    ui.keep("prefect-run")
+    ui.save_screenshot("prefect-run")
     ui.open_artifact("ingest-handbook")
     ui.sees("documents added")
-    ui.keep("prefect-artifact")
+    ui.save_screenshot("prefect-artifact")
 
     deployment = ui.served.api("deployments/name/answer/answer")
     ui.open(f"deployments/deployment/{deployment['id']}/run")
     ui.sees("What you want to know, in your own words.")
     ui.browser.find_elements(By.TAG_NAME, "textarea")[0].send_keys("How do I back up the index?")
     ui.submit()
-    run = ui.served.ended("answer")
+    run = ui.served.finished_run("answer")
 
     assert run["state"]["type"] == "COMPLETED"
     assert run["name"] == "answer: How do I back up the index?"
     ui.open_artifact("answer")
     ui.sees("Sources")
-    ui.keep("prefect-answer")
+    ui.save_screenshot("prefect-answer")
 
 
-def test_a_run_that_left_something_out_says_so_and_a_backfill_shows_its_windows(ui: Ui) -> None:
+def test_a_backfill_started_in_the_ui_shows_its_windows(ui: Ui) -> None:
     deployment = ui.served.api("deployments/name/backfill/backfill issues")
     ui.open(f"deployments/deployment/{deployment['id']}/run")
     ui.sees("The length of a window in days.")
     ui.submit()
-    run = ui.served.ended("backfill issues")
+    run = ui.served.finished_run("backfill issues")
 
     assert run["state"]["type"] == "COMPLETED", run["state"]
     shown = ui.open_artifact("backfill-issues")
-    # How many they are depends on the day.
+    # The number of windows depends on the current date.
     [read] = re.findall(r"(\d+) of \1 windows", shown["description"])
     ui.sees(f"{read} of {read} windows")
-    ui.keep("prefect-backfill")
+    ui.save_screenshot("prefect-backfill")
     ui.open("deployments")
     ui.sees("ingest issues")
-    ui.keep("prefect-deployments")
+    ui.save_screenshot("prefect-deployments")

@@ -1,4 +1,4 @@
-"""A week of scheduled runs over sources that fail now and then: forty runs, the clock moved by hand."""
+"""A simulated week: forty scheduled runs over sources that fail at times."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ pytestmark = pytest.mark.skipif(
 
 _TURNS = 14
 _HOURS_A_TURN = 12
-#: turns in which the docs site is down: long enough to be told of
+#: turns in which the docs site is down, long enough for an alert
 _DOWN = range(4, 11)
 
 
 @pytest.fixture
 def chat(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> Chat:
-    monkeypatch.setenv("RAG_ALERT_FAILURES", "100")  # only age is told of here
+    monkeypatch.setenv("RAG_ALERT_FAILURES", "100")  # so that only outdated sources send alerts
     return chat
 
 
@@ -45,7 +45,7 @@ def no_pauses(short_retries: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def twice_at_once(name: str, full: bool) -> list[State[object]]:
-    """Start a run, and one that meets it, as a person's and a schedule's do."""
+    """Start two runs of a source at the same time, by a person and by a schedule."""
     first = asyncio.ensure_future(ingest_source(name, full=full, when_busy="wait", return_state=True))
     second = asyncio.ensure_future(ingest_source(name, when_busy="skip", return_state=True))
     return list(await asyncio.gather(first, second))
@@ -61,7 +61,7 @@ def pass_time(database: Database) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_a_week_of_runs_loses_nothing_and_hides_nothing(
+def test_a_week_of_runs_loses_no_document_and_hides_no_failure(
     prefect_server: ServerProcess,
     settings_in_environment: Path,
     database: Database,
@@ -107,17 +107,17 @@ def test_a_week_of_runs_loses_nothing_and_hides_nothing(
     ended = Counter(run.state.name for run in runs)
     assert len(runs) >= 40, ended
     assert set(ended) <= {"Completed", "Failed", "Skipped"}, ended
-    # Nothing is lost.
+    # Every document is indexed.
     kept = Store(database).documents.hashes("issues")
     assert {int(name.rpartition(":")[2].rpartition("/")[2]) for name in kept} == github.numbers
     assert len(Store(database).documents.hashes("site")) == len(pages)
-    # What failed says so, in its state, its name and its reason.
+    # A failed run has the state, the name and a message of a failure.
     failed = [run for run in runs if run.state.name == "Failed"]
     assert len([run for run in failed if run.parameters["name"] == "site"]) >= len(_DOWN)
     assert all("failed" in run.name and run.state.message for run in failed)
-    # Two runs of one source are never at work at once.
+    # Two runs never sync a source at the same time.
     assert ended["Skipped"] >= 1
-    assert sum(github.injected.values()) > 10, "there were faults to live through"
-    # The site was down for longer than it may be, and that was told of once.
+    assert sum(github.injected.values()) > 10, "faults were injected"
+    # The long outage of the site sent one alert.
     [text] = chat.texts
     assert text.startswith("support-engine: site has not synced successfully for ")

@@ -1,4 +1,4 @@
-"""A backfill whose windows are read by other processes: workers of a Prefect work pool, or a Dask cluster."""
+"""Other processes read the windows of a backfill: workers of a Prefect work pool, or a Dask cluster."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def github() -> Iterator[GitHubServer]:
         yield server
 
 
-def ran() -> SyncReport:
+def run_backfill() -> SyncReport:
     state = asyncio.run(backfill("issues", window=14, return_state=True))
     result = asyncio.run(state.aresult(raise_on_failure=False))
     assert isinstance(result, SyncReport), result
     return result
 
 
-def test_a_worker_s_result_arrives_whole(prefect_server: ServerProcess) -> None:
-    """On machines that share no files, and with text that a table's cell would be split at."""
+def test_a_worker_s_result_arrives_unchanged(prefect_server: ServerProcess) -> None:
+    """Even if machines share no files, and if the text contains a separator of table cells."""
     window = Window(datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 8, 6, 30, tzinfo=UTC))
     error = Failure("https://api.github.com/x", "failed: HTTP 500: read before: 3")
     report = SyncReport(
@@ -62,7 +62,7 @@ def test_a_worker_s_result_arrives_whole(prefect_server: ServerProcess) -> None:
     assert asyncio.run(sent()) == reads
 
 
-def test_a_run_that_broke_off_has_no_result(prefect_server: ServerProcess) -> None:
+def test_an_interrupted_run_has_no_result(prefect_server: ServerProcess) -> None:
     assert asyncio.run(read_result(uuid4(), WindowReads)) is None
 
 
@@ -95,14 +95,14 @@ def test_workers_of_a_pool_read_the_windows(
     start_worker()
     monkeypatch.setenv("RAG_RUN_ON", "workers")
 
-    report = ran()
+    report = run_backfill()
 
     assert (report.state, report.added) == ("completed", 8)
     assert report.embedded == report.chunks_added > 0
     assert len(Store(database).documents.hashes("issues")) == 8
 
 
-def test_the_windows_of_a_killed_worker_are_read_by_another(
+def test_another_worker_reads_the_windows_of_a_killed_worker(
     sources: Sources,
     start_worker: Callable[[], subprocess.Popen[str]],
     github: GitHubServer,
@@ -120,7 +120,7 @@ def test_the_windows_of_a_killed_worker_are_read_by_another(
 
     killing = threading.Thread(target=replace_worker, daemon=True)
     killing.start()
-    report = ran()
+    report = run_backfill()
     killing.join()
 
     assert report.state == "completed"
@@ -133,13 +133,13 @@ def test_a_dask_cluster_reads_the_windows(
     sources(issues="example/engine")
     monkeypatch.setenv("RAG_RUN_ON", "dask")
 
-    report = ran()
+    report = run_backfill()
 
     assert (report.state, report.added) == ("completed", 8)
     assert len(Store(database).documents.hashes("issues")) == 8
 
 
-def test_workers_without_a_configured_server_are_one_line(sources: Sources, command: Command) -> None:
+def test_workers_without_a_configured_server_print_one_line(sources: Sources, command: Command) -> None:
     sources(issues="example/engine")
 
     done = command("flows.backfill", "issues", RAG_RUN_ON="workers")

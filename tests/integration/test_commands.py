@@ -1,4 +1,4 @@
-"""The commands as scripts rely on them: JSON on stdout and nothing else, one-line errors, exit codes."""
+"""The interface of the commands for scripts: only JSON on stdout, one-line errors, exit codes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def environment(empty_engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The environment of a user whose index is the engine's."""
+    """The environment of a user with the index of the engine."""
     url = empty_engine.settings.database_url
     assert url is not None
     monkeypatch.chdir(tmp_path)
@@ -63,7 +63,7 @@ def test_search_only_lists_results(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("indexed")
-def test_a_person_sees_the_answer_the_source_and_the_quote(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ask_prints_the_answer_and_its_sources(capsys: pytest.CaptureFixture[str]) -> None:
     assert ask.main(["how do I write one database to a file?"]) == 0
     shown = capsys.readouterr().out
     assert "Use pg_dump to write one database to a file. [1]" in shown
@@ -72,7 +72,9 @@ def test_a_person_sees_the_answer_the_source_and_the_quote(capsys: pytest.Captur
 
 
 @pytest.mark.usefixtures("indexed")
-def test_a_chat_goes_on_after_a_mistake(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chat_continues_after_an_empty_question(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("\nand what reclaims dead rows?\n"))
     assert ask.main(["--chat", "how do I write one database to a file?"]) == 0
     shown = capsys.readouterr().out
@@ -83,7 +85,7 @@ def test_a_chat_goes_on_after_a_mistake(capsys: pytest.CaptureFixture[str], monk
 @pytest.mark.usefixtures("indexed")
 @pytest.mark.parametrize("arguments", [["how do I write one database to a file?"], ["-h"]])
 @pytest.mark.parametrize("lines_read", [0, 1])
-def test_a_reader_that_leaves_early_ends_the_command_quietly(arguments: list[str], lines_read: int) -> None:
+def test_a_closed_stdout_ends_the_command_without_a_message(arguments: list[str], lines_read: int) -> None:
     command = [sys.executable, "-m", "rag.ask", *arguments]
     with subprocess.Popen(
         command,
@@ -101,18 +103,18 @@ def test_a_reader_that_leaves_early_ends_the_command_quietly(arguments: list[str
 
 
 @pytest.mark.usefixtures("environment")
-def test_formats_that_exclude_each_other_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_incompatible_options_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert ask.main(["--chat", "--json"]) == 2
     assert capsys.readouterr().err == "error: --chat cannot be combined with --json or --search-only.\n"
 
 
-def test_a_missing_question_is_said_to_be_missing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_question_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert ask.main([]) == 2
     assert "A question is missing" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("indexed")
-def test_status_shows_everything_and_no_secret(
+def test_status_shows_every_section_and_no_secret(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
@@ -127,7 +129,7 @@ def test_status_shows_everything_and_no_secret(
 
 
 @pytest.mark.usefixtures("indexed")
-def test_evaluation_counts_a_gold_by_url_page_or_last_part(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_evaluation_matches_gold_by_url_page_or_last_part(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     queries = tmp_path / "queries.jsonl"
     rows = [
         {"id": "1", "query": "write one database to a file", "gold": ["https://example.org/backup"]},
@@ -157,7 +159,7 @@ def test_evaluation_counts_a_gold_by_url_page_or_last_part(capsys: pytest.Captur
         ),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(
+def test_bad_input_prints_one_line_and_exits_with_2(
     command: Command, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command(arguments) == 2
@@ -172,14 +174,14 @@ def test_bad_input_is_one_line_and_exit_code_2(
         (["x", "--nonsense"], "unrecognized arguments: --nonsense"),
     ],
 )
-def test_bad_arguments_are_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_arguments_print_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         ask.main(arguments)
     assert stop.value.code == 2
     assert capsys.readouterr().err == f"error: {message} (see python -m rag.ask -h)\n"
 
 
-def test_a_database_that_is_not_there_is_exit_code_1(
+def test_an_unreachable_database_exits_with_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RAG_DATABASE_URL", "postgresql://me:secret@127.0.0.1:1/rag")
@@ -191,7 +193,7 @@ def test_a_database_that_is_not_there_is_exit_code_1(
 
 
 @pytest.mark.parametrize("arguments", [["vacuum", "--search-only"], ["what reclaims dead rows?"]])
-def test_a_search_or_an_extractive_answer_imports_no_more_than_it_uses(
+def test_a_search_or_an_extractive_answer_imports_no_heavy_packages(
     arguments: list[str], empty_engine: Engine, indexed: None
 ) -> None:
     code = (

@@ -1,4 +1,4 @@
-"""The engine: one index at a time, and a switch to another model that nobody notices."""
+"""The engine: one active index, and a change of the embedding model without an interruption."""
 
 from __future__ import annotations
 
@@ -51,19 +51,19 @@ def test_another_embedding_model_is_refused_before_anything_is_written(empty_eng
         other.syncs.ingest(MemorySource(PAGES))
 
 
-def test_questions_ask_the_model_that_made_the_index(empty_engine: Engine) -> None:
+def test_questions_are_embedded_by_the_model_of_the_index(empty_engine: Engine) -> None:
     empty_engine.syncs.ingest(MemorySource(PAGES))
     with engine_with(empty_engine, RAG_EMBEDDING_MODEL="openai/text-embedding-3-small", OPENAI_API_KEY="k") as other:
         assert other.search("vacuum")[0].title == "vacuum"
 
 
-def test_one_sync_of_a_source_at_a_time(empty_engine: Engine) -> None:
+def test_a_second_sync_of_a_busy_source_is_refused(empty_engine: Engine) -> None:
     empty_engine.syncs.ingest(MemorySource([]))
     with empty_engine.store.sources.locked("docs"), pytest.raises(SourceUnavailable, match="Another sync of docs"):
         empty_engine.syncs.ingest(MemorySource(PAGES))
 
 
-def test_a_failed_sync_is_remembered_until_one_succeeds(empty_engine: Engine) -> None:
+def test_the_error_of_a_failed_sync_is_kept_until_a_sync_succeeds(empty_engine: Engine) -> None:
     with pytest.raises(SourceUnavailable):
         empty_engine.syncs.ingest(MemorySource([SourceUnavailable("example.org does not answer.")]))
     assert empty_engine.operations.status()["sources"][0]["last_error"] == "example.org does not answer."
@@ -73,7 +73,7 @@ def test_a_failed_sync_is_remembered_until_one_succeeds(empty_engine: Engine) ->
     assert (source["documents"], source["chunks"]) == (3, 3)
 
 
-def test_an_unknown_source_lists_those_there_are(empty_engine: Engine) -> None:
+def test_the_error_for_an_unknown_source_lists_the_configured_sources(empty_engine: Engine) -> None:
     Path(empty_engine.settings.sources_path).write_text('[[docs]]\nname = "manual"\nurl = "https://example.org/"')
     with pytest.raises(ConfigurationError, match="there are: manual"):
         empty_engine.sync("handbook")
@@ -85,7 +85,7 @@ def test_an_empty_question_is_refused(empty_engine: Engine, question: str) -> No
         empty_engine.ask(question)
 
 
-def test_switching_the_model_builds_a_second_index_and_fetches_nothing(empty_engine: Engine) -> None:
+def test_reindexing_builds_a_second_index_without_fetching(empty_engine: Engine) -> None:
     empty_engine.syncs.ingest(MemorySource(PAGES))
     with remote_model(empty_engine) as (other, _):
         new = other.indexing.reindex()
@@ -97,7 +97,7 @@ def test_switching_the_model_builds_a_second_index_and_fetches_nothing(empty_eng
             other.indexing.reindex()
 
 
-def test_rolling_back_brings_the_old_index_in_line_with_what_changed_since(empty_engine: Engine) -> None:
+def test_rolling_back_applies_later_changes_to_the_previous_index(empty_engine: Engine) -> None:
     empty_engine.syncs.ingest(MemorySource(PAGES))
     with remote_model(empty_engine) as (other, _):
         other.indexing.reindex()
@@ -108,10 +108,10 @@ def test_rolling_back_brings_the_old_index_in_line_with_what_changed_since(empty
     (hoover, *_) = empty_engine.search("what is hoover?")
     assert hoover.title == "vacuum"
     assert {result.title for result in empty_engine.search("backup")} == {"vacuum", "replication"}
-    assert words_of(empty_engine, back) == words_of_chunks(empty_engine, back)
+    assert indexed_terms(empty_engine, back) == terms_of_chunks(empty_engine, back)
 
 
-def test_other_indexes_can_be_dropped_and_then_there_is_nothing_to_go_back_to(empty_engine: Engine) -> None:
+def test_rolling_back_after_dropping_the_other_indexes_is_an_error(empty_engine: Engine) -> None:
     empty_engine.syncs.ingest(MemorySource(PAGES))
     with remote_model(empty_engine) as (other, _):
         new = other.indexing.reindex()
@@ -122,7 +122,7 @@ def test_other_indexes_can_be_dropped_and_then_there_is_nothing_to_go_back_to(em
         assert other.search("vacuum")[0].title == "vacuum"
 
 
-def test_more_sources_than_connections_can_be_indexed_anew(empty_engine: Engine) -> None:
+def test_more_sources_than_connections_can_be_reindexed(empty_engine: Engine) -> None:
     for number in range(12):
         name = f"docs{number}"
         empty_engine.syncs.ingest(MemorySource([page("a", "Text of a page.", source=name)], name=name))
@@ -132,7 +132,7 @@ def test_more_sources_than_connections_can_be_indexed_anew(empty_engine: Engine)
         assert other.store.indexes.size(other.indexing.reindex()).chunks == 12
 
 
-def test_only_the_last_index_is_kept(empty_engine: Engine) -> None:
+def test_only_the_previous_index_is_kept(empty_engine: Engine) -> None:
     empty_engine.syncs.ingest(MemorySource(PAGES))
     with remote_model(empty_engine) as (other, _):
         other.indexing.reindex()
@@ -141,8 +141,8 @@ def test_only_the_last_index_is_kept(empty_engine: Engine) -> None:
         assert [index.embedding_model for index, _ in third.store.indexes.others()] == ["openai/some-model"]
 
 
-def words_of(engine: Engine, index: IndexInfo) -> list[tuple[object, ...]]:
-    """What the postings and statistics of an index say."""
+def indexed_terms(engine: Engine, index: IndexInfo) -> list[tuple[object, ...]]:
+    """The terms in the postings and statistics of an index."""
     return rows_of(
         engine,
         index,
@@ -152,8 +152,8 @@ def words_of(engine: Engine, index: IndexInfo) -> list[tuple[object, ...]]:
     )
 
 
-def words_of_chunks(engine: Engine, index: IndexInfo) -> list[tuple[object, ...]]:
-    """What they ought to say."""
+def terms_of_chunks(engine: Engine, index: IndexInfo) -> list[tuple[object, ...]]:
+    """The terms of its chunks, which the postings must contain."""
     return rows_of(
         engine,
         index,
@@ -171,24 +171,24 @@ def rows_of(engine: Engine, index: IndexInfo, query: str) -> list[tuple[object, 
         return connection.execute(sql.SQL(query).format(**names)).fetchall()
 
 
-def test_an_index_that_is_still_empty_gives_way_to_another_model(empty_engine: Engine) -> None:
+def test_another_model_replaces_an_empty_index(empty_engine: Engine) -> None:
     empty_engine.syncs.ingest(MemorySource([]))
     with remote_model(empty_engine) as (other, _):
         assert other.syncs.ingest(MemorySource(PAGES)).added == len(PAGES)
         assert other.search("vacuum")[0].title == "vacuum"
 
 
-def test_vectors_too_long_for_an_index_are_searched_all_the_same(empty_engine: Engine) -> None:
+def test_vectors_too_long_for_an_hnsw_index_are_searched(empty_engine: Engine) -> None:
     empty_engine.syncs.ingest(MemorySource(PAGES))
     with remote_model(empty_engine, dimension=3072) as (other, _):
         assert other.indexing.reindex().dimension == 3072
         assert {result.title for result in other.search("vacuum")} == {"backup", "vacuum", "replication"}
 
 
-def test_a_switch_that_fails_leaves_the_old_index_answering(empty_engine: Engine) -> None:
+def test_after_a_failed_reindex_the_previous_index_answers(empty_engine: Engine) -> None:
     empty_engine.syncs.ingest(MemorySource(PAGES))
     with remote_model(empty_engine) as (other, server):
-        other.encoders.of("openai/some-model").dimension  # noqa: B018 - asked once, before the server fails
+        other.encoders.of("openai/some-model").dimension  # noqa: B018 - requested before the server fails
         server.fail_next(400, times=50)
         with pytest.raises(EmbeddingError):
             other.indexing.reindex()

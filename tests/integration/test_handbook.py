@@ -1,4 +1,4 @@
-"""The handbook's examples run as they stand, and what they are said to print is what they print."""
+"""The examples of the handbook run unchanged and print the documented output."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ def run(example: str) -> None:
 
 @pytest.fixture
 def user(monkeypatch: pytest.MonkeyPatch, home: Path, dsn: str, tmp_path: Path) -> Path:
-    """A user's environment with an empty index; returns the sources file, which is not there yet."""
+    """A user's environment with an empty index; returns the path for the sources file."""
     (tmp_path / ".cache").mkdir()
-    (tmp_path / ".cache" / "support-engine").symlink_to(home)  # where the model's graph is built already
+    # The home has the graph of the model, which takes seconds to build.
+    (tmp_path / ".cache" / "support-engine").symlink_to(home)
     monkeypatch.chdir(tmp_path)
     for name, value in {"HOME": tmp_path, "RAG_HOME": home, "RAG_DATABASE_URL": dsn}.items():
         monkeypatch.setenv(name, str(value))
@@ -74,7 +75,7 @@ def test_the_example_of_the_readme_runs(user: Path, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.usefixtures("indexed")
-def test_the_json_of_an_answer_has_the_keys_that_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_json_of_an_answer_has_the_documented_keys(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert ask.main([QUESTION, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
@@ -89,7 +90,7 @@ def test_the_json_of_an_answer_has_the_keys_that_are_documented(capsys: pytest.C
     assert list(over_http) == [*documented, "id"]
 
 
-def test_the_documented_number_of_dimensions_is_what_the_index_takes(dsn: str) -> None:
+def test_the_documented_maximum_of_dimensions_is_that_of_pgvector(dsn: str) -> None:
     text = (ROOT / "docs/configure.md").read_text()
     most = int(re.search(r"at most ([\d,]+) dimensions", text)[1].replace(",", ""))
     with psycopg.connect(dsn, autocommit=True) as connection:

@@ -1,4 +1,4 @@
-"""A docs site on loopback whose every answer a test can script: pages, validators, redirects and faults."""
+"""A docs site on loopback with scripted replies: pages, validators, redirects and faults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from types import TracebackType
 
 @dataclass(frozen=True)
 class Reply:
-    """What a path answers. `body` may be produced part by part, for ever if need be."""
+    """The reply of a path. `body` may be a function that yields parts, even without end."""
 
     body: bytes | Callable[[], Iterator[bytes]] = b""
     status: int = 200
@@ -47,7 +47,7 @@ class DocsSite:
     def __init__(self) -> None:
         self.replies: dict[str, Reply] = {}
         self.requests: list[Request] = []
-        #: the most requests that were under way at once
+        #: the maximum of concurrent requests
         self.busiest = 0
         self._under_way = 0
         self._counting = threading.Lock()
@@ -75,11 +75,11 @@ class DocsSite:
         return f"http://127.0.0.1:{self._server.server_port}{path}"
 
     def put(self, path: str, body: str | bytes | Callable[[], Iterator[bytes]] = b"", **reply: object) -> None:
-        """Answer `path` with a page."""
+        """Reply to `path` with a page."""
         self.replies[path] = Reply(body.encode() if isinstance(body, str) else body, **reply)  # type: ignore[arg-type]
 
     def negotiate(self, path: str, markdown: str) -> None:
-        """Answer `path` with Markdown where that is what is asked for."""
+        """Reply to `path` with Markdown if the request accepts it."""
         self._markdown[path] = Reply(markdown.encode(), content_type="text/markdown")
 
     def redirect(self, path: str, to: str, status: int = 301) -> None:
@@ -89,19 +89,19 @@ class DocsSite:
         del self.replies[path]
 
     def fail(self, path: str, fault: int | Reply, times: int = 1) -> None:
-        """Let the next requests of `path` fail with a status, or in any other way."""
+        """Let the next requests for `path` fail with a status or a given reply."""
         reply = Reply(b"<p>Sorry", status=fault) if isinstance(fault, int) else fault
         self._faults[path].extend([reply] * times)
 
     def stop_failing(self) -> None:
         self._faults.clear()
 
-    def asked(self, path: str) -> list[Request]:
-        """The requests that `path` got."""
+    def requests_for(self, path: str) -> list[Request]:
+        """The requests for `path`."""
         return [request for request in self.requests if request.path == path]
 
-    def pages_asked(self) -> list[str]:
-        """The paths that were asked for as pages: neither robots.txt nor whether there is Markdown."""
+    def requested_pages(self) -> list[str]:
+        """The requested paths, without robots.txt and requests for Markdown."""
         return [
             request.path
             for request in self.requests
@@ -115,7 +115,7 @@ class DocsSite:
         self.busiest = 0
 
     def drip(self, part: bytes, pause: float) -> Callable[[], Iterator[bytes]]:
-        """Return a body that goes on for ever, a part at a time, until the site stops."""
+        """Return an endless body: it repeats a part, with pauses in seconds, until the site stops."""
 
         def parts() -> Iterator[bytes]:
             while not self._stopped.is_set():

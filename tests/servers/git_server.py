@@ -1,4 +1,4 @@
-"""Git repositories over HTTP on loopback, by git's own http-backend."""
+"""Git repositories over HTTP on loopback, served by git http-backend."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["git_server"]
 
 @contextmanager
 def git_server(folder: Path, *, authorization: str | None = None) -> Iterator[str]:
-    """Serve the repositories in a folder; yield the address that they are under.
+    """Serve the repositories in a folder; yield their base URL.
 
     :param authorization: the header that every request must have
     """

@@ -1,4 +1,4 @@
-"""The sample's GitHub server for tests: its data can be changed, it can refuse requests, and it can fail."""
+"""The sample's GitHub server for tests, which can change its data, refuse requests and inject faults."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FAULTS: dict[str, Callable[[], Response]] = {
 
 
 class GitHubServer(github_server.GitHubServer):
-    """The sample's server with the switches that tests need.
+    """The sample's server with switches for tests.
 
     :param tokens: if given, any other token gets a 401, and a request without one a 404, as for a private repository
     """
@@ -107,7 +107,7 @@ class GitHubServer(github_server.GitHubServer):
     # Changing the data
 
     def add_issue(self, title: str, body: str = "", *, at: str | None = None, **fields: object) -> int:
-        """Open an issue, or a pull request where `pull_request={}` is given; return its number."""
+        """Open an issue, or a pull request if `pull_request={}` is given; return its number."""
         with self._changing():
             number = max((*self._threads, *self._discussions), default=0) + 1
             at = at or now()
@@ -138,12 +138,12 @@ class GitHubServer(github_server.GitHubServer):
             del self._threads[number]
 
     def transfer_issue(self, number: int, full_name: str) -> None:
-        """Move an issue to another repository, which this server does not have; its old address redirects there."""
+        """Redirect an issue to another repository, which this server does not have."""
         with self._changing():
             self._moved[number] = {**self._threads.pop(number), "full_name": full_name}
 
     def convert_issue(self, number: int, *, category: str = "Q&A", at: str | None = None) -> int:
-        """Turn an issue into a discussion; return that one's number."""
+        """Convert an issue to a discussion; return the number of the discussion."""
         with self._changing():
             new = max((*self._threads, *self._discussions)) + 1
             row = self._threads.pop(number)
@@ -153,7 +153,7 @@ class GitHubServer(github_server.GitHubServer):
     def add_comment(
         self, number: int, body: str, *, at: str | None = None, review: bool = False, **fields: object
     ) -> int:
-        """Comment on an issue or pull request, with `review` on a line of the latter; return the comment's id."""
+        """Add a comment, or a review comment if `review` is true; return its id."""
         with self._changing():
             at = at or now()
             thread = self._threads[number]
@@ -200,7 +200,7 @@ class GitHubServer(github_server.GitHubServer):
             del self._discussions[number]
 
     def rename(self, full_name: str) -> None:
-        """Give the repository another name; the old one redirects."""
+        """Rename the repository; the old name redirects."""
         with self._changing():
             self.renamed_from.add(self.full_name)
             self.rows.full_name = full_name
@@ -236,7 +236,7 @@ class FaultyHandler(Handler):
 
 
 class FaultyGitHubServer(GitHubServer):
-    """A server that fails at given rates, by a seed, and calls a hook before each request.
+    """A server that fails at given rates and calls a hook before each request.
 
     :param rates: the probability of each kind of FAULTS
     :param before: called with the number of the request, from 1, before the reply
@@ -255,7 +255,7 @@ class FaultyGitHubServer(GitHubServer):
     ) -> None:
         super().__init__(export, **settings)
         self.injected: dict[str, int] = dict.fromkeys(FAULTS, 0)
-        #: Replies to the next requests, for a test that needs a fault at a certain place.
+        #: Replies to the next requests, for a fault at a certain request.
         self.next: list[Response] = []
         self._rates = dict(rates or {})
         self._random = random.Random(seed)

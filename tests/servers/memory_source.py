@@ -1,4 +1,4 @@
-"""A source whose changes a test puts there."""
+"""A source that yields the changes given to it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from rag.sources import Change, Changed
 
 
 def page(name: str, text: str, *, source: str = "docs", title: str | None = None, kind: str = "page") -> Document:
-    """A document as a source would yield it; its id and URL come from `name`."""
+    """Return a document like that of a source; `name` gives its id and URL."""
     url = f"https://example.org/{name}"
     metadata = {"url": url, "title": title or name, "source": source, "kind": kind}
     return Document(id_=f"{source}:{url}", text=text, metadata=metadata)
 
 
 class MemorySource:
-    """Yields the given changes; a Document stands for "changed", an exception is raised where it stands."""
+    """Yields the given changes: a Document as Changed; an exception is raised at its position."""
 
     kind = "docs"
 

@@ -1,7 +1,7 @@
 """A small server that speaks OpenAI's API on loopback: embeddings, chat completions (whole or streamed), models.
 
-Replies follow OpenAI's published schema, errors included, so that the real client can be pointed at it. What it
-answers can be scripted; what it was asked is recorded.
+Replies follow OpenAI's published schema, errors included, so that the real client can use it. The
+replies can be scripted, and the requests are recorded.
 
     with OpenAIServer() as server:
         server.answer = "Set pool_size [1]."
@@ -31,7 +31,7 @@ Messages = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Request:
-    """What a client sent."""
+    """A request of a client."""
 
     method: str
     path: str
@@ -41,7 +41,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """A scripted reply: JSON for a dict, else the text as it is."""
+    """A scripted reply: a dict is sent as JSON, a string unchanged."""
 
     status: int
     body: dict[str, Any] | str
@@ -50,10 +50,10 @@ class Reply:
 
 
 class OpenAIServer:
-    """Serves until the `with` block ends.
+    """Serves during the `with` block.
 
-    :param dimension: of the embeddings it makes: unit vectors that depend on the text alone
-    :param models: the models it knows; any other gets the 404 that OpenAI sends. None: it knows them all.
+    :param dimension: of its embeddings, which are unit vectors that depend only on the text
+    :param models: the known models; another model gets a 404 as from OpenAI. None: every model is known.
     """
 
     key = "sk-test"
@@ -61,7 +61,7 @@ class OpenAIServer:
     def __init__(self, *, dimension: int = 8, models: set[str] | None = None) -> None:
         self.dimension = dimension
         self.models = models
-        #: what the assistant says, or what makes it from the messages
+        #: the reply of the assistant, or a function that makes it from the messages
         self.answer: str | Callable[[Messages], str] = "Yes."
         self.requests: list[Request] = []
         self._script: deque[Reply] = deque()
@@ -84,7 +84,7 @@ class OpenAIServer:
         return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
 
     def reply_next(self, *replies: Reply) -> None:
-        """Answer the next requests, whatever they ask, with these."""
+        """Send these replies to the next requests."""
         self._script.extend(replies)
 
     def fail_next(
@@ -97,15 +97,15 @@ class OpenAIServer:
         delay: float = 0.0,
         times: int = 1,
     ) -> None:
-        """Answer the next requests with an error in OpenAI's form."""
+        """Reply to the next requests with an error in OpenAI's format."""
         self.reply_next(*[Reply(status, error_body(message, code), headers or {}, delay)] * times)
 
     def inputs(self) -> list[str]:
-        """Every text that an embedding was asked for, in the order it came."""
+        """Every text of the requests for embeddings, in order."""
         return [text for request in self.requests if "input" in request.body for text in _texts(request.body)]
 
     def vector(self, text: str) -> list[float]:
-        """The embedding that this server makes of a text."""
+        """Return this server's embedding of a text."""
         seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
         values = np.random.default_rng(seed).normal(size=self.dimension)
         return [float(value) for value in (values / np.linalg.norm(values)).astype(np.float32)]
@@ -161,7 +161,7 @@ class OpenAIServer:
 
 
 def error_body(message: str, code: str | None, kind: str = "invalid_request_error") -> dict[str, Any]:
-    """Return an error in OpenAI's form."""
+    """Return an error in OpenAI's format."""
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
@@ -200,7 +200,7 @@ def _count(text: str) -> int:
 
 
 def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
-    # HTTP/1.0, the default: a connection a request, so that nothing stays open behind a test.
+    # HTTP/1.0, the default, closes the connection after each request, so that none stays open after a test.
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self._answer({})
@@ -214,7 +214,7 @@ def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
         def _answer(self, body: dict[str, Any]) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             reply = server.handle(Request(self.command, self.path, headers, body))
-            # A client that gives up waiting is what tests of time-outs want.
+            # In tests of timeouts the client closes the connection.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 self._send(reply) if isinstance(reply, Reply) else self._stream(reply)
 

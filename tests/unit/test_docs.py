@@ -1,4 +1,4 @@
-"""What the README and the handbook say is what the program does."""
+"""The README and the handbook agree with the program."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def commands() -> list[tuple[str, str]]:
 
 @cache
 def help_of(module: str) -> str:
-    """What the command prints for -h, run in this process."""
+    """The help text of a command, run in this process."""
     name = f"{module}.__main__" if module == "rag.web" else module
     with redirect_stdout(io.StringIO()) as printed, pytest.raises(SystemExit) as left:
         importlib.import_module(name).main(["-h"])
@@ -81,7 +81,7 @@ def test_the_help_of_a_command_describes_every_setting() -> None:
         assert f"{setting.name} {without_links(setting.description)}" in shown
 
 
-def test_every_key_of_a_sources_table_is_documented_and_no_other() -> None:
+def test_the_documented_keys_of_the_sources_tables_are_the_accepted_keys() -> None:
     text = (ROOT / "docs/sources.md").read_text()
     tables = [re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE) for part in text.split("| key | default | meaning |")]
     expected = [
@@ -91,7 +91,7 @@ def test_every_key_of_a_sources_table_is_documented_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+def test_every_link_between_pages_has_a_target(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", without_code(page)):
         if "://" not in target:
             path, _, fragment = target.partition("#")
@@ -110,13 +110,13 @@ def without_code(page: Path) -> str:
 
 
 def anchors(page: Path) -> list[str]:
-    """The fragments of a page, made of its headings as GitHub makes them."""
+    """The fragments of the headings of a page, by GitHub's rules."""
     titles = re.findall(r"^#+ (.+)$", without_code(page), re.MULTILINE)
     return [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_example_can_be_read(page: Path) -> None:
+def test_every_example_can_be_parsed(page: Path) -> None:
     for language, code in FENCE.findall(page.read_text()):
         if language == "python":
             compile(code, page.name, "exec")
@@ -124,8 +124,8 @@ def test_every_example_can_be_read(page: Path) -> None:
             tomllib.loads(code)
 
 
-def test_every_error_that_is_explained_is_one_of_the_program() -> None:
-    said = set(strings_of_the_program())
+def test_every_explained_error_exists_in_the_program() -> None:
+    said = set(strings_in_code())
     missing = [
         error
         for error in re.findall(r"^\| (.+?) \|", explanations(), re.MULTILINE)
@@ -140,8 +140,8 @@ def explanations() -> str:
     return re.sub(r"^\| message \|.*\n\|---.*$", "", text, flags=re.MULTILINE)
 
 
-def strings_of_the_program() -> Iterator[str]:
-    """Every string in the code, with an ellipsis for what is filled in."""
+def strings_in_code() -> Iterator[str]:
+    """Every string in the code, with an ellipsis for each placeholder."""
     for path in (*(ROOT / "rag").rglob("*.py"), *(ROOT / "flows").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.JoinedStr):
@@ -150,7 +150,7 @@ def strings_of_the_program() -> Iterator[str]:
                 yield node.value
 
 
-def test_every_dependency_says_why_it_is_there() -> None:
+def test_the_handbook_explains_every_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
     names = [re.match(r"[A-Za-z0-9_-]+", requirement)[0] for requirement in wanted]
@@ -159,36 +159,36 @@ def test_every_dependency_says_why_it_is_there() -> None:
     assert sorted(names) == sorted(name for name in explained if name != "package")
 
 
-def test_the_sources_example_is_read_as_it_stands() -> None:
+def test_the_example_sources_file_is_valid() -> None:
     settings = Settings(_env_file=None, RAG_SOURCES=ROOT / "sources.example.toml")
     assert len(settings.sources) == 3
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_setting_that_is_named_exists(page: Path) -> None:
+def test_every_named_setting_exists(page: Path) -> None:
     named = set(re.findall(r"\bRAG_[A-Z_]+\b", page.read_text()))
     assert named - {str(field.validation_alias) for field in Settings.model_fields.values()} == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_path_that_is_named_exists(page: Path) -> None:
+def test_every_named_path_exists(page: Path) -> None:
     named = re.findall(r"(?<![\w./-])((?:rag|flows|sql|tests|bench|docs|eval)/[\w./-]*)", without_addresses(page))
     assert [path for path in named if "NNNN" not in path and not (ROOT / path.rstrip(".")).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_module_that_is_named_exists(page: Path) -> None:
+def test_every_named_module_exists(page: Path) -> None:
     named = set(re.findall(r"(?<![\w./-])(?:rag|flows|bench)(?:\.\w+)+", page.read_text()))
-    assert {name for name in named if not is_there(name)} == set()
+    assert {name for name in named if not exists(name)} == set()
 
 
-def is_there(name: str) -> bool:
-    """Tell whether a dotted name is a module or something in one."""
+def exists(name: str) -> bool:
+    """Whether a dotted name is a module or an attribute of a module."""
     path = ROOT / name.replace(".", "/")
     if path.is_dir() or path.with_suffix(".py").is_file():
         return True
     module, _, attribute = name.rpartition(".")
-    return bool(module) and is_there(module) and hasattr(importlib.import_module(module), attribute)
+    return bool(module) and exists(module) and hasattr(importlib.import_module(module), attribute)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -201,7 +201,7 @@ def test_every_import_in_an_example_works(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_database_table_that_is_named_exists(page: Path) -> None:
+def test_every_named_database_table_exists(page: Path) -> None:
     text = page.read_text()
     sql = "".join(code for language, code in FENCE.findall(text) if language == "sql")
     named = {
@@ -217,12 +217,12 @@ def tables() -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_no_example_in_python_writes_sql_of_its_own(page: Path) -> None:
+def test_no_python_example_contains_sql(page: Path) -> None:
     code = "".join(code for language, code in FENCE.findall(page.read_text()) if language == "python")
     assert re.findall(r"\.execute\(|\b(?:DELETE FROM|INSERT INTO|UPDATE \w+ SET)\b", code) == []
 
 
-def test_the_documented_retention_is_what_maintenance_keeps() -> None:
+def test_the_documented_retention_is_the_default_of_maintenance() -> None:
     kept = {name: one.default for name, one in inspect.signature(maintain.fn).parameters.items()}
     operate, configure = ((ROOT / "docs" / name).read_text() for name in ("operate.md", "configure.md"))
     assert f"no sync has used them for {kept['cache_days']} days" in operate
@@ -231,5 +231,5 @@ def test_the_documented_retention_is_what_maintenance_keeps() -> None:
 
 
 def without_addresses(page: Path) -> str:
-    """Return a page without the targets of its links, and without addresses."""
+    """Return a page without addresses and the targets of its links."""
     return re.sub(r"\]\([^)]*\)|\w+://\S+", "]", page.read_text())

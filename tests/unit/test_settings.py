@@ -1,4 +1,4 @@
-"""Settings and sources.toml: what is wrong is said in one line."""
+"""Settings and sources.toml: every error is one line."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_sources_are_read_with_their_defaults(tmp_path: Path) -> None:
         ('[[docs]]\nname = "a"\nurl = "https://a"\n[[github]]\nname = "a"\nrepo = "o/r"', "two sources are called 'a'"),
     ],
 )
-def test_a_broken_sources_file_is_one_sentence_that_names_the_place(
+def test_the_error_for_an_invalid_sources_file_is_one_sentence_with_the_place(
     tmp_path: Path, sources: str, sentence: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=sentence) as error:
@@ -57,12 +57,12 @@ def test_a_broken_sources_file_is_one_sentence_that_names_the_place(
     assert "\n" not in str(error.value)
 
 
-def test_a_missing_sources_file_says_what_to_do(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_sources_file_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"Copy sources\.example\.toml there, or set RAG_SOURCES"):
         _ = Settings(RAG_SOURCES=tmp_path / "none.toml").sources
 
 
-def test_the_language_model_defaults_to_openai_only_where_there_is_a_key() -> None:
+def test_the_language_model_defaults_to_openai_only_with_a_key() -> None:
     assert Settings().llm == "extractive"
     assert Settings(OPENAI_API_KEY="k").llm.startswith("openai/")
     assert Settings(OPENAI_API_KEY="k", RAG_LLM="ollama/llama3").llm == "ollama/llama3"
@@ -105,7 +105,7 @@ def test_secrets_are_masked() -> None:
         ),
     ],
 )
-def test_a_wrong_setting_names_its_variable(
+def test_the_error_for_an_invalid_setting_names_its_variable(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -113,9 +113,7 @@ def test_a_wrong_setting_names_its_variable(
         load_settings()
 
 
-def test_secrets_are_read_from_files_where_containers_have_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_secrets_are_read_from_the_files_of_containers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "GITHUB_TOKEN").write_text("from a file\n")
     (tmp_path / "OPENAI_API_KEY").write_text("from a file")
     monkeypatch.setattr("rag.settings.SECRETS", tmp_path)
@@ -137,7 +135,9 @@ def test_secrets_are_read_from_files_where_containers_have_them(
         ("RAG_BACKFILL_ON", "dask", "RAG_BACKFILL_ON: this setting was removed; set RAG_RUN_ON instead"),
     ],
 )
-def test_a_wrong_value_is_said_in_a_line(name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_an_invalid_value_is_one_line(
+    name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=said):
         load_settings()

@@ -14,16 +14,16 @@ from tests.flows.conftest import Command
 
 @pytest.fixture
 def new_home(prefect_records: Path) -> Iterator[Path]:
-    """A home outside pytest's folders: run as root, the embedded Postgres has a user who cannot enter those.
+    """A new home with a migrated Prefect database.
 
-    It is new but for Prefect's migrations.
+    It is outside pytest's folders, which the user of the embedded Postgres cannot enter if the tests run as root.
     """
     with tempfile.TemporaryDirectory(prefix="demo-") as folder:
         shutil.copytree(prefect_records, Path(folder, "demo", "prefect"))
         yield Path(folder)
 
 
-def test_the_demo_runs_end_to_end_and_again(new_home: Path, command: Command) -> None:
+def test_the_demo_runs_end_to_end_twice(new_home: Path, command: Command) -> None:
     first = command("flows.demo", RAG_HOME=str(new_home), RAG_DATABASE_URL="postgresql://nowhere.invalid/not-used")
     second = command("flows.demo", RAG_HOME=str(new_home))
 

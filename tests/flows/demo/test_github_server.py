@@ -1,4 +1,4 @@
-"""The loopback server answers as GitHub says it does, and the client asks as GitHub says one may."""
+"""The replies of the loopback server and the requests of the client match GitHub's published schemas."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SAMPLE = Path(github_server.__file__).parent / "github.json"
 
 
 class Recording(GitHubServer):
-    """Keeps what was asked and answered."""
+    """Records requests and replies."""
 
     def answer(self, request: Request) -> Response:
         response = super().answer(request)
@@ -86,7 +86,7 @@ def operation(described: Mapping[str, Any], server: GitHubServer, path: str) -> 
             path,
         ):
             return found
-    raise AssertionError(f"GitHub describes no {path}")
+    raise AssertionError(f"{path} is not in GitHub's published schema")
 
 
 def problems(described: Mapping[str, Any], schema: Mapping[str, Any] | None, data: object) -> list[str]:
@@ -96,7 +96,9 @@ def problems(described: Mapping[str, Any], schema: Mapping[str, Any] | None, dat
     return [f"{error.json_path}: {error.message[:200]}" for error in validator.iter_errors(data)]
 
 
-def test_every_rest_reply_is_as_described(store: Store, server: Recording, described: Mapping[str, Any]) -> None:
+def test_every_rest_reply_matches_the_published_schema(
+    store: Store, server: Recording, described: Mapping[str, Any]
+) -> None:
     for _ in range(3):
         sync(store, server)
     server.delete_issue(43)
@@ -121,7 +123,7 @@ def test_every_rest_reply_is_as_described(store: Store, server: Recording, descr
     assert {200, 301, 304, 404} <= {status for status, _ in seen}
 
 
-def test_the_client_asks_for_nothing_that_is_not_described(
+def test_the_client_sends_only_documented_requests(
     store: Store, server: Recording, described: Mapping[str, Any]
 ) -> None:
     sync(store, server)
@@ -152,7 +154,7 @@ def test_graphql_queries_and_replies_fit_the_published_schema(
     replies = [(request, response) for request, response in server.exchanges if request.path == "/graphql"]
     for request, response in replies:
         reply: Any = response.data
-        # Served by a reference implementation, the reply comes out as it went in: each value fits its type.
+        # A reference implementation that serves the reply returns it unchanged: each value has the right type.
         result = execute(
             schema,
             parse(request.body["query"]),
@@ -172,7 +174,7 @@ def test_graphql_queries_and_replies_fit_the_published_schema(
         (lambda server: setattr(server, "has_issues", False), 410),
     ],
 )
-def test_refusals_have_the_shape_of_github_s_errors(
+def test_error_replies_have_the_shape_of_github_s_errors(
     server: Recording, described: Mapping[str, Any], setting: Callable[[Recording], None], status: int
 ) -> None:
     setting(server)

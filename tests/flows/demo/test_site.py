@@ -32,7 +32,7 @@ def test_the_first_page_leads_to_all_others(site: HandbookSite) -> None:
     assert all(httpx.get(site.url.replace("index.html", link)).status_code == 200 for link in links)
 
 
-def test_headings_can_be_linked_to(site: HandbookSite) -> None:
+def test_headings_have_anchors(site: HandbookSite) -> None:
     assert [heading["id"] for heading in page(site, "ask").find_all(["h1", "h2"])] == [
         "ask-answer",
         "scores",
@@ -41,7 +41,7 @@ def test_headings_can_be_linked_to(site: HandbookSite) -> None:
     assert page(site, "install").find(id="on-debian").text == "On Debian"
 
 
-def test_links_between_files_lead_from_page_to_page_and_others_stay(site: HandbookSite) -> None:
+def test_links_between_files_become_links_between_pages_and_others_are_unchanged(site: HandbookSite) -> None:
     links = [link["href"] for link in page(site, "ask").main.find_all("a")]
 
     assert links == ["install.html#on-debian", "https://example.org/a.md"]
@@ -56,7 +56,7 @@ def test_a_page_has_navigation_content_and_footer(site: HandbookSite) -> None:
     assert ask.footer.text.startswith("The handbook")
 
 
-def test_a_page_that_is_known_is_not_sent_again(site: HandbookSite) -> None:
+def test_an_unchanged_page_is_not_sent_again(site: HandbookSite) -> None:
     first = httpx.get(site.url)
 
     again = httpx.get(site.url, headers={"If-None-Match": first.headers["ETag"]})

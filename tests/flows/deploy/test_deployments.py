@@ -1,4 +1,4 @@
-"""What `flows.serve` registers is what prefect.yaml says, and both are what a maintainer can use."""
+"""`flows.serve` and prefect.yaml register the same deployments, which a maintainer can use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXAMPLE = Settings(_env_file=None, RAG_SOURCES=ROOT / "sources.example.toml").so
 
 
 def registered() -> dict[str, dict[str, Any]]:
-    """Everything that makes up a deployment, but for who works on it."""
+    """The definition of every deployment by name, without its work pool."""
 
     async def read() -> dict[str, dict[str, Any]]:
         async with get_client() as client:
@@ -51,7 +51,7 @@ def registered() -> dict[str, dict[str, Any]]:
 
 
 def in_pool() -> set[str]:
-    """The deployments that workers of a pool are given, and not the process that serves them."""
+    """The names of the deployments that belong to a work pool."""
 
     async def read() -> set[str]:
         async with get_client() as client:
@@ -87,7 +87,7 @@ def prefect(server: ServerProcess, *arguments: str, cwd: Path = ROOT) -> str:
 
 @pytest.fixture
 def by_prefect_deploy(prefect_server: ServerProcess) -> dict[str, dict[str, Any]]:
-    """What `prefect deploy --all` registers from the prefect.yaml of the checkout."""
+    """The deployments that `prefect deploy --all` registers from the prefect.yaml of the checkout."""
     clear()
     prefect(prefect_server, "work-pool", "create", "--type", "process", "--overwrite", "support-engine")
     prefect(prefect_server, "--no-prompt", "deploy", "--all")
@@ -96,7 +96,7 @@ def by_prefect_deploy(prefect_server: ServerProcess) -> dict[str, dict[str, Any]
     return found
 
 
-def test_both_ways_register_the_same(
+def test_serve_and_prefect_deploy_register_the_same_deployments(
     prefect_server: ServerProcess, by_prefect_deploy: dict[str, dict[str, Any]]
 ) -> None:
     async def serve() -> None:
@@ -113,11 +113,11 @@ def test_both_ways_register_the_same(
         assert deployment == by_prefect_deploy[name]
 
 
-def test_the_file_in_the_checkout_is_as_it_would_be_written() -> None:
+def test_the_prefect_yaml_in_the_checkout_is_up_to_date() -> None:
     assert (ROOT / "prefect.yaml").read_text() == prefect_yaml(asyncio.run(deployments(EXAMPLE)))
 
 
-def test_every_form_says_what_each_field_is_for() -> None:
+def test_every_parameter_in_prefect_s_forms_has_a_description() -> None:
     for deployment in asyncio.run(deployments(EXAMPLE)):
         assert len(deployment.description or "") > 60, deployment.name
         assert deployment.tags, deployment.name
@@ -136,7 +136,7 @@ def test_two_runs_of_one_source_never_overlap() -> None:
             assert deployment.concurrency_options.collision_strategy == "ENQUEUE"
 
 
-def test_the_command_writes_it_for_the_sources_that_there_are(
+def test_the_command_writes_prefect_yaml_for_the_configured_sources(
     sources: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sources(mine="example/engine")

@@ -1,4 +1,4 @@
-"""A schedule fires: Prefect's own scheduler starts a run of a source when it is due, and nobody else does."""
+"""Prefect's scheduler, and nothing else, starts a sync of a source when its schedule is due."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rag.store.store import Store
 from tests.flows.served import Served
 
 pytestmark = [
-    pytest.mark.timeout(300),  # flows.serve starts, and the run is a process of its own that imports Prefect
+    pytest.mark.timeout(300),  # flows.serve and the process of the run both import Prefect
 ]
 
 # The server looks for schedules every 3 seconds.
@@ -22,24 +22,26 @@ _SECONDS_TO_NOTICE = 8
 
 
 async def move_schedule(served: Served, deployment: str, due: datetime) -> None:
-    """Change when a source is synced, as Prefect's UI does: at `due`, and every day at that time."""
+    """Change the schedule of a source to every day at the time of `due`, as Prefect's UI does."""
     async with PrefectClient(served.api_url) as client:
         found = await client.read_deployment_by_name(f"ingest-source/{deployment}")
         [schedule] = [schedule for schedule in found.schedules if schedule.slug == "incremental"]
-        # Prefect drops the parameters of a schedule that is changed without them.
+        # An update without the parameters of a schedule would delete them.
         moved = IntervalSchedule(interval=timedelta(days=1), anchor_date=due, timezone="UTC")
         await client.update_deployment_schedule(found.id, schedule.id, schedule=moved, parameters=schedule.parameters)
 
 
-def test_a_source_is_synced_when_its_schedule_says_so(served: Served) -> None:
+def test_a_source_is_synced_when_its_schedule_is_due(served: Served) -> None:
     due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=_SECONDS_TO_NOTICE)
 
     asyncio.run(move_schedule(served, "ingest issues", due))
-    run = served.ended("ingest issues", expected_start_time={"after_": due.isoformat(), "before_": due.isoformat()})
+    run = served.finished_run(
+        "ingest issues", expected_start_time={"after_": due.isoformat(), "before_": due.isoformat()}
+    )
 
     assert run["auto_scheduled"]
     assert datetime.fromisoformat(run["start_time"]) >= due - timedelta(seconds=1)
-    # What the schedule itself asks for has reached the run.
+    # The run has the parameters of its schedule.
     assert run["parameters"]["when_busy"] == "skip"
     assert run["state"]["name"] == "Completed"
     assert run["name"].startswith("ingest issues · ")

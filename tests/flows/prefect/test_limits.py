@@ -1,4 +1,4 @@
-"""Concurrent requests to a docs host, of all runs together."""
+"""The limit of concurrent requests to a docs host, which all runs share."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _PAGES = 12
 
 @pytest.fixture
 def site(settings_in_environment: Path) -> Iterator[DocsSite]:
-    """A site of two handbooks, each a source, with a latency of 50 ms a page."""
+    """A site with two handbooks, each a source; a page takes 50 ms."""
     with DocsSite() as site:
         for book in ("old", "new"):
             names = [f"{number}.html" for number in range(_PAGES)]
@@ -75,22 +75,20 @@ def set_limit(name: str, slots: int) -> None:
     asyncio.run(write())
 
 
-def test_a_host_is_called_by_its_address_without_a_password() -> None:
+def test_the_limit_of_a_host_is_named_by_its_address_without_a_password() -> None:
     config = DocsConfig(name="docs", url="https://me:secret@Docs.example.org:8443/guide/")
 
     assert host_limit(config) == "host-docs.example.org:8443"
 
 
-def test_a_host_gets_a_limit_that_is_free_again_when_it_was_read(
-    site: DocsSite, limit: str, database: Database
-) -> None:
+def test_a_host_gets_a_limit_that_is_released_after_the_run(site: DocsSite, limit: str, database: Database) -> None:
     state = asyncio.run(ingest_source("old", return_state=True))
 
     assert state.is_completed()
     assert (read_limit(limit).limit, read_limit(limit).active_slots) == (8, 0)
 
 
-def test_sources_of_one_host_keep_to_what_its_limit_says(site: DocsSite, limit: str, database: Database) -> None:
+def test_sources_on_one_host_share_its_limit(site: DocsSite, limit: str, database: Database) -> None:
     set_limit(limit, 3)
 
     reports = asyncio.run(run_ingest(["old", "new"]))
@@ -99,7 +97,7 @@ def test_sources_of_one_host_keep_to_what_its_limit_says(site: DocsSite, limit: 
     assert 1 < site.busiest <= 3
 
 
-def test_sources_of_one_host_take_turns_in_several_processes(
+def test_sources_on_one_host_share_its_limit_across_processes(
     prefect_server: ServerProcess, site: DocsSite, limit: str, database: Database
 ) -> None:
     with ExitStack() as stack:
@@ -111,20 +109,20 @@ def test_sources_of_one_host_take_turns_in_several_processes(
         said = [process.communicate(timeout=120)[0] for process in processes]
 
     assert all(f"{_PAGES + 1} new" in text for text in said)
-    books = [path.split("/")[1] for path in site.pages_asked()]
+    books = [path.split("/")[1] for path in site.requested_pages()]
     turns = [book for position, book in enumerate(books) if position == 0 or books[position - 1] != book]
     assert sorted(turns) == ["new", "old"]
     assert site.busiest <= 8
 
 
-def test_who_waits_for_a_host_says_so(site: DocsSite, limit: str, database: Database) -> None:
-    heard: list[SyncReport | str] = []
+def test_a_run_that_waits_for_a_host_reports_it(site: DocsSite, limit: str, database: Database) -> None:
+    reported: list[SyncReport | str] = []
 
     async def hold_and_ingest() -> State[Any]:
         async with asking(DocsConfig(name="other", url=site.url("/other/"))):
-            with reporting_to(lambda _name, news: heard.append(news)):
+            with reporting_to(lambda _name, news: reported.append(news)):
                 waiting = asyncio.ensure_future(ingest_source("old", return_state=True))
-                while not heard:
+                while not reported:
                     await asyncio.sleep(0.05)
             await asyncio.sleep(0.3)
             asked = len(site.requests)
@@ -133,11 +131,13 @@ def test_who_waits_for_a_host_says_so(site: DocsSite, limit: str, database: Data
 
     state = asyncio.run(hold_and_ingest())
 
-    assert heard[0] == f"Another source of {limit.removeprefix('host-')} is being read. Waiting."
+    assert reported[0] == f"Another source of {limit.removeprefix('host-')} is being read. Waiting."
     assert flow_run(state.state_details.flow_run_id).name == f"ingest old · {_PAGES + 1} new"
 
 
-def test_a_run_that_is_to_be_skipped_does_not_wait_for_its_host(site: DocsSite, limit: str, database: Database) -> None:
+def test_a_run_that_skips_busy_sources_does_not_wait_for_its_host(
+    site: DocsSite, limit: str, database: Database
+) -> None:
     Store(database).sources.register("old", "docs")
 
     async def skipped() -> str:
@@ -149,7 +149,7 @@ def test_a_run_that_is_to_be_skipped_does_not_wait_for_its_host(site: DocsSite, 
         assert asyncio.run(skipped()) == "Skipped"
 
 
-def test_a_host_that_is_never_free_is_an_error_that_says_what_to_do(site: DocsSite, limit: str) -> None:
+def test_waiting_too_long_for_a_host_is_an_error_with_a_remedy(site: DocsSite, limit: str) -> None:
     @flow
     async def crawl(name: str) -> None:
         config = DocsConfig(name=name, url=site.url(f"/{name}/"))
@@ -161,15 +161,15 @@ def test_a_host_that_is_never_free_is_an_error_that_says_what_to_do(site: DocsSi
         asyncio.run(crawl("other"))
 
 
-def test_slots_that_a_killed_run_held_are_taken_back(site: DocsSite, limit: str) -> None:
+def test_slots_of_a_killed_run_are_released(site: DocsSite, limit: str) -> None:
     """A temporary server serves one command, so no other run holds slots on it."""
-    for name in (limit, WINDOWS_LIMIT, "somebody-elses"):
+    for name in (limit, WINDOWS_LIMIT, "another-program"):
         set_limit(name, 8)
 
     async def die_holding() -> None:
-        async with concurrency([limit, WINDOWS_LIMIT, "somebody-elses"], occupy=8):
+        async with concurrency([limit, WINDOWS_LIMIT, "another-program"], occupy=8):
             await free_slots()
-            for name, left in ((limit, 0), (WINDOWS_LIMIT, 0), ("somebody-elses", 8)):
+            for name, left in ((limit, 0), (WINDOWS_LIMIT, 0), ("another-program", 8)):
                 async with get_client() as client:
                     found = await client.read_global_concurrency_limit_by_name(name)
                     assert (name, found.active_slots) == (name, left)

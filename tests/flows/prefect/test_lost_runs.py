@@ -16,7 +16,7 @@ from flows.prefect.server import ServerProcess
 from tests.flows.deploy.test_deployments import EXAMPLE
 
 
-def test_lost_runs_of_every_deployment_are_noticed_by_one_automation(prefect_server: ServerProcess) -> None:
+def test_one_automation_marks_lost_runs_of_every_deployment(prefect_server: ServerProcess) -> None:
     async def made() -> list[Automation]:
         await crash_silent_runs()
         async with get_client() as client:
@@ -32,6 +32,6 @@ def test_lost_runs_of_every_deployment_are_noticed_by_one_automation(prefect_ser
     assert watched == {deployment.flow_name for deployment in asyncio.run(deployments(EXAMPLE, Path("queries.jsonl")))}
 
 
-def test_runs_say_that_they_live() -> None:
+def test_runs_send_heartbeats() -> None:
     assert flows.__doc__
     assert int(os.environ["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]) * 5 < 180

@@ -1,4 +1,4 @@
-"""The temporary Prefect server: what it costs to start one, and how it ends."""
+"""The temporary Prefect server: how it starts and ends."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def is_running(process_id: int) -> bool:
         os.kill(process_id, 0)
     except ProcessLookupError:
         return False
-    # A process whose parent does not reap it, as some containers' first process does not, stays as a zombie.
+    # A process that its parent does not reap stays as a zombie; the first process of some containers reaps none.
     status = Path(f"/proc/{process_id}/stat")
     return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
@@ -81,7 +81,7 @@ def test_a_server_ends_when_its_parent_is_killed(
     assert not answers(api_url)
 
 
-def test_a_new_home_gets_the_schema_that_prefect_s_migrations_make(tmp_path: Path) -> None:
+def test_a_new_home_gets_the_schema_of_prefect_s_migrations(tmp_path: Path) -> None:
     migrate = (
         "import asyncio\nfrom prefect.server.database import provide_database_interface\n"
         "asyncio.run(provide_database_interface().create_db())"
@@ -93,7 +93,7 @@ def test_a_new_home_gets_the_schema_that_prefect_s_migrations_make(tmp_path: Pat
     assert schema.create_database(tmp_path / "new")
 
     assert definitions(tmp_path / "new") == definitions(tmp_path / "migrated")
-    assert not schema.create_database(tmp_path / "new"), "an existing database is left alone"
+    assert not schema.create_database(tmp_path / "new"), "an existing database is not replaced"
 
 
 def test_a_server_starts_in_a_new_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,7 @@ def test_an_example_is_preferred_to_a_synopsis(extractor: Extractor) -> None:
         ),
     ],
 )
-def test_a_question_that_is_not_a_how_to_gets_the_explanation(
+def test_other_questions_than_how_to_are_answered_with_the_explanation(
     extractor: Extractor, question: str, explanation: str
 ) -> None:
     (result,) = found(f"{FILLER}\n\n{explanation}\n\n{FILLER}\n\nRun this for Ann:\n\n```sh\naccounts lock ann\n```")
@@ -101,7 +101,7 @@ def test_an_introduction_without_its_list_is_left_out(extractor: Extractor) -> N
     assert answer == "An account may be locked. [1]"
 
 
-def test_a_passage_from_two_chunks_has_a_marker_behind_each_part(extractor: Extractor) -> None:
+def test_a_passage_from_two_chunks_has_a_marker_after_each_part(extractor: Extractor) -> None:
     results = found(
         f"{FILLER}\n\nAn account is locked as follows:", f"```sh\naccounts lock ann\n```\n\n{FILLER}", document="d"
     )

@@ -1,6 +1,6 @@
-"""Answers through LiteLLM's proxy, an OpenAI-compatible server that nobody here wrote.
+"""Answers through LiteLLM's proxy, an independent server with the OpenAI API.
 
-Its hundred packages are no requirement: install `litellm[proxy]` elsewhere and set LITELLM to its `litellm` command.
+The project does not require its hundred packages: install `litellm[proxy]` elsewhere, and set LITELLM to its command.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rag.errors import LLMError
 from rag.settings import Settings
 from tests.servers.memory_source import MemorySource, page
 
-pytestmark = pytest.mark.skipif("LITELLM" not in os.environ, reason="LITELLM is not set: no proxy of another maker")
+pytestmark = pytest.mark.skipif("LITELLM" not in os.environ, reason="LITELLM is not set: there is no LiteLLM proxy")
 
 QUESTION = "How do I write one database to a file?"
 SENTENCE = "Use pg_dump to write one database to a file [1]."
@@ -42,7 +42,7 @@ router_settings: {{num_retries: 0}}
 
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a proxy whose models reply as their names say."""
+    """The address of a proxy with models that are named after their replies."""
     folder = tmp_path_factory.mktemp("litellm")
     (folder / "config.yaml").write_text(CONFIG)
     with socket.socket() as free:
@@ -94,13 +94,13 @@ def test_an_answer_is_streamed_and_checked(empty_engine: Engine, proxy: str) -> 
     ("model", "sentence"),
     [("limited", "over its rate limit"), ("small", "RAG_CONTEXT_WINDOW"), ("broken", "HTTP 500"), ("unknown", "openai/unknown")],
 )  # fmt: skip
-def test_an_error_is_one_line(empty_engine: Engine, proxy: str, model: str, sentence: str) -> None:
+def test_an_error_message_is_one_line(empty_engine: Engine, proxy: str, model: str, sentence: str) -> None:
     with asking(empty_engine, proxy, model) as engine, pytest.raises(LLMError, match=sentence) as error:
         engine.ask(QUESTION)
     assert "\n" not in str(error.value)
 
 
-def test_a_wrong_key_is_one_line(empty_engine: Engine, proxy: str) -> None:
+def test_the_message_about_a_wrong_key_is_one_line(empty_engine: Engine, proxy: str) -> None:
     with asking(empty_engine, proxy, "good", "sk-wrong") as engine, pytest.raises(LLMError) as error:
         engine.ask(QUESTION)
     assert "\n" not in str(error.value)

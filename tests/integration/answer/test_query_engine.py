@@ -1,4 +1,4 @@
-"""Answers: written or quoted, every citation checked, and a plain "the sources do not say"."""
+"""Answers are written or quoted, every citation is checked, and unanswerable questions get an abstention."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_code_in_two_chunks_is_quoted_whole_with_its_introduction(engine: Engine
     assert all(source.quote in texts[source.chunk_id] for source in answer.sources)
 
 
-def test_a_model_reads_the_neighbours_and_may_write_the_code_whole(
+def test_a_model_gets_the_neighbours_and_may_quote_the_whole_code(
     engine: Engine, with_llm: Callable[[str], Engine], openai_server: OpenAIServer
 ) -> None:
     engine.syncs.ingest(MemorySource([LONG]))
@@ -117,7 +117,7 @@ def test_a_question_without_a_relevant_chunk_is_not_answered(engine: Engine) -> 
     assert len(answer.sources) == 3
 
 
-def test_a_written_answer_keeps_its_markers_and_shows_only_what_it_cites(with_llm: Callable[[str], Engine]) -> None:
+def test_a_written_answer_keeps_its_markers_and_lists_only_cited_sources(with_llm: Callable[[str], Engine]) -> None:
     answer = with_llm("Use pg_dump [1].").ask(QUESTION)
     assert (answer.answered, answer.answer) == (True, "Use pg_dump [1].")
     assert [source.n for source in answer.sources] == [1]

@@ -70,7 +70,9 @@ def test_compact_asks_once_with_every_source(writing: Callable[..., Engine], ser
     assert all(f"[{number}] page: " in prompt for number in range(1, 7))
 
 
-def test_refine_asks_once_a_source_and_keeps_what_it_has(writing: Callable[..., Engine], server: OpenAIServer) -> None:
+def test_refine_asks_once_per_source_and_passes_the_previous_answer(
+    writing: Callable[..., Engine], server: OpenAIServer
+) -> None:
     assert writing(RAG_RESPONSE_MODE="refine").ask(QUESTION).answered
     first, *later = prompts(server)
     assert len(later) == 5
@@ -78,7 +80,7 @@ def test_refine_asks_once_a_source_and_keeps_what_it_has(writing: Callable[..., 
     assert all(SENTENCE in prompt for prompt in later)
 
 
-def test_tree_summarize_makes_one_answer_of_several(writing: Callable[..., Engine], server: OpenAIServer) -> None:
+def test_tree_summarize_combines_several_answers(writing: Callable[..., Engine], server: OpenAIServer) -> None:
     def says(messages: Messages) -> str:
         prompt = messages[-1]["content"]
         return (
@@ -91,7 +93,7 @@ def test_tree_summarize_makes_one_answer_of_several(writing: Callable[..., Engin
     assert len(prompts(server)) == 3
 
 
-def test_chunks_that_exceed_the_context_window_are_read_one_after_the_other(
+def test_chunks_that_exceed_the_context_window_are_sent_in_several_prompts(
     writing: Callable[..., Engine], server: OpenAIServer
 ) -> None:
     assert writing(RAG_CONTEXT_WINDOW=1024).ask(QUESTION).answered
@@ -100,7 +102,7 @@ def test_chunks_that_exceed_the_context_window_are_read_one_after_the_other(
     assert max(sizes) < 4 * 1024
 
 
-def test_a_context_window_smaller_than_configured_is_tried_at_half(
+def test_a_prompt_too_long_for_the_model_is_retried_at_half_the_size(
     writing: Callable[..., Engine], server: OpenAIServer
 ) -> None:
     server.fail_next(400, code="context_length_exceeded", message="This model's maximum context length is 512 tokens.")
@@ -115,7 +117,7 @@ def test_a_context_window_that_is_too_small_is_a_clear_error(
         writing().ask(QUESTION)
 
 
-def test_paragraphs_are_streamed_one_by_one_after_their_check(writing: Callable[..., Engine]) -> None:
+def test_paragraphs_are_streamed_after_they_are_checked(writing: Callable[..., Engine]) -> None:
     said = f"{SENTENCE}\n\nThe moon is made of cheese [2].\n\nOne database is written to a file by pg_dump [2]."
     *paragraphs, answer = writing(said).questions.ask_stream(QUESTION)
     assert isinstance(answer, Answer)
@@ -147,14 +149,12 @@ def test_without_a_language_model_a_follow_up_is_searched_with_the_question_befo
     assert empty_engine.ask("and to which one?", history=[Turn(QUESTION)]).answered
 
 
-def test_the_model_is_told_to_keep_the_question_s_language(
-    writing: Callable[..., Engine], server: OpenAIServer
-) -> None:
+def test_the_prompt_asks_for_the_language_of_the_question(writing: Callable[..., Engine], server: OpenAIServer) -> None:
     writing("Mit pg_dump wird eine database in ein file geschrieben [1].").ask(QUESTION)
     assert "in the language of the question" in str(server.requests[0].body["messages"][0]["content"])
 
 
-def test_a_rate_limit_is_waited_out_as_long_as_the_server_asks(
+def test_a_rate_limit_is_waited_out_for_the_time_in_the_reply(
     writing: Callable[..., Engine], server: OpenAIServer
 ) -> None:
     server.fail_next(429, code="rate_limit_exceeded", headers={"retry-after-ms": "10"})

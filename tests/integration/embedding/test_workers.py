@@ -1,4 +1,4 @@
-"""Other processes embed for an ingestion; the index is the same as without them."""
+"""Other processes embed the texts of a sync, which does not change the index."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from rag.store.statements import IndexTables
 from tests.integration.test_engine import engine_with, remote_model
 from tests.servers.memory_source import MemorySource, page
 
-# Three batches, the last of which is too small to be handed out.
+# Three batches, the last of which is too small for a worker.
 PAGES = [page(f"{number:03}", f"Setting {number} is {number * 7} by default.") for number in range(450)]
 CHARACTERS = 1_000_000
 
 
-class OtherProcess:
-    """Another engine over the same database, as another process has one."""
+class WorkerProcess:
+    """Stands for a worker process: a second engine on the same database."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -37,9 +37,9 @@ class OtherProcess:
 
 
 @pytest.fixture
-def other_process(empty_engine: Engine) -> Iterator[OtherProcess]:
+def worker_process(empty_engine: Engine) -> Iterator[WorkerProcess]:
     with Engine.open(empty_engine.settings) as other:
-        yield OtherProcess(other)
+        yield WorkerProcess(other)
 
 
 def vectors(engine: Engine) -> dict[str, np.ndarray]:
@@ -56,14 +56,14 @@ def batches_left(engine: Engine) -> int:
     return int(count)
 
 
-def test_embedding_workers_embed_large_batches_side_by_side(
-    empty_engine: Engine, other_process: OtherProcess, new_dsn: Callable[[], str]
+def test_embedding_workers_embed_large_batches_in_parallel(
+    empty_engine: Engine, worker_process: WorkerProcess, new_dsn: Callable[[], str]
 ) -> None:
     report = empty_engine.syncs.ingest(
-        MemorySource(PAGES), embedding_workers=EmbeddingWorkers(other_process.embed, 4, CHARACTERS)
+        MemorySource(PAGES), embedding_workers=EmbeddingWorkers(worker_process.embed, 4, CHARACTERS)
     )
 
-    assert other_process.batches == [200, 200]
+    assert worker_process.batches == [200, 200]
     assert (report.state, report.added, report.embedded) == ("completed", 450, 450)
     assert batches_left(empty_engine) == 0
     with engine_with(empty_engine, RAG_DATABASE_URL=new_dsn()) as alone:
@@ -74,21 +74,21 @@ def test_embedding_workers_embed_large_batches_side_by_side(
     assert min(float(found[text] @ expected[text]) for text in expected) > 0.999
 
 
-def test_a_sync_without_workers_embeds_in_its_own_process(
+def test_a_sync_embeds_in_its_own_process_if_workers_fail(
     empty_engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     given = []
 
-    def nobody(batch: UUID, _texts: int) -> None:
+    def fail(batch: UUID, _texts: int) -> None:
         given.append(batch)
         raise EmbeddingError("No worker has begun it.")
 
-    report = empty_engine.syncs.ingest(MemorySource(PAGES), embedding_workers=EmbeddingWorkers(nobody, 1, CHARACTERS))
+    report = empty_engine.syncs.ingest(MemorySource(PAGES), embedding_workers=EmbeddingWorkers(fail, 1, CHARACTERS))
 
     assert (report.state, report.added, report.embedded) == ("completed", 450, 450)
     assert "No worker has begun it. This process embeds the remaining texts." in caplog.messages
     assert batches_left(empty_engine) == 0
-    assert len(given) <= 2, "workers that failed once are not asked again"
+    assert len(given) <= 2, "workers that failed get no more batches"
 
 
 def test_embedding_workers_embed_for_a_new_index(empty_engine: Engine) -> None:
@@ -107,7 +107,7 @@ def test_embedding_workers_embed_for_a_new_index(empty_engine: Engine) -> None:
         assert server.requests
 
 
-def test_a_batch_that_nobody_waits_for_is_nothing_to_do(empty_engine: Engine) -> None:
+def test_a_batch_that_is_embedded_or_dropped_is_skipped(empty_engine: Engine) -> None:
     batch = empty_engine.store.embeddings.put_batch("local/all-MiniLM-L6-v2", ["A text."])
     assert empty_engine.syncs.embed_batch(batch) == 1
     assert empty_engine.syncs.embed_batch(batch) == 0

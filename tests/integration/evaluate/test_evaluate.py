@@ -1,4 +1,4 @@
-"""Evaluating an index: what is hidden, what answers are worth, and queries made from real threads."""
+"""Evaluation: queries from threads, hidden documents, the quality of answers, and the history."""
 
 from __future__ import annotations
 
@@ -112,7 +112,8 @@ def test_queries_come_from_answered_discussions_and_fixes_oldest_first(threads: 
     asked, fixed = queries_from_threads(threads.evaluations, ["it"])
 
     assert asked.id == "it:discussions/5"
-    assert asked.gold == ("https://example.org/backup", "https://github.com/o/n/issues/1")  # 2 is younger
+    # Issue 2 is younger than the discussion.
+    assert asked.gold == ("https://example.org/backup", "https://github.com/o/n/issues/1")
     assert asked.hide == ("https://github.com/o/n/discussions/5",)
     assert fixed.id == "it:pulls/3"
     assert fixed.gold == ("https://github.com/o/n/issues/1",)
@@ -129,7 +130,7 @@ def test_queries_can_be_split_by_time(threads: Engine) -> None:
         queries_from_threads(threads.evaluations, ["it"], since=datetime(2025, 1, 1, tzinfo=UTC))
 
 
-def test_the_thread_itself_and_all_later_text_is_hidden(threads: Engine) -> None:
+def test_the_thread_itself_and_later_text_are_hidden(threads: Engine) -> None:
     (_, fixed) = queries_from_threads(threads.evaluations, ["it"])
     everything = threads.questions.searcher().search("guard walker grammar zebras", top_k=50, per_document=50)
     assert any("Zebras" in result.text for result in everything)
@@ -138,8 +139,8 @@ def test_the_thread_itself_and_all_later_text_is_hidden(threads: Engine) -> None
 
     urls = {result.url.partition("#")[0] for result in seen}
     assert not any("Zebras" in result.text for result in seen)
-    assert "https://github.com/o/n/issues/1" in urls  # its older text is there
-    assert "https://example.org/vacuum" in urls  # a page does not say when it was written
+    assert "https://github.com/o/n/issues/1" in urls  # its older text is visible
+    assert "https://example.org/vacuum" in urls  # a page has no date
     assert not urls & {
         "https://github.com/o/n/pull/3",
         "https://github.com/o/n/pull/4",
@@ -148,7 +149,7 @@ def test_the_thread_itself_and_all_later_text_is_hidden(threads: Engine) -> None
     assert [result.rank for result in seen] == list(range(1, len(seen) + 1))
 
 
-def test_neighbours_that_were_written_later_are_hidden_too(threads: Engine) -> None:
+def test_neighbours_written_later_are_hidden(threads: Engine) -> None:
     (_, fixed) = queries_from_threads(threads.evaluations, ["it"])
     searcher = HiddenSearcher.of(threads, fixed)
     everything = threads.questions.searcher().search("guard walker grammar zebras", top_k=50, per_document=50)
@@ -158,13 +159,13 @@ def test_neighbours_that_were_written_later_are_hidden_too(threads: Engine) -> N
     assert not any("Zebras" in result.text for result in searcher.around(beside, 1))
 
 
-def test_one_document_counts_once_behind_what_is_hidden(threads: Engine) -> None:
+def test_hidden_results_are_replaced_by_other_documents(threads: Engine) -> None:
     (_, fixed) = queries_from_threads(threads.evaluations, ["it"])
     seen = HiddenSearcher.of(threads, fixed).search("parser crashes", top_k=2)
     assert len({result.document_id for result in seen}) == len(seen) == 2
 
 
-def test_a_file_from_threads_can_be_evaluated(threads: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+def test_queries_from_threads_can_be_evaluated(threads: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     in_environment(threads, monkeypatch)
     file = tmp_path / "threads.jsonl"
 
@@ -182,7 +183,7 @@ def in_environment(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAG_DATABASE_URL", url.get_secret_value())
 
 
-def test_extracts_hold_what_they_cite_and_decline_what_is_not_there(engine: Engine) -> None:
+def test_extracts_are_supported_and_decline_unanswerable_questions(engine: Engine) -> None:
     quality = evaluate_answers(engine, [BACKUP, FOOTBALL, Query("3", "not known yet", None)])
 
     assert (quality.answerable, quality.answered, quality.unanswerable, quality.declined) == (1, 1, 1, 1)
@@ -190,7 +191,7 @@ def test_extracts_hold_what_they_cite_and_decline_what_is_not_there(engine: Engi
     assert engine.store.answers.counts().logged == 0
 
 
-def test_a_model_that_cites_what_does_not_say_so_is_found_out(engine: Engine) -> None:
+def test_unsupported_citations_of_a_model_are_measured(engine: Engine) -> None:
     with OpenAIServer() as chat:
         chat.answer = (
             "Use pg_dump to write one database to a file [1]. Zeppelins carry 40 passengers across oceans [1]."
@@ -208,7 +209,7 @@ def test_a_model_that_cites_what_does_not_say_so_is_found_out(engine: Engine) ->
     assert quality.support <= 1
 
 
-def test_answers_are_an_additional_key(
+def test_evaluating_answers_adds_a_key_to_the_json(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     in_environment(engine, monkeypatch)
@@ -229,7 +230,7 @@ def test_answers_are_an_additional_key(
     assert "answered 1 of 1   declined 1 of 1 unanswerable   AUROC 1.000" in capsys.readouterr().out
 
 
-def test_rows_without_gold_alone_are_nothing_to_search_for(
+def test_queries_without_gold_need_the_option_answers(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     in_environment(engine, monkeypatch)
@@ -240,7 +241,7 @@ def test_rows_without_gold_alone_are_nothing_to_search_for(
     assert json.loads(capsys.readouterr().out)["answers"]["declined"] == 1
 
 
-def test_a_down_voted_answer_becomes_a_row(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+def test_a_down_voted_answer_becomes_a_query(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     in_environment(engine, monkeypatch)
     with pytest.raises(ConfigurationError, match="No logged answer has a thumb down"):
         queries_from_down_votes(engine.answer_log)
@@ -256,7 +257,7 @@ def test_a_down_voted_answer_becomes_a_row(engine: Engine, tmp_path: Path, monke
     assert second.gold is None
 
 
-def test_an_evaluation_is_compared_with_the_last_good_one(engine: Engine, tmp_path: Path) -> None:
+def test_an_evaluation_is_compared_with_the_last_good_evaluation(engine: Engine, tmp_path: Path) -> None:
     file = tmp_path / "queries.jsonl"
     evaluate.write_queries(file, [BACKUP])
     first = evaluate_and_keep(engine, file)
@@ -267,11 +268,11 @@ def test_an_evaluation_is_compared_with_the_last_good_one(engine: Engine, tmp_pa
 
     assert (first.baseline, first.falls) == (None, ())
     assert {fall.metric for fall in fell.falls} >= {"ndcg", "mrr"}
-    assert again.baseline == fell.baseline  # a bad run is no measure for the next one
+    assert again.baseline == fell.baseline  # a bad evaluation does not become the baseline
     assert [one.good for one in again.history] == [True, False, False]
 
 
-def test_other_rows_start_a_history_of_their_own(engine: Engine, tmp_path: Path) -> None:
+def test_other_queries_start_a_new_history(engine: Engine, tmp_path: Path) -> None:
     file = tmp_path / "queries.jsonl"
     evaluate.write_queries(file, [BACKUP])
     evaluate_and_keep(engine, file)

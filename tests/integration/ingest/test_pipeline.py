@@ -1,4 +1,4 @@
-"""Ingestion: what comes in is what is there, once, and nothing is done twice."""
+"""Ingestion: the index equals the source, and unchanged text is neither embedded nor written again."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ def test_text_that_moves_to_another_page_is_not_embedded_again(ingestion: Ingest
     assert (moved.added, moved.embedded) == (1, 0)
 
 
-def test_what_a_source_does_not_mention_counts_as_unchanged(ingestion: Ingestion) -> None:
+def test_documents_that_a_source_does_not_mention_count_as_unchanged(ingestion: Ingestion) -> None:
     ingestion.sync(source(page("a", "First."), page("b", "Second.")))
     report = ingestion.sync(source(page("b", "Second, edited.")))
     assert (report.seen, report.updated, report.unchanged) == (2, 1, 1)
 
 
-def test_what_is_gone_leaves_the_index(ingestion: Ingestion, store: Store) -> None:
+def test_removed_documents_leave_the_index(ingestion: Ingestion, store: Store) -> None:
     gone = page("a", LONG)
     ingestion.sync(source(gone, page("b", "Stays.")))
     report = ingestion.sync(source(Removed(gone.id_), Unchanged("docs:https://example.org/b")))
@@ -92,13 +92,13 @@ def test_what_is_gone_leaves_the_index(ingestion: Ingestion, store: Store) -> No
     assert ingestion.sync(source(Removed(gone.id_))).deleted == 0
 
 
-def test_a_source_that_breaks_off_keeps_what_came_before(ingestion: Ingestion, store: Store) -> None:
+def test_documents_before_an_error_of_the_source_are_kept(ingestion: Ingestion, store: Store) -> None:
     with pytest.raises(SourceUnavailable):
         ingestion.sync(source(page("a", "First."), SourceUnavailable("the network is gone")))
     assert list(store.documents.hashes("docs")) == ["docs:https://example.org/a"]
 
 
-def test_what_could_not_be_read_fails_the_sync_and_stays_indexed(ingestion: Ingestion, store: Store) -> None:
+def test_a_document_that_cannot_be_read_fails_the_sync_and_stays_indexed(ingestion: Ingestion, store: Store) -> None:
     ingestion.sync(source(page("a", "First.")))
     report = ingestion.sync(source(Failed("https://example.org/a", "HTTP 500"), page("b", "Second.")))
     assert (report.state, report.failed, report.added) == ("failed", 1, 1)
@@ -117,7 +117,7 @@ def test_a_record_commits_with_its_document_or_not_at_all(ingestion: Ingestion, 
     assert store.documents.hashes("docs") == {}
 
 
-def test_behind_a_checkpoint_a_source_reads_what_it_has_recorded(ingestion: Ingestion, store: Store) -> None:
+def test_a_source_reads_its_own_records_after_a_checkpoint(ingestion: Ingestion, store: Store) -> None:
     class Staging(MemorySource):
         def changes(self, *, full: bool):
             for number in range(5):

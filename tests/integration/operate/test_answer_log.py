@@ -1,4 +1,4 @@
-"""Logged answers: kept with their chunks, marked when a source changes, and never in an answer's way."""
+"""Logged answers: stored with their chunks, marked when a source changes; failures do not affect the answer."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def stale(engine: Engine) -> list[str]:
     return [answer.question for answer in engine.store.answers.stale()]
 
 
-def test_an_answer_is_kept_as_it_was_given(engine: Engine) -> None:
+def test_an_answer_is_logged_unchanged(engine: Engine) -> None:
     answer = engine.ask(QUESTION)
 
     kept = logged(engine, answer.id)
@@ -92,7 +92,7 @@ def test_a_changed_or_removed_chunk_makes_its_answers_stale_and_no_others(engine
     assert status["answer_anew"][0]["question"] == QUESTION
 
 
-def test_text_that_moved_or_came_beside_it_leaves_an_answer_alone(engine: Engine) -> None:
+def test_added_text_does_not_make_an_answer_stale(engine: Engine) -> None:
     engine.ask(QUESTION)
     longer = "Use pg_dump to write one database to a file.\n\n## Windmills {#windmills}\n\n" + "Windmills turn. " * 60
     engine.syncs.ingest(MemorySource([page("backup", longer)]))
@@ -109,20 +109,19 @@ def test_asking_again_supersedes_a_stale_answer(engine: Engine) -> None:
     assert engine.store.answers.counts().logged == 2
 
 
-def test_the_same_question_of_one_source_is_another_question(engine: Engine) -> None:
+def test_the_same_question_with_a_source_filter_is_another_question(engine: Engine) -> None:
     engine.ask(QUESTION)
     engine.ask(QUESTION, source="docs")
     engine.syncs.ingest(MemorySource([Removed(BACKUP.id_)]))
     assert stale(engine) == [QUESTION, QUESTION]
 
 
-def test_an_answer_given_while_a_sync_runs_is_marked_at_its_end(engine: Engine) -> None:
+def test_an_answer_given_during_a_sync_is_marked_stale_at_its_end(engine: Engine) -> None:
     index = engine.questions.active_index
     before = engine.store.now()
     answer = engine.ask(QUESTION)
-    with (
-        engine.database.connection() as connection
-    ):  # as a sync does whose transaction began before the answer was kept
+    # A sync whose transaction began before the answer was logged does not see the answer.
+    with engine.database.connection() as connection:
         connection.execute(f"UPDATE data_{index.name} SET text = 'Another text' WHERE document_id = %s", [BACKUP.id_])
 
     engine.store.answers.mark_late_stale(index, before)
@@ -130,7 +129,7 @@ def test_an_answer_given_while_a_sync_runs_is_marked_at_its_end(engine: Engine) 
     assert logged(engine, answer.id).stale_at
 
 
-def test_an_answer_whose_chunk_went_while_it_was_made_is_stale_at_once(engine: Engine) -> None:
+def test_an_answer_whose_chunk_was_removed_meanwhile_is_stale_at_once(engine: Engine) -> None:
     answer = engine.ask(QUESTION)
     engine.syncs.ingest(MemorySource([Removed(BACKUP.id_)]))
 
@@ -139,7 +138,7 @@ def test_an_answer_whose_chunk_went_while_it_was_made_is_stale_at_once(engine: E
     assert logged(engine, again.id).stale_at
 
 
-def test_a_log_that_cannot_be_written_is_a_warning_and_the_answer_is_given(
+def test_a_failure_to_log_is_a_warning_and_the_answer_is_returned(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     with engine.database.connection() as connection:
@@ -152,9 +151,7 @@ def test_a_log_that_cannot_be_written_is_a_warning_and_the_answer_is_given(
     assert "This answer is not logged" in caplog.text
 
 
-def test_a_locked_log_holds_an_answer_up_for_less_than_a_second(
-    engine: Engine, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_locked_log_delays_an_answer_by_less_than_a_second(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     engine.ask(QUESTION)
     with engine.database.connection() as connection, connection.transaction():
         connection.execute("LOCK TABLE answers IN ACCESS EXCLUSIVE MODE")
@@ -166,7 +163,7 @@ def test_a_locked_log_holds_an_answer_up_for_less_than_a_second(
     assert "lock timeout" in caplog.text
 
 
-def test_answers_are_forgotten_after_their_days(engine: Engine) -> None:
+def test_answers_are_deleted_after_the_retention_period(engine: Engine) -> None:
     old = engine.ask(QUESTION)
     with engine.database.connection() as connection:
         connection.execute("UPDATE answers SET asked_at = now() - interval '91 days'")
@@ -178,7 +175,7 @@ def test_answers_are_forgotten_after_their_days(engine: Engine) -> None:
         logged(engine, old.id)
 
 
-def test_a_sync_forgets_them_too(engine: Engine) -> None:
+def test_a_sync_deletes_expired_answers(engine: Engine) -> None:
     engine.ask(QUESTION)
     with engine.database.connection() as connection:
         connection.execute("UPDATE answers SET asked_at = now() - interval '91 days'")
@@ -193,7 +190,7 @@ def chat() -> Iterator[OpenAIServer]:
         yield server
 
 
-def test_tokens_and_their_price_are_kept(engine: Engine, chat: OpenAIServer) -> None:
+def test_tokens_and_their_cost_are_logged(engine: Engine, chat: OpenAIServer) -> None:
     with reopened(
         engine, OPENAI_API_KEY=chat.key, OPENAI_BASE_URL=chat.url, RAG_LLM="openai/gpt-4o-mini", RAG_LLM_PRICE="1.5 6"
     ) as other:
@@ -209,14 +206,14 @@ def test_an_extract_uses_no_model(engine: Engine) -> None:
     assert engine.ask(QUESTION).usage is None
 
 
-def test_without_a_price_the_cost_is_not_known(engine: Engine, chat: OpenAIServer) -> None:
+def test_without_a_price_the_cost_is_unknown(engine: Engine, chat: OpenAIServer) -> None:
     with reopened(engine, OPENAI_API_KEY=chat.key, OPENAI_BASE_URL=chat.url, RAG_LLM="openai/gpt-4o-mini") as other:
         usage = other.ask(QUESTION).usage
     assert usage is not None
     assert usage == Usage(usage.prompt_tokens, usage.answer_tokens, None)
 
 
-def test_a_thumb_is_noted(engine: Engine) -> None:
+def test_feedback_is_stored(engine: Engine) -> None:
     answer = engine.ask(QUESTION)
     assert engine.store.answers.rate(UUID(answer.id), "down", better_page="https://example.org/other")
     assert not engine.store.answers.rate(uuid4(), "up")
@@ -225,7 +222,7 @@ def test_a_thumb_is_noted(engine: Engine) -> None:
     assert [one.answer.id for one in engine.store.answers.down_voted()] == [answer.id]
 
 
-def test_marking_reads_an_index(engine: Engine) -> None:
+def test_marking_stale_answers_uses_an_index(engine: Engine) -> None:
     """A sync must not read the whole log for each batch."""
     chunks = {"chunks": sql.Identifier(f"data_{engine.questions.active_index.name}")}
     query = engine.database.queries.compose("mark_answers_stale", chunks)

@@ -1,4 +1,4 @@
-"""Search: exact BM25, dense and BM25 scores fused, each document once."""
+"""Search: exact BM25, fusion with dense scores, identifiers, filters, boosts and re-ranking."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def engine(empty_engine: Engine) -> Engine:
 
 
 def reference_bm25(texts: dict[str, list[str]], query: list[str], k1: float = 1.2, b: float = 0.75) -> dict[str, float]:
-    """BM25 as Robertson and Zaragoza define it, with Lucene's idf."""
+    """BM25 by the formula of Robertson and Zaragoza, with Lucene's idf."""
     mean = sum(map(len, texts.values())) / len(texts)
     scores: dict[str, float] = {}
     for name, terms in texts.items():
@@ -95,7 +95,7 @@ def test_a_document_is_found_once(engine: Engine) -> None:
     assert len(urls) == len(set(urls))
 
 
-def test_a_source_can_be_searched_alone(engine: Engine) -> None:
+def test_a_search_can_be_limited_to_a_source(engine: Engine) -> None:
     engine.syncs.ingest(MemorySource([page("x", "Vacuum cleaners for rows of shelves.", source="shop")], name="shop"))
     results = engine.search("vacuum rows", source="shop")
     assert {result.source for result in results} == {"shop"}
@@ -106,7 +106,7 @@ def test_a_source_can_be_searched_alone(engine: Engine) -> None:
 @pytest.mark.parametrize(
     "question", ["'); DROP TABLE documents; --", "%(x)s {chunks}", "\x00", "the of and", "日本語", "a" * 5000]
 )
-def test_any_question_is_just_a_question(engine: Engine, question: str) -> None:
+def test_hostile_questions_are_searched_as_text(engine: Engine, question: str) -> None:
     if not question.strip("\x00"):
         question = f"{question}vacuum"
     assert engine.search(question)
@@ -138,7 +138,7 @@ def identifiers(empty_engine: Engine) -> Engine:
 
 
 def by_words(engine: Engine, question: str) -> list[str]:
-    """The names of the pages that contain words of a question, best first."""
+    """The names of the pages with words of a question, by descending BM25."""
     index = engine.questions.active_index
     vector = np.zeros(index.dimension, np.float32)
     found = [
@@ -179,7 +179,7 @@ def test_identifiers_are_found_whole_and_by_their_parts(identifiers: Engine, que
     assert by_words(identifiers, question)[0] == name
 
 
-def test_a_page_with_an_identifier_ranks_above_a_page_with_its_parts(identifiers: Engine) -> None:
+def test_a_page_with_an_identifier_ranks_above_a_page_with_only_its_parts(identifiers: Engine) -> None:
     assert by_words(identifiers, "max_wal_size")[:2] == ["exact", "apart"]
     assert set(by_words(identifiers, "no-cache")) == {"flag", "hyphen"}
     assert next(result.document_id for result in identifiers.search("max_wal_size")).endswith("/exact")
@@ -229,7 +229,7 @@ def best_by_words(engine: Engine, question: str, source: str | None, **limits: f
 MANY_COMMON = [
     "zebra3 lion5 server",
     "does a server table have zebra1 and lion1, zebra2, lion2, zebra4 or lion4?",
-    "quagga zebra1000 server",  # fewer chunks than are wanted hold the rare terms
+    "quagga zebra1000 server",  # fewer chunks than requested contain the rare terms
     "quagga server table zebra3",
     "server",
     "server table",
@@ -244,7 +244,7 @@ def best_scores(found: dict[int, tuple[float, float]]) -> list[float]:
 
 @pytest.mark.parametrize("entries_a_chunk", [0.001, 1000])
 @pytest.mark.parametrize("state", ["written", "queued", "edited"])
-def test_leaving_common_terms_for_later_changes_no_score(crowded: Engine, state: str, entries_a_chunk: float) -> None:
+def test_deferring_common_terms_changes_no_score(crowded: Engine, state: str, entries_a_chunk: float) -> None:
     if state == "queued":
         crowded.store.postings.queue_all(crowded.questions.active_index)
     elif state == "edited":
@@ -255,7 +255,7 @@ def test_leaving_common_terms_for_later_changes_no_score(crowded: Engine, state:
 
         found = best_by_words(crowded, question, source, many_entries=0, entries_a_chunk=entries_a_chunk)
 
-        # Of those that are equal any may be the last of the best, and only with the near ones are there more.
+        # The last candidates may be any of several with equal scores, so only common ids are compared.
         assert best_scores(found) == best_scores(expected), question
         assert {name: found[name] for name in found.keys() & expected} == {
             name: expected[name] for name in found.keys() & expected
@@ -328,7 +328,7 @@ def test_a_wide_filter_does_not_change_the_results(threads: Engine, filters: Fil
     assert found[0] == found[1]
 
 
-def test_an_answer_is_narrowed_too(threads: Engine) -> None:
+def test_a_filter_narrows_an_answer(threads: Engine) -> None:
     answer = threads.ask("Why does the parser crash?", filters=Filters(kind="pull"))
     assert [source.kind for source in answer.sources] == ["pull"]
     nodes = threads.questions.retriever(filters=Filters(state="merged")).retrieve("crash")
@@ -363,7 +363,7 @@ def test_duplicate_chunks_are_shown_once(empty_engine: Engine) -> None:
     assert [result.rank for result in found] == [1, 2]
 
 
-def test_of_equal_chunks_documentation_answers_and_recent_threads_come_first(empty_engine: Engine) -> None:
+def test_equal_chunks_are_ordered_by_kind_author_and_age(empty_engine: Engine) -> None:
     said = {
         "stale": ("issue", {"updated_at": "2015-01-01T00:00:00Z"}),
         "fresh": ("issue", {"updated_at": datetime.now(UTC).isoformat()}),
@@ -372,7 +372,7 @@ def test_of_equal_chunks_documentation_answers_and_recent_threads_come_first(emp
     }
     documents = []
     for number, (name, (kind, known)) in enumerate(said.items()):
-        # The same words in another order: as good by words, and not quite the same.
+        # The same words in another order: equal scores, but different texts.
         words = [
             "The lid of the hive is closed in winter.",
             "Snow lies on the roof.",
@@ -394,7 +394,7 @@ def test_of_equal_chunks_documentation_answers_and_recent_threads_come_first(emp
     assert next(one.score for one in reweighted(equal, rows, {})) == 0.5
 
 
-def test_boosts_move_pages_but_not_threads(empty_engine: Engine) -> None:
+def test_boosts_apply_to_pages_but_not_to_threads(empty_engine: Engine) -> None:
     kinds = {"brief": "page", "thread": "issue", "deep": "page"}
     empty_engine.syncs.ingest(MemorySource([page(name, f"Of {name} bees.", kind=kind) for name, kind in kinds.items()]))
     index = empty_engine.questions.active_index
@@ -408,7 +408,7 @@ def test_boosts_move_pages_but_not_threads(empty_engine: Engine) -> None:
     assert weighed[0].score == 0.9
 
 
-def test_the_chunks_beside_a_result_are_read_by_an_index(empty_engine: Engine) -> None:
+def test_reading_the_neighbours_of_a_result_uses_an_index(empty_engine: Engine) -> None:
     sections = "\n\n".join(f"## Part {n}\n\n{f'Bees number {n} fly. ' * 40}" for n in range(5))
     empty_engine.syncs.ingest(MemorySource([page("bees", sections)]))
     searcher, index = empty_engine.questions.searcher(), empty_engine.questions.active_index

@@ -1,4 +1,4 @@
-"""Postgres is found or started, and migrated once, whoever comes first."""
+"""Postgres is found or started, and the first process migrates it once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def empty_dsn(server_dsn: str, request: pytest.FixtureRequest) -> str:
     return psycopg.conninfo.make_conninfo(server_dsn, dbname=name)
 
 
-def test_processes_that_start_at_once_migrate_once(empty_dsn: str) -> None:
+def test_processes_that_start_together_migrate_once(empty_dsn: str) -> None:
     code = f"from rag.store.database import Database; Database({empty_dsn!r}, embedded=True).close()"
     starters = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(4)]
     errors = [starter.communicate()[1] for starter in starters]
@@ -43,7 +43,7 @@ def test_processes_that_start_at_once_migrate_once(empty_dsn: str) -> None:
     assert names == sorted(path.stem for path in (sql_folder() / "migrations").glob("*.sql"))
 
 
-def test_processes_that_start_the_embedded_server_at_once_share_it() -> None:
+def test_processes_that_start_together_share_the_embedded_server() -> None:
     with tempfile.TemporaryDirectory(prefix="rag-") as folder:
         home = Path(folder) / "home"
         code = (
@@ -74,7 +74,7 @@ def test_a_failing_migration_leaves_nothing_behind(empty_dsn: str, tmp_path: Pat
         assert migrate(connection, tmp_path, QUERIES) == ["0002_two"]
 
 
-def test_an_applied_migration_must_not_be_edited(empty_dsn: str, tmp_path: Path) -> None:
+def test_an_edited_applied_migration_is_an_error(empty_dsn: str, tmp_path: Path) -> None:
     (tmp_path / "0001_one.sql").write_text("CREATE TABLE one (id int);")
     with psycopg.connect(empty_dsn, autocommit=True) as connection:
         migrate(connection, tmp_path, QUERIES)
@@ -83,7 +83,7 @@ def test_an_applied_migration_must_not_be_edited(empty_dsn: str, tmp_path: Path)
             migrate(connection, tmp_path, QUERIES)
 
 
-def test_an_index_from_before_is_brought_along(empty_dsn: str, tmp_path: Path) -> None:
+def test_an_index_of_an_earlier_version_is_migrated(empty_dsn: str, tmp_path: Path) -> None:
     for name in ("0001_documents_and_indexes", "0002_parallel_threads_and_sitemap_dates"):
         shutil.copy(sql_folder() / "migrations" / f"{name}.sql", tmp_path)
     with psycopg.connect(empty_dsn, autocommit=True) as connection:
@@ -107,8 +107,8 @@ def test_an_index_from_before_is_brought_along(empty_dsn: str, tmp_path: Path) -
         assert {one.bm25 for one in found} == {0.0}
 
 
-def test_identifiers_become_terms_of_an_index_from_before(empty_dsn: str, tmp_path: Path) -> None:
-    """The postings that a migration makes are those that a compaction makes."""
+def test_migrating_an_earlier_index_adds_identifiers_to_its_terms(empty_dsn: str, tmp_path: Path) -> None:
+    """A migration makes the same postings as a compaction."""
     for name in ("0001_documents_and_indexes", "0002_parallel_threads_and_sitemap_dates"):
         shutil.copy(sql_folder() / "migrations" / f"{name}.sql", tmp_path)
     with psycopg.connect(empty_dsn, autocommit=True) as connection:
@@ -134,20 +134,20 @@ def test_identifiers_become_terms_of_an_index_from_before(empty_dsn: str, tmp_pa
         assert found() == pytest.approx(migrated)
 
 
-def test_a_server_that_is_not_there_is_one_line_without_the_password() -> None:
+def test_the_error_for_an_unreachable_server_is_one_line_without_the_password() -> None:
     with pytest.raises(DatabaseError, match="Check RAG_DATABASE_URL") as error:
         Database.open(url="postgresql://me:secret@127.0.0.1:1/none", home=Path("unused"))
     assert "\n" not in str(error.value)
     assert "secret" not in str(error.value)
 
 
-def test_a_url_of_another_form_is_one_line_without_the_password() -> None:
+def test_the_error_for_an_invalid_url_is_one_line_without_the_password() -> None:
     with pytest.raises(DatabaseError, match="is not a valid postgresql:// URL") as error:
         Database.open(url="postgresql+psycopg://me:secret@127.0.0.1/none", home=Path("unused"))
     assert "secret" not in str(error.value)
 
 
-def test_connections_are_shared_and_given_back(database: Database) -> None:
+def test_connections_are_pooled(database: Database) -> None:
     with database.connection() as one, database.connection() as other:
         assert one is not other
     with database.connection() as again:
@@ -162,7 +162,7 @@ def test_connections_are_shared_and_given_back(database: Database) -> None:
         ("-- name: a\n-- What.\n", "and a statement"),
     ],
 )
-def test_queries_that_could_be_mistaken_are_refused(tmp_path: Path, blocks: str, problem: str) -> None:
+def test_duplicate_or_undescribed_queries_are_refused(tmp_path: Path, blocks: str, problem: str) -> None:
     (tmp_path / "q.sql").write_text(blocks)
     with pytest.raises(ValueError, match=problem):
         Queries(tmp_path)

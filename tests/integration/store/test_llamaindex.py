@@ -1,4 +1,4 @@
-"""LlamaIndex's own parts read what we write."""
+"""LlamaIndex's own components read our tables, and our components fit LlamaIndex."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def engine(empty_engine: Engine) -> Engine:
 
 @pytest.fixture
 def stock(engine: Engine, dsn: str) -> Iterator[PGVectorStore]:
-    """A PGVectorStore as its users make one, pointed at our table."""
+    """An ordinary PGVectorStore on our table."""
     index = engine.store.indexes.active()
     assert index is not None
     parts = psycopg.conninfo.conninfo_to_dict(dsn)
@@ -72,7 +72,7 @@ def test_every_stock_query_mode_works(stock: PGVectorStore, home: Path, mode: Ve
     assert "hostssl" in result.nodes[0].get_content()
 
 
-def test_stock_metadata_filters_see_our_metadata(stock: PGVectorStore, home: Path) -> None:
+def test_stock_metadata_filters_read_our_metadata(stock: PGVectorStore, home: Path) -> None:
     vector = LocalEmbedding(home=home).get_query_embedding("anything")
     filters = MetadataFilters(filters=[MetadataFilter(key="title", value="Vacuum")])
     result = stock.query(VectorStoreQuery(query_embedding=vector, similarity_top_k=5, filters=filters))

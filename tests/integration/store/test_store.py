@@ -1,4 +1,4 @@
-"""The store over a real Postgres."""
+"""The store on a real Postgres."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def indexed(store: Store) -> Store:
     return store
 
 
-def test_the_first_index_is_the_active_one(indexed: Store) -> None:
+def test_the_first_index_becomes_active(indexed: Store) -> None:
     indexed.indexes.create(IndexInfo("other", "openai/x", 4, "1"))
     assert indexed.indexes.active() == INDEX
 
 
-def test_statistics_follow_chunks_in_and_out(indexed: Store) -> None:
+def test_statistics_count_added_and_deleted_chunks(indexed: Store) -> None:
     with indexed.transaction() as transaction:
         transaction.chunks.delete(INDEX, "s", ["a"])
     size = indexed.indexes.size(INDEX)
@@ -62,7 +62,7 @@ def vectors_indexes(store: Store) -> list[tuple[str, int]]:
         ).fetchall()
 
 
-def test_a_vectors_index_that_was_built_for_less_is_built_anew(indexed: Store) -> None:
+def test_a_vector_index_is_rebuilt_with_new_parameters_when_the_index_has_grown(indexed: Store) -> None:
     indexed.vectors.build(INDEX)
     assert vectors_indexes(indexed) == [("minilm_hnsw", 12)]
     with indexed._database.connection() as connection:
@@ -80,7 +80,7 @@ def test_an_error_inside_a_transaction_leaves_nothing_behind(indexed: Store) -> 
     assert indexed.sources.cursor("s") == {}
 
 
-def test_what_postgres_cannot_store_is_dropped_from_text(indexed: Store) -> None:
+def test_characters_that_postgres_cannot_store_are_dropped_from_text(indexed: Store) -> None:
     with indexed.transaction() as transaction:
         transaction.documents.put([document(id="s:3", text="nul \x00 and lone \ud800 surrogate", title="T")])
     assert "s:3" in indexed.documents.hashes("s")
@@ -96,7 +96,7 @@ def test_what_postgres_cannot_store_is_dropped_from_text(indexed: Store) -> None
         ("日本 🎉", "日本 🎉"),
     ],
 )
-def test_json_from_github_is_kept_but_for_what_cannot_be_stored(indexed: Store, sent: str, kept: str) -> None:
+def test_characters_that_postgres_cannot_store_are_dropped_from_json(indexed: Store, sent: str, kept: str) -> None:
     with indexed.transaction() as transaction:
         transaction.github.put_threads("s", [GitHubThread(1, "issue", {"body": sent, "labels": [sent]})])
     thread = indexed.github.thread("s", 1)
@@ -104,7 +104,7 @@ def test_json_from_github_is_kept_but_for_what_cannot_be_stored(indexed: Store, 
     assert thread.data == {"body": kept, "labels": [kept]}
 
 
-def test_pages_come_back_as_they_were_put(indexed: Store) -> None:
+def test_a_stored_resource_is_read_unchanged(indexed: Store) -> None:
     page = Resource("http://x/1", '"etag"', None, ("http://x/2",), "s:1")
     with indexed.transaction() as transaction:
         transaction.resources.put("s", page)
@@ -118,7 +118,7 @@ def test_embeddings_are_found_by_model_and_content(store: Store) -> None:
     assert store.embeddings.cached("m", [b"1" * 32])[b"1" * 32].tolist() == [0, 1, 2]
 
 
-def test_only_one_sync_of_a_source_at_a_time(store: Store) -> None:
+def test_a_source_has_one_exclusive_lock(store: Store) -> None:
     with store.sources.locked("s") as first, store.sources.locked("s") as second:
         assert (first, second) == (True, False)
     with store.sources.locked("s") as again:

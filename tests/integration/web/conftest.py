@@ -1,4 +1,4 @@
-"""The page as a browser gets it: a real uvicorn on loopback over a real engine."""
+"""The web page, served by uvicorn on loopback with a real engine."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ PAGES = [
 
 @pytest.fixture
 def address(empty_engine: Engine) -> Iterator[str]:
-    """An address that serves the page."""
+    """The address of the page."""
     empty_engine.syncs.ingest(MemorySource(PAGES))
     yield from _served(empty_engine)
 
 
 @pytest.fixture
 def empty_address(empty_engine: Engine) -> Iterator[str]:
-    """The same, over an empty index."""
+    """The address of the page with an empty index."""
     yield from _served(empty_engine)
 
 

@@ -16,8 +16,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 @pytest.fixture(scope="module")
 def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    # A page may take a moment on a busy machine.
-    with chromium(tmp_path_factory.mktemp("profile"), size="900,1000", patience=20) as chrome:
+    # A page may take seconds on a busy machine.
+    with chromium(tmp_path_factory.mktemp("profile"), size="900,1000", wait=20) as chrome:
         yield chrome
 
 
@@ -27,7 +27,7 @@ def browser(chrome: Chrome) -> Chrome:
     return chrome
 
 
-def test_a_person_asks_and_follows_a_marker_to_its_source(browser: Chrome, address: str) -> None:
+def test_a_reader_asks_and_follows_a_marker_to_its_source(browser: Chrome, address: str) -> None:
     browser.get(address)
     browser.find_element(By.ID, "q").send_keys("How do I write one database to a file?", Keys.ENTER)
     assert "pg_dump mydb" in browser.find_element(By.TAG_NAME, "pre").text
@@ -37,7 +37,7 @@ def test_a_person_asks_and_follows_a_marker_to_its_source(browser: Chrome, addre
     assert link.get_attribute("href").startswith("https://example.org/backup#one:~:text=")
 
 
-def test_text_from_a_source_never_runs(browser: Chrome, address: str) -> None:
+def test_scripts_from_a_source_are_not_executed(browser: Chrome, address: str) -> None:
     browser.get(f"{address}/?q=what+does+the+hostile+page+say")
     assert browser.find_elements(By.TAG_NAME, "article")
     assert "owned" not in browser.title
@@ -51,7 +51,7 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(browser: Chrome, address: s
     assert width <= 0
 
 
-def test_a_reader_says_what_was_wrong(browser: Chrome, address: str, empty_engine: Engine) -> None:
+def test_a_reader_gives_feedback(browser: Chrome, address: str, empty_engine: Engine) -> None:
     browser.get(f"{address}/?q=How+do+I+write+one+database+to+a+file")
     browser.find_element(By.ID, "better").send_keys("https://example.org/other")
     browser.find_element(By.CSS_SELECTOR, "form.feedback button[value=down]").click()

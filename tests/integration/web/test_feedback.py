@@ -1,4 +1,4 @@
-"""A reader's thumb, over HTTP."""
+"""Feedback on an answer, over HTTP."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def logged(engine: Engine, answer: str) -> tuple[str | None, str | None]:
     return found.thumb, found.better_page
 
 
-def test_a_thumb_leads_back_to_the_answer_as_it_was_given(answer: str, empty_engine: Engine) -> None:
+def test_feedback_redirects_to_the_logged_answer(answer: str, empty_engine: Engine) -> None:
     response = httpx.post(answer, data={"thumb": "up", "better_page": ""}, follow_redirects=True)
 
     page = BeautifulSoup(response.text, "lxml")
@@ -38,7 +38,7 @@ def test_a_thumb_leads_back_to_the_answer_as_it_was_given(answer: str, empty_eng
     assert page.select_one("[role=status]").get_text() == "Thank you for your feedback."
     assert page.select_one("button[value=up]")["aria-pressed"] == "true"
     assert logged(empty_engine, answer) == ("up", None)
-    assert empty_engine.store.answers.counts().logged == 1  # showing it again asks nothing
+    assert empty_engine.store.answers.counts().logged == 1  # showing the answer again asks no question
 
 
 def test_naming_a_better_page_is_a_thumb_down(answer: str, empty_engine: Engine) -> None:
@@ -47,7 +47,7 @@ def test_naming_a_better_page_is_a_thumb_down(answer: str, empty_engine: Engine)
 
 
 @pytest.mark.parametrize("page", ["javascript:alert(1)", "no address", "https://"])
-def test_what_is_no_address_is_not_kept(answer: str, empty_engine: Engine, page: str) -> None:
+def test_an_invalid_better_page_is_not_stored(answer: str, empty_engine: Engine, page: str) -> None:
     httpx.post(answer, data={"thumb": "down", "better_page": page})
     assert logged(empty_engine, answer) == ("down", None)
 
@@ -60,7 +60,7 @@ def test_what_is_no_address_is_not_kept(answer: str, empty_engine: Engine, page:
         ({"better_page": "x" * 10_000}, {}, 400),
     ],
 )
-def test_what_is_no_form_of_ours_is_refused(
+def test_a_malformed_or_cross_site_form_is_refused(
     answer: str, empty_engine: Engine, change: dict[str, str], headers: dict[str, str], status: int
 ) -> None:
     response = httpx.post(answer, data={"thumb": "down", **change}, headers=headers)
@@ -69,18 +69,18 @@ def test_what_is_no_form_of_ours_is_refused(
 
 
 @pytest.mark.parametrize("path", ["/answers/2588e8a1-18b3-4bf6-9253-29cad936559e", "/answers/1"])
-def test_an_answer_that_is_not_kept_is_not_found(address: str, path: str) -> None:
+def test_feedback_on_an_unknown_answer_is_not_found(address: str, path: str) -> None:
     assert httpx.get(address + path).status_code == 404
 
 
-def test_an_answer_whose_sources_changed_says_so(answer: str, empty_engine: Engine) -> None:
+def test_an_answer_whose_sources_changed_is_marked_stale(answer: str, empty_engine: Engine) -> None:
     empty_engine.syncs.ingest(MemorySource([Removed("docs:https://example.org/backup")]))
     page = BeautifulSoup(httpx.get(answer).text, "lxml")
     again = page.select_one("p.stale a")
     assert again["href"] == "/?q=How%20do%20I%20write%20one%20database%20to%20a%20file%3F"
 
 
-def test_without_a_log_there_is_no_form(address: str, empty_engine: Engine) -> None:
+def test_without_a_log_the_page_has_no_feedback_form(address: str, empty_engine: Engine) -> None:
     empty_engine.answer_log.is_enabled = False
     page = BeautifulSoup(httpx.get(address, params={"q": QUESTION}).text, "lxml")
     assert page.select_one("article.answer")

@@ -1,4 +1,4 @@
-"""What a monitor reads at /metrics, by Prometheus's own parser."""
+"""The metrics at /metrics, read by Prometheus's own parser."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 
 def metrics(address: str) -> dict[tuple[str, ...], float]:
-    """Every sample by its name and the values of its labels."""
+    """All samples, by name and label values."""
     response = httpx.get(f"{address}/metrics")
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/plain")
@@ -22,7 +22,7 @@ def metrics(address: str) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_a_monitor_sees_how_every_source_stands(address: str) -> None:
+def test_metrics_describe_every_source(address: str) -> None:
     seen = metrics(address)
 
     assert seen["up",] == 1
@@ -32,7 +32,7 @@ def test_a_monitor_sees_how_every_source_stands(address: str) -> None:
     assert seen["index_chunks",] == seen["source_chunks", "docs", "docs"]
 
 
-def test_a_monitor_sees_how_questions_were_answered(address: str) -> None:
+def test_metrics_count_requests(address: str) -> None:
     before = metrics(address)
 
     httpx.get(f"{address}/api/search", params={"q": "vacuum"})
@@ -43,7 +43,7 @@ def test_a_monitor_sees_how_questions_were_answered(address: str) -> None:
     for status in ("200", "400"):
         key = ("requests_total", "/api/search", status)
         assert after[key] == before.get(key, 0) + 1
-    assert not [key for key in after if "/api/nothing" in key], "a stranger must not be able to make up series"
+    assert not [key for key in after if "/api/nothing" in key], "requests must not create series of their own"
     assert after["request_seconds_count", "/api/search"] == before.get(("request_seconds_count", "/api/search"), 0) + 2
 
 

@@ -18,7 +18,7 @@ def get(address: str, **parameters: str) -> tuple[int, BeautifulSoup]:
     return response.status_code, BeautifulSoup(response.text, "lxml")
 
 
-def test_the_empty_page_is_a_box_to_ask_in(address: str) -> None:
+def test_the_start_page_has_a_search_box(address: str) -> None:
     status, page = get(address)
     assert status == 200
     assert page.select_one("label[for=q]") is not None
@@ -35,14 +35,14 @@ def test_an_answer_shows_its_code_its_markers_and_its_sources(address: str) -> N
     assert "quoted from the sources" in page.get_text()
 
 
-def test_what_the_sources_do_not_answer_is_said_to_be_so(address: str) -> None:
+def test_a_question_that_the_sources_do_not_answer_is_marked(address: str) -> None:
     status, page = get(address, q="Who won the 2018 football world cup?")
     assert status == 200
     assert "do not answer" in page.select_one("article.abstention").get_text()
     assert page.select_one("h2").get_text() == "Nearest pages"
 
 
-def test_hostile_questions_and_sources_are_text(address: str) -> None:
+def test_hostile_questions_and_sources_are_escaped(address: str) -> None:
     question = '"><script>alert(1)</script> what does the hostile page say'
     _, page = get(address, q=question)
     assert page.select("script") == []
@@ -51,14 +51,14 @@ def test_hostile_questions_and_sources_are_text(address: str) -> None:
     assert "<b>Hostile</b> page" in page.get_text()
 
 
-def test_nothing_may_run_or_frame_the_page(address: str) -> None:
+def test_the_headers_forbid_scripts_and_framing(address: str) -> None:
     headers = httpx.get(address).headers
     assert "default-src 'none'" in headers["content-security-policy"]
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_follow_up_says_which_answer_it_follows(address: str) -> None:
+def test_a_follow_up_names_the_previous_answer(address: str) -> None:
     _, page = get(address, q=QUESTION)
     after = page.select_one("input[name=after]")["value"]
     _, page = get(address, q="and to which one?", after=after)
@@ -66,11 +66,11 @@ def test_a_follow_up_says_which_answer_it_follows(address: str) -> None:
 
 
 @pytest.mark.parametrize("after", ["nonsense", "00000000-0000-0000-0000-000000000000"])
-def test_a_follow_up_to_nothing_is_a_mistake(address: str, after: str) -> None:
+def test_a_follow_up_to_an_unknown_answer_is_a_bad_request(address: str, after: str) -> None:
     assert httpx.get(f"{address}/api/ask", params={"q": QUESTION, "after": after}).status_code == 400
 
 
-def test_an_answer_can_be_read_as_it_comes(address: str) -> None:
+def test_an_answer_can_be_streamed(address: str) -> None:
     with httpx.stream("GET", f"{address}/api/ask/stream", params={"q": QUESTION}) as response:
         events = [event.split("\n") for event in response.read().decode().strip().split("\n\n")]
     assert response.headers["content-type"].startswith("text/event-stream")
@@ -79,7 +79,7 @@ def test_an_answer_can_be_read_as_it_comes(address: str) -> None:
     assert json.loads(events[0][1].removeprefix("data: "))["text"].strip() == answer["answer"]
 
 
-def test_the_json_is_that_of_the_command(address: str) -> None:
+def test_the_json_has_the_keys_of_the_command(address: str) -> None:
     answer = httpx.get(f"{address}/api/ask", params={"q": QUESTION}).json()
     assert answer.keys() == {"question", "answered", "answer", "sources", "model", "timings", "id"}
     assert answer["sources"][0].keys() == {"n", "url", "title", "source", "kind", "score", "quote"}
@@ -96,7 +96,7 @@ def test_the_json_is_that_of_the_command(address: str) -> None:
         ({"q": "x", "source": "nowhere"}, "No source called 'nowhere' has been ingested; there are: docs."),
     ],
 )
-def test_a_bad_request_is_one_sentence(address: str, parameters: dict[str, str], sentence: str) -> None:
+def test_the_error_for_a_bad_request_is_one_sentence(address: str, parameters: dict[str, str], sentence: str) -> None:
     response = httpx.get(f"{address}/api/search", params=parameters)
     assert (response.status_code, response.json()) == (400, {"error": sentence})
 
@@ -107,11 +107,11 @@ def test_an_empty_index_says_what_to_do(empty_address: str) -> None:
     assert "python -m flows.ingest" in page.select_one(".error").get_text()
 
 
-def test_a_monitor_is_told_that_it_works(address: str) -> None:
+def test_the_health_check_answers(address: str) -> None:
     assert httpx.get(f"{address}/healthz").json() == {"status": "ok"}
 
 
-def test_a_port_that_is_taken_is_one_line(address: str) -> None:
+def test_the_error_for_a_taken_port_is_one_line(address: str) -> None:
     port = address.rpartition(":")[2]
     run = subprocess.run([sys.executable, "-m", "rag.web", "--port", port], capture_output=True, text=True, check=False)
     assert run.returncode == 2

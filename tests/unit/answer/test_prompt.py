@@ -1,4 +1,4 @@
-"""What of the sources fits a prompt."""
+"""The sources are shortened to fit the prompt."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def words(text: str) -> int:
     return len(text.split())
 
 
-def test_a_neighbour_is_read_in_one_text_with_the_source_that_needs_it() -> None:
+def test_a_neighbour_is_put_in_one_text_with_its_source() -> None:
     first, second = fitted(SOURCES, words, budget=1000)
     assert first.index("[1] page: H") < first.index("text1") < first.index("[2] page: H") < first.index("text2")
     assert "[3] page: H" in second
 
 
-def test_what_does_not_fit_is_left_out_of_the_last_sources_first_and_no_number_changes() -> None:
+def test_the_last_sources_are_shortened_first_and_numbers_stay() -> None:
     first, second = fitted(SOURCES, words, budget=45)
     assert "text2" in first
     assert "text3" not in second

@@ -17,7 +17,7 @@ _REFERENCE = Path(__file__).parents[2] / "fixtures" / "minilm_reference.npz"
 
 @dataclass(frozen=True)
 class Reference:
-    """Texts, and what sentence-transformers makes of them; see minilm_reference.md."""
+    """Texts and their vectors by sentence-transformers; see minilm_reference.md."""
 
     texts: list[str]
     vectors: NDArray[np.float32]
@@ -34,7 +34,7 @@ def reference() -> Reference:
 
 @pytest.fixture(scope="session")
 def model_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose graph is built by the first test that needs it."""
+    """A home in which the first test that needs the graph builds it."""
     return tmp_path_factory.mktemp("model")
 
 

@@ -29,7 +29,7 @@ def test_the_graph_is_valid_small_and_of_standard_operators(graph: Path):
     assert len(nodes) <= 6 * 32
 
 
-def test_it_is_built_once(graph: Path):
+def test_the_graph_is_built_once(graph: Path):
     before = _inodes(graph.parent)
 
     assert ensure_graph(graph.parent) == graph
@@ -37,7 +37,7 @@ def test_it_is_built_once(graph: Path):
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".data"])
-def test_a_file_that_was_changed_cut_short_or_lost_is_built_again(graph: Path, suffix: str):
+def test_a_modified_truncated_or_missing_file_is_rebuilt(graph: Path, suffix: str):
     file = graph.with_suffix(suffix)
     good = file.read_bytes()
 
@@ -74,7 +74,7 @@ def test_two_processes_may_build_at_once(tmp_path: Path):
     assert sorted(path.suffix for path in (tmp_path / "models").iterdir()) == [".data", ".onnx"]
 
 
-def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path):
+def test_an_unwritable_folder_is_an_error_with_a_remedy(tmp_path: Path):
     (tmp_path / "models").write_text("a file where the folder should be")
 
     with pytest.raises(EmbeddingError, match=r"could not be prepared in .*models: File exists. Set RAG_HOME"):

@@ -47,13 +47,13 @@ def test_every_method_gives_the_vectors_of_the_encoder(
         assert np.allclose(vectors, fp32.encode_queries(texts[: len(vectors)]), atol=1e-5)
 
 
-def test_it_embeds_nodes_in_a_pipeline(embedding: LocalEmbedding):
+def test_the_embedding_works_in_an_ingestion_pipeline(embedding: LocalEmbedding):
     nodes = IngestionPipeline(transformations=[embedding]).run(documents=[Document(text="Keys are rotated weekly.")])
 
     assert len(nodes[0].embedding) == 384
 
 
-def test_it_survives_serialisation(embedding: LocalEmbedding):
+def test_the_embedding_survives_serialisation(embedding: LocalEmbedding):
     expected = embedding.get_query_embedding("key")
 
     for copy in (LocalEmbedding.from_dict(embedding.to_dict()), pickle.loads(pickle.dumps(embedding))):
@@ -61,7 +61,7 @@ def test_it_survives_serialisation(embedding: LocalEmbedding):
         assert copy.get_query_embedding("key") == expected
 
 
-def test_the_example_in_its_documentation_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_example_in_the_docstring_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", str(tmp_path))
 
     results = doctest.testmod(rag.embedding.llamaindex)

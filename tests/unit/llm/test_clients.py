@@ -1,4 +1,4 @@
-"""Language models by a setting, and what their errors tell the user."""
+"""Language models are opened by a setting, and their errors have messages with a remedy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def ask(llm: LLM) -> str:
         return llm.chat([ChatMessage(role="user", content="Is it?")]).message.content or ""
 
 
-def test_extractive_is_no_language_model() -> None:
+def test_extractive_means_no_language_model() -> None:
     assert open_llm(EXTRACTIVE, api_key=None, base_url=None) is None
 
 
@@ -47,7 +47,7 @@ def test_openai_needs_a_key() -> None:
         open_llm("openai/gpt-4o-mini", api_key=None, base_url=None)
 
 
-def test_the_context_window_is_known_set_or_assumed() -> None:
+def test_the_context_window_is_known_configured_or_assumed() -> None:
     windows = [
         open_llm(setting, api_key="sk-test", base_url=None, context_window=window)
         for setting, window in (("openai/gpt-4o", None), ("openai/gpt-4o", 1234), ("ollama/unheard-of", None))
@@ -55,7 +55,7 @@ def test_the_context_window_is_known_set_or_assumed() -> None:
     assert [llm and llm.metadata.context_window for llm in windows] == [128_000, 1234, 8192]
 
 
-def test_the_openai_key_stays_away_from_ollama_unless_a_server_is_named(server: OpenAIServer) -> None:
+def test_the_openai_key_is_sent_to_ollama_only_if_a_server_is_configured(server: OpenAIServer) -> None:
     alone = open_llm("ollama/llama3", api_key="sk-secret", base_url=None)
     assert alone is not None
     assert "sk-secret" not in repr(alone.to_dict()) + str(getattr(alone, "api_key", ""))
@@ -70,13 +70,13 @@ def test_the_openai_key_stays_away_from_ollama_unless_a_server_is_named(server: 
         (400, "invalid_value", "refused the request with HTTP 400"),
     ],
 )
-def test_an_error_of_the_server_says_what_to_do(server: OpenAIServer, status: int, code: str, message: str) -> None:
+def test_server_errors_get_a_message_with_a_remedy(server: OpenAIServer, status: int, code: str, message: str) -> None:
     server.fail_next(status, code=code, headers=NO_RETRY, times=8)
     with pytest.raises(LLMError, match=message):
         ask(opened(server))
 
 
-def test_a_wrong_key_is_named(server: OpenAIServer) -> None:
+def test_the_error_names_a_wrong_key(server: OpenAIServer) -> None:
     with pytest.raises(LLMError, match="does not accept OPENAI_API_KEY"):
         ask(opened(server, key="sk-wrong"))
 
@@ -85,14 +85,16 @@ def test_a_wrong_key_is_named(server: OpenAIServer) -> None:
     ("code", "message"),
     [("context_length_exceeded", "It failed."), (None, "This model's maximum context length is 4096 tokens.")],
 )
-def test_a_prompt_that_is_too_long_is_an_error_of_its_own(server: OpenAIServer, code: str | None, message: str) -> None:
+def test_a_prompt_that_is_too_long_raises_context_too_long(
+    server: OpenAIServer, code: str | None, message: str
+) -> None:
     server.fail_next(400, code=code, message=message, headers=NO_RETRY)
     with pytest.raises(ContextTooLong, match="RAG_CONTEXT_WINDOW"):
         ask(opened(server))
 
 
 @pytest.mark.parametrize("body", ["<html>proxy</html>", {"choices": []}, {"object": "list"}])
-def test_a_reply_that_is_no_completion_points_to_the_server(
+def test_the_error_for_an_invalid_completion_names_the_server(
     server: OpenAIServer, body: str | dict[str, object]
 ) -> None:
     server.reply_next(Reply(200, body))
@@ -100,7 +102,7 @@ def test_a_reply_that_is_no_completion_points_to_the_server(
         ask(opened(server))
 
 
-def test_a_server_that_cannot_be_reached_is_named() -> None:
+def test_the_error_names_an_unreachable_server() -> None:
     with pytest.raises(LLMError, match="cannot be reached"), translating_errors("gpt-4o-mini"):
         raise openai.APIConnectionError(request=None)  # type: ignore[arg-type]
 

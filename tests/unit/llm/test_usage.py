@@ -1,4 +1,4 @@
-"""The tokens of language model calls, and what they cost."""
+"""The tokens and the cost of language model calls."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def reply(prompt: int, answer: int) -> dict[str, object]:
     return {"usage": {"prompt_tokens": prompt, "completion_tokens": answer}}
 
 
-def test_the_calls_of_one_answer_are_added_up() -> None:
+def test_usage_adds_up_the_calls_of_an_answer() -> None:
     count = UsageCount()
     count.add(reply(1000, 200))
     count.add(reply(500, 100))
@@ -38,18 +38,18 @@ def test_the_calls_of_one_answer_are_added_up() -> None:
     assert count.total((2.0, 10.0)) == Usage(1500, 300, pytest.approx(0.006))
 
 
-def test_one_call_without_a_report_makes_the_sum_unknown() -> None:
+def test_a_call_without_reported_usage_makes_the_sum_unknown() -> None:
     count = UsageCount()
     count.add(reply(1000, 200))
     count.add({"usage": None})
     assert count.total((2.0, 10.0)) == Usage(None, None, None)
 
 
-def test_no_call_is_no_usage() -> None:
+def test_usage_without_calls_is_none() -> None:
     assert UsageCount().total((2.0, 10.0)) is None
 
 
-def test_calls_inside_the_context_are_counted_and_no_others(llm: LLM) -> None:
+def test_only_calls_within_the_context_are_counted(llm: LLM) -> None:
     call(llm)
     with counted() as count:
         call(llm)
@@ -63,7 +63,7 @@ def test_calls_inside_the_context_are_counted_and_no_others(llm: LLM) -> None:
     assert other.total() is None
 
 
-def test_contexts_inside_each_other_count_each_their_own(llm: LLM) -> None:
+def test_nested_contexts_count_separately(llm: LLM) -> None:
     with counted() as outer:
         with counted() as inner:
             call(llm)
@@ -71,7 +71,7 @@ def test_contexts_inside_each_other_count_each_their_own(llm: LLM) -> None:
     assert inner.total() == outer.total()
 
 
-def test_a_stream_that_is_closed_in_another_context_ends_quietly() -> None:
+def test_closing_a_stream_in_another_context_raises_nothing() -> None:
     def stream() -> Iterator[int]:
         with counted():
             yield 1

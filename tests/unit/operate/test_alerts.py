@@ -51,7 +51,7 @@ def test_a_duration_is_in_hours_up_to_three_days(hours: int, duration: str) -> N
     assert f"successfully for {duration}." in text
 
 
-def test_an_alert_is_posted_as_slack_takes_it(chat: Chat) -> None:
+def test_an_alert_is_posted_in_slack_s_format(chat: Chat) -> None:
     post_alert(chat.url, "manual is outdated")
     assert chat.texts == ["manual is outdated"]
 
@@ -64,7 +64,7 @@ def test_a_webhook_that_recovers_gets_the_alert_once(chat: Chat) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 500])
-def test_a_webhook_that_refuses_is_named_by_its_host_only(chat: Chat, status: int) -> None:
+def test_the_error_for_a_refusing_webhook_names_only_its_host(chat: Chat, status: int) -> None:
     chat.status = status
     with pytest.raises(RagError) as error:
         post_alert(chat.url, "manual is outdated", backoff_seconds=0)
@@ -75,7 +75,7 @@ def test_a_webhook_that_refuses_is_named_by_its_host_only(chat: Chat, status: in
     assert chat.requests == 3
 
 
-def test_a_webhook_that_is_away_is_an_error() -> None:
+def test_an_unreachable_webhook_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with pytest.raises(RagError, match=r"delivered to 127\.0\.0\.1: ConnectError\. Check RAG_ALERT_WEBHOOK"):

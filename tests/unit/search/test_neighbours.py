@@ -1,4 +1,4 @@
-"""Which neighbours complete a search result."""
+"""The neighbours that complete a search result."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_another_section_does_not_continue_a_chunk() -> None:
     assert not continues(chunk("As follows:"), chunk("- one", heading="another section"))
 
 
-def test_the_text_of_one_person_does_not_continue_another_s() -> None:
+def test_text_of_another_author_does_not_continue_a_chunk() -> None:
     first, second = chunk("As follows:"), chunk("- one")
     ann, bob = Voice("ann", "none", "2024-01-01"), Voice("bob", "none", "2024-01-02")
     said = [SearchResult(**{**_fields(one), "voices": ((0, who),)}) for one, who in ((first, ann), (second, bob))]
@@ -40,7 +40,7 @@ def _fields(result: SearchResult) -> dict[str, object]:
     return {name: getattr(result, name) for name in SearchResult.__slots__}
 
 
-def test_a_hit_comes_with_the_neighbours_that_it_needs_and_no_others() -> None:
+def test_a_hit_gets_only_the_neighbours_that_complete_it() -> None:
     page = ["Before.", "Do this:", "```sh\nmake\n```", "Done."]
     around = [chunk(text, ordinal) for ordinal, text in enumerate(page)]
     found = with_neighbours([chunk(page[2], 2), chunk("Alone.", document="other", rank=2)], around)
@@ -53,13 +53,13 @@ def test_a_hit_comes_with_the_neighbours_that_it_needs_and_no_others() -> None:
     assert stretches(found) == [[1, 2], [3]]
 
 
-def test_an_explanation_comes_with_what_it_refers_to() -> None:
+def test_an_explanation_gets_the_chunk_it_refers_to() -> None:
     around = [chunk("A vacuum reclaims space.", 4), chunk("Nothing follows.", 6)]
     found = with_neighbours([chunk("This takes long.", 5)], around)
     assert [one.ordinal for one in found] == [4, 5]
 
 
-def test_code_is_followed_over_two_edges_and_hits_that_meet_are_put_together() -> None:
+def test_code_is_completed_over_two_edges_and_adjacent_hits_are_merged() -> None:
     page = ["Run:", "```\na\n```", "```\nb\n```", "```\nc\n```"]
     chunks = [chunk(text, ordinal) for ordinal, text in enumerate(page)]
     assert [one.ordinal for one in with_neighbours([chunks[0]], chunks[1:])] == [0, 1, 2]

@@ -8,7 +8,7 @@ from rag.search.ranking import Ranked, at_fitted_size, dense_share, document_boo
 from rag.store.search import Candidate
 
 
-def test_a_chunk_with_two_good_scores_comes_before_one_with_a_single_best_score() -> None:
+def test_two_good_scores_rank_above_one_best_score() -> None:
     candidates = [Candidate(1, "a", 0.9, 0.0, 0.1), Candidate(2, "b", 0.8, 8.0, 0.9), Candidate(3, "c", 0.1, 9.0, 1.0)]
     assert [ranked.candidate.id for ranked in fuse(candidates, 0.5)] == [2, 3, 1]
     assert fuse([], 0.5) == []
@@ -49,7 +49,7 @@ def test_the_best_score_is_the_relevance_of_the_index_and_the_others_are_proport
     assert ranked[1].score == pytest.approx(ranked[0].score / 2)
 
 
-def test_a_document_has_a_limited_number_of_places_and_twins_have_one() -> None:
+def test_a_document_has_a_limited_number_of_results_and_duplicates_have_one() -> None:
     documents = ["a", "a", "a", "b", "c"]
     ranked = [Ranked(Candidate(n, name, 0.0, 0.0, 0.0), 1 - n / 10) for n, name in enumerate(documents)]
     assert [chunk.candidate.id for chunk in spread(ranked, 4, 2)] == [0, 1, 3, 4]

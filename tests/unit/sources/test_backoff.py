@@ -1,4 +1,4 @@
-"""The delay before a retry doubles, with jitter, and a server may ask for another one."""
+"""The delay before a retry doubles, with jitter; a server may request another delay."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rag.sources.backoff import delay, retry_after
 
 
 @pytest.mark.parametrize(("attempt", "longest"), [(1, 0.5), (2, 1.0), (3, 2.0), (6, 16.0)])
-def test_the_delay_doubles_and_is_between_half_of_it_and_all_of_it(attempt: int, longest: float) -> None:
+def test_the_delay_doubles_with_jitter_between_half_and_all_of_it(attempt: int, longest: float) -> None:
     delays = {delay(attempt, first=0.5) for _ in range(200)}
 
     assert longest / 2 <= min(delays) < max(delays) <= longest
@@ -34,7 +34,7 @@ def test_retry_after_may_be_a_date() -> None:
     assert 80 < seconds <= 90
 
 
-def test_a_date_in_the_past_asks_for_no_wait() -> None:
+def test_a_date_in_the_past_means_no_delay() -> None:
     assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
 
 

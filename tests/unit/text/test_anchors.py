@@ -1,4 +1,4 @@
-"""Anchors: the marks that sources write and the chunker reads."""
+"""Anchors, which sources write into text and the chunker reads."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ VALUES = st.dictionaries(st.sampled_from(["author", "at", "answer"]), st.text(ma
 
 
 @given(FRAGMENTS, VALUES)
-def test_what_is_written_is_read_again(fragment: str, attributes: dict[str, str]) -> None:
+def test_a_written_anchor_is_read_unchanged(fragment: str, attributes: dict[str, str]) -> None:
     line = anchored("## Title", fragment, attributes)
     kept = {key: value.translate(str.maketrans("", "", '"{}')) for key, value in attributes.items()}
     assert split_anchor(line) == ("## Title", Anchor(fragment, tuple(kept.items())))
 
 
-def test_a_line_without_a_fragment_stays_as_it_is() -> None:
+def test_a_line_without_a_fragment_is_unchanged() -> None:
     assert anchored("## Title", "") == anchored("## Title", None) == "## Title"
 
 
@@ -31,17 +31,17 @@ def test_other_braces_are_text(line: str) -> None:
 
 
 @given(st.text(alphabet='{}# a="\n\\', max_size=40))
-def test_no_mark_is_left_in_text_that_is_escaped(text: str) -> None:
+def test_escaped_text_contains_no_anchor(text: str) -> None:
     assert all(split_anchor(line)[1] is None for line in escape_anchor(text).split("\n"))
 
 
-def test_escaping_changes_nothing_that_is_no_mark() -> None:
+def test_escaping_changes_only_anchors() -> None:
     assert escape_anchor("f{#x} and {} and ## Title") == "f{#x} and {} and ## Title"
     assert escape_anchor("## Title {#mine}\n\nSee {#b c}") == "## Title {\\#mine}\n\nSee {\\#b c}"
 
 
 @pytest.mark.parametrize("text", ["{#" * 100_000, "{#" + "a" * 200_000, "x" + " " * 200_000, '{#a a="' * 30_000])
-def test_hostile_text_takes_no_longer_than_its_length(text: str) -> None:
+def test_hostile_text_takes_linear_time(text: str) -> None:
     started = time.process_time()
     split_anchor(text)
     escape_anchor(text)

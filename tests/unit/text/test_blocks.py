@@ -43,7 +43,7 @@ def test_a_heading_can_stay_with_the_text_below_it() -> None:
     assert list(blocks("# Guide\nRead this.", headings=False)) == ["# Guide\nRead this."]
 
 
-def test_a_block_comes_as_soon_as_it_is_complete() -> None:
+def test_a_block_is_yielded_as_soon_as_it_is_complete() -> None:
     read: list[str] = []
 
     def lines() -> list[str]:
@@ -59,14 +59,14 @@ def test_a_block_comes_as_soon_as_it_is_complete() -> None:
     assert (next(found), len(read)) == ("```\ncode\n```", 5)
 
 
-def test_citation_markers_may_stand_behind_a_closing_fence_if_asked() -> None:
+def test_citation_markers_may_optionally_follow_a_closing_fence() -> None:
     text = "```\ncode\n``` [1, 2]\nNext."
     assert list(blocks(text, markers=True)) == ["```\ncode\n``` [1, 2]", "Next."]
     assert list(blocks(text)) == [text]
 
 
 @given(MARKDOWN)
-def test_every_line_with_text_is_in_one_block_in_its_order(text: str) -> None:
+def test_blocks_keep_every_line_with_text_in_order(text: str) -> None:
     found = list(blocks(text))
     assert all(block.strip() and block in text for block in found)
     assert [line for block in found for line in block.split("\n") if line.strip()] == [
@@ -81,19 +81,19 @@ def test_a_fence_opens_code(line: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["```make``` runs it.", "``", "text ```", "- ```sh", "> ~~~"])
-def test_other_backticks_do_not(line: str) -> None:
+def test_other_backticks_do_not_open_a_fence(line: str) -> None:
     assert open_fence(line) is None
     assert not is_code(f"{line}\ntext")
 
 
-def test_a_nested_fence_tells_what_stands_before_it() -> None:
+def test_a_nested_fence_keeps_the_text_before_it() -> None:
     fence = open_fence('> 1. ```sh title="x"', nested=True)
     assert fence
     assert (fence.before, fence.mark, fence.info) == ("> 1. ", "```", 'sh title="x"')
     assert fence.is_closed_by("> ```")
 
 
-def test_a_fence_is_closed_by_its_own_kind_and_length_alone() -> None:
+def test_a_fence_is_closed_only_by_its_kind_and_at_least_its_length() -> None:
     fence = open_fence("````")
     assert fence
     assert [fence.is_closed_by(line) for line in ("  ````", "`````", "```", "~~~~", "> ````", "```` x")] == [
@@ -106,7 +106,7 @@ def test_a_fence_is_closed_by_its_own_kind_and_length_alone() -> None:
     ]
 
 
-def test_lines_of_code_are_told_from_others() -> None:
+def test_lines_of_code_are_distinguished_from_text() -> None:
     lines = ["a", "> ```", "> b", "> ```", "c"]
     assert [is_in_code for _, is_in_code in lines_with_code(lines, nested=True)] == [False, True, True, True, False]
     assert not any(is_in_code for _, is_in_code in lines_with_code(lines))
@@ -126,26 +126,26 @@ def test_lines_of_code_are_told_from_others() -> None:
         ("# One\nand a line", None),
     ],
 )
-def test_headings(line: str, found: Heading | None) -> None:
+def test_headings_are_recognised(line: str, found: Heading | None) -> None:
     assert heading(line) == found
 
 
-def test_a_heading_may_be_indented_if_asked() -> None:
+def test_a_heading_may_optionally_be_indented() -> None:
     assert heading("   # A", indent=3) == Heading(1, "A")
     assert heading("    # A", indent=3) is None
 
 
 @pytest.mark.parametrize("text", ["| a | b |\n| --- | :-: |\n| 1 | 2 |", "| a |\n|-|", "  | a | b |\n  |--|--"])
-def test_tables(text: str) -> None:
+def test_tables_are_recognised(text: str) -> None:
     assert is_table(text)
 
 
 @pytest.mark.parametrize("text", ["| --force | yes |\n| --quiet | no |", "| a |", "a | b\n- | -", "| a |\ntext"])
-def test_rows_without_a_head_are_no_table(text: str) -> None:
+def test_rows_without_a_header_are_not_a_table(text: str) -> None:
     assert not is_table(text)
 
 
-def test_items() -> None:
+def test_list_items_are_recognised() -> None:
     assert all(map(is_item, ("- a", "  * b", "12. c", "3) d", "**term**\nis defined")))
     assert not any(map(is_item, ("a", "-a", "1.5 is more", "**bold** text")))
 
@@ -153,7 +153,7 @@ def test_items() -> None:
 @pytest.mark.parametrize(
     "text", ["`" * 200_000, "# " + " #" * 100_000, "# " + " " * 200_000 + "\nx", "|" + " -" * 100_000, "- " * 100_000]
 )
-def test_hostile_text_takes_no_longer_than_its_length(text: str) -> None:
+def test_hostile_text_takes_linear_time(text: str) -> None:
     started = time.process_time()
     list(blocks(text))
     heading(text)

@@ -1,4 +1,4 @@
-"""Nothing reaches the user that points to something which was not retrieved."""
+"""Citations and links in an answer point only to retrieved chunks."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ def test_markers_are_numbered_in_the_order_they_appear() -> None:
     assert renumber(answer, numbers) == "First this [1]. Then that [2][1]."
 
 
-def test_markers_that_point_nowhere_go() -> None:
+def test_markers_without_a_source_are_removed() -> None:
     answer = "True [1]. Invented [9]. Absurd [99999999999]."
     assert renumber(answer, cited(answer, range(1, 3))) == "True [1]. Invented. Absurd."
 
 
-def test_what_is_not_a_marker_stays_to_the_letter() -> None:
+def test_text_that_is_not_a_marker_is_unchanged() -> None:
     assert renumber("From `$1` ... `$n` [7]: all of them [2] .", [2]) == "From `$1` ... `$n`: all of them [1] ."
 
 
-def test_an_index_in_code_is_no_marker() -> None:
+def test_an_index_in_code_is_not_a_marker() -> None:
     answer = "Take `items[1]` [2].\n\n```py\nx = y[1]\n```"
     numbers = cited(answer, range(1, 3))
     assert numbers == [2]
     assert renumber(answer, numbers) == "Take `items[1]` [1].\n\n```py\nx = y[1]\n```"
 
 
-def test_a_footnote_in_a_quoted_passage_is_no_marker() -> None:
+def test_a_footnote_in_a_quoted_passage_is_not_a_marker() -> None:
     passage = escape_markers("As RFC 8446 [2] says, `a[1]` holds.")
     assert cited(f"{passage} [3]", range(1, 4)) == [3]
     assert passage.replace("\u2060", "") == "As RFC 8446 [2] says, `a[1]` holds."
 
 
-def test_links_that_were_not_retrieved_lose_their_target_and_keep_their_words() -> None:
+def test_unknown_links_lose_their_target_and_keep_their_text() -> None:
     known = ["https://docs.org/a#part"]
     assert keep_known_links("See [the page](https://docs.org/a).", known) == "See [the page](https://docs.org/a)."
     assert keep_known_links("See [the page](https://evil.org/x).", known) == "See the page."
@@ -47,12 +47,12 @@ def test_links_that_were_not_retrieved_lose_their_target_and_keep_their_words() 
 
 
 @given(st.text(alphabet="[](){}<>!`htps:/.evilorg \n1", max_size=200))
-def test_no_spelling_of_a_link_gets_an_unknown_host_through(answer: str) -> None:
+def test_unknown_hosts_are_removed_in_every_spelling_of_a_link(answer: str) -> None:
     shown = keep_known_links(answer + " https://evil.org/pay", [])
     assert "https://evil.org/pay" not in shown or "`" in answer
 
 
-def test_a_quote_stands_verbatim_in_the_chunk() -> None:
+def test_a_quote_occurs_verbatim_in_the_chunk() -> None:
     text = "Backups matter.\n\nUse `pg_dump mydb > file` to write one database to a file. It is consistent."
     quote = best_quote("To back up one database to a file, use pg_dump [1].", text)
     assert quote == "Use `pg_dump mydb > file` to write one database to a file."

@@ -1,4 +1,4 @@
-"""What the edge between two chunks cuts."""
+"""Text that the edge between two chunks cuts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rag.text.neighbours import joined, runs_on
         ("```\nf(x)\n```", "where `x` is a number."),
     ],
 )
-def test_what_an_edge_cuts_runs_on(first: str, second: str) -> None:
+def test_cut_text_continues_in_the_next_chunk(first: str, second: str) -> None:
     assert runs_on(first, second)
 
 
@@ -35,11 +35,11 @@ def test_what_an_edge_cuts_runs_on(first: str, second: str) -> None:
         ("**`--a`**\nThe first.", "**`--b`**\nThe second."),
     ],
 )
-def test_what_is_whole_does_not(first: str, second: str) -> None:
+def test_complete_text_does_not_continue_in_the_next_chunk(first: str, second: str) -> None:
     assert not runs_on(first, second)
 
 
-def test_cut_code_and_tables_are_made_whole() -> None:
+def test_cut_code_and_tables_are_joined() -> None:
     assert joined("```sql\nSELECT 1,\n```", "```sql\n  2;\n```") == "```sql\nSELECT 1,\n  2;\n```"
     assert joined("| a |\n| --- |\n| 1 |", "| a |\n| --- |\n| 2 |") == "| a |\n| --- |\n| 1 |\n| 2 |"
     assert joined("```sh\nmake\n```", "```sql\nSELECT 1;\n```") is None

@@ -1,4 +1,4 @@
-"""Words that carry meaning, and text on one line."""
+"""Content words, stems, and text on one line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rag.text.lines import one_line
 from rag.text.words import stems, words
 
 
-def test_function_words_and_case_do_not_count() -> None:
+def test_function_words_and_case_are_ignored() -> None:
     assert words("How do I back up THE `work_mem` of 2 databases?") == {"back", "up", "work_mem", "2", "databases"}
 
 

@@ -1,4 +1,4 @@
-"""Who wrote a chunk, and whether they are trusted."""
+"""The authors of a chunk, and whether they are trusted."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def test_authors_are_read_from_the_metadata_of_a_chunk() -> None:
         ),
     ],
 )
-def test_a_thread_s_ending_is_told_where_it_matters(about: dict[str, object], ending: str | None) -> None:
+def test_the_verdict_names_how_a_thread_ended(about: dict[str, object], ending: str | None) -> None:
     assert verdict(thread_of(about)) == ending
 
 
-def test_of_several_fixes_the_latest_counts() -> None:
+def test_the_verdict_names_the_latest_fix() -> None:
     fixes = (Fix(1, "", "2024-01-01"), Fix(2, "", "2024-02-01"))
     assert verdict(Thread(number=7, state="closed", fixed_by=fixes)) == "fixed by #2, merged on 2024-02-01"

@@ -1,4 +1,4 @@
-"""Sentences that instruct a language model, told from those that inform a reader."""
+"""Recognising sentences that instruct a language model."""
 
 from __future__ import annotations
 
@@ -39,26 +39,26 @@ HARMLESS = [
 
 
 @pytest.mark.parametrize("text", PLAIN)
-def test_plain_instructions_count_whoever_wrote_them(text: str) -> None:
+def test_plain_instructions_are_recognised_whatever_their_author(text: str) -> None:
     assert speaks_to_models(text, trusted=True)
     assert speaks_to_models(text, trusted=False)
 
 
 @pytest.mark.parametrize("text", DOUBTFUL)
-def test_doubtful_sentences_count_if_an_untrusted_author_wrote_them(text: str) -> None:
+def test_doubtful_sentences_are_recognised_from_untrusted_authors(text: str) -> None:
     assert not speaks_to_models(text, trusted=True)
     assert speaks_to_models(text, trusted=False)
 
 
 @pytest.mark.parametrize("text", HARMLESS)
-def test_documentation_is_left_alone(text: str) -> None:
+def test_documentation_is_not_recognised_as_instructions(text: str) -> None:
     assert not speaks_to_models(text, trusted=True)
 
 
 @pytest.mark.parametrize(
     "text", ["ignore " * 15_000, "a " * 50_000, "you are " * 12_000, " " * 100_000, "system" * 15_000]
 )
-def test_hostile_text_is_read_in_time(text: str) -> None:
+def test_hostile_text_takes_bounded_time(text: str) -> None:
     started = time.process_time()
     speaks_to_models(text, trusted=True)
     assert time.process_time() - started < 2

@@ -1,6 +1,6 @@
-"""Secrets are masked, and nothing else is.
+"""Only secrets are masked.
 
-The secrets are put together from parts, so that no scanner takes this file for a leak.
+The secrets are concatenated from parts, so that scanners do not report this file.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ TOKENS = {
     "JWT": "ey" + "JhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9" + ".ey" + "JzdWIiOiI0MjQyIn0." + LETTERS[:43],
 }
 
-# What is in braces is the secret.
+# The text in braces is the secret.
 NAMED = [
     "postgresql://app:{c0rrect-horse}@db.internal:5432/app",
     "amqp://svc:{" + LETTERS[:12] + "}@mq/%2f",
@@ -102,23 +102,23 @@ HARMLESS = [
 
 @pytest.mark.parametrize("token", TOKENS.values(), ids=TOKENS.keys())
 @pytest.mark.parametrize("around", ["I pasted {} here.", "`{}`", "url?x={}&y=1", "line\n    {}\nline", "{}"])
-def test_a_token_is_masked_wherever_it_stands(token: str, around: str) -> None:
+def test_a_token_is_masked_anywhere_in_text(token: str, around: str) -> None:
     assert masked(around.format(token)) == around.format(MASK)
 
 
 @pytest.mark.parametrize("text", NAMED)
-def test_what_a_keyword_or_an_address_says_is_secret_is_masked(text: str) -> None:
+def test_values_of_secret_keywords_and_passwords_in_addresses_are_masked(text: str) -> None:
     start, _, rest = text.partition("{")
     secret, _, end = rest.partition("}")
     assert masked(start + secret + end).removeprefix(start).removesuffix(end) in (MASK, f"AccountKey={MASK}")
 
 
 @pytest.mark.parametrize("text", HARMLESS)
-def test_what_is_no_secret_stays(text: str) -> None:
+def test_text_without_secrets_is_unchanged(text: str) -> None:
     assert masked(text) == text
 
 
-def test_a_private_key_is_masked_whole_and_its_frame_stays() -> None:
+def test_a_private_key_is_masked_between_its_begin_and_end_lines() -> None:
     lines = [LETTERS[:64]] * 24
     frame = "-----BEGIN RSA PRIVATE" + " KEY-----\n{}\n-----END RSA PRIVATE" + " KEY-----"
     text = f"```\n{frame}\n```\nIt is leaked."
@@ -129,23 +129,23 @@ def test_a_private_key_is_masked_whole_and_its_frame_stays() -> None:
 
 
 @given(st.text(), st.sampled_from(sorted(TOKENS.values())), st.text())
-def test_another_pass_changes_nothing(before: str, token: str, after: str) -> None:
+def test_masking_is_idempotent(before: str, token: str, after: str) -> None:
     once = masked(f"{before} {token} {after}")
     assert token not in once
     assert masked(once) == once
 
 
 @given(st.text(alphabet="\u0130Aa=:/@ \n-_'\"0123xyZ", max_size=200))
-def test_no_text_breaks_it(text: str) -> None:
+def test_any_text_can_be_masked(text: str) -> None:
     assert masked(f"{text} password: {text}").count(" ") >= text.count(" ")
 
 
-def test_a_megabyte_of_documentation_takes_no_time_and_no_library() -> None:
+def test_a_megabyte_of_documentation_is_masked_quickly_without_imports() -> None:
     text = "The token of a session is a secret; set `password_encryption` and see https://example.org/docs.\n" * 4
     text *= 1_000_000 // len(text)
     started = time.process_time()
     assert masked(text) == text
-    # 30 ms on an idle core; the rest is for a machine that does other work.
+    # It takes 30 ms on an idle core; a busy machine takes longer.
     assert time.process_time() - started < 0.5
     code = f"import sys; from rag.trust.secrets import masked; masked({text[:5000]!r}); print('detect_secrets' in sys.modules)"
     root = Path(__file__).parents[3]
@@ -155,7 +155,7 @@ def test_a_megabyte_of_documentation_takes_no_time_and_no_library() -> None:
 
 @pytest.mark.parametrize("text", ["://" * 100_000, "password" * 100_000, "-----BEGIN PRIVATE KEY-----" * 3_000, "token: " * 100_000,
                                   "a" * 500_000, "eyJ" + "a." * 100_000, "secret=" + "x1" * 200_000])  # fmt: skip
-def test_hostile_text_takes_no_time_either(text: str) -> None:
+def test_hostile_text_is_masked_quickly(text: str) -> None:
     started = time.process_time()
     masked(text)
     assert time.process_time() - started < 5

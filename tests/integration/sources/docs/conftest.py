@@ -1,4 +1,4 @@
-"""A scriptable site, a crawler of it, and a consumer that commits what the crawl yields, as ingestion does."""
+"""A scripted site, and a crawl whose changes are committed as ingestion does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAST = Limits(backoff=0.01, timeout=2.0, deadline=3.0, attempts=3)
 
 @dataclass
 class Outcome:
-    """What one crawl yielded, by path below the site."""
+    """The changes of one crawl, by path on the site."""
 
     changed: dict[str, Changed] = field(default_factory=dict)
     unchanged: list[str] = field(default_factory=list)
@@ -44,7 +44,7 @@ def site() -> Iterator[DocsSite]:
 
 @pytest.fixture
 def crawl(site: DocsSite, store: Store) -> Crawl:
-    """Crawl the site from /docs/index.html and commit everything; keyword arguments are the configuration's."""
+    """Crawl the site from /docs/index.html and commit the changes; keyword arguments are those of DocsConfig."""
 
     def run(
         *,

@@ -1,4 +1,4 @@
-"""A site that publishes Markdown beside its HTML is read as Markdown, with the HTML's anchors and links."""
+"""Pages that a site also publishes as Markdown are read as Markdown, with the anchors and links of the HTML."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ READ = "# {title} {{#top}}\n\nInstall the server first.\n\n## Use it {{#use-it}}
 
 @pytest.fixture(params=["link", "accept", "suffix"])
 def way(request: pytest.FixtureRequest, site: DocsSite) -> str:
-    """Two pages, and one of the ways to their Markdown."""
+    """Two pages, with one of the ways to find their Markdown."""
     for name, title in (("index", "Start"), ("b", "Second")):
         head = f'<link rel="alternate" type="text/markdown" href="/raw/{name}">' if request.param == "link" else ""
         site.put(f"/docs/{name}.html", PAGE.format(title=title, head=head))
@@ -42,14 +42,14 @@ def test_the_markdown_is_read_with_the_page_s_anchors(way: str, crawl: Crawl) ->
     assert outcome.changed["/docs/b.html"].document.metadata["title"] == "Second"
 
 
-def test_a_second_crawl_asks_for_no_markdown(way: str, site: DocsSite, crawl: Crawl) -> None:
+def test_a_second_crawl_does_not_request_markdown_again(way: str, site: DocsSite, crawl: Crawl) -> None:
     crawl()
     site.forget_requests()
     outcome = crawl()
     assert (outcome.changed, len(site.requests)) == ({}, 3)
 
 
-def test_a_site_without_markdown_is_asked_three_times_in_all(site: DocsSite, crawl: Crawl) -> None:
+def test_a_site_without_markdown_gets_three_extra_requests(site: DocsSite, crawl: Crawl) -> None:
     site.put("/docs/index.html", PAGE.format(title="Start", head=""))
     site.put("/docs/b.html", PAGE.format(title="Second", head=""))
     crawl()
@@ -65,20 +65,20 @@ def test_a_site_without_markdown_is_asked_three_times_in_all(site: DocsSite, cra
         MARKDOWN.format(title="Start") + "More and more words that are not on the page. " * 40,
     ],
 )
-def test_what_is_not_the_page_s_markdown_is_left_alone(site: DocsSite, crawl: Crawl, markdown: str) -> None:
+def test_markdown_of_another_page_is_ignored(site: DocsSite, crawl: Crawl, markdown: str) -> None:
     site.put("/docs/index.html", PAGE.format(title="Start", head=""))
     site.put("/docs/index.md", markdown, content_type="text/markdown")
     assert "```" not in crawl().text("/docs/index.html")
 
 
-def test_markdown_on_another_host_is_not_asked_for(site: DocsSite, crawl: Crawl) -> None:
+def test_markdown_on_another_host_is_not_requested(site: DocsSite, crawl: Crawl) -> None:
     head = '<link rel="alternate" type="text/markdown" href="http://127.0.0.1:9/index.md">'
     site.put("/docs/index.html", PAGE.format(title="Start", head=head))
     outcome = crawl()
     assert (len(outcome.changed), outcome.failed) == (1, {})
 
 
-def test_links_in_a_page_that_is_markdown_alone_are_followed(site: DocsSite, crawl: Crawl) -> None:
+def test_links_in_a_markdown_page_are_followed(site: DocsSite, crawl: Crawl) -> None:
     site.put(
         "/docs/index.html", "# Start\n\nSee [the guide](guide.md) and `[no](code.md)`.", content_type="text/markdown"
     )
@@ -86,4 +86,4 @@ def test_links_in_a_page_that_is_markdown_alone_are_followed(site: DocsSite, cra
     outcome = crawl()
     assert set(outcome.changed) == {"/docs/index.html", "/docs/guide.md"}
     assert outcome.text("/docs/guide.md") == "# Guide\n\n## Install\n\nRead on."
-    assert not site.asked("/docs/code.md")
+    assert not site.requests_for("/docs/code.md")

@@ -1,4 +1,4 @@
-"""Which pages a crawl finds, and that a page is one document however it is reached."""
+"""A crawl finds the pages of a site, and yields one document per page whatever links lead to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.integration.sources.docs.conftest import FAST, Crawl
 from tests.servers.docs_site import DocsSite, Reply, html
 
 
-def test_follows_links_under_the_start_folder(site: DocsSite, crawl: Crawl) -> None:
+def test_links_under_the_start_folder_are_followed(site: DocsSite, crawl: Crawl) -> None:
     site.put(
         "/docs/index.html",
         html("Start", links=["a.html", "deep/b.html", "/blog/post.html", "https://example.org/docs/"]),
@@ -26,15 +26,15 @@ def test_follows_links_under_the_start_folder(site: DocsSite, crawl: Crawl) -> N
     outcome = crawl()
 
     assert set(outcome.changed) == {"/docs/index.html", "/docs/a.html", "/docs/deep/b.html"}
-    assert not site.asked("/blog/post.html")
+    assert not site.requests_for("/blog/post.html")
     document = outcome.changed["/docs/a.html"].document
     assert document.id_ == f"site:{site.url('/docs/a.html')}"
     assert document.metadata == {"url": site.url("/docs/a.html"), "title": "A", "source": "site", "kind": "page"}
     assert outcome.requests == len(site.requests)
-    assert sorted(site.pages_asked()) == ["/docs/a.html", "/docs/deep/b.html", "/docs/index.html"]
+    assert sorted(site.requested_pages()) == ["/docs/a.html", "/docs/deep/b.html", "/docs/index.html"]
 
 
-def test_names_the_project_and_nobody_else(site: DocsSite, crawl: Crawl) -> None:
+def test_the_user_agent_names_only_the_project(site: DocsSite, crawl: Crawl) -> None:
     site.put("/docs/index.html", html("Start"))
 
     crawl()
@@ -54,14 +54,14 @@ def test_names_the_project_and_nobody_else(site: DocsSite, crawl: Crawl) -> None
         "a.html;jsessionid=77",
     ],
 )
-def test_one_page_is_one_document_however_it_is_linked(site: DocsSite, crawl: Crawl, link: str) -> None:
+def test_different_links_to_a_page_give_one_document(site: DocsSite, crawl: Crawl, link: str) -> None:
     site.put("/docs/index.html", html("Start", links=["a.html", link]))
     site.put("/docs/a.html", html("A"))
 
     assert set(crawl().changed) == {"/docs/index.html", "/docs/a.html"}
 
 
-def test_parameters_in_another_order_are_the_same_page(site: DocsSite, crawl: Crawl) -> None:
+def test_parameters_in_another_order_address_the_same_page(site: DocsSite, crawl: Crawl) -> None:
     site.put("/docs/index.html", html("Start", links=["a?x=1&y=2", "a?y=2&x=1"]))
     site.put("/docs/a?x=1&y=2", html("A"))
 
@@ -75,7 +75,7 @@ def test_links_are_relative_to_the_base_element(site: DocsSite, crawl: Crawl) ->
     assert "/docs/deep/a.html" in crawl().changed
 
 
-def test_a_redirect_inside_leads_to_the_one_document_of_its_target(site: DocsSite, crawl: Crawl) -> None:
+def test_a_redirect_within_the_folder_gives_one_document(site: DocsSite, crawl: Crawl) -> None:
     site.put("/docs/index.html", html("Start", links=["old.html", "older.html", "new.html"]))
     site.redirect("/docs/old.html", "new.html")
     site.redirect("/docs/older.html", "old.html", status=302)
@@ -90,10 +90,10 @@ def test_a_redirect_out_of_the_folder_is_not_followed(site: DocsSite, crawl: Cra
     site.put("/secret.html", html("Secret"))
 
     assert set(crawl().changed) == {"/docs/index.html"}
-    assert not site.asked("/secret.html")
+    assert not site.requests_for("/secret.html")
 
 
-def test_a_redirect_loop_is_reported_and_the_rest_is_read(site: DocsSite, crawl: Crawl) -> None:
+def test_a_redirect_loop_is_reported_and_other_pages_are_read(site: DocsSite, crawl: Crawl) -> None:
     site.put("/docs/index.html", html("Start", links=["a.html", "c.html"]))
     site.redirect("/docs/a.html", "b.html")
     site.redirect("/docs/b.html", "a.html")
@@ -105,7 +105,7 @@ def test_a_redirect_loop_is_reported_and_the_rest_is_read(site: DocsSite, crawl:
     assert list(outcome.failed.values()) == ["it redirects in a circle"]
 
 
-def test_a_chain_of_redirects_without_end_is_bounded(site: DocsSite, crawl: Crawl) -> None:
+def test_an_endless_chain_of_redirects_is_bounded(site: DocsSite, crawl: Crawl) -> None:
     site.put("/docs/index.html", html("Start", links=["r/0", "a.html"]))
     for n in range(100):
         site.redirect(f"/docs/r/{n}", f"/docs/r/{n + 1}", status=302)
@@ -125,7 +125,7 @@ def test_a_meta_refresh_is_a_redirect(site: DocsSite, crawl: Crawl) -> None:
     assert set(crawl().changed) == {"/docs/guide/"}
 
 
-def test_a_copy_belongs_to_its_canonical_address(site: DocsSite, crawl: Crawl) -> None:
+def test_a_copy_is_indexed_under_its_canonical_address(site: DocsSite, crawl: Crawl) -> None:
     canonical = '<link rel="canonical" href="/docs/a.html">'
     site.put("/docs/index.html", html("Start", links=["print/a.html", "a.html"]))
     site.put("/docs/print/a.html", html("A", "For the printer.", head=canonical))
@@ -135,16 +135,14 @@ def test_a_copy_belongs_to_its_canonical_address(site: DocsSite, crawl: Crawl) -
 
 
 @pytest.mark.parametrize("canonical", ["/elsewhere/a.html", "https://example.org/docs/a.html", "missing.html"])
-def test_a_canonical_address_that_is_out_of_reach_costs_no_document(
-    site: DocsSite, crawl: Crawl, canonical: str
-) -> None:
+def test_a_page_with_an_unreachable_canonical_address_is_kept(site: DocsSite, crawl: Crawl, canonical: str) -> None:
     site.put("/docs/index.html", html("Start", links=["a.html"]))
     site.put("/docs/a.html", html("A", head=f'<link rel="canonical" href="{canonical}">'))
 
     assert set(crawl().changed) == {"/docs/index.html", "/docs/a.html"}
 
 
-def test_pages_that_call_each_other_canonical_lose_neither_text(site: DocsSite, crawl: Crawl) -> None:
+def test_pages_that_name_each_other_as_canonical_are_kept(site: DocsSite, crawl: Crawl) -> None:
     site.put("/docs/index.html", html("Start", links=["a.html", "b.html"]))
     site.put("/docs/a.html", html("Same", head='<link rel="canonical" href="b.html">'))
     site.put("/docs/b.html", html("Same", head='<link rel="canonical" href="a.html">'))
@@ -193,7 +191,7 @@ def test_robots_txt_is_honoured(site: DocsSite, crawl: Crawl) -> None:
     site.put("/docs/b.html", html("B"))
 
     assert set(crawl().changed) == {"/docs/index.html", "/docs/b.html"}
-    assert not site.asked("/docs/private/a.html")
+    assert not site.requests_for("/docs/private/a.html")
 
 
 def test_crawl_delay_of_robots_txt_is_kept(site: DocsSite, crawl: Crawl) -> None:
@@ -216,7 +214,7 @@ def test_a_start_page_that_robots_txt_forbids_is_an_error(site: DocsSite, crawl:
         crawl()
 
 
-def test_a_robots_txt_that_fails_forbids_the_crawl_for_now(site: DocsSite, crawl: Crawl) -> None:
+def test_a_failing_robots_txt_forbids_the_crawl_for_now(site: DocsSite, crawl: Crawl) -> None:
     site.put("/docs/index.html", html("Start"))
     site.fail("/robots.txt", 500, times=10)
 
@@ -234,10 +232,10 @@ def test_globs_choose_pages(site: DocsSite, crawl: Crawl) -> None:
     outcome = crawl(include=("index.html", "api/**"), exclude=("*/bookindex.html", "**/old/**"))
 
     assert set(outcome.changed) == {"/docs/index.html", "/docs/api/a.html"}
-    assert not site.asked("/docs/guide/c.html")
+    assert not site.requests_for("/docs/guide/c.html")
 
 
-def test_a_start_page_that_is_not_included_is_still_followed(site: DocsSite, crawl: Crawl) -> None:
+def test_links_of_an_excluded_start_page_are_followed(site: DocsSite, crawl: Crawl) -> None:
     site.put("/docs/index.html", html("Start", links=["guide/a.html"]))
     site.put("/docs/guide/a.html", html("A"))
 
@@ -252,7 +250,7 @@ def test_no_more_than_max_pages_are_fetched(site: DocsSite, crawl: Crawl) -> Non
     assert len(crawl(max_pages=5).changed) == 5
 
 
-def test_other_types_are_no_documents_and_no_failures(site: DocsSite, crawl: Crawl) -> None:
+def test_other_content_types_are_neither_documents_nor_failures(site: DocsSite, crawl: Crawl) -> None:
     site.put("/docs/index.html", html("Start", links=["manual.pdf", "download", "logo.svg"]))
     site.put("/docs/manual.pdf", b"%PDF", content_type="application/pdf")
     site.put("/docs/download", b"PK\x03\x04", content_type="application/zip")
@@ -261,7 +259,7 @@ def test_other_types_are_no_documents_and_no_failures(site: DocsSite, crawl: Cra
 
     assert set(outcome.changed) == {"/docs/index.html"}
     assert not outcome.failed
-    assert not site.asked("/docs/manual.pdf")
+    assert not site.requests_for("/docs/manual.pdf")
 
 
 def test_endless_parameters_are_bounded(site: DocsSite, crawl: Crawl) -> None:
@@ -284,7 +282,7 @@ def test_a_link_that_resolves_against_itself_is_bounded(site: DocsSite, crawl: C
     assert len(crawl().changed) < 10
 
 
-def test_the_index_and_search_pages_of_a_site_are_no_documents(site: DocsSite, crawl: Crawl) -> None:
+def test_index_and_search_pages_are_not_documents(site: DocsSite, crawl: Crawl) -> None:
     head = '<link rel="index" href="genindex.html"><link rel="search" href="search.html">'
     site.put("/docs/index.html", html("Start", links=["genindex.html", "search.html", "a.html"], head=head))
     for name in ("genindex", "search", "a"):
@@ -293,7 +291,7 @@ def test_the_index_and_search_pages_of_a_site_are_no_documents(site: DocsSite, c
     assert set(crawl().changed) == {"/docs/index.html", "/docs/a.html"}
 
 
-def test_markdown_pages_are_taken_as_they_are(site: DocsSite, crawl: Crawl) -> None:
+def test_markdown_pages_are_kept_unchanged(site: DocsSite, crawl: Crawl) -> None:
     site.put("/docs/index.html", html("Start", links=["a.md"]))
     site.put("/docs/a.md", "---\ntitle: x\n---\n# Title\n\nText.", content_type="text/markdown")
 
@@ -306,7 +304,7 @@ def test_markdown_pages_are_taken_as_they_are(site: DocsSite, crawl: Crawl) -> N
 # The start page
 
 
-def test_a_start_without_its_slash_moves_the_folder_along(site: DocsSite, crawl: Crawl) -> None:
+def test_a_redirect_of_the_start_page_to_a_slash_moves_the_folder(site: DocsSite, crawl: Crawl) -> None:
     site.redirect("/docs", "/docs/")
     site.put("/docs/", html("Start", links=["a.html", "/blog.html"]))
     site.put("/docs/a.html", html("A"))
@@ -315,7 +313,7 @@ def test_a_start_without_its_slash_moves_the_folder_along(site: DocsSite, crawl:
     assert set(crawl(start="/docs").changed) == {"/docs/", "/docs/a.html"}
 
 
-def test_a_start_that_redirects_inside_its_folder_is_followed(site: DocsSite, crawl: Crawl) -> None:
+def test_a_start_page_that_redirects_within_its_folder_is_followed(site: DocsSite, crawl: Crawl) -> None:
     site.redirect("/", "/en/latest/", status=302)
     site.put("/en/latest/", html("Start", links=["a.html"]))
     site.put("/en/latest/a.html", html("A"))
@@ -323,7 +321,7 @@ def test_a_start_that_redirects_inside_its_folder_is_followed(site: DocsSite, cr
     assert set(crawl(start="/").changed) == {"/en/latest/", "/en/latest/a.html"}
 
 
-def test_a_start_that_redirects_elsewhere_says_where_to(site: DocsSite, crawl: Crawl) -> None:
+def test_a_start_page_that_redirects_elsewhere_is_an_error_with_the_target(site: DocsSite, crawl: Crawl) -> None:
     site.redirect("/docs/index.html", "/manual/")
 
     with pytest.raises(SourceError, match=r"redirects to http.*/manual/, which is outside its folder"):
@@ -340,9 +338,7 @@ def test_a_start_that_redirects_elsewhere_says_where_to(site: DocsSite, crawl: C
         (Reply(b"\x00\x01\x02\x03" * 100), "the body is binary"),
     ],
 )
-def test_a_start_page_that_is_wrong_says_so_in_one_line(
-    site: DocsSite, crawl: Crawl, reply: Reply, message: str
-) -> None:
+def test_an_unusable_start_page_is_a_one_line_error(site: DocsSite, crawl: Crawl, reply: Reply, message: str) -> None:
     site.replies["/docs/index.html"] = reply
 
     with pytest.raises(SourceError, match=message) as caught:
@@ -359,7 +355,7 @@ def test_a_start_page_that_keeps_failing_is_unavailable(site: DocsSite, crawl: C
     with pytest.raises(SourceUnavailable, match="503 Service Unavailable"):
         crawl()
 
-    assert len(site.asked("/docs/index.html")) == FAST.attempts
+    assert len(site.requests_for("/docs/index.html")) == FAST.attempts
 
 
 def test_a_closed_port_is_unavailable(store: Store) -> None:
@@ -369,7 +365,7 @@ def test_a_closed_port_is_unavailable(store: Store) -> None:
         list(source.changes(full=False))
 
 
-def test_a_host_that_does_not_exist_is_named(store: Store) -> None:
+def test_the_error_names_a_host_that_does_not_exist(store: Store) -> None:
     source = DocsSource(DocsConfig(name="site", url="http://docs.invalid/"), store, limits=FAST)
 
     with pytest.raises(SourceError, match=r"docs\.invalid"):
@@ -379,7 +375,7 @@ def test_a_host_that_does_not_exist_is_named(store: Store) -> None:
 # Backpressure
 
 
-def test_pages_are_fetched_as_they_are_taken(site: DocsSite, store: Store) -> None:
+def test_pages_are_fetched_no_faster_than_they_are_consumed(site: DocsSite, store: Store) -> None:
     site.put("/docs/index.html", html("Start", links=[f"{n}.html" for n in range(100)]))
     for n in range(100):
         site.put(f"/docs/{n}.html", html(str(n)))

@@ -1,4 +1,4 @@
-"""Hostile and broken answers: each is reported as itself, and the rest of the site is read."""
+"""Hostile and broken replies: each is reported by its cause, and the rest of the site is read."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from rag.sources.docs import Limits
 from tests.integration.sources.docs.conftest import Crawl
 from tests.servers.docs_site import DocsSite, Reply, html
 
-# Long enough for a busy machine to answer all that can be answered.
+# The deadlines let a busy machine send every valid reply.
 SMALL = Limits(backoff=0.01, timeout=4.0, deadline=5.0, attempts=1, body_bytes=1_000_000)
 
 
-def bomb(size: int) -> bytes:
+def gzip_bomb(size: int) -> bytes:
     packer = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
     zeros = b"a" * 1_000_000
     return b"".join(packer.compress(zeros) for _ in range(size // len(zeros))) + packer.flush()
 
 
 def replies(site: DocsSite) -> dict[str, tuple[Reply, str]]:
-    """Each hazard with what is said of it."""
+    """The reply and the expected message of each hazard."""
     packed = {"Content-Encoding": "gzip"}
     return {
         "huge": (Reply(b"<p>" + b"a" * 1_100_000), "the body is larger than 1 MB"),
         "announced": (Reply(b"<p>", headers={"Content-Length": "99999999999"}), "the body is larger than 1 MB"),
-        "bomb": (Reply(bomb(500_000_000), headers=packed), "the body is larger than 1 MB"),
+        "bomb": (Reply(gzip_bomb(500_000_000), headers=packed), "the body is larger than 1 MB"),
         "endless": (Reply(site.drip(b"<p>more</p>" * 1000, 0)), "the body is larger than 1 MB"),
         "drip": (Reply(site.drip(b"a", 0.1)), "the server took longer than 5 s to answer in full"),
         "silent": (Reply(wait=30.0), "the server took longer than 4 s to answer"),
@@ -43,7 +43,7 @@ def replies(site: DocsSite) -> dict[str, tuple[Reply, str]]:
     }
 
 
-def test_each_is_reported_as_itself_and_the_rest_is_read(site: DocsSite, crawl: Crawl) -> None:
+def test_each_hazard_is_reported_by_its_cause_and_other_pages_are_read(site: DocsSite, crawl: Crawl) -> None:
     hazards = replies(site)
     for name, (reply, _) in hazards.items():
         site.replies[f"/docs/{name}"] = reply

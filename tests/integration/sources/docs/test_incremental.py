@@ -1,4 +1,4 @@
-"""A second crawl asks only for what changed, and removes what is gone, and nothing else."""
+"""A second crawl downloads only changed pages and removes only deleted pages."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from tests.servers.docs_site import DocsSite, Reply, html, now
 
 @pytest.fixture
 def small_site(site: DocsSite) -> DocsSite:
-    """Start → a → b, each page reached only through the one before."""
+    """Start → a → b: only the previous page links to a page."""
     site.put("/docs/index.html", html("Start", links=["a.html"]))
     site.put("/docs/a.html", html("A", links=["b.html"]))
     site.put("/docs/b.html", html("B"))
     return site
 
 
-def test_unchanged_pages_are_not_sent_again_and_their_links_are_remembered(small_site: DocsSite, crawl: Crawl) -> None:
+def test_unchanged_pages_are_not_downloaded_again_and_their_links_are_remembered(
+    small_site: DocsSite, crawl: Crawl
+) -> None:
     crawl()
     small_site.forget_requests()
 
@@ -35,14 +37,14 @@ def test_unchanged_pages_are_not_sent_again_and_their_links_are_remembered(small
     assert all("if-none-match" in request.headers for request in pages)
 
 
-def test_last_modified_is_enough(site: DocsSite, crawl: Crawl) -> None:
+def test_last_modified_alone_is_a_sufficient_validator(site: DocsSite, crawl: Crawl) -> None:
     site.put("/docs/index.html", html("Start"), etag=False, last_modified=now() - 1000)
     crawl()
 
     assert crawl().unchanged == ["/docs/index.html"]
 
 
-def test_a_changed_page_comes_anew(small_site: DocsSite, crawl: Crawl) -> None:
+def test_a_changed_page_is_yielded_again(small_site: DocsSite, crawl: Crawl) -> None:
     crawl()
     small_site.put("/docs/a.html", html("A", "New text.", links=["b.html"]))
 
@@ -52,7 +54,7 @@ def test_a_changed_page_comes_anew(small_site: DocsSite, crawl: Crawl) -> None:
     assert "New text." in outcome.text("/docs/a.html")
 
 
-def test_what_surrounds_a_page_is_no_part_of_its_hash(site: DocsSite, crawl: Crawl) -> None:
+def test_the_hash_of_a_page_ignores_boilerplate(site: DocsSite, crawl: Crawl) -> None:
     site.put("/docs/index.html", html("Start") + "<footer>Built at 12:00</footer><script>nonce=1</script>")
     before = crawl().changed["/docs/index.html"].document.hash
     site.put("/docs/index.html", html("Start") + "<footer>Built at 12:05</footer><script>nonce=2</script>")
@@ -60,7 +62,7 @@ def test_what_surrounds_a_page_is_no_part_of_its_hash(site: DocsSite, crawl: Cra
     assert crawl().changed["/docs/index.html"].document.hash == before
 
 
-def test_full_asks_for_everything_anew(small_site: DocsSite, crawl: Crawl) -> None:
+def test_a_full_crawl_requests_every_page_unconditionally(small_site: DocsSite, crawl: Crawl) -> None:
     crawl()
     small_site.forget_requests()
 
@@ -69,7 +71,7 @@ def test_full_asks_for_everything_anew(small_site: DocsSite, crawl: Crawl) -> No
 
 
 @pytest.mark.parametrize("status", [404, 410])
-def test_a_page_that_is_gone_is_removed(small_site: DocsSite, crawl: Crawl, store: Store, status: int) -> None:
+def test_a_deleted_page_is_removed(small_site: DocsSite, crawl: Crawl, store: Store, status: int) -> None:
     crawl()
     small_site.replies["/docs/b.html"] = Reply(status=status)
 
@@ -86,7 +88,7 @@ def test_a_page_that_is_no_longer_linked_is_removed(small_site: DocsSite, crawl:
     assert small_site.url("/docs/b.html") not in store.resources.known("site")
 
 
-def test_a_page_that_moved_is_removed_and_comes_back_under_its_new_address(small_site: DocsSite, crawl: Crawl) -> None:
+def test_a_moved_page_is_replaced_by_its_new_address(small_site: DocsSite, crawl: Crawl) -> None:
     crawl()
     small_site.redirect("/docs/b.html", "c.html")
     small_site.put("/docs/c.html", html("B"))
@@ -115,7 +117,7 @@ def test_an_excluded_page_is_removed(small_site: DocsSite, crawl: Crawl) -> None
 
 
 @pytest.mark.parametrize("fault", [500, 503, 429, Reply(drop=True)])
-def test_a_page_that_fails_for_now_keeps_everything(small_site: DocsSite, crawl: Crawl, fault: int | Reply) -> None:
+def test_a_transient_failure_removes_no_page(small_site: DocsSite, crawl: Crawl, fault: int | Reply) -> None:
     crawl()
     small_site.fail("/docs/a.html", fault, times=FAST.attempts)
 
@@ -123,10 +125,10 @@ def test_a_page_that_fails_for_now_keeps_everything(small_site: DocsSite, crawl:
 
     assert list(outcome.failed) == ["/docs/a.html"]
     assert outcome.removed == []
-    assert "/docs/b.html" in outcome.unchanged, "what lay behind the page is still reached"
+    assert "/docs/b.html" in outcome.unchanged, "pages linked from the failed page are still reached"
 
 
-def test_a_failed_page_names_the_document_that_stays(small_site: DocsSite, crawl: Crawl) -> None:
+def test_a_failure_names_the_document_that_is_kept(small_site: DocsSite, crawl: Crawl) -> None:
     crawl()
     small_site.replies["/docs/a.html"] = Reply(status=403)
 
@@ -135,9 +137,7 @@ def test_a_failed_page_names_the_document_that_stays(small_site: DocsSite, crawl
     assert [change.document_id for change in failed] == [f"site:{small_site.url('/docs/a.html')}"]
 
 
-def test_a_page_that_is_refused_for_good_does_not_keep_others_from_being_removed(
-    small_site: DocsSite, crawl: Crawl
-) -> None:
+def test_a_permanently_refused_page_does_not_prevent_removals(small_site: DocsSite, crawl: Crawl) -> None:
     small_site.put("/docs/index.html", html("Start", links=["a.html", "secret.html"]))
     small_site.replies["/docs/secret.html"] = Reply(status=403)
     crawl()
@@ -177,7 +177,7 @@ def test_an_outage_in_the_middle_ends_the_crawl(site: DocsSite, crawl: Crawl, st
 
 
 @pytest.mark.parametrize("how", ["unlinked", "missing", "noindex", "moved"])
-def test_most_of_a_site_is_removed_only_if_that_is_accepted(site: DocsSite, crawl: Crawl, how: str) -> None:
+def test_removing_most_of_a_site_needs_consent(site: DocsSite, crawl: Crawl, how: str) -> None:
     site.put("/docs/index.html", html("Start", links=[f"{n}.html" for n in range(30)]))
     for n in range(30):
         site.put(f"/docs/{n}.html", html(str(n)))
@@ -202,7 +202,7 @@ def test_most_of_a_site_is_removed_only_if_that_is_accepted(site: DocsSite, craw
     assert len(accepting.removed) == 30
 
 
-def test_what_is_no_longer_asked_for_goes_without_asking(site: DocsSite, crawl: Crawl) -> None:
+def test_newly_excluded_pages_are_removed_without_consent(site: DocsSite, crawl: Crawl) -> None:
     site.put("/docs/index.html", html("Start", links=[f"{n}.html" for n in range(30)]))
     for n in range(30):
         site.put(f"/docs/{n}.html", html(str(n)))
@@ -214,7 +214,7 @@ def test_what_is_no_longer_asked_for_goes_without_asking(site: DocsSite, crawl: 
     assert len(outcome.removed) == 30
 
 
-def test_transient_failures_are_tried_again(small_site: DocsSite, crawl: Crawl) -> None:
+def test_transient_failures_are_retried(small_site: DocsSite, crawl: Crawl) -> None:
     small_site.fail("/docs/a.html", 503)
     small_site.fail("/docs/a.html", Reply(drop=True))
 
@@ -222,10 +222,10 @@ def test_transient_failures_are_tried_again(small_site: DocsSite, crawl: Crawl) 
 
     assert len(outcome.changed) == 3
     assert not outcome.failed
-    assert len(small_site.asked("/docs/a.html")) == 3
+    assert len(small_site.requests_for("/docs/a.html")) == 3
 
 
-def test_retry_after_is_waited_for(small_site: DocsSite, crawl: Crawl) -> None:
+def test_retry_after_is_honoured(small_site: DocsSite, crawl: Crawl) -> None:
     small_site.fail("/docs/a.html", Reply(status=429, headers={"Retry-After": "1"}))
     started = time.monotonic()
 
@@ -235,7 +235,7 @@ def test_retry_after_is_waited_for(small_site: DocsSite, crawl: Crawl) -> None:
     assert time.monotonic() - started >= 1
 
 
-def test_a_copy_whose_original_goes_becomes_a_document(site: DocsSite, crawl: Crawl) -> None:
+def test_a_copy_becomes_a_document_when_its_original_is_deleted(site: DocsSite, crawl: Crawl) -> None:
     head = '<link rel="canonical" href="/docs/a.html">'
     site.put("/docs/index.html", html("Start", links=["a.html", "copy/a.html"]))
     site.put("/docs/a.html", html("A"))
@@ -249,7 +249,7 @@ def test_a_copy_whose_original_goes_becomes_a_document(site: DocsSite, crawl: Cr
     assert set(outcome.changed) == {"/docs/copy/a.html"}
 
 
-def test_copies_cost_no_writing_the_second_time(site: DocsSite, crawl: Crawl) -> None:
+def test_a_second_crawl_writes_nothing_for_copies(site: DocsSite, crawl: Crawl) -> None:
     head = '<link rel="canonical" href="/docs/a.html">'
     site.put("/docs/index.html", html("Start", links=["a.html", "copy/a.html", "./"]))
     site.put("/docs/", html("Start", links=["a.html", "copy/a.html", "./"]))
@@ -264,7 +264,7 @@ def test_copies_cost_no_writing_the_second_time(site: DocsSite, crawl: Crawl) ->
     assert not outcome.checkpoints
 
 
-def test_a_page_that_failed_is_read_the_next_time(small_site: DocsSite, crawl: Crawl) -> None:
+def test_a_failed_page_is_read_by_the_next_crawl(small_site: DocsSite, crawl: Crawl) -> None:
     small_site.fail("/docs/b.html", 503, times=FAST.attempts)
     crawl()
 

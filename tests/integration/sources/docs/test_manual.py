@@ -1,4 +1,4 @@
-"""The PostgreSQL manual, 1,172 files that DocBook made: exactly its pages, whole, each chunk where its link says."""
+"""A crawl of the PostgreSQL manual, 1,172 files by DocBook, yields exactly its pages with valid fragments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rag.sources.docs import DocsSource
 from rag.store.store import Store
 from tests.integration.sources.docs.conftest import commit
 
-#: where Debian's package postgresql-doc-15 puts it
+#: the folder of Debian's package postgresql-doc-15
 MANUAL = Path("/usr/share/doc/postgresql-doc-15/html")
 
 pytestmark = pytest.mark.skipif(not MANUAL.is_dir(), reason="the Debian package postgresql-doc-15 is not installed")
@@ -54,7 +54,7 @@ def crawled(manual: str, store: Store) -> tuple[dict[str, Changed], int, list[Fa
     return changed, unchanged, failed
 
 
-def test_a_crawl_gives_exactly_its_pages_and_every_fragment_is_there(manual: str, store: Store) -> None:
+def test_a_crawl_yields_exactly_the_manual_s_pages_and_every_fragment_exists(manual: str, store: Store) -> None:
     changed, _, failed = crawled(manual, store)
     base = manual.removesuffix("index.html")
     files = {path.name for path in MANUAL.glob("*.html")} - {"bookindex.html"}
@@ -80,7 +80,7 @@ def test_a_crawl_gives_exactly_its_pages_and_every_fragment_is_there(manual: str
     assert linked_chunks > 0.9 * len(chunks)
 
 
-def test_a_second_crawl_finds_nothing_to_write(manual: str, store: Store) -> None:
+def test_a_second_crawl_writes_nothing(manual: str, store: Store) -> None:
     first, _, _ = crawled(manual, store)
     again, unchanged, failed = crawled(manual, store)
     assert (again, unchanged, failed) == ({}, len(first), [])

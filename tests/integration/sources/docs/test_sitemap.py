@@ -32,7 +32,7 @@ def pages(site: DocsSite) -> DocsSite:
     return site
 
 
-def test_listed_pages_are_read_and_links_not_followed(pages: DocsSite, crawl: Crawl) -> None:
+def test_only_listed_pages_are_read(pages: DocsSite, crawl: Crawl) -> None:
     listed = [pages.url(path) for path in ("/docs/a.html", "/docs/b.html#x", "/docs/b.html", "/blog.html")]
     pages.put("/sitemap.xml", urlset(*listed), **XML)
 
@@ -41,7 +41,7 @@ def test_listed_pages_are_read_and_links_not_followed(pages: DocsSite, crawl: Cr
     assert set(outcome.changed) == {"/docs/a.html", "/docs/b.html"}
 
 
-def test_index_files_and_gzip(pages: DocsSite, crawl: Crawl) -> None:
+def test_sitemap_indexes_and_gzip_are_read(pages: DocsSite, crawl: Crawl) -> None:
     pages.put("/sitemap.xml", index(pages.url("/one.xml.gz"), pages.url("/two.xml"), pages.url("/sitemap.xml")), **XML)
     pages.put("/one.xml.gz", gzip.compress(urlset(pages.url("/docs/a.html")).encode()), content_type="application/gzip")
     pages.put("/two.xml", urlset(pages.url("/docs/b.html")), **XML)
@@ -51,7 +51,7 @@ def test_index_files_and_gzip(pages: DocsSite, crawl: Crawl) -> None:
     assert set(outcome.changed) == {"/docs/a.html", "/docs/b.html"}
 
 
-def test_an_index_leads_to_no_other_host(pages: DocsSite, crawl: Crawl) -> None:
+def test_a_sitemap_index_does_not_lead_to_another_host(pages: DocsSite, crawl: Crawl) -> None:
     pages.put("/sitemap.xml", index("http://169.254.169.254/latest", pages.url("/two.xml")), **XML)
     pages.put("/two.xml", urlset(pages.url("/docs/b.html")), **XML)
 
@@ -62,7 +62,7 @@ def test_an_index_leads_to_no_other_host(pages: DocsSite, crawl: Crawl) -> None:
 
 
 @pytest.mark.parametrize("path", ["/urls.txt", "/llms.txt"])
-def test_plain_lists_and_llms_txt(pages: DocsSite, crawl: Crawl, path: str) -> None:
+def test_plain_lists_and_llms_txt_are_read(pages: DocsSite, crawl: Crawl, path: str) -> None:
     a, b = pages.url("/docs/a.html"), pages.url("/docs/b.html")
     text = (
         f"{a}\n{b}\n"
@@ -74,7 +74,7 @@ def test_plain_lists_and_llms_txt(pages: DocsSite, crawl: Crawl, path: str) -> N
     assert set(crawl(sitemap=pages.url(path)).changed) == {"/docs/a.html", "/docs/b.html"}
 
 
-def test_a_page_that_leaves_the_sitemap_is_removed(pages: DocsSite, crawl: Crawl) -> None:
+def test_a_page_that_is_no_longer_in_the_sitemap_is_removed(pages: DocsSite, crawl: Crawl) -> None:
     pages.put("/sitemap.xml", urlset(pages.url("/docs/a.html"), pages.url("/docs/b.html")), **XML)
     crawl(sitemap=pages.url("/sitemap.xml"))
     pages.put("/sitemap.xml", urlset(pages.url("/docs/a.html")), **XML)
@@ -85,7 +85,7 @@ def test_a_page_that_leaves_the_sitemap_is_removed(pages: DocsSite, crawl: Crawl
     assert outcome.unchanged == ["/docs/a.html"]
 
 
-def test_a_broken_part_is_reported_and_removes_nothing(pages: DocsSite, crawl: Crawl) -> None:
+def test_an_invalid_part_of_a_sitemap_is_reported_and_removes_nothing(pages: DocsSite, crawl: Crawl) -> None:
     pages.put("/sitemap.xml", index(pages.url("/one.xml"), pages.url("/two.xml")), **XML)
     pages.put("/one.xml", urlset(pages.url("/docs/a.html")), **XML)
     pages.put("/two.xml", urlset(pages.url("/docs/b.html")), **XML)
@@ -112,7 +112,7 @@ def test_a_broken_part_is_reported_and_removes_nothing(pages: DocsSite, crawl: C
         (urlset("https://elsewhere.example/x"), "lists 1 pages, none of which may be crawled under the folder"),
     ],
 )
-def test_a_sitemap_that_is_wrong_says_so(pages: DocsSite, crawl: Crawl, body: str, message: str) -> None:
+def test_an_invalid_sitemap_is_a_one_line_error(pages: DocsSite, crawl: Crawl, body: str, message: str) -> None:
     pages.put("/sitemap.xml", body, **XML)
 
     with pytest.raises(SourceError, match=message) as caught:
@@ -121,7 +121,7 @@ def test_a_sitemap_that_is_wrong_says_so(pages: DocsSite, crawl: Crawl, body: st
     assert "\n" not in str(caught.value)
 
 
-def test_a_sitemap_that_fails_is_unavailable(pages: DocsSite, crawl: Crawl) -> None:
+def test_a_failing_sitemap_is_unavailable(pages: DocsSite, crawl: Crawl) -> None:
     pages.fail("/sitemap.xml", 503, times=FAST.attempts)
 
     with pytest.raises(SourceUnavailable, match=r"sitemap\.xml cannot be read: the server answers 503"):
@@ -129,7 +129,7 @@ def test_a_sitemap_that_fails_is_unavailable(pages: DocsSite, crawl: Crawl) -> N
 
 
 @pytest.mark.parametrize(("lastmod", "asked"), [("2024-05-01", 0), ("2024-05-01T10:00:00+00:00", 0), ("yesterday", 1)])
-def test_a_page_whose_lastmod_is_as_it_was_is_not_asked_for(
+def test_a_page_with_an_unchanged_lastmod_is_not_requested(
     site: DocsSite, crawl: Crawl, lastmod: str, asked: int
 ) -> None:
     def listed(date: str) -> str:
@@ -142,14 +142,14 @@ def test_a_page_whose_lastmod_is_as_it_was_is_not_asked_for(
     site.forget_requests()
 
     unchanged = crawl(sitemap=site.url("/sitemap.xml"))
-    assert (unchanged.unchanged, len(site.asked("/docs/a.html"))) == (["/docs/a.html"], asked)
+    assert (unchanged.unchanged, len(site.requests_for("/docs/a.html"))) == (["/docs/a.html"], asked)
 
     site.put("/docs/a.html", html("A", "Another text."))
     site.put("/sitemap.xml", listed("2024-06-01"), content_type="application/xml")
     assert set(crawl(sitemap=site.url("/sitemap.xml")).changed) == {"/docs/a.html"}
 
 
-def test_a_lastmod_of_today_says_nothing_since_the_page_may_change_again(site: DocsSite, crawl: Crawl) -> None:
+def test_a_lastmod_of_today_is_not_trusted(site: DocsSite, crawl: Crawl) -> None:
     today = datetime.now(UTC).date().isoformat()
     entry = f"<url><loc>{site.url('/docs/a.html')}</loc><lastmod>{today}</lastmod></url>"
     site.put("/sitemap.xml", f"<urlset>{entry}</urlset>", content_type="application/xml")

@@ -39,7 +39,7 @@ async def app(scope, receive, send):
 
 
 def certificate(folder: Path, *, days: int) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that it signs itself, and its key."""
+    """A self-signed certificate for 127.0.0.1, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
     begins = datetime.now(UTC) - timedelta(days=30)
@@ -63,7 +63,7 @@ def certificate(folder: Path, *, days: int) -> tuple[Path, Path]:
 
 @pytest.fixture
 def days() -> int:
-    """For how long the certificate is valid, from thirty days ago on."""
+    """The days for which the certificate is valid, starting thirty days ago."""
     return 60
 
 
@@ -105,14 +105,14 @@ def test_pages_are_read_over_http_2(
     assert documents(secure_site, store) == ["# T\n\nRead over HTTP/2."] * 3
 
 
-def test_a_certificate_that_nobody_trusts_is_named(secure_site: str, store: Store) -> None:
+def test_the_error_names_an_untrusted_certificate(secure_site: str, store: Store) -> None:
     with pytest.raises(SourceError, match="certificate is not valid: self-signed certificate") as raised:
         documents(secure_site, store)
     assert not isinstance(raised.value, SourceUnavailable)
 
 
 @pytest.mark.parametrize("days", [10])
-def test_a_certificate_that_has_expired_is_named(
+def test_the_error_names_an_expired_certificate(
     secure_site: str, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))

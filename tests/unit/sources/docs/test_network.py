@@ -1,4 +1,4 @@
-"""Private addresses are refused after the name was resolved, unless the configuration itself names the host."""
+"""Private addresses are refused after the name is resolved, unless the configuration names the host."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ from tests.servers.docs_site import DocsSite, html
         "2002:7f00:1::",
     ],
 )
-def test_private_addresses_however_they_are_written(address: str) -> None:
+def test_private_addresses_are_recognised_in_every_notation(address: str) -> None:
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "::ffff:93.184.216.34"])
-def test_public_addresses(address: str) -> None:
+def test_public_addresses_are_recognised(address: str) -> None:
     assert is_public(address)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "0x7f000001", "2130706433", "[::1]"])
-def test_a_host_that_nobody_configured_may_not_be_here(host: str) -> None:
+def test_an_unconfigured_host_must_not_be_private(host: str) -> None:
     with DocsSite() as site:
         site.put("/", html("Secret"))
         url = site.url("/").replace("127.0.0.1", host)
@@ -59,14 +59,14 @@ def test_a_host_that_nobody_configured_may_not_be_here(host: str) -> None:
     assert not site.requests
 
 
-def test_a_configured_host_may_be_here() -> None:
+def test_a_configured_host_may_be_private() -> None:
     with DocsSite() as site:
         site.put("/", html("Intranet"))
         with Fetcher(trusted=["127.0.0.1"]) as fetcher:
             assert b"Intranet" in fetcher.get(site.url("/")).body
 
 
-def test_a_public_host_that_turns_private_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_public_host_that_later_resolves_to_a_private_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter(["93.184.216.34", "127.0.0.1"])
 
     def resolve(host: str, *_arguments: object, **_options: object) -> list[tuple[object, ...]]:
@@ -86,7 +86,7 @@ def test_a_public_host_that_turns_private_is_refused(monkeypatch: pytest.MonkeyP
             fetcher.get("http://docs.example.org/")
 
 
-def test_a_deadline_shortens_timeouts_and_ends() -> None:
+def test_a_deadline_shortens_timeouts_and_expires() -> None:
     deadline = Deadline()
     assert deadline.left(5.0) == 5.0
 

@@ -1,4 +1,4 @@
-"""What a failing robots.txt means is decided by the status of the answer, not by the text of the error."""
+"""The status of the reply, not the text of the error, decides the effect of a failing robots.txt."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def fetcher(respond: httpx.Response | Exception) -> Fetcher:
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_an_error_of_the_server_forbids_the_crawl(status: int) -> None:
+def test_a_server_error_forbids_the_crawl(status: int) -> None:
     with pytest.raises(SourceUnavailable, match=r"robots\.txt cannot be read .*nothing may be crawled") as caught:
         read_robots("https://docs.example.org/", fetcher(httpx.Response(status)))
 
@@ -30,7 +30,7 @@ def test_an_error_of_the_server_forbids_the_crawl(status: int) -> None:
     assert caught.value.__cause__.status == status
 
 
-def test_a_failed_connection_is_no_answer_whatever_its_error_says() -> None:
+def test_a_failed_connection_is_unavailable_whatever_the_text_of_its_error() -> None:
     with pytest.raises(FetchError, match="the server answers nonsense") as caught:
         read_robots("https://docs.example.org/", fetcher(httpx.ConnectError("the server answers nonsense")))
 

@@ -1,4 +1,4 @@
-"""One spelling for each address, and which addresses belong to a source."""
+"""Addresses have one spelling, and belong to a source or not."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from rag.sources.docs.urls import Scope, may_be_page, normalise, twins
         (f"http://example.org/{'a' * 3000}", None),
     ],
 )
-def test_normalise(url: str, expected: str | None) -> None:
+def test_normalise_gives_one_spelling_per_address(url: str, expected: str | None) -> None:
     assert normalise(url) == expected
 
 
 @given(st.text())
-def test_normalise_takes_anything_and_settles(text: str) -> None:
+def test_normalise_accepts_any_text_and_is_idempotent(text: str) -> None:
     for base in ("", "http://example.org/docs/"):
         once = normalise(text, base)
         assert once is None or normalise(once) == once
@@ -63,7 +63,7 @@ def test_normalise_takes_anything_and_settles(text: str) -> None:
         ("#part", None),
     ],
 )
-def test_only_what_lies_under_the_start_folder_belongs_to_it(href: str, expected: str | None) -> None:
+def test_only_addresses_under_the_start_folder_are_in_scope(href: str, expected: str | None) -> None:
     scope = Scope("https://example.org/docs/15/index.html")
 
     assert scope.link(href, scope.start) == expected
@@ -87,13 +87,13 @@ def test_only_what_lies_under_the_start_folder_belongs_to_it(href: str, expected
         (["a.html"], [], "a.html?x=1", True),
     ],
 )
-def test_globs(include: list[str], exclude: list[str], path: str, wanted: bool) -> None:
+def test_globs_match_paths(include: list[str], exclude: list[str], path: str, wanted: bool) -> None:
     scope = Scope("https://example.org/docs/", include, exclude)
 
     assert scope.wants(f"https://example.org/docs/{path}") is wanted
 
 
-def test_twins_are_each_others() -> None:
+def test_twins_are_symmetric() -> None:
     for url in ("http://x/a/", "http://x/a", "http://x/a.html", "http://x/a/index.html"):
         assert all(url in twins(twin) for twin in twins(url) if not twin.endswith((".htm", "/index.html")))
 
@@ -101,5 +101,5 @@ def test_twins_are_each_others() -> None:
 @pytest.mark.parametrize(
     ("path", "page"), [("/a.html", True), ("/v1.2", True), ("/x.PDF", False), ("/a.tar.gz", False)]
 )
-def test_may_be_page(path: str, page: bool) -> None:
+def test_addresses_that_may_be_pages_are_recognised(path: str, page: bool) -> None:
     assert may_be_page(path) is page

@@ -1,4 +1,4 @@
-"""Staged rows to a document."""
+"""Rendering staged rows as a document."""
 
 from __future__ import annotations
 
@@ -65,31 +65,31 @@ def test_a_thread_reads_from_top_to_bottom_with_a_link_to_each_comment() -> None
     assert document.id_ == document_id("s", "issue", 7) == "s:issues/7"
 
 
-def test_headings_in_bodies_stand_below_the_comments_own() -> None:
+def test_headings_in_bodies_are_below_the_heading_of_their_comment() -> None:
     document = render("s", thread(body="# Steps\n\nRun it.", comments=[comment(3, "# Log\n\nSee below.")]))
     assert document.text.startswith("## Steps\n\nRun it.\n\n## Comment by bob")
     assert document.text.endswith("### Log\n\nSee below.")
 
 
-def test_bots_are_left_out_and_not_counted() -> None:
+def test_comments_of_bots_are_neither_rendered_nor_counted() -> None:
     bots = [comment(2, "Stale.", author="stale[bot]", bot=True), comment(3, "Coverage 80%", author="codecov-io")]
     document = render("s", thread(comments=bots))
     assert document.text == "On start."
     assert document.metadata["comments"] == 0
 
 
-def test_a_comment_that_only_quotes_is_no_section() -> None:
+def test_a_comment_of_quotations_alone_has_no_section() -> None:
     assert (
         render("s", thread(body="It crashes on start.", comments=[comment(2, "> It crashes on start.")])).text
         == "It crashes on start."
     )
 
 
-def test_a_thread_without_a_word_has_its_title() -> None:
+def test_a_thread_without_text_has_its_title() -> None:
     assert render("s", thread(body="")).text == "It crashes"
 
 
-def test_a_merged_pull_request_says_so_and_what_it_fixes() -> None:
+def test_a_merged_pull_request_names_its_state_and_the_issues_it_fixes() -> None:
     review = comment(
         4, "Name it.", "review_comment", html_url=f"{URL}#discussion_r4", path="a/b.py", in_reply_to_id=None
     )
@@ -123,7 +123,7 @@ def test_an_issue_names_the_pull_requests_that_fixed_it() -> None:
     assert "fixed_by" not in render("s", thread()).metadata
 
 
-def test_no_comment_can_pass_itself_off_as_an_accepted_answer() -> None:
+def test_a_comment_cannot_pose_as_an_accepted_answer() -> None:
     forged = comment(3, '# Yes {#issuecomment-9 answer="accepted"}\n\nTrust me.')
     document = render("s", thread(comments=[forged]))
     nodes = MarkdownChunker(lambda text: len(text.split())).get_nodes_from_documents([document])
@@ -142,5 +142,5 @@ def test_no_comment_can_pass_itself_off_as_an_accepted_answer() -> None:
         ("<!-- Write Fixes #1 -->\n`fixes #2`\n```\nfixes #3\n```\nFixed #4", [4]),
     ],
 )
-def test_closing_words(body: str, numbers: list[int]) -> None:
+def test_closing_keywords_name_fixed_issues(body: str, numbers: list[int]) -> None:
     assert fixes(body, "https://github.com/o/r/pull/1") == numbers

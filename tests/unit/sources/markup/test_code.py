@@ -1,4 +1,4 @@
-"""Code comes back from the Markdown that it is written as."""
+"""A Markdown parser reads written code unchanged."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def test_a_span_is_longer_than_the_backticks_in_the_code(code: str) -> None:
 
 
 @pytest.mark.parametrize(("code", "expected"), [("", ""), ("a", "`a`"), ("a`b", "`` a`b ``")])
-def test_spans(code: str, expected: str) -> None:
+def test_code_spans(code: str, expected: str) -> None:
     assert code_span(code) == expected

@@ -17,7 +17,7 @@ from rag.sources.markup.markdown import read_markdown
         ("**Bold** move", "bold-move"),
     ],
 )
-def test_anchors_are_those_that_github_gives(heading: str, anchor: str) -> None:
+def test_anchors_are_those_of_github(heading: str, anchor: str) -> None:
     assert read_markdown(f"# {heading}").markdown.endswith(f" {{#{anchor}}}")
 
 
@@ -27,7 +27,7 @@ def test_repeated_headings_are_counted() -> None:
     assert text == "# Use {#use}\n\n## Example {#example}\n\n## Example {#example-1}"
 
 
-def test_code_is_left_to_the_letter() -> None:
+def test_code_is_kept_verbatim() -> None:
     code = '```mdx\n# no heading\nimport x from "y"\n<!-- stays -->\n[a](b.md) {{< x >}}\n    indented\n\n\n\nfar\n```'
 
     assert read_markdown(code).markdown.startswith(code[: code.index("\n\n\n\n")])
@@ -39,7 +39,7 @@ def test_underlined_headings_are_headings() -> None:
     )
 
 
-def test_a_rule_is_no_heading() -> None:
+def test_a_rule_is_not_a_heading() -> None:
     assert "##" not in read_markdown("Text.\n\n---\n\nMore.\n\n- item\n---\n").markdown
 
 
@@ -53,7 +53,7 @@ def test_a_rule_is_no_heading() -> None:
         ("# Set up\n\nText.", "Set up", "# Set up {#set-up}\n\nText."),
     ],
 )
-def test_front_matter(source: str, title: str, text: str) -> None:
+def test_the_title_is_that_of_the_front_matter_or_the_first_heading(source: str, title: str, text: str) -> None:
     read = read_markdown(source)
 
     assert (read.title, read.markdown) == (title, text)
@@ -82,16 +82,16 @@ def test_front_matter(source: str, title: str, text: str) -> None:
         ("Use `[a](b.md)`.", "Use `[a](b.md)`."),
     ],
 )
-def test_what_only_a_generator_reads_makes_way(source: str, expected: str) -> None:
+def test_generator_syntax_is_converted_or_removed(source: str, expected: str) -> None:
     assert read_markdown(source).markdown == expected
 
 
 @pytest.mark.parametrize(
     "info", ['python title="client.py" linenums="1"', "python {1,2} filename='client.py'", "python client.py"]
 )
-def test_the_title_of_code_is_text(info: str) -> None:
+def test_the_title_of_a_code_block_becomes_text(info: str) -> None:
     assert read_markdown(f"Text.\n```{info}\nx\n```").markdown == "Text.\n\n**client.py**\n\n```python\nx\n```"
 
 
-def test_flags_of_a_fence_are_no_title() -> None:
+def test_flags_of_a_fence_are_not_a_title() -> None:
     assert "**" not in read_markdown("```js showLineNumbers\nx\n```").markdown

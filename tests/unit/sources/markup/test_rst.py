@@ -1,4 +1,4 @@
-"""reStructuredText as Markdown."""
+"""Converting reStructuredText to Markdown."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_headings_code_notes_and_marks() -> None:
     assert read.markdown == EXPECTED
 
 
-def test_plain_text_stays() -> None:
+def test_plain_text_is_unchanged() -> None:
     assert read_rst("Only text.\n\nMore text.").markdown == "Only text.\n\nMore text."
 
 
@@ -162,7 +162,7 @@ Term
     )
 
 
-def test_nothing_is_read_from_this_machine(tmp_path: Path) -> None:
+def test_directives_do_not_read_local_files(tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("hunter2")
     source = "\n\n".join(
         f".. {directive}:: {option}{tmp_path / 'secret.txt'}"
@@ -176,6 +176,6 @@ def test_nothing_is_read_from_this_machine(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "source", [".. note::\n" * 3000, "*" * 50_000, ".. |a| replace:: |b|\n.. |b| replace:: |a|\n\n|a|"]
 )
-def test_what_is_meant_to_break_a_parser_costs_one_file(source: str) -> None:
+def test_hostile_input_raises_at_most_unparsable_error(source: str) -> None:
     with contextlib.suppress(UnparsableError):
         read_rst(source)

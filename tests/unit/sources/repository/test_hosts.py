@@ -1,4 +1,4 @@
-"""Permalinks in the form of each host."""
+"""The permalinks of each host."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from rag.sources.repository.hosts import host_of, web_address
         ("https://codeberg.org/o/r", "src/commit/c0/a%20b.md", "src/commit/c0/docs", "raw/commit/c0/x.png"),
     ],
 )
-def test_permalinks(web: str, file: str, folder: str, image: str) -> None:
+def test_permalinks_of_each_host(web: str, file: str, folder: str, image: str) -> None:
     host = host_of(web)
     assert host.link_file("a b.md", "c0") == f"{web}/{file}"
     assert host.link_folder("docs", "c0") == f"{web}/{folder}"
     assert host.link_image("x.png", "c0") == f"{web}/{image}"
 
 
-def test_bitbucket_data_center_is_cloned_from_another_address_than_it_is_shown_at() -> None:
+def test_the_web_address_of_bitbucket_data_center_differs_from_its_clone_address() -> None:
     host = host_of("https://bitbucket.example.org/scm/KEY/name")
     assert host.link_file("a.md", "c0") == "https://bitbucket.example.org/projects/KEY/repos/name/browse/a.md?at=c0"
 

@@ -1,4 +1,4 @@
-"""Real pages of eight generators: code to the letter, the main text's words, and nothing of what surrounds them."""
+"""Real pages of eight generators: the extraction keeps the code and the main text, and drops boilerplate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read(page: Expected) -> Page:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_page_keeps_its_code_and_words_and_lets_little_else_in(name: str) -> None:
+def test_a_page_keeps_its_code_and_words_and_little_boilerplate(name: str) -> None:
     kept = score(ALL[name], read(ALL[name]).text)
     assert kept.code_share >= 0.99
     assert kept.words_share >= 0.97
@@ -27,7 +27,7 @@ def test_a_page_keeps_its_code_and_words_and_lets_little_else_in(name: str) -> N
     assert kept.words_let_in <= max(10, 0.02 * kept.words_out)
 
 
-def test_all_pages_together_meet_what_is_promised() -> None:
+def test_all_pages_together_reach_the_documented_shares() -> None:
     assert len(ALL) >= 40
     assert len({page.generator for page in ALL.values()}) >= 6
     total = sum((score(page, read(page).text) for page in ALL.values()), Score())
@@ -37,7 +37,7 @@ def test_all_pages_together_meet_what_is_promised() -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_every_anchor_is_in_the_page_and_most_headings_have_one(name: str) -> None:
+def test_every_anchor_exists_in_the_page_and_most_headings_have_anchors(name: str) -> None:
     page = read(ALL[name])
     source = ALL[name].html.decode()
     present = set(re.findall(r"""\b(?:id|name)=["']?([^"'\s>]+)""", source))
@@ -46,7 +46,7 @@ def test_every_anchor_is_in_the_page_and_most_headings_have_one(name: str) -> No
         r"^#{2,6} .*$", re.sub(r"^(`{3,}).*?^\1", "", page.text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE
     )
     assert set(anchors) <= present
-    if ALL[name].generator != "plain":  # what is written by hand has anchors where somebody needed one
+    if ALL[name].generator != "plain":  # hand-written pages have few anchors
         assert sum(bool(re.search(r" \{#\S+\}$", heading)) for heading in headings) >= 0.8 * len(headings)
 
 
@@ -77,6 +77,6 @@ def test_every_anchor_is_in_the_page_and_most_headings_have_one(name: str) -> No
         ("mdbook/ch04-01-what-is-ownership", ["```rust", "Each value in Rust has an"]),
     ],
 )
-def test_what_a_reader_needs_is_there(name: str, parts: list[str]) -> None:
+def test_content_that_readers_need_is_kept(name: str, parts: list[str]) -> None:
     text = read(ALL[name]).text
     assert [part for part in parts if part not in text] == []

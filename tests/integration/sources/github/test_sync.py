@@ -1,4 +1,4 @@
-"""A repository on GitHub comes into the index and stays in line: PyGithub over loopback, rows in a real Postgres."""
+"""Syncs of a GitHub repository: PyGithub on loopback, and rows in a real Postgres."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ from rag.store.store import Store
 from tests.servers.github import FAULTS, FaultyGitHubServer, GitHubServer, Response, load_export
 
 SAMPLE = Path(github_server.__file__).parent / "github.json"
-#: fails at once instead of in half a minute
-IMPATIENT = RetryPolicy(attempts=4, first_delay=0.001, rate_limit=3.0)
-INSISTENT = RetryPolicy(attempts=50, first_delay=0.0001, rate_limit=30.0)
+#: fails in milliseconds instead of half a minute
+FEW_RETRIES = RetryPolicy(attempts=4, first_delay=0.001, rate_limit=3.0)
+MANY_RETRIES = RetryPolicy(attempts=50, first_delay=0.0001, rate_limit=30.0)
 
 
 class Killed(BaseException):
-    """What kill -9 looks like from inside a test."""
+    """Simulates kill -9 within a test."""
 
 
 class Site:
-    """One repository, one source, and what an index would hold of it."""
+    """A source of one repository, and its indexed documents."""
 
     def __init__(self, store: Store, server: GitHubServer, **config: Any) -> None:
         self.store, self.server = store, server
         self.config = GitHubConfig(**{"name": "it", "repo": server.full_name, "include": ("issues",), **config})
         self.token: str | None = None
-        self.retry = IMPATIENT
+        self.retry = FEW_RETRIES
         self.counts: Counter[str] = Counter()
         self.requests = 0
         store.sources.register(self.config.name, "github")
 
     def sync(self, *, full: bool = False, die_after: int | None = None) -> dict[str, Document]:
-        """Sync as ingestion does, each change committed with its record; return the documents that came."""
+        """Sync as ingestion does, committing each change with its record; return the changed documents."""
         source = GitHubSource(self.config, self.store, token=self.token, api_url=self.server.api_url, retry=self.retry)
         came: dict[str, Document] = {}
         self.counts.clear()
@@ -90,7 +90,7 @@ def _row(source: str, document: Document) -> DocumentRow:
 
 
 def export(*, issues: int = 0, at: str | None = None) -> dict[str, Any]:
-    """A repository of so many issues, a minute apart, or all of one second."""
+    """A repository with a number of issues, a minute apart, or all at the time `at`."""
     start = datetime(2026, 1, 1, tzinfo=UTC)
     times = [(start + timedelta(minutes=minute)).strftime("%Y-%m-%dT%H:%M:%SZ") for minute in range(issues)]
     rows = []
@@ -125,7 +125,7 @@ def site(store: Store, server: FaultyGitHubServer) -> Site:
     return Site(store, server)
 
 
-# What comes in
+# The first sync
 
 
 def test_every_issue_becomes_a_document_with_its_comments(site: Site) -> None:
@@ -136,7 +136,7 @@ def test_every_issue_becomes_a_document_with_its_comments(site: Site) -> None:
     assert document.metadata["title"] == "Where does the embedded Postgres live, and how do I stop it?"
     assert document.metadata["url"] == f"{site.server.api_url}/example/support-engine/issues/8"
     assert "## Comment by lenaholt (owner), 2026-02-12 {#issuecomment-" in document.text
-    assert document.text.count("what was not is gone") == 1, "a quotation repeats the comment"
+    assert document.text.count("what was not is gone") == 1, "the quotation of the comment is removed"
 
 
 def test_template_blocks_and_bots_are_left_out(site: Site) -> None:
@@ -145,7 +145,7 @@ def test_template_blocks_and_bots_are_left_out(site: Site) -> None:
     assert "marked as stale" not in documents["it:issues/14"].text
 
 
-def test_pull_requests_come_with_conversation_and_review_if_asked_for(store: Store, server: GitHubServer) -> None:
+def test_pull_requests_are_read_with_conversation_and_review_if_configured(store: Store, server: GitHubServer) -> None:
     site = Site(store, server, include=("issues", "pulls"))
     document = site.sync()["it:pulls/44"]
     assert (document.metadata["state"], document.metadata["fixes"]) == ("merged", [43])
@@ -153,7 +153,7 @@ def test_pull_requests_come_with_conversation_and_review_if_asked_for(store: Sto
     assert "otherwise good to go" in document.text
 
 
-def test_discussions_come_with_answer_replies_and_category(store: Store, server: GitHubServer) -> None:
+def test_discussions_are_read_with_answer_replies_and_category(store: Store, server: GitHubServer) -> None:
     site = Site(store, server, include=("issues", "discussions"))
     site.token = "any"
     documents = site.sync()
@@ -164,7 +164,7 @@ def test_discussions_come_with_answer_replies_and_category(store: Store, server:
     assert site.sync() == {}
 
 
-def test_long_discussions_come_whole(store: Store) -> None:
+def test_long_discussions_are_complete(store: Store) -> None:
     data = load_export(SAMPLE)
     thread = data["discussions"][0]
     comment = thread["comments_list"][0]
@@ -178,7 +178,7 @@ def test_long_discussions_come_whole(store: Store) -> None:
     assert all(f"reply{n}" in text for n in range(120))
 
 
-def test_without_a_token_discussions_are_left_out_with_a_word(
+def test_without_a_token_discussions_are_skipped_with_a_warning(
     store: Store, server: GitHubServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     site = Site(store, server, include=("issues", "discussions"))
@@ -186,10 +186,7 @@ def test_without_a_token_discussions_are_left_out_with_a_word(
     assert "discussions are skipped, since reading them requires GITHUB_TOKEN" in caplog.text
 
 
-_OLD = "2026-01-01T00:00:30Z"
-
-
-def test_nothing_older_than_since_comes_but_old_comments_of_young_threads_do(store: Store) -> None:
+def test_since_excludes_older_threads_but_not_older_comments(store: Store) -> None:
     data = export(issues=3)
     data["issues"][0]["comments_list"] = [
         {
@@ -213,7 +210,7 @@ def test_an_empty_repository_is_an_empty_source(store: Store) -> None:
         assert Site(store, server).sync() == {}
 
 
-def test_a_repository_with_issues_switched_off_is_no_failure(
+def test_a_repository_with_disabled_issues_is_a_warning(
     site: Site, server: FaultyGitHubServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.has_issues = False
@@ -221,22 +218,20 @@ def test_a_repository_with_issues_switched_off_is_no_failure(
     assert "switched off" in caplog.text
 
 
-# What a later sync brings
+# Later syncs
 
 
-def test_a_sync_without_changes_brings_nothing_for_a_handful_of_requests(site: Site) -> None:
+def test_a_sync_without_changes_yields_nothing_and_sends_few_requests(site: Site) -> None:
     site.sync()
     assert site.sync() == {}
     assert site.requests <= 4
     cursor = site.store.sources.cursor("it")
     assert site.sync() == {}
-    assert site.counts.total() == 0, "what was answered by 304 is written nowhere"
+    assert site.counts.total() == 0, "a 304 reply causes no write"
     assert site.store.sources.cursor("it") == cursor
 
 
-def test_with_every_kind_included_a_sync_without_changes_costs_five_requests(
-    store: Store, server: GitHubServer
-) -> None:
+def test_a_sync_of_every_kind_without_changes_sends_five_requests(store: Store, server: GitHubServer) -> None:
     site = Site(store, server, include=("issues", "pulls", "discussions"))
     site.token = "any"
     site.sync()
@@ -247,7 +242,7 @@ def test_with_every_kind_included_a_sync_without_changes_costs_five_requests(
     assert "it:issues/8" not in site.index
 
 
-def test_an_edit_a_comment_and_a_new_issue_bring_just_these(site: Site) -> None:
+def test_a_sync_yields_only_edited_commented_and_new_issues(site: Site) -> None:
     site.sync()
     site.server.edit_issue(3, title="Can this run without Docker?")
     site.server.add_comment(5, "Fedora has it in python3 itself.")
@@ -266,14 +261,14 @@ def test_an_edited_comment_is_read_again(site: Site) -> None:
     assert "Use your package manager." in site.sync()["it:issues/5"].text
 
 
-def test_a_deleted_comment_leaves_its_thread(site: Site) -> None:
+def test_a_deleted_comment_is_removed_from_its_thread(site: Site) -> None:
     site.sync()
     comment = next(row for row in load_export(SAMPLE)["issues"] if row["number"] == 8)["comments_list"][1]
     site.server.delete_comment(8, comment["id"])
     assert "Can confirm" not in site.sync()["it:issues/8"].text
 
 
-def test_a_deleted_issue_leaves_with_the_next_sync(site: Site) -> None:
+def test_the_next_sync_removes_a_deleted_issue(site: Site) -> None:
     site.sync()
     site.server.delete_issue(43)
     assert site.sync() == {}
@@ -282,7 +277,7 @@ def test_a_deleted_issue_leaves_with_the_next_sync(site: Site) -> None:
     assert site.requests <= 10
 
 
-def test_deleted_issues_are_found_among_many_for_a_few_requests(store: Store) -> None:
+def test_few_requests_find_deleted_issues_among_many(store: Store) -> None:
     with GitHubServer(export(issues=1444)) as server:
         site = Site(store, server)
         site.sync()
@@ -297,7 +292,7 @@ def test_deleted_issues_are_found_among_many_for_a_few_requests(store: Store) ->
         assert site.requests <= 20
 
 
-def test_many_deleted_issues_all_leave_with_the_next_sync(store: Store) -> None:
+def test_the_next_sync_removes_many_deleted_issues(store: Store) -> None:
     with GitHubServer(export(issues=900)) as server:
         site = Site(store, server)
         site.sync()
@@ -307,7 +302,7 @@ def test_many_deleted_issues_all_leave_with_the_next_sync(store: Store) -> None:
         assert len(site.index) == 891
 
 
-def test_a_full_sync_removes_what_is_gone_and_brings_nothing_else(site: Site) -> None:
+def test_a_full_sync_removes_deleted_issues_and_yields_nothing_else(site: Site) -> None:
     site.sync()
     site.server.delete_issue(43)
     assert site.sync(full=True) == {}
@@ -316,14 +311,14 @@ def test_a_full_sync_removes_what_is_gone_and_brings_nothing_else(site: Site) ->
     assert site.store.github.thread("it", 43) is None
 
 
-def test_a_full_sync_finds_a_comment_that_vanished_without_a_trace(site: Site) -> None:
+def test_a_full_sync_finds_a_deleted_comment_that_left_its_thread_s_time_unchanged(site: Site) -> None:
     site.sync()
     thread = next(row for row in load_export(SAMPLE)["issues"] if row["number"] == 8)
     site.server.delete_comment(8, thread["comments_list"][1]["id"], at=thread["updated_at"])
     assert "Can confirm" not in site.sync(full=True)["it:issues/8"].text
 
 
-def test_most_of_a_source_is_not_removed_at_once(store: Store) -> None:
+def test_most_of_a_source_is_not_removed_without_consent(store: Store) -> None:
     with GitHubServer(export(issues=40)) as server:
         site = Site(store, server)
         site.sync()
@@ -335,7 +330,7 @@ def test_most_of_a_source_is_not_removed_at_once(store: Store) -> None:
         assert len(site.index) == 40
 
 
-def test_a_setting_that_asks_for_less_removes_the_rest(store: Store, server: GitHubServer) -> None:
+def test_a_kind_that_is_no_longer_included_is_removed(store: Store, server: GitHubServer) -> None:
     both = Site(store, server, include=("issues", "pulls"))
     both.sync()
     Site(store, server, include=("issues",)).sync()
@@ -343,12 +338,14 @@ def test_a_setting_that_asks_for_less_removes_the_rest(store: Store, server: Git
     assert "it:issues/43" in both.index
 
 
-def test_a_setting_that_asks_for_more_brings_it(store: Store, server: GitHubServer) -> None:
+def test_a_newly_included_kind_is_read(store: Store, server: GitHubServer) -> None:
     Site(store, server, include=("issues",)).sync()
     assert "it:pulls/44" in Site(store, server, include=("issues", "pulls")).sync()
 
 
-def test_a_source_that_points_to_another_repository_forgets_the_first(store: Store, server: GitHubServer) -> None:
+def test_a_source_that_names_another_repository_forgets_the_previous_repository(
+    store: Store, server: GitHubServer
+) -> None:
     Site(store, server).sync()
     with GitHubServer(export(issues=3)) as other:
         site = Site(store, other)
@@ -363,21 +360,21 @@ def test_a_renamed_repository_is_read_under_its_new_name(site: Site, caplog: pyt
     assert "example/support-engine is now called example/answers" in caplog.text
 
 
-def test_two_sources_of_one_repository_do_not_meet(store: Store, server: GitHubServer) -> None:
+def test_two_sources_of_one_repository_are_independent(store: Store, server: GitHubServer) -> None:
     one, two = Site(store, server, name="one"), Site(store, server, name="two")
     assert {name.removeprefix("one:") for name in one.sync()} == {name.removeprefix("two:") for name in two.sync()}
     assert one.sync() == {}
 
 
-# Paging while things move
+# Paging while issues change
 
 
-def test_more_issues_of_one_second_than_fit_a_page_all_come(store: Store) -> None:
+def test_more_issues_updated_in_one_second_than_fit_a_page_are_all_read(store: Store) -> None:
     with GitHubServer(export(issues=350, at="2026-01-01T00:00:00Z")) as server:
         assert len(Site(store, server).sync()) == 350
 
 
-def test_an_update_that_comes_late_with_the_time_of_the_last_one_is_seen(store: Store) -> None:
+def test_a_late_update_with_the_time_of_the_cursor_is_read(store: Store) -> None:
     with GitHubServer(export(issues=5)) as server:
         site = Site(store, server)
         site.sync()
@@ -389,8 +386,8 @@ def test_an_update_that_comes_late_with_the_time_of_the_last_one_is_seen(store: 
 
 @pytest.mark.parametrize("what", ["update", "delete"])
 @pytest.mark.parametrize("same_second", [True, False])
-def test_nothing_slips_over_a_page_s_end_while_issues_move(store: Store, what: str, same_second: bool) -> None:
-    """Every request finds an issue of the first page updated or deleted, so that all behind it move up."""
+def test_no_issue_is_missed_while_pages_shift(store: Store, what: str, same_second: bool) -> None:
+    """Before every request an issue of the first page is updated or deleted, so that later issues move up."""
     numbers = iter(range(1, 20))
 
     def move(request: int) -> None:
@@ -412,7 +409,7 @@ def test_nothing_slips_over_a_page_s_end_while_issues_move(store: Store, what: s
 # Faults, limits and refusals
 
 
-def test_every_fault_at_once_changes_nothing_in_the_end(store: Store) -> None:
+def test_a_mix_of_all_faults_changes_no_document(store: Store) -> None:
     web_url, rates = "https://x", dict.fromkeys(FAULTS, 0.05)
     kinds: tuple[Any, ...] = ("issues", "pulls", "discussions")
     with (
@@ -422,7 +419,7 @@ def test_every_fault_at_once_changes_nothing_in_the_end(store: Store) -> None:
         texts = []
         for name, server in (("calm", calm), ("wild", wild)):
             site = Site(store, server, name=name, include=kinds)
-            site.token, site.retry = "any", INSISTENT
+            site.token, site.retry = "any", MANY_RETRIES
             documents = site.sync()
             texts.append({key.partition(":")[2]: document.text for key, document in documents.items()})
             for _ in range(10):
@@ -432,18 +429,18 @@ def test_every_fault_at_once_changes_nothing_in_the_end(store: Store) -> None:
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_each_kind_of_fault_is_overcome(site: Site, server: FaultyGitHubServer, kind: str) -> None:
+def test_each_kind_of_fault_is_retried(site: Site, server: FaultyGitHubServer, kind: str) -> None:
     server.next = [FAULTS[kind](), FAULTS[kind]()]
     assert len(site.sync()) == 15
 
 
-def test_a_server_that_stays_down_is_named_after_some_attempts(site: Site, server: FaultyGitHubServer) -> None:
+def test_the_error_names_a_server_that_stays_down_and_the_attempts(site: Site, server: FaultyGitHubServer) -> None:
     server.next = [FAULTS["503"]() for _ in range(4)]
     with pytest.raises(SourceUnavailable, match=r"Service unavailable \(503\)\. Tried 4 times; try again later"):
         site.sync()
 
 
-def test_a_host_that_is_not_there_is_named(site: Site) -> None:
+def test_the_error_names_an_unreachable_host(site: Site) -> None:
     site.server.stop()
     try:
         with pytest.raises(SourceUnavailable, match=r"http://127.0.0.1:\d+ cannot be read: .*Connection refused"):
@@ -453,7 +450,7 @@ def test_a_host_that_is_not_there_is_named(site: Site) -> None:
         site.server.stop = lambda: None
 
 
-def test_a_used_up_quota_is_waited_for_and_said(
+def test_an_exhausted_rate_limit_is_waited_for_and_logged(
     site: Site, server: FaultyGitHubServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.next = [Response(429, {"message": "API rate limit exceeded"}, {"Retry-After": "1"})]
@@ -462,14 +459,16 @@ def test_a_used_up_quota_is_waited_for_and_said(
     assert "With a GITHUB_TOKEN it is 5,000 requests an hour instead of 60." in caplog.text
 
 
-def test_a_limit_beyond_the_retry_policy_is_an_error_that_tells_when(site: Site, server: FaultyGitHubServer) -> None:
+def test_a_rate_limit_longer_than_the_retry_policy_is_an_error_with_its_end(
+    site: Site, server: FaultyGitHubServer
+) -> None:
     limits = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "4102444800"}
     server.next = [Response(403, {"message": "API rate limit exceeded for 192.0.2.1."}, limits)]
     with pytest.raises(SourceUnavailable, match="rate limit is used up until 00:00"):
         site.sync()
 
 
-def test_a_second_token_takes_over_where_the_first_is_used_up(site: Site, server: FaultyGitHubServer) -> None:
+def test_a_second_token_is_used_when_the_first_is_exhausted(site: Site, server: FaultyGitHubServer) -> None:
     site.token = "first,second"
     server.next = [Response(403, {"message": "API rate limit exceeded"}, {"Retry-After": "3600"})]
     assert len(site.sync()) == 15
@@ -477,7 +476,7 @@ def test_a_second_token_takes_over_where_the_first_is_used_up(site: Site, server
 
 
 class AppServer(FaultyGitHubServer):
-    """Gives an installation of a GitHub App a token for a JWT that the app's key has signed."""
+    """Sends an installation token for a JWT that is signed by the app's key."""
 
     public_key: Any = None
 
@@ -491,7 +490,7 @@ class AppServer(FaultyGitHubServer):
         return super().answer(request)
 
 
-def test_an_installation_of_a_github_app_reads_a_private_repository(store: Store, tmp_path: Path) -> None:
+def test_a_github_app_installation_reads_a_private_repository(store: Store, tmp_path: Path) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     (tmp_path / "app.pem").write_bytes(pem)
@@ -503,19 +502,19 @@ def test_an_installation_of_a_github_app_reads_a_private_repository(store: Store
 
 
 @pytest.mark.parametrize("token", ["app:11:22:/nowhere.pem", "app:eleven:22:/nowhere.pem", "app:11"])
-def test_a_github_app_that_cannot_be_read_says_what_is_expected(site: Site, token: str) -> None:
+def test_an_invalid_github_app_token_is_an_error_with_the_expected_form(site: Site, token: str) -> None:
     site.token = token
     with pytest.raises(ConfigurationError, match="app:APP_ID:INSTALLATION_ID:PATH_OF_PRIVATE_KEY"):
         site.sync()
 
 
-def test_a_listing_longer_than_the_quota_says_how_long_it_takes(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_listing_beyond_the_rate_limit_logs_its_duration(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     with GitHubServer(export(issues=700), rate_limit=5) as server:
         Site(store, server).sync()
     assert "7 requests to send, 5 an hour without a token: about 1.4 hours. Set GITHUB_TOKEN." in caplog.text
 
 
-def test_a_wrong_token_is_refused_at_once(store: Store) -> None:
+def test_a_wrong_token_is_an_error_without_retries(store: Store) -> None:
     with GitHubServer(load_export(SAMPLE), tokens=("right",)) as server:
         site = Site(store, server)
         site.token = "wrong"
@@ -528,27 +527,27 @@ def test_a_wrong_token_is_refused_at_once(store: Store) -> None:
         assert len(site.sync()) == 15
 
 
-def test_a_private_repository_without_a_token_says_what_to_set(store: Store) -> None:
+def test_a_private_repository_without_a_token_is_an_error_with_the_setting(store: Store) -> None:
     sentence = "no repository example/support-engine on GitHub, or it is private and GITHUB_TOKEN is not set"
     with GitHubServer(load_export(SAMPLE), tokens=("right",)) as server, pytest.raises(SourceError, match=sentence):
         Site(store, server).sync()
 
 
-def test_only_discussions_without_a_token_is_an_error(store: Store, server: GitHubServer) -> None:
+def test_a_source_of_discussions_alone_needs_a_token(store: Store, server: GitHubServer) -> None:
     with pytest.raises(SourceError, match="GITHUB_TOKEN is required to read discussions"):
         Site(store, server, include=("discussions",)).sync()
 
 
-def test_an_address_that_is_no_api_is_said_to_be_none(site: Site, server: FaultyGitHubServer) -> None:
+def test_an_address_that_is_not_an_api_is_an_error_with_the_setting(site: Site, server: FaultyGitHubServer) -> None:
     server.next = [Response(200, "<html>Sign in</html>")]
     with pytest.raises(SourceError, match=r"does not answer like GitHub's API\. Check RAG_GITHUB_API_URL"):
         site.sync()
 
 
-# Killed in the middle
+# Kills
 
 
-def test_killed_anywhere_and_run_again_ends_as_if_nothing_had_happened(store: Store) -> None:
+def test_a_killed_and_repeated_sync_gives_the_rows_of_an_undisturbed_sync(store: Store) -> None:
     kinds: tuple[Any, ...] = ("issues", "pulls", "discussions")
     with GitHubServer(load_export(SAMPLE)) as server:
         undisturbed = Site(store, server, name="calm", include=kinds)
@@ -565,7 +564,7 @@ def test_killed_anywhere_and_run_again_ends_as_if_nothing_had_happened(store: St
 
 
 def _state(store: Store, site: Site) -> Any:
-    """Everything that is kept of a source, its name taken out."""
+    """All rows of a source, without its name."""
     name = site.config.name
     threads = {number: store.github.thread(name, number) for number in store.github.numbers(name)}
     comments = {number: store.github.comments(name, number) for number in threads}
@@ -574,10 +573,10 @@ def _state(store: Store, site: Site) -> Any:
     return threads, comments, cursor, documents, store.github.pending(name)
 
 
-# The real thing
+# A real repository
 
 
-def test_a_working_group_s_repository_comes_in_complete(store: Store, shared_data: Path) -> None:
+def test_a_working_group_s_repository_is_read_completely(store: Store, shared_data: Path) -> None:
     data = json.loads(gzip.decompress((shared_data / "tls13-spec.github.json.gz").read_bytes()))
     with GitHubServer(data, web_url="https://github.com") as server:
         site = Site(store, server, include=("issues", "pulls"))

@@ -1,4 +1,4 @@
-"""HTML to Markdown: the shape of each generator's pages, with what a reader must get beside it."""
+"""HTML to Markdown: pages of each generator, and single elements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from rag.sources.docs.page import NotHtmlError, Page, decode, read_page
 from rag.sources.docs.urls import Scope
 
-FIXTURES = Path(__file__).parents[3] / "fixtures" / "docs"
+FIXTURES = Path(__file__).parents[4] / "fixtures" / "docs"
 TITLES = {
     "sphinx": "client — Talk to the server",
     "mkdocs_material": "Install",
@@ -34,7 +34,7 @@ def main(content: str) -> str:
 
 
 @pytest.mark.parametrize("name", TITLES)
-def test_a_generators_page(name: str) -> None:
+def test_a_page_of_each_generator_becomes_the_expected_markdown(name: str) -> None:
     page = read((FIXTURES / f"{name}.html").read_bytes())
 
     assert page.text == (FIXTURES / f"{name}.md").read_text(encoding="utf-8").strip("\n")
@@ -42,7 +42,7 @@ def test_a_generators_page(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TITLES)
-def test_every_anchor_is_there(name: str) -> None:
+def test_every_anchor_exists_in_the_page(name: str) -> None:
     source = (FIXTURES / f"{name}.html").read_text(encoding="utf-8")
 
     anchors = re.findall(r" \{#([^}]+)\}$", read(source).text, re.MULTILINE)
@@ -90,11 +90,11 @@ def test_every_anchor_is_there(name: str) -> None:
         ("<button>Copy</button><p>a</p><script>x</script><style>y</style>", "a"),
     ],
 )
-def test_blocks(content: str, expected: str) -> None:
+def test_html_becomes_markdown(content: str, expected: str) -> None:
     assert main(content) == expected
 
 
-def test_tabs_made_of_radio_buttons() -> None:
+def test_tabs_of_radio_buttons_become_labelled_sections() -> None:
     content = (
         '<div><input type="radio" id="a"><label for="a" title="Linux">\uf17c</label>'
         '<input type="radio" id="b"><label for="b">Windows</label>'
@@ -104,7 +104,7 @@ def test_tabs_made_of_radio_buttons() -> None:
     assert main(content) == "**Linux**\n\n```\nls\n```\n\n**Windows**\n\n```\ndir\n```"
 
 
-def test_contents_are_left_out_unless_the_page_is_nothing_else() -> None:
+def test_a_table_of_contents_is_dropped_unless_it_is_the_whole_page() -> None:
     contents = '<div class="toc"><ul><li><a href="a.html">A</a></li></ul></div>'
 
     assert main(f"<h1>Part</h1>{contents}<p>{'Text. ' * 50}</p>") == f"# Part\n\n{('Text. ' * 50).strip()}"
@@ -122,7 +122,7 @@ def test_contents_are_left_out_unless_the_page_is_nothing_else() -> None:
         ("", "", "page.html"),
     ],
 )
-def test_titles(head: str, heading: str, title: str) -> None:
+def test_the_title_of_a_page(head: str, heading: str, title: str) -> None:
     assert read(f"<html><head>{head}</head><body>{heading}<p>Text.</p></body></html>").title == title
 
 
@@ -139,17 +139,17 @@ def test_titles(head: str, heading: str, title: str) -> None:
         ("<p>naïve “quoted”</p>".encode("cp1252"), "no-such-charset"),
     ],
 )
-def test_a_wrong_or_missing_charset_spoils_no_text(body: bytes, charset: str | None) -> None:
+def test_a_wrong_or_missing_charset_is_corrected(body: bytes, charset: str | None) -> None:
     assert "naïve “quoted”" in decode(body, charset)
 
 
-def test_other_charsets_are_believed() -> None:
+def test_other_declared_charsets_are_used() -> None:
     assert read("<p>日本語の文書</p>".encode("shift_jis"), charset="shift_jis").text == "日本語の文書"
     assert read("<p>日本語</p>".encode("iso-2022-jp"), charset="iso-2022-jp").text == "日本語"
 
 
 @pytest.mark.parametrize("body", [b"\x7fELF" + bytes(range(256)) * 20, b"PK\x03\x04" + b"\x00\x01" * 400])
-def test_binary_is_no_page(body: bytes) -> None:
+def test_binary_content_is_refused(body: bytes) -> None:
     with pytest.raises(NotHtmlError, match="binary"):
         read(body)
 
@@ -180,5 +180,5 @@ def test_deep_nesting_of_any_kind_is_read(tag: str) -> None:
         "<svg><foreignObject><p>x</svg> y",
     ],
 )
-def test_malformed_html_is_read_all_the_same(body: str) -> None:
+def test_malformed_html_is_read(body: str) -> None:
     assert isinstance(read(f"{body} end").text, str)

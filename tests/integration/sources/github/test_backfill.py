@@ -1,4 +1,4 @@
-"""A past read in windows, in any order and side by side, ends as if it had been read in one go."""
+"""A backfill in windows, in any order or in parallel, gives the same rows as one sync."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def stamp(hours: float) -> str:
 
 
 def export() -> dict[str, Any]:
-    """Forty threads over ten weeks, half of them pull requests that fix the issue before; comments long after."""
+    """Forty threads over ten weeks with late comments; every second is a pull request that fixes the previous issue."""
     rows = []
     for number in range(1, 41):
         at = number * 42.0
@@ -75,7 +75,7 @@ def config(name: str, **fields: Any) -> GitHubConfig:
 
 
 def commit(store: Store, name: str, source: GitHubSource | GitHubWindow, *, full: bool = False) -> int:
-    """Commit what a source yields as ingestion does; return how many requests it took."""
+    """Commit the changes of a source as ingestion does; return the number of requests."""
     for change in source.changes(full=full):
         with store.transaction() as transaction:
             if isinstance(change, Changed):
@@ -114,7 +114,7 @@ def plan(store: Store, server: GitHubServer, of: GitHubConfig, **span: Any) -> B
 
 
 def held(store: Store, name: str) -> dict[str, Any]:
-    """Everything there is of a source, but for its name."""
+    """All rows of a source, without its name."""
     threads = store.github.numbers(name)
     return {
         "documents": {key.partition(":")[2]: value for key, value in hashes(store, name).items()},
@@ -129,10 +129,10 @@ def hashes(store: Store, name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("order", ["oldest first", "newest first", "any", "side by side"])
-def test_windows_in_any_order_end_as_one_sync_does(
+def test_windows_in_any_order_give_the_rows_of_one_sync(
     store: Store, database: Database, server: GitHubServer, order: str
 ) -> None:
-    # The same name in turn, since a document's hash holds it.
+    # Both syncs use the same name, since it is part of a document's hash.
     sync_first = config("it")
     store.sources.register("it", "github")
     sync(store, server, sync_first)
@@ -159,7 +159,7 @@ def test_windows_in_any_order_end_as_one_sync_does(
     assert requests <= 6
 
 
-def test_windows_hold_whole_weeks_from_monday_and_end_now(store: Store, server: GitHubServer) -> None:
+def test_windows_are_whole_weeks_from_monday_and_end_now(store: Store, server: GitHubServer) -> None:
     planned = plan(store, server, config("it"), end=datetime(2026, 2, 10, tzinfo=UTC))
     assert planned.whole
     assert [window.start.weekday() for window in planned.windows[1:]] == [0] * (len(planned.windows) - 1)
@@ -167,7 +167,9 @@ def test_windows_hold_whole_weeks_from_monday_and_end_now(store: Store, server: 
     assert planned.windows[-1].end == datetime(2026, 2, 10, tzinfo=UTC)
 
 
-def test_an_interrupted_backfill_keeps_its_id_and_a_finished_one_does_not(store: Store, server: GitHubServer) -> None:
+def test_an_interrupted_backfill_keeps_its_id_and_a_finished_backfill_does_not(
+    store: Store, server: GitHubServer
+) -> None:
     first = plan(store, server, config("it"))
     again = plan(store, server, config("it"))
     finish_backfill(again, store)
@@ -175,7 +177,7 @@ def test_an_interrupted_backfill_keeps_its_id_and_a_finished_one_does_not(store:
     assert plan(store, server, config("it")).id != first.id
 
 
-def test_a_part_of_the_past_leaves_the_rest_to_the_first_sync(store: Store, server: GitHubServer) -> None:
+def test_the_first_sync_reads_the_rest_after_a_partial_backfill(store: Store, server: GitHubServer) -> None:
     start, end = CREATED + timedelta(days=20), CREATED + timedelta(days=30)
     planned = plan(store, server, config("it"), start=start, end=end)
     for window in planned.windows:
@@ -192,7 +194,7 @@ def test_a_part_of_the_past_leaves_the_rest_to_the_first_sync(store: Store, serv
     assert len(hashes(store, "it")) == 40
 
 
-def test_what_changes_while_windows_are_read_is_there_in_the_end(store: Store, server: GitHubServer) -> None:
+def test_changes_during_a_backfill_are_indexed_in_the_end(store: Store, server: GitHubServer) -> None:
     planned = plan(store, server, config("it"))
     for position, window in enumerate(planned.windows):
         if position == 4:
@@ -210,7 +212,7 @@ def test_what_changes_while_windows_are_read_is_there_in_the_end(store: Store, s
     assert [comment.data["body"] for comment in store.github.comments("it", 5)][-1] == "Late."
 
 
-def test_rows_that_are_read_late_do_not_overwrite_newer_ones(store: Store, server: GitHubServer) -> None:
+def test_rows_that_arrive_late_do_not_overwrite_newer_rows(store: Store, server: GitHubServer) -> None:
     store.sources.register("it", "github")
     sync(store, server, config("it"))
     thread = store.github.thread("it", 1)
