@@ -26,6 +26,8 @@ from tests.databases import Databases
 for field in Settings.model_fields.values():
     if field.validation_alias != "RAG_HOME":
         os.environ.pop(str(field.validation_alias), None)
+# Some machines switch byte-code off, without which every command that a test starts compiles the program anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

@@ -60,9 +60,7 @@ class Databases:
             self._take_back(name)
 
     def close(self) -> None:
-        """Drop the databases."""
-        for name in self._free:
-            self._drop(name)
+        """Disconnect; the databases go with their server."""
         self._server.close()
 
     def _create(self) -> str:

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -11,7 +12,9 @@ from rag.errors import EmbeddingError
 
 
 @pytest.fixture
-def graph(tmp_path: Path) -> Path:
+def graph(model_home: Path, tmp_path: Path) -> Path:
+    """A copy of the graph, which takes seconds to build, to damage."""
+    shutil.copytree(ensure_graph(model_home / "models").parent, tmp_path / "models")
     return ensure_graph(tmp_path / "models")
 
 
