@@ -2,13 +2,13 @@
 FROM python:3.12-slim AS build
 WORKDIR /app
 RUN python -m venv /venv
-# The requirements change seldom: this layer, the large one, is cached between builds.
+# Requirements change rarely, so this large layer stays cached between builds.
 COPY requirements.txt .
 RUN --mount=type=cache,target=/root/.cache/pip \
     /venv/bin/pip install --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
 
 FROM python:3.12-slim
-# git is what [[repository]] sources are read with.
+# [[repository]] sources are cloned with git.
 RUN apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 rag && install -d -o rag -g rag /data
 COPY --from=build /venv /venv

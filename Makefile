@@ -1,11 +1,11 @@
-# Everything starts here: `make demo`, `make test`. `make help` lists the rest.
+# `make help` lists the targets; start with `make demo`.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-# Two processes share the tests; tests of one group, such as those of one Prefect server, go to the same process.
+# Two processes run the tests. Tests of a group, such as those that share a Prefect server, run in the same process.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
-# Byte-code is what makes the second start of a command fast; some machines switch it off.
+# Cached bytecode makes commands start faster, so an environment that disables it is overridden.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -24,7 +24,7 @@ $(STAMP): requirements-dev.txt
 
 setup: $(STAMP) ## create .venv and install the pinned requirements into it
 
-demo: $(STAMP) ## the whole thing on a bundled sample: no key, network or Docker needed
+demo: $(STAMP) ## run everything on a bundled sample; needs no key, network or Docker
 	@$(BIN)/python -m flows.demo
 
 test: $(STAMP) ## run the tests
@@ -33,17 +33,17 @@ test: $(STAMP) ## run the tests
 test-fast: $(STAMP) ## run the tests that need neither a Prefect server nor a browser
 	@$(PYTEST) -m "not prefect and not browser"
 
-lint: $(STAMP) ## ruff, import floors, compose schema
+lint: $(STAMP) ## check with ruff, the import contracts and the compose schema
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
-types: $(STAMP) ## mypy --strict over rag/, flows/ and bench/
+types: $(STAMP) ## check types with mypy --strict
 	@$(BIN)/mypy
 
 bench: $(STAMP) ## measure speed and retrieval quality
 	@$(BIN)/python -m bench
 
-requirements: ## pin the requirements anew (needs uv)
+requirements: ## update the pinned requirements (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
 

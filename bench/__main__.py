@@ -1,4 +1,4 @@
-"""Every bench by name: `python -m bench [NAME …] [--json]`; `python -m bench NAME -h` says what one can be asked."""
+"""Run benchmarks by name: `python -m bench [NAME …] [--json]`; `python -m bench NAME -h` shows the options."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ NAMES = ("embed", "write", "ingest", "query", "scale", "cold-start", "web")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benches that are named, or all."""
+    """Run the named benchmarks, or all."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     named = [name for name in arguments if name in NAMES]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of: {', '.join(NAMES)}; all if none")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"a benchmark: {', '.join(NAMES)} (default: all)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     modules = {name: importlib.import_module(f"bench.{name.replace('-', '_')}") for name in named or NAMES}
     for module in modules.values():
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.names) - set(NAMES))
     if unknown:
-        parser.error(f"there is no bench called {unknown[0]}; there are: {', '.join(NAMES)}")
+        parser.error(f"unknown benchmark {unknown[0]!r}; choose from {', '.join(NAMES)}")
     found: dict[str, list[dict[str, object]]] = {}
     for name, module in modules.items():
         found[name] = []

@@ -1,7 +1,7 @@
-"""The time of a question from the shell, and of its indispensable parts: `python -m bench cold-start`.
+"""Time a question from the shell and its unavoidable steps: `python -m bench cold-start`.
 
-The database is running. Each figure is the median of nine processes, which alternate between the commands, with compiled
-modules. A second table has the two ratios to LlamaIndex's import, by pairs of neighbouring runs.
+The database is running and the modules are compiled. Each value is the median of nine processes; the commands alternate.
+The second table compares the commands with the import of LlamaIndex, in pairs of consecutive runs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LIMITS = {"rag.ask --search-only": 0.45, "rag.ask, extractive": 0.8}
 
 
 def run(_options: argparse.Namespace) -> Iterator[Table]:
-    """Yield the table of the floors, their sum, the commands and LlamaIndex's import, and the table of the ratios."""
+    """Yield the table of steps and commands, and the table of ratios."""
     with filled_engine(CHUNKS) as (engine, _):
         home, dsn = engine.settings.home, engine.database.dsn
         engine.search(QUESTION)
@@ -46,7 +46,7 @@ def run(_options: argparse.Namespace) -> Iterator[Table]:
             "python": ["-c", "pass"],
             "psycopg, connected": ["-c", connect],
             "model loaded": ["-c", load],
-            "model loaded, a vector made": ["-c", load + embed],
+            "model loaded, question embedded": ["-c", load + embed],
             "rag.ask --search-only": ["-m", "rag.ask", QUESTION, "--search-only"],
             "rag.ask, extractive": ["-m", "rag.ask", QUESTION],
             "import llama_index.core": ["-c", "import llama_index.core"],
@@ -70,22 +70,24 @@ def run(_options: argparse.Namespace) -> Iterator[Table]:
         query = float(np.median([seconds(lambda: engine.search(QUESTION)) for _ in range(20)]))
     found = {name: float(np.median(each)) for name, each in times.items()}
     python = found["python"]
-    floors = {
+    steps = {
         "the interpreter": python,
-        "psycopg, connected": found["psycopg, connected"] - python,
-        "the model, loaded": found["model loaded"] - python,
-        "a vector": max(found["model loaded, a vector made"] - found["model loaded"], 0.0),
+        "psycopg connects": found["psycopg, connected"] - python,
+        "the model is loaded": found["model loaded"] - python,
+        "a vector": max(found["model loaded, question embedded"] - found["model loaded"], 0.0),
         "a search": query,
     }
-    table = Table("A question from the shell, s", ["what", "seconds", "of the sum", "of llama_index.core"])
-    total, core = sum(floors.values()), found["import llama_index.core"]
-    for name, value in floors.items():
+    table = Table(
+        "A question from the shell", ["step", "seconds", "relative to the sum", "relative to llama_index.core"]
+    )
+    total, core = sum(steps.values()), found["import llama_index.core"]
+    for name, value in steps.items():
         table.add(name, value, value / total, value / core)
     table.add("the sum of these", total, 1.0, total / core)
     for name in ("rag.ask --search-only", "rag.ask, extractive", "import llama_index.core"):
         table.add(name, found[name], found[name] / total, found[name] / core)
     yield table
-    ratios = Table("Ratios to llama_index.core", ["command", "at most", "min", "median", "max"])
+    ratios = Table("Ratio to import llama_index.core", ["command", "limit", "minimum", "median", "maximum"])
     for name, limit in LIMITS.items():
         pairs = np.divide(times[name], times["import llama_index.core"])
         ratios.add(name, limit, float(pairs.min()), float(np.median(pairs)), float(pairs.max()))

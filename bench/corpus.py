@@ -1,7 +1,7 @@
-"""Chunks to measure with, the same on every machine: Python's own documentation, and as many more as are wanted.
+"""Chunks for benchmarks: Python's own documentation, and any number of synthetic chunks.
 
-More come from mixing: each takes its words and its vector from two real chunks, so that terms are as frequent and
-vectors as clustered as they really are, and a few words from a vocabulary that grows with the corpus.
+A synthetic chunk combines the words and vectors of two real chunks, so term frequencies and clusters of vectors stay
+realistic. A few more words come from a vocabulary that grows with the corpus.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ __all__ = ["SHARES", "Base", "Synthetic", "base", "questions", "synthetic"]
 
 Vectors = NDArray[np.float32]
 
-#: the sources of a synthetic corpus, and about how much of it each has
+#: The sources of a synthetic corpus, and the approximate share of the chunks that each holds.
 SHARES = {"half": 0.5, "twentieth": 0.05, "thousandth": 0.001, "rest": 0.449}
 _WORDS, _SPREAD = 130, 30
-# Noise varies as real vectors do, half as much. The nearest fifty of a question then lie in about 43 dimensions (Levina
-# and Bickel's estimate, 200,000 chunks), where those of real chunks do in 24: harder, but not as noise that is the
-# same in all directions is, 51.
+# The noise has half of the covariance scale of real vectors. The fifty nearest neighbours of a question then have an
+# intrinsic dimension of about 43 (Levina and Bickel's estimate, 200,000 chunks), compared with 24 for real chunks and 51
+# with isotropic noise.
 _NOISE = 0.5
 
 
 @dataclass(frozen=True)
 class Base:
-    """Real chunks, as words, with their vectors: shape (len(chunks), 384)."""
+    """Real chunks as lists of words, and their vectors of shape (len(chunks), 384)."""
 
     chunks: list[list[str]]
     vectors: Vectors
@@ -41,7 +41,7 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Synthetic:
-    """A made chunk."""
+    """A synthetic chunk."""
 
     text: str
     vector: Vectors
@@ -49,9 +49,9 @@ class Synthetic:
 
 
 def base(home: Path) -> Base:
-    """Cut Python's language reference and the standard library's docstrings into chunks, and embed them: 20 s.
+    """Chunk and embed Python's language reference and the docstrings of the standard library; takes 20 s.
 
-    :param home: keeps the vectors for the next time
+    :param home: the folder that caches the vectors
     """
     words = " ".join(_texts()).split()
     random = np.random.default_rng(0)
@@ -60,12 +60,12 @@ def base(home: Path) -> Base:
         size = int(np.clip(random.normal(_WORDS, _SPREAD), 40, 190))
         chunks.append(words[:size])
         words = words[size:]
-    kept = home / "base.npy"
-    if kept.exists() and len(vectors := np.load(kept)) == len(chunks):
+    cached = home / "base.npy"
+    if cached.exists() and len(vectors := np.load(cached)) == len(chunks):
         return Base(chunks, vectors)
     home.mkdir(parents=True, exist_ok=True)
     vectors = LocalEncoder(home).encode([" ".join(chunk) for chunk in chunks])
-    np.save(kept, vectors)
+    np.save(cached, vectors)
     return Base(chunks, vectors)
 
 
@@ -86,7 +86,7 @@ def _texts() -> Iterator[str]:
 
 
 def synthetic(base: Base, count: int) -> Iterator[Synthetic]:
-    """Make chunks; each source keeps to some real chunks, so that its vectors lie together."""
+    """Yield synthetic chunks. Each source uses a part of the real chunks, so its vectors are close together."""
     random = np.random.default_rng(1)
     names = list(SHARES)
     bounds = np.cumsum([SHARES[name] for name in names])[:-1] * len(base.chunks)
@@ -101,20 +101,20 @@ def synthetic(base: Base, count: int) -> Iterator[Synthetic]:
         shares = random.uniform(0.5, 0.9, size)
         rare = np.minimum(random.zipf(1.3, (size, 3)), 10**7)
         for row in range(size):
-            ours, theirs = base.chunks[first[row]], base.chunks[second[row]]
-            words = [*ours[: int(len(ours) * shares[row])], *theirs[: len(theirs) // 3]]
+            main, other = base.chunks[first[row]], base.chunks[second[row]]
+            words = [*main[: int(len(main) * shares[row])], *other[: len(other) // 3]]
             words += [f"name{number}" for number in rare[row]]
             yield Synthetic(" ".join(words), vectors[row], names[sources[first[row]]])
 
 
 def questions(base: Base, count: int, words: int) -> list[str]:
-    """Return passages of so many words, to search with."""
+    """Return passages of `words` words each, as search queries."""
     random = np.random.default_rng(words)
     asked: list[str] = []
     while len(asked) < count:
         chunk = base.chunks[random.integers(len(base.chunks))]
         start = random.integers(0, max(1, len(chunk) - words))
         passage = chunk[start : start + words]
-        if sum(len(word) > 4 for word in passage) >= words / 4:  # not a handful of stop words
+        if sum(len(word) > 4 for word in passage) >= words / 4:  # excludes passages of stop words
             asked.append(" ".join(passage))
     return asked

@@ -1,8 +1,8 @@
-"""How many tokens OpenAI would be paid for, on real corpora: `python -m bench.costs`.
+"""Count the tokens that OpenAI would bill for real corpora: `python -m bench.costs`.
 
-The PostgreSQL 15 manual and tls13-spec's issues and pull requests are ingested with OpenAI's embedding model named and a
-loopback server in OpenAI's place, and prompts are made of what is found. What is sent is counted by OpenAI's own tokenizers, which LlamaIndex
-brings: cl100k_base for text-embedding-3, o200k_base for chat models. Prices change, so none is in here.
+The PostgreSQL 15 manual and the issues and pull requests of tls13-spec are ingested with an OpenAI embedding model, served
+by a loopback server, and prompts are built from search results. Tokens are counted with OpenAI's tokenizers, which
+LlamaIndex contains: cl100k_base for text-embedding-3, o200k_base for chat models. Prices are left out, since they change.
 """
 
 from __future__ import annotations
@@ -35,14 +35,17 @@ _QUESTIONS = 30
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print a table of what is embedded, and one of what is asked."""
+    """Print a table of the tokens to embed, and a table of the tokens per answer."""
     argparse.ArgumentParser(prog="python -m bench.costs", description=__doc__).parse_args(arguments)
     os.environ["TIKTOKEN_CACHE_DIR"] = str(Path(llama_index.core.__file__).parent / "_static" / "tiktoken_cache")
     embeddings = Table(
         "Tokens to embed",
-        ["corpus", "documents", "chunks", "tokens", "a document", "tokens for 1,000 documents"],
+        ["corpus", "documents", "chunks", "tokens", "tokens per document", "tokens to embed 1,000 documents"],
     )
-    answers = Table("Tokens of an answer, eight sources", ["corpus", "questions", "read on average", "at most"])
+    answers = Table(
+        "Tokens per answer, eight sources",
+        ["corpus", "questions", "tokens read per answer, mean", "maximum"],
+    )
     corpora: list[Callable[[ExitStack], tuple[str, str, Path]]] = [_manual, _tls13]
     for corpus in corpora:
         with ExitStack() as stack:
@@ -74,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _prompt(searcher: Searcher, question: str) -> str:
-    """Return all that a model is sent with a question; the server's vectors mean nothing, so words alone find them."""
+    """Return the prompt of a question; only keywords find its sources, since the server's vectors are arbitrary."""
     found = searcher.search(question, top_k=8, per_document=3)
     sources = "\n\n".join(rendered(number, result) for number, result in enumerate(found, 1))
     messages = ANSWER.format_messages(context_str=sources, query_str=question)

@@ -1,11 +1,11 @@
-"""Pages a second of a crawl, beside wget and scrapy on the same site.
+"""The speed of a crawl in pages per second, compared with wget and scrapy on the same site.
 
     python -m bench.crawl
 
-The site is the PostgreSQL manual where Debian's package postgresql-doc-15 is installed, else 1,000 generated pages. It is
-served from memory by a process of its own; the first line says how fast that answers. wget and scrapy fetch and follow
-links; ours reads the pages as Markdown as well. Scrapy is stopped after some 200 pages. A second crawl finds everything
-unchanged.
+The site is the PostgreSQL manual if Debian's package postgresql-doc-15 is installed, otherwise 1,000 generated pages. A
+separate process serves it from memory; the first line of the output is the speed of that server. wget and scrapy only
+fetch pages and follow links; this project also converts the pages to Markdown. Scrapy is stopped after about 200 pages. The
+last row is a second crawl, in which every page is unchanged.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def serve(connection: Connection) -> None:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    # With the protocol named, asyncio switches Nagle's algorithm off, which else costs 40 ms a reply.
+    # asyncio disables Nagle's algorithm, which delays replies by 40 ms, only if the protocol of the socket is given.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(128)
@@ -116,8 +116,8 @@ def site() -> Iterator[tuple[str, int]]:
         process.join()
 
 
-def ours(url: str, store: Store, concurrency: int, name: str) -> tuple[int, float]:
-    """Crawl and commit, but cut and embed nothing."""
+def crawl(url: str, store: Store, concurrency: int, name: str) -> tuple[int, float]:
+    """Crawl and store documents, without chunking and embedding."""
     store.sources.register(name, "docs")
     source = DocsSource(DocsConfig(name=name, url=url), store, limits=Limits(concurrency=concurrency))
     started = time.monotonic()
@@ -127,8 +127,8 @@ def ours(url: str, store: Store, concurrency: int, name: str) -> tuple[int, floa
         with store.transaction() as transaction:
             if isinstance(change, Changed):
                 document = change.document
-                shown = {key: document.metadata[key] for key in ("kind", "url", "title")}
-                row = {"text": document.text, "metadata": document.metadata, "hash": document.hash, **shown}
+                columns = {key: document.metadata[key] for key in ("kind", "url", "title")}
+                row = {"text": document.text, "metadata": document.metadata, "hash": document.hash, **columns}
                 transaction.documents.put([DocumentRow(id=document.id_, source=name, **row)])
             if isinstance(change, Changed | Unchanged | Checkpoint) and change.record:
                 change.record(transaction)
@@ -160,27 +160,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for _ in range(300):
                 client.get(url)
             print(
-                f"{count:,} pages; one httpx client in a loop gets {300 / (time.monotonic() - started):,.0f} a second\n"
+                f"{count:,} pages; one httpx client in a loop fetches {300 / (time.monotonic() - started):,.0f} pages/s\n"
             )
-        print(f"{'':<34}{'pages':>8}{'seconds':>9}{'pages/s':>9}{'of wget':>9}")
+        print(f"{'':<34}{'pages':>8}{'seconds':>9}{'pages/s':>9}{'/ wget':>9}")
         base = 0.0
 
-        def row(what: str, outcome: tuple[int, float]) -> None:
+        def row(title: str, outcome: tuple[int, float]) -> None:
             rate = outcome[0] / outcome[1]
             share = f"{rate / base:9.1f}" if base else ""
-            print(f"{what:<34}{outcome[0]:>8,}{outcome[1]:>9.2f}{rate:>9,.0f}{share}", flush=True)
+            print(f"{title:<34}{outcome[0]:>8,}{outcome[1]:>9.2f}{rate:>9,.0f}{share}", flush=True)
 
         if shutil.which("wget"):
             outcome = wget(url)
             base = outcome[0] / outcome[1]
             row("wget --recursive", outcome)
         for concurrency in (1, 8, 32):
-            row(f"scrapy, {concurrency} at a time", scrapy(url, concurrency))
+            row(f"scrapy, concurrency {concurrency}", scrapy(url, concurrency))
         with Database(embedded_dsn(Path(folder)), embedded=True) as database:
             store = Store(database)
             for concurrency in (1, 8, 32):
-                row(f"ours, {concurrency} at a time", ours(url, store, concurrency, f"at{concurrency}"))
-            row("ours, 8 at a time, once more", ours(url, store, 8, "at8"))
+                row(f"this project, concurrency {concurrency}", crawl(url, store, concurrency, f"at{concurrency}"))
+            row("this project, concurrency 8, again", crawl(url, store, 8, "at8"))
         stop_embedded(Path(folder))
 
 

@@ -1,7 +1,7 @@
 """The speed of the embedder and the quality of its vectors: `python -m bench embed`.
 
-Every runtime works on the same chunks in a process of its own, one after the other; sentence-transformers, with the same
-weights, in an environment of its own.
+Each runtime embeds the same chunks in a separate process; the processes run one after another. sentence-transformers uses
+the same weights and is installed into a separate environment.
 """
 
 from __future__ import annotations
@@ -45,23 +45,23 @@ QUESTION = "How do I set the maximum number of connections in a pool?"
 
 
 def question_path(home: Path) -> Encode:
-    """What embeds questions: onnxruntime in fp32, one text a call."""
+    """Return the encoder of questions: onnxruntime in fp32, one text per call."""
     encoder = LocalEncoder(home)
     return lambda texts: np.stack([encoder.encode_query(text) for text in texts])
 
 
 def corpus_fp32(home: Path) -> Encode:
-    """What embeds a corpus where the CPU has no bf16."""
+    """Return the encoder of documents on a CPU without bf16."""
     return LocalEncoder(home, precision="fp32").encode
 
 
 def corpus_bf16(home: Path) -> Encode:
-    """What embeds a corpus where the CPU has bf16."""
+    """Return the encoder of documents on a CPU with bf16."""
     return LocalEncoder(home, precision="bf16").encode
 
 
 def plain_bf16(home: Path) -> Encode:
-    """The yardstick: OpenVINO in bf16 as it comes, batches of 8 by length, all cores on one batch."""
+    """Return the yardstick: OpenVINO in bf16 with default settings, batches of 8 texts of similar length."""
     import openvino  # type: ignore[import-untyped]
     from tokenizers import Tokenizer
 
@@ -88,7 +88,7 @@ def plain_bf16(home: Path) -> Encode:
 
 
 RUNTIMES: dict[str, tuple[str, Callable[[Path], Encode]]] = {
-    "question": ("questions: onnxruntime fp32, one text a call", question_path),
+    "question": ("questions: onnxruntime fp32, one text per call", question_path),
     "fp32": ("corpus: OpenVINO fp32", corpus_fp32),
     "plain-bf16": ("yardstick: OpenVINO bf16, batches of 8", plain_bf16),
     "bf16": ("corpus: OpenVINO bf16", corpus_bf16),
@@ -114,7 +114,7 @@ print(json.dumps({"rate": max(rates), "rss_mb": resource.getrusage(resource.RUSA
 
 
 def chunks() -> list[str]:
-    """Cut Python's own language reference into chunks of about 213 tokens, sizes spread as a chunker's are."""
+    """Cut Python's language reference into chunks of about 213 tokens, with sizes distributed like those of a chunker."""
     tokenizer = Tokenizer.from_buffer(read_verified(TOKENIZER))
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -126,7 +126,7 @@ def chunks() -> list[str]:
 
 
 def measure(name: str, home: Path, texts: list[str]) -> dict[str, object]:
-    """Run one runtime in this process: the best of three runs, the vectors left beside the chunks."""
+    """Measure one runtime in this process, as the best of three runs, and save its vectors next to the chunks."""
     started = time.perf_counter()
     encode = RUNTIMES[name][1](home)
     encode([QUESTION])
@@ -141,7 +141,7 @@ def measure(name: str, home: Path, texts: list[str]) -> dict[str, object]:
 
 
 def cold_start(name: str, home: Path) -> float:
-    """Return the seconds from starting Python to the first vector; the median of five processes."""
+    """Return the seconds from the start of Python to the first vector, as the median of five processes."""
     encode = "encode_query" if name == "question" else "encode"
     precision = name if name in ("fp32", "bf16") else "auto"
     argument = QUESTION if name == "question" else [QUESTION]
@@ -158,7 +158,7 @@ def cold_start(name: str, home: Path) -> float:
 
 
 def sgemm_limit(tokens: float) -> float:
-    """Return the chunks a second if the model were nothing but its matrix products in fp32, at numpy's speed."""
+    """Return the chunks per second if only the model's matrix products were computed, in fp32 and at numpy's speed."""
     left, right = (np.random.default_rng(0).random((2048, 2048), np.float32) for _ in range(2))
     best = 0.0
     for _ in range(8):
@@ -172,7 +172,7 @@ def sgemm_limit(tokens: float) -> float:
 
 def compare_runtimes(home: Path) -> Table:
     """Measure each runtime."""
-    ensure_graph(home / "models")  # so that no runtime pays for it
+    ensure_graph(home / "models")  # before the measurements
     texts = chunks()
     (home / "chunks.json").write_text(json.dumps(texts))
     encoder = LocalEncoder(home)
@@ -191,21 +191,21 @@ def compare_runtimes(home: Path) -> Table:
             rows[name] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             titles[name] = f"sentence-transformers, {name}"
         except subprocess.CalledProcessError as error:
-            print(f"left out: {name}: {(error.stderr or '').strip().splitlines()[-1:]}", file=sys.stderr)
+            print(f"skipped: {name}: {(error.stderr or '').strip().splitlines()[-1:]}", file=sys.stderr)
     reference = np.load(home / "question.npy")
     limit = sgemm_limit(tokens)
     yardstick = rows.get("plain-bf16", rows["fp32"])["rate"]
     table = Table(
-        f"Embedding {len(texts)} chunks of {tokens:.0f} tokens on {os.cpu_count()} cores; numpy's sgemm: {limit:.0f} chunks/s",
+        f"Embedding {len(texts)} chunks of {tokens:.0f} tokens on {os.cpu_count()} cores; numpy's sgemm corresponds to {limit:.0f} chunks/s",
         [
             "runtime",
             "chunks/s",
-            "of the yardstick",
-            "of sgemm",
-            "first vector after s",
+            "relative to the yardstick",
+            "relative to sgemm",
+            "first vector, s",
             "peak MB",
             "cosine to fp32",
-            "least",
+            "minimum",
         ],
     )
     for name, row in rows.items():
@@ -220,7 +220,7 @@ def compare_runtimes(home: Path) -> Table:
 
 
 def scifact(home: Path) -> Table:
-    """Measure nDCG@10 over whole abstracts by exact search, which others have published."""
+    """Measure nDCG@10 by exact search of whole abstracts, for which a published value exists."""
     corpus = list(_lines(SCIFACT / "corpus.jsonl.gz"))
     queries = list(_lines(SCIFACT / "queries.jsonl"))
     encoder = LocalEncoder(home)
@@ -238,7 +238,7 @@ def scifact(home: Path) -> Table:
 
 
 def ndcg(ranking: Sequence[str], gold: set[str]) -> float:
-    """Return the normalised discounted cumulative gain of a ranking, every gold document worth 1."""
+    """Return the normalised discounted cumulative gain of a ranking, where every gold document has a gain of 1."""
     discounts = 1 / np.log2(np.arange(2, len(ranking) + 2))
     gains = np.array([document in gold for document in ranking])
     return float((gains * discounts).sum() / discounts[: len(gold)].sum())
@@ -251,7 +251,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def run(_options: argparse.Namespace) -> Iterator[Table]:
-    """Yield the runtimes' table, and SciFact's where it is on this machine."""
+    """Yield the table of runtimes, and the table of SciFact if its files exist."""
     with tempfile.TemporaryDirectory(prefix="rag-bench-") as folder:
         home = Path(folder)
         yield compare_runtimes(home)

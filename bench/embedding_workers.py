@@ -1,8 +1,8 @@
-"""A docs site embedded by one machine and by two, each of one core: `python -m bench.embedding_workers`.
+"""A docs site embedded by one and by two single-core machines: `python -m bench.embedding_workers`.
 
-The source is the PostgreSQL 15 manual, listed by a sitemap, with 200 ms latency a page. Each machine is one core. The
-first runs the sync, Postgres, Prefect's server and an embedding worker; the second runs another embedding worker. The
-rows differ in the workers: Prefect workers or Dask processes. The digest covers the content of all documents and chunks.
+The source is the PostgreSQL 15 manual, listed by a sitemap, with a latency of 200 ms per page. A core stands for a machine.
+The first runs the sync, Postgres, Prefect's server and an embedding worker; the second runs another embedding worker.
+The workers are Prefect workers or Dask processes. The digest covers the content of all documents and chunks.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _NAMES = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print one table."""
     parser = argparse.ArgumentParser(prog="python -m bench.embedding_workers", description=__doc__)
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth page (1)")
-    parser.add_argument("--how", nargs="*", default=list(_NAMES), choices=list(_NAMES))
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth page (default 1)")
+    parser.add_argument("--how", nargs="*", default=list(_NAMES), choices=list(_NAMES), help="the setups to measure")
     options = parser.parse_args(arguments)
     table = Table(
-        f"The PostgreSQL manual, pages {_LATENCY_SECONDS * 1000:.0f} ms away, machines of one core",
-        ["how", "seconds", "share of one alone", "documents", "chunks", "digest of the rows", "the same"],
+        f"The PostgreSQL manual, pages {_LATENCY_SECONDS * 1000:.0f} ms away, single-core machines",
+        ["setup", "seconds", "relative to one machine", "documents", "chunks", "digest", "identical"],
     )
     with ExitStack() as stack:
         os.sched_setaffinity(0, {_CORES[0]})  # inherited by child processes
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         site = Site(stack, f'[[docs]]\nname = "it"\nurl = "{url}/docs/"\nsitemap = "{url}/sitemap.xml"\n')
         first: tuple[float, str] | None = None
         for how in options.how:
-            site.forget()
+            site.clear()
             taken = _measure(site, how)
             documents, chunks, digest = site.rows()
             first = first or (taken, digest)

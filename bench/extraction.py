@@ -1,10 +1,10 @@
-"""What an extraction keeps of real pages, and how fast it is, beside trafilatura, readability and markdownify.
+"""The quality and speed of text extraction, compared with trafilatura, readability and markdownify.
 
     python -m bench.extraction
 
-Of the pages under tests/fixtures/docs/pages: the share of code lines kept to the letter, of the main text's words, and of
-words in the output that are none of the page's text. Peers run in an environment of their own, with the settings that keep
-most.
+For the pages under tests/fixtures/docs/pages, the columns show the share of code lines that are extracted verbatim, the
+share of the main text's words that are extracted, and the share of extracted words that are not in the main text. The other
+projects run in a separate environment, with the settings that extract most.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ for path in paths:
 """
 
 
-def ours(found: Sequence[Expected]) -> list[tuple[str, float]]:
+def extract(found: Sequence[Expected]) -> list[tuple[str, float]]:
     scope = Scope("http://docs.example.org/")
     outcome = []
-    for page in (found[0], *found):  # the first one warms up
+    for page in (found[0], *found):  # the first call is a warm-up
         started = time.perf_counter()
         read = read_page(
             page.html, url="http://docs.example.org/page.html", charset="utf-8", robots="", link=scope.link
@@ -85,10 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments
     )
     found = list(pages())
-    print(f"{len(found)} pages of {len({page.generator for page in found})} generators\n")
-    print(f"{'':<28}{'code':>9}{'words':>9}{'let in':>9}{'pages/s':>9}")
-    for name, extract in {"ours": ours, **{name: peer(program) for name, program in PEERS.items()}}.items():
-        outcome = extract(found)
+    print(f"{len(found)} pages by {len({page.generator for page in found})} documentation generators\n")
+    print(f"{'':<28}{'code':>9}{'words':>9}{'extra':>9}{'pages/s':>9}")
+    for name, run in {"this project": extract, **{name: peer(program) for name, program in PEERS.items()}}.items():
+        outcome = run(found)
         total = sum((score(page, text) for page, (text, _) in zip(found, outcome, strict=True)), Score())
         speed = len(found) / sum(seconds for _, seconds in outcome)
         print(

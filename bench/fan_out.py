@@ -1,8 +1,8 @@
-"""A backfill on one worker and on two, with a GitHub latency of 200 ms: `python -m bench.fan_out`.
+"""A backfill on one and on two workers, with a GitHub latency of 200 ms: `python -m bench.fan_out`.
 
-The repository is tlswg/tls13-spec, in weekly windows, served by another process. Prefect's server, its workers and the
-Dask cluster are real ones; `kill` ends a worker and its child processes with SIGKILL in the middle of its work. The
-digest covers the content of all documents and chunks, so runs of this benchmark can be compared with each other.
+The repository is tlswg/tls13-spec, in weekly windows, served by a separate process. Prefect's server, its workers and the
+Dask cluster are real. `kill` ends a worker and its child processes with SIGKILL during the backfill. The digest covers the
+content of all documents and chunks, so runs of this benchmark can be compared with each other.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Distant(GitHubServer):
 
 
 def _serve(connection: Connection, export: Path) -> None:
-    # Threads link to GitHub itself; otherwise every document would contain this run's port.
+    # Without web_url, every document would contain the port of this run.
     with Distant(load_export(export), rate_limit=10**9, web_url="https://github.com") as server:
         connection.send((server.api_url, server.full_name))
         with suppress(EOFError):
@@ -56,7 +56,7 @@ def _serve(connection: Connection, export: Path) -> None:
 
 
 class Site:
-    """What the measurements share: Prefect, Postgres and a sources file, on loopback.
+    """The Prefect server, the Postgres and the sources file that all measurements share.
 
     :param sources: the text of sources.toml
     :param settings: further RAG_ settings
@@ -103,27 +103,30 @@ class Site:
     def prefect(self, *arguments: str) -> str:
         return self.python("prefect", *arguments)
 
-    def forget(self) -> None:
-        """Empty the database, the stored results, and the cache of embeddings."""
+    def clear(self) -> None:
+        """Delete the sources, the cached embeddings and Prefect's stored results."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute("DELETE FROM sources")
             connection.execute("TRUNCATE embeddings")
         shutil.rmtree(self.home / "prefect" / "storage", ignore_errors=True)
 
     def rows(self) -> tuple[int, int, str]:
-        """Count documents and chunks, and hash their content without vectors, which differ in their last bits."""
+        """Return the number of documents and of chunks, and a digest of their content.
+
+        Vectors are excluded, since their last bits differ between runs.
+        """
         with psycopg.connect(self.dsn) as connection:
             [(name,)] = connection.execute("SELECT name FROM indexes WHERE active").fetchall()
             documents = connection.execute("SELECT id, kind, url, title, text, hash FROM documents").fetchall()
             chunks = connection.execute(
                 f"SELECT node_id, document_id, ordinal, heading, url, text, metadata_::text FROM data_{name}"
             ).fetchall()
-        said = json.dumps([sorted(documents), sorted(chunks)])
-        return len(documents), len(chunks), hashlib.sha256(said.encode()).hexdigest()[:12]
+        content = json.dumps([sorted(documents), sorted(chunks)])
+        return len(documents), len(chunks), hashlib.sha256(content.encode()).hexdigest()[:12]
 
     @contextmanager
     def workers(self, count: int, *, cores: Sequence[int] = ()) -> Iterator[list[subprocess.Popen[bytes]]]:
-        """Start workers that run one flow run at a time; wait until they are ready.
+        """Start Prefect workers that execute one flow run at a time, and wait until they are ready.
 
         :param cores: the core of each worker; any core if empty
         """
@@ -131,7 +134,7 @@ class Site:
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "support-engine", "--limit", "1"]
         started = [
             subprocess.Popen(
-                [*_on(cores, number), *command, "--name", f"worker-{number}"],
+                [*_pinned(cores, number), *command, "--name", f"worker-{number}"],
                 cwd=ROOT,
                 env={**self.environment, "PREFECT_WORKER_QUERY_SECONDS": "1"},
                 stdout=log,
@@ -151,14 +154,14 @@ class Site:
 
     @contextmanager
     def dask(self, count: int, *, cores: Sequence[int] = ()) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-        """Start a scheduler and workers as on several machines; yield the address and the workers."""
+        """Start a Dask scheduler and workers in separate processes; yield the address and the workers."""
         port = str(free_port())
         address = f"tcp://127.0.0.1:{port}"
         log = (self.home / "dask.log").open("ab")
 
-        def start(*command: str, where: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        def start(*command: str, prefix: Sequence[str] = ()) -> subprocess.Popen[bytes]:
             return subprocess.Popen(
-                [*where, sys.executable, "-m", *command],
+                [*prefix, sys.executable, "-m", *command],
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log,
@@ -168,7 +171,7 @@ class Site:
 
         scheduler = start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
         worker = ("distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard")
-        workers = [start(*worker, where=_on(cores, number)) for number in range(count)]
+        workers = [start(*worker, prefix=_pinned(cores, number)) for number in range(count)]
         try:
             time.sleep(3)
             yield address, workers
@@ -178,7 +181,7 @@ class Site:
             log.close()
 
     def run(self, module: str, **environment: str) -> tuple[float, dict[str, object]]:
-        """Run a command that syncs the source "it"; return its seconds and its report."""
+        """Run a command on the source "it"; return its duration in seconds and its report."""
         started = time.monotonic()
         report = json.loads(self.python(module, "it", "--json", **environment))
         return time.monotonic() - started, report
@@ -186,18 +189,18 @@ class Site:
 
 @contextmanager
 def killed_later(worker: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Kill a Dask worker and its nanny, which would restart it, during the block."""
+    """Kill a Dask worker during the block, and its nanny, which would restart it."""
     timer = threading.Timer(_KILLED_AFTER_SECONDS, lambda: print(f"killed {kill(worker)} processes", file=sys.stderr))
     timer.start()
     try:
         yield
         if worker.poll() is None:
-            sys.exit("It had ended before its worker was killed.")
+            sys.exit("The run ended before the worker was killed; use more pages or windows.")
     finally:
         timer.cancel()
 
 
-def _on(cores: Sequence[int], number: int) -> list[str]:
+def _pinned(cores: Sequence[int], number: int) -> list[str]:
     return ["taskset", "-c", str(cores[number])] if cores else []
 
 
@@ -209,11 +212,11 @@ def kill(worker: subprocess.Popen[bytes]) -> int:
     parents = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            # After the name, which may contain any character: the state, then the parent.
+            # The process name in parentheses may contain any character; the state and the parent follow it.
             parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
     tree = [worker.pid]
     for parent in tree:
-        tree += [child for child, of in parents.items() if of == parent]
+        tree += [child for child, owner in parents.items() if owner == parent]
     for process in tree:
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
@@ -225,7 +228,7 @@ _NAMES = {
     "threads": "four threads of one process",
     "1": "one worker",
     "2": "two workers",
-    "kill": "two workers, one killed after 20 s, another after 25 s in its place",
+    "kill": "two workers, one killed after 20 s and replaced after 25 s",
     "dask-1": "Dask, one process",
     "dask-2": "Dask, two processes",
     "dask-kill": "Dask, two processes, one killed after 20 s",
@@ -234,30 +237,30 @@ _NAMES = {
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark."""
-    parser.add_argument("--export", type=Path, default=EXPORT, help="fan-out: the repository's export")
-    parser.add_argument("--how", nargs="*", default=list(_NAMES), choices=list(_NAMES), help="fan-out")
-    parser.add_argument("--since", metavar="DAY", help="fan-out: leave out what is older, to try it")
+    parser.add_argument("--export", type=Path, default=EXPORT, help="the export of the repository")
+    parser.add_argument("--how", nargs="*", default=list(_NAMES), choices=list(_NAMES), help="the setups to measure")
+    parser.add_argument("--since", metavar="DAY", help="skip older threads, for a quick try")
 
 
 def run(options: argparse.Namespace) -> Iterator[Table]:
     """Yield one table."""
     table = Table(
         f"A backfill of {options.export.name.partition('.')[0]} in weekly windows, GitHub {_LATENCY_SECONDS * 1000:.0f} ms away",
-        ["how", "seconds", "of one", "documents", "chunks", "requests", "digest of the rows", "the same"],
+        ["setup", "seconds", "relative to one worker", "documents", "chunks", "requests", "digest", "identical"],
     )
     with ExitStack() as stack:
         site = _github(stack, options.export, options.since)
         first = ""
-        one: dict[str, float] = {}
+        single: dict[str, float] = {}
         for how in options.how:
-            site.forget()
+            site.clear()
             taken, report = _measure(site, how)
             documents, chunks, digest = site.rows()
             first = first or digest
             family = "dask" if how.startswith("dask") else "workers"
             if how in ("1", "dask-1"):
-                one[family] = taken
-            share = taken / one[family] if family in one and how != "threads" else None
+                single[family] = taken
+            share = taken / single[family] if family in single and how != "threads" else None
             same = "yes" if digest == first else "NO"
             table.add(_NAMES[how], taken, share, documents, chunks, int(str(report["requests"])), digest, same)
             print(table.rows[-1], file=sys.stderr, flush=True)
@@ -300,10 +303,10 @@ def _with_kill(site: Site) -> tuple[float, dict[str, object]]:
         print(f"killed {kill(workers[0])} processes of a worker", file=sys.stderr, flush=True)
         time.sleep(5)
         with site.workers(1):
-            said, problem = process.communicate()
+            output, errors = process.communicate()
         if process.returncode:
-            sys.exit(f"{said}{problem}")
-        return time.monotonic() - started, json.loads(said)
+            sys.exit(f"{output}{errors}")
+        return time.monotonic() - started, json.loads(output)
 
 
 def _on_dask(site: Site, how: str) -> tuple[float, dict[str, object]]:

@@ -1,4 +1,4 @@
-"""A database with an index to measure on, and an engine over it."""
+"""Engines over a temporary database, empty or filled with synthetic chunks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["empty_engine", "filled_engine"]
 
 @contextmanager
 def empty_engine() -> Iterator[Engine]:
-    """Yield an engine over an embedded Postgres that is new and goes with its folder."""
+    """Yield an engine over a new embedded Postgres, which is deleted afterwards."""
     with tempfile.TemporaryDirectory(prefix="rag-bench-") as folder:
         home = Path(folder)
         (home / "sources.toml").write_text("")
@@ -35,7 +35,7 @@ def empty_engine() -> Iterator[Engine]:
 
 @contextmanager
 def filled_engine(chunks: int) -> Iterator[tuple[Engine, Base]]:
-    """Yield an engine over so many synthetic chunks, and the real ones that they were made from."""
+    """Yield an engine over `chunks` synthetic chunks, and the real chunks that they were made from."""
     with empty_engine() as engine:
         store = engine.store
         source = base(user_cache_path("support-engine") / "bench" / "corpus")

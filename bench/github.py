@@ -1,10 +1,10 @@
-"""The cost of syncing a repository on GitHub: requests, seconds, memory.
+"""The requests, time and memory that a sync of a GitHub repository takes.
 
-    python -m bench.github                     the export beside the checkout, then 10,000 and 100,000 simulated issues
-    python -m bench.github --simulated 10000   fewer
+    python -m bench.github                     the export of tls13-spec, then 10,000 and 100,000 simulated issues
+    python -m bench.github --simulated 10000   fewer simulated issues
 
-GitHub is the loopback server in a warm process; each measurement is another process. Embedding, which has its own
-benchmark, takes almost no time here: vectors are hashes, except in the last row of the first table.
+A separate process simulates GitHub on loopback; each sync runs in a new process. Embedding has its own benchmark and takes
+almost no time here: vectors are hashes, except in the last row of the first table.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ PAGE = 100
 _context = multiprocessing.get_context("spawn")
 
 
-class Hashed:
-    """An embedding model that takes no time: the vector is the text's digest, a token is four characters."""
+class HashEncoder:
+    """A fast encoder: the vector is the digest of the text, and four characters count as a token."""
 
     model, dimension, max_tokens = "openai/hashed", 32, 256
 
@@ -57,14 +57,9 @@ class Hashed:
         return len(text) // 4
 
 
-class HashedEngine(Engine):
-    def encoder(self, model: str) -> Encoder:
-        return Hashed()
-
-
 @dataclass(frozen=True)
 class Site:
-    """A served repository, and the smallest number of requests for its listings."""
+    """A repository on the simulated GitHub."""
 
     connection: Connection
     api_url: str
@@ -73,14 +68,12 @@ class Site:
     comments: int
 
     @property
-    def smallest(self) -> int:
-        """One request for the repository, and one for each full page of 100."""
-        return (
-            1 + -(-self.threads // PAGE) + -(-self.comments // PAGE) + 1
-        )  # one request shows that there are no review comments
+    def least_requests(self) -> int:
+        """The least number of requests for everything: the repository, pages of 100, and the empty review comments."""
+        return 1 + -(-self.threads // PAGE) + -(-self.comments // PAGE) + 1
 
-    def ask(self, what: str) -> Any:
-        self.connection.send(what)
+    def ask(self, command: str) -> Any:
+        self.connection.send(command)
         return self.connection.recv()
 
 
@@ -105,22 +98,22 @@ def _serve(simulated: int | None, connection: Connection) -> None:
             if connection.recv() == "change":
                 number = export["issues"][5]["number"]
                 server.edit_issue(number, title="Edited")
-                server.add_comment(export["issues"][7]["number"], "Said.")
+                server.add_comment(export["issues"][7]["number"], "A comment.")
                 server.delete_issue(export["issues"][9]["number"])
-                server.add_issue("Opened", "Why?")
+                server.add_issue("A new issue", "A question.")
             server.requests.clear()
             connection.send(time.process_time())
 
 
 def generated(issues: int) -> dict[str, Any]:
-    """Return an export of issues ten minutes apart, each of 60 words and with one comment."""
+    """Return an export of issues created every ten minutes, each with 60 words and a comment of 60 words."""
     words = [f"word{number}" for number in range(5000)]
-    chance = np.random.default_rng(0)
+    random = np.random.default_rng(0)
     start = datetime(2020, 1, 1, tzinfo=UTC)
     rows = []
     for number in range(1, issues + 1):
         at = (start + timedelta(minutes=10 * number)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        text = [words[index] for index in chance.integers(0, 5000, 120)]
+        text = [words[index] for index in random.integers(0, 5000, 120)]
         common = {"author_association": "NONE", "created_at": at, "updated_at": at}
         comment = {"id": number, "user": "bob", "body": " ".join(text[:60]), **common}
         rows.append(
@@ -148,7 +141,7 @@ class Outcome:
 
 
 def sync(site: Site, home: Path, name: str, kinds: tuple[str, ...], *, local: bool = False) -> Outcome:
-    """Sync in another process; `megabytes` is its peak memory."""
+    """Sync in a new process, whose peak memory is `megabytes`."""
     here, there = _context.Pipe()
     before = site.ask("usage")
     process = _context.Process(target=_sync, args=(site.api_url, site.full_name, home, name, kinds, local, there))
@@ -166,9 +159,10 @@ def _sync(
         "RAG_DATABASE_URL": embedded_dsn(home),
         "RAG_GITHUB_API_URL": api_url,
         "RAG_SOURCES": home / "none.toml",
-        **({} if local else {"RAG_EMBEDDING_MODEL": Hashed.model, "OPENAI_API_KEY": "none"}),
+        **({} if local else {"RAG_EMBEDDING_MODEL": HashEncoder.model, "OPENAI_API_KEY": "none"}),
     }
-    with (Engine if local else HashedEngine).open(Settings(**settings)) as engine:
+    encoder: Encoder | None = None if local else HashEncoder()
+    with Engine.open(Settings(**settings), encoder=encoder) as engine:
         config = GitHubConfig(name=name, repo=repository, include=kinds)
         source = GitHubSource(config, engine.store, token=None, api_url=api_url)
         started = time.monotonic()
@@ -185,40 +179,46 @@ def fresh_home() -> Iterator[Path]:
         stop_embedded(Path(folder))
 
 
-def row(what: str, smallest: int, outcome: Outcome, first: Outcome | None = None) -> None:
+def row(title: str, least: int, outcome: Outcome, first: Outcome | None = None) -> None:
     share = f"{outcome.seconds / first.seconds:8.1%}" if first else " " * 8
     print(
-        f"{what:<46}{outcome.requests:>9,}{smallest:>9,}{outcome.seconds:>9.2f}{share}"
+        f"{title:<46}{outcome.requests:>9,}{least:>9,}{outcome.seconds:>9.2f}{share}"
         f"{outcome.server_seconds:>9.2f}{outcome.megabytes:>9.0f}"
     )
 
 
 def head(title: str) -> None:
     print(f"\n{title}")
-    print(f"{'':<46}{'requests':>9}{'least':>9}{'seconds':>9}{'of first':>8}{'server':>9}{'MB peak':>9}")
+    print(f"{'':<46}{'requests':>9}{'minimum':>9}{'seconds':>9}{'/ first':>8}{'server s':>9}{'peak MB':>9}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--simulated", type=int, nargs="*", default=[10_000, 100_000], metavar="ISSUES")
+    parser.add_argument(
+        "--simulated", type=int, nargs="*", default=[10_000, 100_000], metavar="ISSUES", help="the sizes to simulate"
+    )
     options = parser.parse_args(arguments)
     if EXPORT.exists():
-        both = ("issues", "pulls")
+        kinds = ("issues", "pulls")
         with served(None) as site, fresh_home() as home:
             head(f"{site.full_name}: {site.threads:,} issues and pull requests, {site.comments:,} comments")
-            first = sync(site, home, "it", both)
-            row("first sync", site.smallest, first)
-            sync(site, home, "it", both)  # so that the next sync can send ETags
-            row("nothing changed", 4, sync(site, home, "it", both), first)
+            first = sync(site, home, "it", kinds)
+            row("first sync", site.least_requests, first)
+            sync(site, home, "it", kinds)  # stores the ETags that the next sync sends
+            row("nothing changed", 4, sync(site, home, "it", kinds), first)
             site.ask("change")
-            row("an edit, a comment, a deletion, a new issue", 4, sync(site, home, "it", both), first)
+            row("an edit, a comment, a deletion, a new issue", 4, sync(site, home, "it", kinds), first)
         with served(None) as site, fresh_home() as home:
-            row("first sync, with the local embedding model", site.smallest, sync(site, home, "it", both, local=True))
+            row(
+                "first sync, with the local embedding model",
+                site.least_requests,
+                sync(site, home, "it", kinds, local=True),
+            )
     for issues in options.simulated:
         with served(issues) as site, fresh_home() as home:
-            head(f"simulated: {site.threads:,} issues with a comment each")
+            head(f"simulated: {site.threads:,} issues with one comment each")
             first = sync(site, home, "it", ("issues",))
-            row("first sync", site.smallest - 1, first)
+            row("first sync", site.least_requests - 1, first)
             sync(site, home, "it", ("issues",))
             row("nothing changed", 3, sync(site, home, "it", ("issues",)), first)
             site.ask("change")

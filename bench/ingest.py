@@ -1,8 +1,8 @@
-"""Documents to a searchable index, end to end: `python -m bench ingest`.
+"""The time from documents to a searchable index: `python -m bench ingest`.
 
-The documents are the docstrings of the standard library's modules and the language reference, with nothing to fetch. The
-embedder alone gets the very chunks that ingestion makes of them. The stock pipeline is LlamaIndex's IngestionPipeline
-with SentenceSplitter into a hybrid PGVectorStore, with the same model by the same encoder.
+The documents are Python's language reference and the docstrings of the standard library, so nothing is fetched. The embedder
+alone embeds the chunks that ingestion made. For comparison, LlamaIndex's IngestionPipeline with SentenceSplitter fills a
+hybrid PGVectorStore, with the same model and encoder.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Documentation:
 
 @cache
 def documents() -> list[tuple[str, str]]:
-    """Return titles and texts."""
+    """Return the titles and texts of the documents."""
     return [*topics.items(), *_docstrings()]
 
 
@@ -68,7 +68,7 @@ def run(_options: argparse.Namespace) -> Iterator[Table]:
     """Yield one table."""
     table = Table(
         "Ingesting Python's documentation",
-        ["what", "documents", "chunks", "seconds", "chunks/s", "of the embedder", "peak MB"],
+        ["method", "documents", "chunks", "seconds", "chunks/s", "relative to the embedder", "peak MB"],
     )
     documents()
     with empty_engine() as engine:
@@ -85,7 +85,7 @@ def run(_options: argparse.Namespace) -> Iterator[Table]:
     whole = report.chunks_added / report.seconds
     table.add("the embedder alone", None, len(texts), alone, rate, 1.0, None)
     table.add("ingestion", report.seen, report.chunks_added, report.seconds, whole, whole / rate, memory_mb())
-    table.add("once more, nothing changed", report.seen, 0, again, None, None, None)
+    table.add("again, nothing changed", report.seen, 0, again, None, None, None)
     with empty_engine() as engine:
         chunks, taken = _stock(engine)
         table.add(

@@ -1,4 +1,4 @@
-"""Other people's programs to compare with: each in a virtual environment of its own, made once, never a dependency."""
+"""Separate virtual environments for the projects to compare with, which are not dependencies of this project."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["python"]
 
 
 def python(name: str, packages: tuple[str, ...]) -> str:
-    """Return the Python of an environment that holds some packages; it is made when it is first asked for.
+    """Return the Python executable of an environment with these packages. The first call creates the environment.
 
-    :param packages: requirements as pip takes them; others under the same name make the environment anew
-    :raises subprocess.CalledProcessError: they cannot be installed
+    :param packages: requirements in pip's syntax; the environment is created again if they change
+    :raises subprocess.CalledProcessError: a package cannot be installed
     """
     folder = user_cache_path("support-engine") / "bench" / name
     executable = folder / "bin" / "python"
@@ -24,7 +24,7 @@ def python(name: str, packages: tuple[str, ...]) -> str:
         print(f"installing {', '.join(packages)} …", file=sys.stderr)
         venv.create(folder, clear=True, with_pip=True)
         install = [str(executable), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        # The pip that comes with Python may be years old, and stumbles over some packages' extras.
+        # The pip bundled with Python may be years old and fail to resolve some extras.
         subprocess.run([*install, "--upgrade", "pip"], check=True)
         subprocess.run([*install, *packages], check=True)
         stamp.write_text("\n".join(packages))

@@ -1,6 +1,6 @@
-"""Draw how the store grows: `python -m bench scale --json > FILE`, then `python -m bench.plots FILE FOLDER`.
+"""Plot the results of `python -m bench scale --json > FILE`: `python -m bench.plots FILE FOLDER`.
 
-matplotlib is in an environment of its own, as the peers are.
+matplotlib is installed into a separate environment.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 tables = {table["title"]: table["rows"] for table in json.load(open(sys.argv[1]))["scale"]}
-search = tables["Searching it, ms"]
+search = tables["Searching the whole index, ms"]
 plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "0"})
 
 def axes(ylabel):
@@ -38,12 +38,12 @@ for words in (4, 20):
     axis.legend(frameon=False)
     figure.savefig(f"{sys.argv[2]}/search-{words}-words.svg", metadata={"Date": None})
 
-rows = tables["Searching one source of it"]
+rows = tables["Searching one source"]
 figure, axis = axes("p50, ms")
 for source in dict.fromkeys(row["source"] for row in rows):
     some = [row for row in rows if row["source"] == source]
     axis.plot([row["chunks"] for row in some], [row["both p50 ms"] for row in some], "o-", markersize=4,
-              label=f"{source} ({some[-1]['of it']:.1%}), recall@10 {min(row['recall@10'] for row in some):.3f} at least")
+              label=f"{source} ({some[-1]['share']:.1%}), recall@10 {min(row['recall@10'] for row in some):.3f} at least")
 axis.set_title("Searching one source")
 axis.set_ylim(top=20 * axis.get_ylim()[1])  # room for the legend
 axis.legend(frameon=False)
@@ -53,8 +53,8 @@ rows = tables["Filling an index"]
 figure, axis = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
 sizes = [row["chunks"] for row in rows]
 axis.set(xscale="log", xlabel="chunks", ylabel="seconds per 10,000 chunks")
-axis.plot(sizes, [1e4 / row["written a second"] for row in rows], "o-", label="writing chunks and postings", markersize=4)
-axis.plot(sizes, [1e4 * row["HNSW in s"] / row["chunks"] for row in rows], "s-", label="building the vectors' indexes", markersize=4)
+axis.plot(sizes, [1e4 / row["chunks/s"] for row in rows], "o-", label="writing chunks and postings", markersize=4)
+axis.plot(sizes, [1e4 * row["HNSW, s"] / row["chunks"] for row in rows], "s-", label="building the vectors' indexes", markersize=4)
 axis.set_ylim(bottom=0)
 axis.grid(True, alpha=0.3)
 axis.set_title("Filling an index")
@@ -64,7 +64,7 @@ figure.savefig(f"{sys.argv[2]}/filling.svg", metadata={"Date": None})
 
 
 def main() -> int:
-    """Draw the plots of a file into a folder."""
+    """Plot the tables of a file as SVG images in a folder."""
     if len(sys.argv) != 3:
         sys.stderr.write("usage: python -m bench.plots FILE.json FOLDER\n")
         return 2

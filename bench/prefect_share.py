@@ -1,11 +1,11 @@
-"""Prefect's share of the time of a full docs ingest: `python -m bench.prefect_share`.
+"""The overhead of Prefect in a full docs ingest: `python -m bench.prefect_share`.
 
-The PostgreSQL 15 manual, served on loopback, is ingested by whole commands, each into a new database: by `Engine.sync`
-alone, by `python -m flows.ingest` with a running Prefect server, and by the same with a temporary server. The ways
-alternate, so that other work on the machine affects all of them.
+Whole commands ingest the PostgreSQL 15 manual, served on loopback, each into a new database: `Engine.sync` alone,
+`python -m flows.ingest` with a running Prefect server, and `python -m flows.ingest` with a temporary server. The commands
+alternate, so that other load on the machine affects all of them.
 
-The time beside the sync itself (imports, the model, the records of runs) is a column, because a sync of a minute varies
-by more than Prefect takes. So is the CPU time of the command, which other work on the machine affects less.
+The durations of syncs vary by more than Prefect's overhead, so the time besides the sync (imports, loading the model,
+recording runs) has its own column. So has the CPU time, on which other load has less effect.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ from rag import Engine
 with Engine.open() as engine:
     json.dump({"sources": [engine.sync("manual", full=True).to_json()]}, sys.stdout)
 """
-_WAYS = {
+_COMMANDS = {
     "Engine.sync": ["-c", _DIRECT],
-    "the flow, a server that is up": ["-m", "flows.ingest", "--full", "--json"],
-    "the flow, a server of its own": ["-m", "flows.ingest", "--full", "--json"],
+    "the flow, running server": ["-m", "flows.ingest", "--full", "--json"],
+    "the flow, temporary server": ["-m", "flows.ingest", "--full", "--json"],
 }
-_FIRST = next(iter(_WAYS))
+_FIRST = next(iter(_COMMANDS))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print one table."""
     parser = argparse.ArgumentParser(prog="python -m bench.prefect_share", description=__doc__)
-    parser.add_argument("--turns", type=int, default=3, help="the number of runs of each way (3)")
-    parser.add_argument("--include", default="**", metavar="GLOB", help="ingest only these pages, for a quick try")
+    parser.add_argument("--turns", type=int, default=3, help="the number of runs of each command (default 3)")
+    parser.add_argument("--include", default="**", metavar="GLOB", help="only these pages, for a quick try")
     options = parser.parse_args(arguments)
-    taken: dict[str, list[_Taken]] = {way: [] for way in _WAYS}
+    taken: dict[str, list[_Taken]] = {name: [] for name in _COMMANDS}
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rag-bench-")))
         stack.callback(stop_embedded, home)
@@ -72,17 +72,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "RAG_SOURCES": str(sources),
         }
         for turn in range(options.turns):
-            for number, (way, command) in enumerate(_WAYS.items()):
+            for number, (name, command) in enumerate(_COMMANDS.items()):
                 database = f"turn_{turn}_{number}"
                 with psycopg.connect(dsn, autocommit=True) as connection:
                     connection.execute(f"CREATE DATABASE {database}")
                 given = {"RAG_DATABASE_URL": psycopg.conninfo.make_conninfo(dsn, dbname=database)}
-                if way.endswith("up"):
+                if name.endswith("running server"):
                     given["PREFECT_API_URL"] = server.api_url
-                elif way != _FIRST:
+                elif name != _FIRST:
                     given["PREFECT_HOME"] = str(home / "another")
-                taken[way].append(_measured(command, {**environment, **given}))
-                print(way, taken[way][-1], file=sys.stderr, flush=True)
+                taken[name].append(_measured(command, {**environment, **given}))
+                print(name, taken[name][-1], file=sys.stderr, flush=True)
     print(_table(taken).markdown())
 
 
@@ -94,7 +94,7 @@ class _Taken(NamedTuple):
     processor: float
 
     @property
-    def beside(self) -> float:
+    def besides_sync(self) -> float:
         return self.whole - self.sync
 
 
@@ -114,28 +114,28 @@ def _measured(command: Sequence[str], environment: dict[str, str]) -> _Taken:
 
 def _table(taken: dict[str, list[_Taken]]) -> Table:
     table = Table(
-        "A full ingest of the PostgreSQL manual, with Prefect and without",
+        "A full ingest of the PostgreSQL manual, with and without Prefect",
         [
-            "what",
+            "command",
             "seconds",
-            "sync",
-            "beside the sync",
+            "sync, s",
+            "besides the sync, s",
             "Prefect's share",
             "CPU seconds",
             "Prefect's share of CPU seconds",
         ],
     )
     alone = _median(taken[_FIRST])
-    for way, times in taken.items():
-        one = _median(times)
+    for name, times in taken.items():
+        medians = _median(times)
         table.add(
-            way,
-            one.whole,
-            one.sync,
-            one.beside,
-            (one.beside - alone.beside) / one.whole,
-            one.processor,
-            (one.processor - alone.processor) / one.processor,
+            name,
+            medians.whole,
+            medians.sync,
+            medians.besides_sync,
+            (medians.besides_sync - alone.besides_sync) / medians.whole,
+            medians.processor,
+            (medians.processor - alone.processor) / medians.processor,
         )
     return table
 

@@ -1,4 +1,4 @@
-"""What a search costs beside its SQL: `python -m bench query`."""
+"""The overhead of a search over its SQL: `python -m bench query`."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ CHUNKS = 20_000
 
 
 def run(_options: argparse.Namespace) -> Iterator[Table]:
-    """Yield one table: a hundred questions of eight words."""
+    """Yield one table, measured with a hundred questions of eight words."""
     table = Table(
-        f"A search of {CHUNKS:,} chunks, ten results", ["what", "p50 ms", "p99 ms", "of the SQL by hand", "it includes"]
+        f"A search over {CHUNKS:,} chunks with ten results",
+        ["operation", "p50 ms", "p99 ms", "relative to the SQL", "includes"],
     )
     with filled_engine(CHUNKS) as (engine, source):
         asked = questions(source, 100, 8)
@@ -38,30 +39,30 @@ def run(_options: argparse.Namespace) -> Iterator[Table]:
         def stored(text: str) -> object:
             store = engine.store
             found = store.search.candidates(index, question=text, embedding=vectors[text], candidates=100)
-            return store.chunks.by_id(index, [one.id for one in found[:10]])
+            return store.chunks.by_id(index, [candidate.id for candidate in found[:10]])
 
-        ways: list[tuple[str, Callable[[str], object], str]] = [
-            ("the SQL by hand", _by_hand(engine, vectors), "candidates and ten texts, vector at hand"),
+        operations: list[tuple[str, Callable[[str], object], str]] = [
+            ("hand-written SQL", _by_hand(engine, vectors), "candidates and ten texts; the vector is given"),
             ("Store", stored, "the same"),
             (
                 "Searcher",
-                Searcher(engine.store, index, AtHand(vectors)).search,
-                "and fusion, twins, what speaks for each",
+                Searcher(engine.store, index, KnownVectors(vectors)).search,
+                "and fusion, duplicates, boosts",
             ),
             ("engine.search", partial(engine.search, top_k=10), "and embedding the question"),
-            ("embedding alone", encoder.encode_query, "the question's vector"),
+            ("embedding alone", encoder.encode_query, "the vector of the question"),
             *_stock(engine, vectors),
         ]
         first = 0.0
-        for name, work, includes in ways:
+        for name, work, includes in operations:
             p50, p99 = percentiles(work, asked)
             first = first or p50
             table.add(name, p50, p99, p50 / first, includes)
     yield table
 
 
-class AtHand:
-    """An encoder that knows the questions."""
+class KnownVectors:
+    """An encoder that returns precomputed vectors."""
 
     def __init__(self, vectors: dict[str, np.ndarray]) -> None:
         self._vectors = vectors
@@ -107,5 +108,9 @@ def _stock(engine: Engine, vectors: dict[str, np.ndarray]) -> Iterator[tuple[str
         )  # fmt: skip
         return stock.query(query)
 
-    yield "PGVectorStore, default mode", partial(ask, "default"), "ten nearest, vector at hand"
-    yield "PGVectorStore, hybrid mode", partial(ask, "hybrid"), "ten nearest and ts_rank, unfused; all words must match"
+    yield "PGVectorStore, default mode", partial(ask, "default"), "ten nearest chunks; the vector is given"
+    yield (
+        "PGVectorStore, hybrid mode",
+        partial(ask, "hybrid"),
+        "ten nearest chunks and ts_rank, not fused; all words must match",
+    )

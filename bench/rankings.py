@@ -1,7 +1,7 @@
-"""Ways to rank documents for questions: ours, its parts, and peers as their users set them up.
+"""Rankings of documents for questions: by this project, by its parts, and by other projects with their documented setup.
 
-A way takes all questions at once and returns for each the URLs of ten documents, best first. Peers cut the same documents in
-their own way; their chunks get vectors of the same model, so that what differs is chunking, keyword side and fusion.
+A ranker takes all questions and returns the URLs of ten documents for each question, best first. Other projects chunk the
+same documents themselves and use the same embedding model, so only chunking, keyword search and fusion differ.
 """
 
 from __future__ import annotations
@@ -19,41 +19,41 @@ import numpy as np
 from bench import peers as environments
 from rag.engine import Engine
 
-__all__ = ["ways"]
+__all__ = ["rankers"]
 
 Ranking = list[str]
-Way = Callable[[Sequence[str]], list[Ranking]]
+Ranker = Callable[[Sequence[str]], list[Ranking]]
 
-# Chunks that are asked for, so that ten documents are among them.
-_DEEP = 50
+# The number of chunks to request, so that they belong to at least ten documents.
+_DEPTH = 50
 
 _LANGCHAIN_PACKAGES = ("langchain-postgres==0.0.17", "langchain-text-splitters", "psycopg[binary]", "numpy")
 _HAYSTACK_PACKAGES = ("pgvector-haystack==6.5.0", "psycopg[binary]", "numpy")
 
 
-def ways(engine: Engine, *, peers: bool) -> dict[str, Way]:
-    """Return the ways by name.
+def rankers(engine: Engine, *, peers: bool) -> dict[str, Ranker]:
+    """Return the rankers by name.
 
-    :param peers: with those that run in environments of their own
+    :param peers: include the projects that run in separate environments
     """
-    found: dict[str, Way] = {
-        "fused": lambda asked: [[result.url for result in engine.search(one, top_k=10)] for one in asked],
+    named: dict[str, Ranker] = {
+        "fused": lambda asked: [[result.url for result in engine.search(question, top_k=10)] for question in asked],
         "vectors alone": partial(_by, engine, "cosine"),
         "BM25 alone": partial(_by, engine, "bm25"),
         "PGVectorStore, same chunks": partial(_stock, engine, "default"),
         "PGVectorStore hybrid, same chunks": partial(_stock, engine, "hybrid"),
-        "LlamaIndex hybrid, its own chunks": partial(_llamaindex, engine),
+        "LlamaIndex hybrid, own chunks": partial(_llamaindex, engine),
     }
     if peers:
-        found["langchain-postgres hybrid"] = partial(
+        named["langchain-postgres hybrid"] = partial(
             _peer, engine, "langchain-retrieval", _LANGCHAIN_PACKAGES, _LANGCHAIN
         )
-        found["Haystack hybrid"] = partial(_peer, engine, "haystack-retrieval", _HAYSTACK_PACKAGES, _HAYSTACK)
-    return found
+        named["Haystack hybrid"] = partial(_peer, engine, "haystack-retrieval", _HAYSTACK_PACKAGES, _HAYSTACK)
+    return named
 
 
-def _documents_first(urls: Iterable[str]) -> Ranking:
-    """Return the first ten documents; a document is a URL without its fragment."""
+def _first_documents(urls: Iterable[str]) -> Ranking:
+    """Return the first URL of each of the first ten documents; chunks of a document differ in the fragment only."""
     first: dict[str, str] = {}
     for url in urls:
         first.setdefault(url.partition("#")[0], url)
@@ -69,8 +69,8 @@ def _by(engine: Engine, key: str, asked: Sequence[str]) -> list[Ranking]:
             index, question=question, embedding=encoder.encode_query(question), candidates=100
         )
         best: dict[str, int] = {}
-        for one in sorted(found, key=lambda one: -getattr(one, key)):
-            best.setdefault(one.document_id, one.id)
+        for candidate in sorted(found, key=lambda candidate: -getattr(candidate, key)):
+            best.setdefault(candidate.document_id, candidate.id)
         chosen = list(best.values())[:10]
         rows = engine.store.chunks.by_id(index, chosen)
         return [rows[chunk].url for chunk in chosen]
@@ -87,7 +87,7 @@ def _socket(engine: Engine) -> str:
 
 
 def _stock(engine: Engine, mode: str, asked: Sequence[str]) -> list[Ranking]:
-    """A PGVectorStore as it comes, over our table."""
+    """Rank with LlamaIndex's PGVectorStore over this project's table."""
     from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryMode
     from llama_index.vector_stores.postgres import PGVectorStore
 
@@ -100,16 +100,16 @@ def _stock(engine: Engine, mode: str, asked: Sequence[str]) -> list[Ranking]:
 
     def rank(question: str) -> Ranking:
         query = VectorStoreQuery(
-            query_embedding=encoder.encode_query(question).tolist(), query_str=question, similarity_top_k=_DEEP,
-            sparse_top_k=_DEEP, mode=VectorStoreQueryMode(mode),
+            query_embedding=encoder.encode_query(question).tolist(), query_str=question, similarity_top_k=_DEPTH,
+            sparse_top_k=_DEPTH, mode=VectorStoreQueryMode(mode),
         )  # fmt: skip
-        return _documents_first(node.metadata["url"] for node in store.query(query).nodes or [])
+        return _first_documents(node.metadata["url"] for node in store.query(query).nodes or [])
 
     return [rank(question) for question in asked]
 
 
 def _llamaindex(engine: Engine, asked: Sequence[str]) -> list[Ranking]:
-    """IngestionPipeline and PGVectorStore, as LlamaIndex's documentation has them; chunks as long as the model reads."""
+    """Rank with IngestionPipeline and PGVectorStore as in LlamaIndex's documentation; chunks fill the model's input."""
     from llama_index.core import VectorStoreIndex
     from llama_index.core.ingestion import IngestionPipeline
     from llama_index.core.node_parser import SentenceSplitter
@@ -130,18 +130,20 @@ def _llamaindex(engine: Engine, asked: Sequence[str]) -> list[Ranking]:
         Document(id_=name, text=text, metadata={"title": title, "url": url}, excluded_embed_metadata_keys=["url"])
         for name, url, title, text in _documents(engine)
     ]
-    splitter = SentenceSplitter(chunk_size=256, chunk_overlap=20, tokenizer=lambda text: encoder_tokens(encoder, text))
+    splitter = SentenceSplitter(chunk_size=256, chunk_overlap=20, tokenizer=lambda text: _token_range(encoder, text))
     IngestionPipeline(transformations=[splitter, embedding], vector_store=store, disable_cache=True).run(
         documents=documents
     )
     retriever = VectorStoreIndex.from_vector_store(store, embed_model=embedding).as_retriever(
-        vector_store_query_mode="hybrid", similarity_top_k=_DEEP, sparse_top_k=_DEEP
+        vector_store_query_mode="hybrid", similarity_top_k=_DEPTH, sparse_top_k=_DEPTH
     )
-    return [_documents_first(found.node.metadata["url"] for found in retriever.retrieve(one)) for one in asked]
+    return [
+        _first_documents(found.node.metadata["url"] for found in retriever.retrieve(question)) for question in asked
+    ]
 
 
-def encoder_tokens(encoder: object, text: str) -> range:
-    """Return something as long as a text has tokens, which is all that the splitter asks of a tokenizer."""
+def _token_range(encoder: object, text: str) -> range:
+    """Return a range with the length of a text in tokens; the splitter uses only the length."""
     return range(encoder.count_tokens(text))  # type: ignore[attr-defined]
 
 
@@ -151,45 +153,45 @@ def _documents(engine: Engine) -> list[tuple[str, str, str, str]]:
 
 
 def _peer(engine: Engine, name: str, packages: tuple[str, ...], program: str, asked: Sequence[str]) -> list[Ranking]:
-    """Run a peer's program in an environment of its own: once to cut the documents, once to write and search.
+    """Rank with another project's program in a separate environment: it chunks the documents, then stores and searches.
 
-    :raises subprocess.CalledProcessError: it cannot be installed, or breaks off
+    :raises subprocess.CalledProcessError: the installation or the program failed
     """
     from rag.embedding.cache import CachedEmbedding
 
     encoder = engine.encoders.of(engine.questions.active_index.embedding_model)
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        # Neither reads a title that stands beside the text, and without it they would be measured by half of a document.
+    with tempfile.TemporaryDirectory() as directory:
+        folder = Path(directory)
+        # The other projects ignore titles in metadata, so the title is part of the text.
         documents = [(url, f"# {title}\n\n{text}") for _, url, title, text in _documents(engine)]
         (folder / "documents.json").write_text(json.dumps(documents))
         (folder / "questions.json").write_text(json.dumps(list(asked)))
 
-        def run(what: str) -> None:
-            command = [environments.python(name, packages), "-c", program, what, place, _socket(engine)]
+        def run(step: str) -> None:
+            command = [environments.python(name, packages), "-c", program, step, directory, _socket(engine)]
             subprocess.run(command, check=True, capture_output=True, text=True)
 
-        run("cut")
+        run("chunk")
         texts = [text for _, text in json.loads((folder / "chunks.json").read_text())]
         vectors = CachedEmbedding(encoder, engine.store.embeddings).get_text_embedding_batch(texts)
         np.save(folder / "vectors.npy", np.asarray(vectors, np.float32))
-        np.save(folder / "questions.npy", np.stack([encoder.encode_query(one) for one in asked]))
+        np.save(folder / "questions.npy", np.stack([encoder.encode_query(question) for question in asked]))
         run("search")
-        return [_documents_first(urls) for urls in json.loads((folder / "found.json").read_text())]
+        return [_first_documents(urls) for urls in json.loads((folder / "found.json").read_text())]
 
 
-_READ = """
+_PREAMBLE = """
 import json, sys
 import numpy as np
-what, folder, socket = sys.argv[1:]
+step, folder, socket = sys.argv[1:]
 read = lambda name: json.load(open(f"{folder}/{name}.json"))
 write = lambda name, value: json.dump(value, open(f"{folder}/{name}.json", "w"))
 """
-# Its documentation's splitter and sizes; hybrid search with the fusion that it has by default.
+# The splitter and sizes of its documentation; hybrid search with the default fusion.
 _LANGCHAIN = (
-    _READ
+    _PREAMBLE
     + """
-if what == "cut":
+if step == "chunk":
     from langchain_text_splitters import RecursiveCharacterTextSplitter
     splitter = RecursiveCharacterTextSplitter(chunk_size=1000, chunk_overlap=200)
     write("chunks", [[url, part] for url, text in read("documents") for part in splitter.split_text(text)])
@@ -209,20 +211,20 @@ store = PGVectorStore.create_sync(engine, Known(), "peer_langchain", hybrid_sear
 for start in range(0, len(chunks), 1000):
     part = chunks[start:start + 1000]
     store.add_embeddings([text for _, text in part], vectors[start:start + 1000].tolist(), [{"url": url} for url, _ in part])
-write("found", [[found.metadata["url"] for found in store.similarity_search(one, k=50)] for one in questions])
+write("found", [[found.metadata["url"] for found in store.similarity_search(question, k=50)] for question in questions])
 """
 )
-# Its documentation's splitter and sizes; both retrievers, joined by reciprocal rank fusion.
+# The splitter and sizes of its documentation; both retrievers, joined by reciprocal rank fusion.
 _HAYSTACK = (
-    _READ
+    _PREAMBLE
     + """
 from haystack import Document
-if what == "cut":
+if step == "chunk":
     from haystack.components.preprocessors import DocumentSplitter
     splitter = DocumentSplitter(split_by="word", split_length=200, split_overlap=20)
     splitter.warm_up()
     documents = [Document(content=text, meta={"url": url}) for url, text in read("documents")]
-    write("chunks", [[one.meta["url"], one.content] for one in splitter.run(documents=documents)["documents"]])
+    write("chunks", [[part.meta["url"], part.content] for part in splitter.run(documents=documents)["documents"]])
     sys.exit()
 from haystack.components.joiners import DocumentJoiner
 from haystack.utils import Secret
@@ -237,7 +239,7 @@ joiner = DocumentJoiner(join_mode="reciprocal_rank_fusion")
 found = []
 for question, vector in zip(questions, asked):
     both = [dense.run(query_embedding=vector)["documents"], words.run(query=question)["documents"]]
-    found.append([one.meta["url"] for one in joiner.run(documents=both)["documents"]])
+    found.append([document.meta["url"] for document in joiner.run(documents=both)["documents"]])
 write("found", found)
 """
 )

@@ -1,4 +1,4 @@
-"""What a bench finds: tables that print as Markdown and as JSON."""
+"""Tables of measurements, printed as Markdown or JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Cell = str | int | float | None
 
 @dataclass
 class Table:
-    """A table of measurements; a column's name carries its unit.
+    """A table of measurements; the name of a column includes its unit.
 
     >>> table = Table("writing", ["how", "rows/s"])
     >>> table.add("COPY", 41234.5)
@@ -34,16 +34,16 @@ class Table:
     rows: list[Sequence[Cell]] = field(default_factory=list)
 
     def add(self, *cells: Cell) -> None:
-        """Add a row; None is a cell that was not measured."""
+        """Add a row; a cell that was not measured is None."""
         self.rows.append(cells)
 
     def markdown(self) -> str:
-        """Return the table as Markdown, with three significant digits or so."""
+        """Return the table as Markdown, with about three significant digits."""
         lines = [f"### {self.title}", "", _row(self.columns), "|" + "---|" * len(self.columns)]
         return "\n".join([*lines, *(_row([_cell(cell) for cell in row]) for row in self.rows)])
 
     def json(self) -> dict[str, Any]:
-        """Return the table as JSON, every digit kept."""
+        """Return the table in the shape for JSON, without rounding."""
         return {"title": self.title, "rows": [dict(zip(self.columns, row, strict=True)) for row in self.rows]}
 
 
@@ -68,14 +68,17 @@ def _cell(value: Cell) -> str:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Return how long a piece of work takes."""
+    """Return the duration of a call in seconds."""
     started = perf_counter()
     work()
     return perf_counter() - started
 
 
 def percentiles(work: Callable[[Any], object], arguments: Sequence[Any], *, warm: int = 5) -> tuple[float, float]:
-    """Return the median and the 99th percentile, in milliseconds, of doing some work on each argument."""
+    """Return the median and the 99th percentile of the duration of `work(argument)`, in milliseconds.
+
+    :param warm: the number of calls before the measurement
+    """
     for argument in arguments[:warm]:
         work(argument)
     times = [seconds(lambda argument=argument: work(argument)) for argument in arguments]  # type: ignore[misc]
@@ -83,7 +86,7 @@ def percentiles(work: Callable[[Any], object], arguments: Sequence[Any], *, warm
 
 
 def memory_mb(lines: Iterator[str] | None = None) -> float | None:
-    """Return the peak memory of this process, where Linux tells; getrusage would count its parent's in."""
+    """Return the peak memory of this process on Linux; that of getrusage would include the parent's."""
     status = Path("/proc/self/status")
     if lines is None and not status.exists():
         return None

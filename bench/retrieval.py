@@ -1,10 +1,10 @@
-"""Retrieval quality on real corpora, beside its parts and its peers: `python -m bench.retrieval`.
+"""Retrieval quality on real corpora, compared with other projects: `python -m bench.retrieval`.
 
-Ingests the PostgreSQL 15 manual (Debian's postgresql-doc-15, served on loopback), tls13-spec's issues (from a loopback
-GitHub) and SciFact's abstracts through the same code as the real thing, and prints nDCG@10 in one table: as fused here,
-vectors alone, BM25 alone, a stock PGVectorStore on the same chunks, and LlamaIndex, langchain-postgres and Haystack as their
-users set them up for hybrid search, each with its own chunking and the same embedding model. Sets that are not on this
-machine are left out, and it says so. `--corpus python --corpus sqlalchemy` measures the sets that search is tuned on.
+Ingests the PostgreSQL 15 manual (Debian's postgresql-doc-15, served on loopback), the issues of tls13-spec (from a simulated
+GitHub) and the abstracts of SciFact as a sync does, and prints one table of nDCG@10: fused search, vectors alone, BM25
+alone, a stock PGVectorStore on the same chunks, and the hybrid search of LlamaIndex, langchain-postgres and Haystack as
+their documentation describes it, with their own chunking and the same embedding model. Missing corpora are skipped with a
+message. `--corpus python --corpus sqlalchemy` measures the sets that search is tuned on.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ TUNED = [manual.name for manual in MANUALS]
 
 @dataclass(frozen=True)
 class Corpus:
-    """What is searched, and the sets of queries for it."""
+    """A set of documents, and the query sets for it."""
 
     name: str
-    #: brings the index of the engine in line
+    #: syncs the documents into the index of the engine
     ingest: Callable[[Engine], SyncReport]
     sets: Mapping[str, Sequence[Query]]
     toml: str = ""
@@ -56,34 +56,36 @@ class Corpus:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print one table over all corpora."""
+    """Print one table of all corpora."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.retrieval", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--home", type=Path, help="keep the indexes in this folder and use them again")
-    parser.add_argument("--corpus", action="append", choices=[*MEASURED, *TUNED], help="only these")
-    parser.add_argument("--without-peers", action="store_true", help="leave out what runs in environments of its own")
+    parser.add_argument("--home", type=Path, help="keep the indexes in this folder, and reuse existing ones")
+    parser.add_argument("--corpus", action="append", choices=[*MEASURED, *TUNED], help="only these corpora")
+    parser.add_argument(
+        "--without-peers", action="store_true", help="skip the projects that run in separate environments"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
-    figures: dict[str, dict[str, float]] = {}
+    scores: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(prefix="rag-bench-") as folder:
         home = options.home or Path(folder)
         for corpus in corpora(options.corpus or MEASURED):
-            _measure(home / corpus.name, corpus, figures, peers=not options.without_peers)
-    table = _table(figures)
+            _measure(home / corpus.name, corpus, scores, peers=not options.without_peers)
+    table = _table(scores)
     print(json.dumps(table.json(), indent=2) if options.json else table.markdown())
 
 
-def _table(figures: dict[str, dict[str, float]]) -> Table:
-    sets = list(dict.fromkeys(name for found in figures.values() for name in found))
-    table = Table("Retrieval, nDCG@10", ["way", *sets])
-    for way, found in figures.items():
-        table.add(way, *(found.get(name) for name in sets))
+def _table(scores: dict[str, dict[str, float]]) -> Table:
+    sets = list(dict.fromkeys(name for found in scores.values() for name in found))
+    table = Table("Retrieval, nDCG@10", ["system", *sets])
+    for system, found in scores.items():
+        table.add(system, *(found.get(name) for name in sets))
     return table
 
 
 def corpora(wanted: Sequence[str]) -> Iterator[Corpus]:
-    """Yield the corpora that are on this machine, each while it is served."""
+    """Yield the corpora that exist on this machine; each is served until the next one."""
     if "manual" in wanted:
         if MANUAL.is_dir():
             with served(MANUAL) as url:
@@ -91,7 +93,7 @@ def corpora(wanted: Sequence[str]) -> Iterator[Corpus]:
                 sets = read(DATA / "postgresql-15-manual.index.jsonl", DATA / "postgresql-15-manual.questions.jsonl")
                 yield Corpus("manual", lambda engine: engine.sync("manual"), sets, toml)
         else:
-            _say("left out: the PostgreSQL manual (Debian's package postgresql-doc-15 is not installed)")
+            _say("skipped: the PostgreSQL manual (Debian's package postgresql-doc-15 is not installed)")
     export = DATA / "tls13-spec.github.json.gz"
     if "tls13" in wanted:
         if export.exists():
@@ -100,14 +102,14 @@ def corpora(wanted: Sequence[str]) -> Iterator[Corpus]:
                 sets = read(DATA / "tls13-spec.fixes.jsonl")
                 yield Corpus("tls13", lambda engine: engine.sync("tls13"), sets, toml, github.api_url)
         else:
-            _say(f"left out: tls13-spec ({export.name} is not beside this checkout)")
+            _say(f"skipped: tls13-spec ({export} is missing)")
     abstracts = DATA / "scifact" / "corpus.jsonl.gz"
     if "scifact" in wanted:
         if abstracts.exists():
             sets = {"scifact": read_queries(DATA / "scifact" / "queries.jsonl")}
             yield Corpus("scifact", lambda engine: engine.syncs.ingest(_Abstracts(abstracts)), sets)
         else:
-            _say("left out: SciFact (it is not beside this checkout)")
+            _say(f"skipped: SciFact ({abstracts} is missing)")
     for manual in MANUALS:
         if manual.name in wanted:
             if manual.folder.is_dir():
@@ -121,16 +123,16 @@ def corpora(wanted: Sequence[str]) -> Iterator[Corpus]:
                     }
                     yield Corpus(manual.name, lambda engine: engine.sync("manual"), sets, toml)
             else:
-                _say(f"left out: {manual.name} (Debian's package {manual.package} is not installed)")
+                _say(f"skipped: {manual.name} (Debian's package {manual.package} is not installed)")
 
 
 def read(*paths: Path) -> dict[str, list[Query]]:
-    """Return the sets of queries that are on this machine, by the names of their files."""
+    """Return the query sets whose files exist, by file name without extension."""
     return {path.stem: read_queries(path) for path in paths if path.exists()}
 
 
 class _Abstracts:
-    """SciFact as a source: an abstract a document."""
+    """SciFact as a source; each abstract is a document."""
 
     name = kind = "scifact"
     requests = 0
@@ -149,7 +151,7 @@ class _Abstracts:
                 )
 
 
-def _measure(home: Path, corpus: Corpus, figures: dict[str, dict[str, float]], *, peers: bool) -> None:
+def _measure(home: Path, corpus: Corpus, scores: dict[str, dict[str, float]], *, peers: bool) -> None:
     home.mkdir(parents=True, exist_ok=True)
     sources = home / "sources.toml"
     sources.write_text(corpus.toml)
@@ -161,18 +163,18 @@ def _measure(home: Path, corpus: Corpus, figures: dict[str, dict[str, float]], *
                 f"{corpus.name}: {report.seen:,} documents, {report.embedded:,} chunks embedded, {report.seconds:.0f} s"
             )
             asked = list(dict.fromkeys(query.text for queries in corpus.sets.values() for query in queries))
-            for way, rank in rankings.ways(engine, peers=peers).items():
+            for system, rank in rankings.rankers(engine, peers=peers).items():
                 try:
                     found = dict(zip(asked, rank(asked), strict=True))
                 except subprocess.CalledProcessError as error:
-                    _say(f"left out: {way}: {(error.stderr or '').strip().splitlines()[-1:]}")
+                    _say(f"skipped: {system}: {(error.stderr or '').strip().splitlines()[-1:]}")
                     continue
                 for name, queries in corpus.sets.items():
                     if not queries:
                         continue
                     score = mean_score([(found[query.text], query.gold or ()) for query in queries if query.gold], k=10)
-                    figures.setdefault(way, {})[name] = score.ndcg
-                    _say(f"  {way:<40} {name:<34} {score.ndcg:.3f}")
+                    scores.setdefault(system, {})[name] = score.ndcg
+                    _say(f"  {system:<40} {name:<34} {score.ndcg:.3f}")
     finally:
         stop_embedded(home)
 
@@ -183,6 +185,8 @@ def _say(line: str) -> None:
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
+    """Serve a folder on loopback; yield its URL."""
+
     class Quiet(SimpleHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 

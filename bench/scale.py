@@ -1,8 +1,8 @@
-"""How the store grows: `python -m bench scale [--sizes 10000 100000 1000000]`.
+"""The speed of the store at several sizes: `python -m bench scale [--sizes 10000 100000 1000000]`.
 
-For each size a new embedded Postgres is filled through the store, 40 documents of ten chunks a transaction, with chunks
-made from Python's documentation (see bench.corpus); then its postings are compacted and the vectors' index is built.
-Every question is a passage of that documentation. Recall is that of the ten nearest vectors, against reading them all.
+For each size, the store fills a new embedded Postgres with synthetic chunks (see bench.corpus), with 40 documents of ten
+chunks per transaction. Then the postings are compacted and the vector index is built. Every question is a passage of
+Python's documentation. Recall compares the ten nearest vectors with an exact search.
 """
 
 from __future__ import annotations
@@ -47,13 +47,15 @@ _TEN = " ORDER BY score DESC LIMIT 10"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what can be asked of this bench."""
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="CHUNKS", help="how many chunks")
+    """Add the options of this benchmark."""
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=SIZES, metavar="CHUNKS", help="the sizes to measure, in chunks"
+    )
     parser.add_argument("--home", type=Path, help="keep the databases in this folder")
 
 
 def run(options: argparse.Namespace) -> Iterator[Table]:
-    """Yield the tables: filling, searching, filtering, keywords, quantization."""
+    """Yield the tables: filling, searching, one source, BM25, quantization."""
     with tempfile.TemporaryDirectory(prefix="rag-bench-") as folder:
         home = options.home or Path(folder)
         source = base(home)
@@ -74,16 +76,16 @@ def _tables() -> dict[str, Table]:
             "Filling an index",
             [
                 "chunks",
-                "written a second",
-                "of it compacting",
-                "HNSW in s",
-                "bytes a chunk",
-                "of these HNSW",
-                "postings",
+                "chunks/s",
+                "share of compaction",
+                "HNSW, s",
+                "bytes per chunk",
+                "of which HNSW",
+                "of which postings",
             ],
         ),
         "search": Table(
-            "Searching it, ms",
+            "Searching the whole index, ms",
             [
                 "chunks",
                 "words",
@@ -98,17 +100,19 @@ def _tables() -> dict[str, Table]:
             ],
         ),
         "filter": Table(
-            "Searching one source of it", ["chunks", "source", "of it", "recall@10", "both p50 ms", "both p99 ms"]
+            "Searching one source", ["chunks", "source", "share", "recall@10", "both p50 ms", "both p99 ms"]
         ),
-        "exact": Table("BM25 against bm25s", ["chunks", "questions", "largest difference of a score", "same ten best"]),
+        "exact": Table(
+            "BM25 compared with bm25s", ["chunks", "questions", "largest score difference", "same ten results"]
+        ),
         "binary": Table(
-            "Vectors as bits, the best hundred scored again", ["chunks", "recall@10", "p50 ms", "HNSW bytes a chunk"]
+            "Binary vectors, the best hundred rescored", ["chunks", "recall@10", "p50 ms", "HNSW bytes per chunk"]
         ),
     }
 
 
 class Scale:
-    """One size."""
+    """The measurements of one size."""
 
     def __init__(self, database: Database, source: Base, size: int, encoder: LocalEncoder) -> None:
         self.database = database
@@ -120,7 +124,7 @@ class Scale:
         self.vectors = {text: encoder.encode_query(text) for texts in self.asked.values() for text in texts}
 
     def measure(self, tables: dict[str, Table]) -> None:
-        """Fill the index, then ask."""
+        """Fill the index if it is empty, then measure searches."""
         if self.store.indexes.active() is None:
             self._fill(tables["fill"])
         self._search(tables["search"])
@@ -132,7 +136,7 @@ class Scale:
     def rows(
         self, statement: sql.SQL | sql.Composed | str, values: dict[str, Any] | None = None
     ) -> list[tuple[Any, ...]]:
-        """Run SQL of the bench's own."""
+        """Run a statement that may contain the identifiers of the index, such as {chunks}."""
         with self.database.connection() as connection:
             text = sql.SQL(statement) if isinstance(statement, str) else statement
             cursor = connection.execute(
@@ -174,7 +178,7 @@ class Scale:
         self._compact(thorough=True)
 
     def _compact(self, *, thorough: bool) -> None:
-        """Write what is queued, every 2,000 chunks as ingestion does."""
+        """Write the queued postings; ingestion does so every 2,000 chunks."""
         for name in SHARES:
             self._compacting += seconds(lambda name=name: self.store.postings.compact(INDEX, name, thorough=thorough))  # type: ignore[misc]
 
@@ -209,27 +213,27 @@ class Scale:
         return self.rows(statement, {"question": text})
 
     def search(self, text: str, source: str | None = None) -> object:
-        """Search as the product does."""
+        """Select the candidates of a search."""
         return self.store.search.candidates(
             INDEX, question=text, embedding=self.vectors[text], filters=Filters(source=source), candidates=100
         )
 
     def nearest(self, query: sql.SQL | sql.Composed, text: str) -> object:
-        """Search the vectors alone, in every source, as the product's search does."""
+        """Search all vectors with the query of a search, without keywords."""
         with self.store.search.connection(INDEX, None) as connection:
             return connection.execute(query, self.values(text, candidates=10)).fetchall()
 
     def values(
         self, text: str, source: str | None = None, candidates: int = 100, many: float = math.inf
     ) -> dict[str, Any]:
-        """Return what the queries of sql/ bind."""
+        """Return the values that the queries of sql/ bind."""
         return {
             "index": INDEX.name, "question": text, "embedding": pgvector.HalfVector(self.vectors[text]),
             "source": source, "candidates": candidates, "many": many, "entries_a_chunk": ENTRIES_A_CHUNK,
         }  # fmt: skip
 
     def _by_words(self, *, of_best: bool, ending: str = "") -> sql.Composed:
-        """Return the part of a search that scores words: of the best, or of every chunk."""
+        """Return the keyword part of a search, which scores all chunks or the best chunks only."""
         statement = (
             "WITH {terms}, by_meaning AS (SELECT 0::bigint AS id WHERE false), {bm25} SELECT chunk, score FROM bm25"
         )
@@ -272,12 +276,12 @@ class Scale:
         return ids, sources, vectors
 
     def _exact(self, table: Table) -> None:
-        """Compare scores with those of bm25s over the same lexemes."""
+        """Compare the BM25 scores with those of bm25s over the same lexemes."""
         rows = self.rows(
             "SELECT id, ARRAY(SELECT lexeme FROM unnest(text_search_tsv) t, unnest(t.positions)) FROM {chunks} ORDER BY id"
         )
         asked = [text for texts in self.asked.values() for text in texts]
-        # Whole identifiers count half, beside their parts.
+        # Whole identifiers count half, in addition to their parts.
         lexemes = [
             self.rows(
                 "SELECT ARRAY(SELECT lexeme FROM unnest(search_terms(%(text)s)) t, unnest(t.positions)"
@@ -297,14 +301,14 @@ class Scale:
         every, of_best = self._by_words(of_best=False), self._by_words(of_best=True, ending=_TEN)
         place = {number: row for row, (number, _) in enumerate(rows)}
         differences, same = [], 0
-        for text, theirs in zip(asked, reference, strict=True):
-            ours = np.zeros(len(rows))
+        for text, expected in zip(asked, reference, strict=True):
+            scores = np.zeros(len(rows))
             for chunk, score in self.rows(every, self.values(text, many=math.inf)):
-                ours[place[chunk]] = score
-            differences.append(float(np.abs(ours - theirs).max()))
+                scores[place[chunk]] = score
+            differences.append(float(np.abs(scores - expected).max()))
             best = [place[chunk] for chunk, _ in self.rows(of_best, self.values(text, many=0))]
-            best += [int(row) for row in np.flatnonzero(theirs == 0)[: 10 - len(best)]]
-            same += bool(np.allclose(np.sort(theirs[best]), np.sort(np.partition(theirs, -10)[-10:]), atol=1e-6))
+            best += [int(row) for row in np.flatnonzero(expected == 0)[: 10 - len(best)]]
+            same += bool(np.allclose(np.sort(expected[best]), np.sort(np.partition(expected, -10)[-10:]), atol=1e-6))
         table.add(self.size, len(asked), f"{max(differences):.1e}", f"{same / len(asked):.1%}")
 
     def _binary(self, table: Table) -> None:
@@ -330,7 +334,10 @@ class Scale:
 
 
 def put(store: Store, source: str, first: int, chunks: Sequence[Synthetic]) -> None:
-    """Write chunks as ingestion does: some documents a transaction, each of ten chunks; `first` tells them from others."""
+    """Store chunks in one transaction, as documents of ten chunks.
+
+    :param first: the number of the first chunk, which makes the ids of documents unique
+    """
     documents, rows = [], []
     for start in range(0, len(chunks), PER_DOCUMENT):
         name, url = f"{source}:{first + start}", f"https://example.org/{first + start}"
@@ -352,14 +359,14 @@ work = Path(sys.argv[1])
 data = json.loads((work / "in.json").read_text())
 model = bm25s.BM25(method="lucene", k1=1.2, b=0.75, dtype="float64")
 model.index(data["corpus"], show_progress=False)
-# bm25s leaves out the factor k1 + 1, which changes no order.
+# bm25s omits the factor k1 + 1 (2.2), which does not change the order.
 none = np.zeros(len(data["corpus"]))
 np.save(work / "scores.npy", np.stack([2.2 * model.get_scores(query) if query else none for query in data["queries"]]))
 """
 
 
 def _nearest(vectors: NDArray[np.float16], mask: NDArray[np.bool_], wanted: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the rows of the ten nearest vectors of each question, by reading all of them a slice at a time."""
+    """Return the rows of the ten nearest vectors of each question, by exact search in slices."""
     rows = np.flatnonzero(mask)
     scores = np.concatenate(
         [vectors[part].astype(np.float32) @ wanted.T for part in np.array_split(rows, -(-len(rows) // 50_000))]

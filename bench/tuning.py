@@ -1,7 +1,8 @@
-"""Queries to tune search on: of other manuals than those it is measured on, and made by nobody here.
+"""Queries for tuning search, from manuals that are not used to measure it.
 
-Two kinds, from documentation that Sphinx built and Debian packages: the entries of its index, with the pages that they send the
-reader to; and the questions of its FAQ, with the pages that their answers link to. Neither the index nor the FAQ is in the corpus.
+The queries come from documentation built by Sphinx and packaged by Debian: the entries of its index, with the pages that
+they refer to, and the questions of its FAQ, with the pages that the answers link to. Neither the index nor the FAQ is
+part of the corpus.
 """
 
 from __future__ import annotations
@@ -19,32 +20,32 @@ from rag.evaluate import Query
 
 __all__ = ["MANUALS", "Manual"]
 
-# Entries that stand for a name, and entries that stand for an idea: so many of each.
+# The number of entries for names, and the number of entries for concepts.
 _ENTRIES = 200
-# An answer that links to more pages than these is a tour, and no answer.
+# An answer with more links is an overview, not an answer.
 _MOST_LINKS = 4
-# The number of a further link, and parentheses around what an entry is.
-_NO_WORDS = re.compile(r",?\s*\[\d+\]|[()]")
+# The numbers of further links, and the parentheses around the kind of an entry.
+_NOISE = re.compile(r",?\s*\[\d+\]|[()]")
 
 
 @dataclass(frozen=True)
 class Manual:
-    """A folder of HTML that Sphinx built."""
+    """A folder of HTML built by Sphinx."""
 
     name: str
     package: str
     folder: Path
-    #: what is no part of the corpus, and no answer
+    #: the paths that are excluded from the corpus and from the gold pages
     exclude: tuple[str, ...] = ("faq/", "genindex", "py-modindex", "search.html", "contents.html", "_modules/")
 
     def globs(self) -> list[str]:
-        """Return what a source of this manual leaves out."""
+        """Return the exclude patterns of a source for this manual."""
         return [f"**/{part}**" if part.endswith("/") else f"**/{part.removesuffix('.html')}*" for part in self.exclude]
 
     def index(self, url: str) -> list[Query]:
-        """Return entries of the index and the pages they lead to, a random choice that is always the same.
+        """Return a fixed random sample of index entries and the pages that they refer to.
 
-        :param url: of the folder, with a slash
+        :param url: the URL of the folder, with a trailing slash
         """
         found: dict[bool, list[tuple[str, tuple[str, ...]]]] = {True: [], False: []}
         page = self.folder / "genindex-all.html"
@@ -56,13 +57,17 @@ class Manual:
                 pages = self._pages(links, "")
                 if pages:
                     found[any("#index-" in link for link in links)].append((text, pages))
-        chosen = [one for some in found.values() for one in random.Random(3).sample(some, min(_ENTRIES, len(some)))]
+        chosen = [
+            entry
+            for entries in found.values()
+            for entry in random.Random(3).sample(entries, min(_ENTRIES, len(entries)))
+        ]
         return [Query(f"{self.name}-index-{n}", text, _urls(url, pages)) for n, (text, pages) in enumerate(chosen)]
 
     def faq(self, url: str) -> list[Query]:
         """Return the questions of the FAQ and the pages that their answers link to.
 
-        :param url: of the folder, with a slash
+        :param url: the URL of the folder, with a trailing slash
         """
         queries: list[Query] = []
         for path in sorted((self.folder / "faq").glob("*.html")):
@@ -81,8 +86,8 @@ class Manual:
         for link in links:
             to = urlsplit(urljoin(f"http://manual/{page}", link))
             path = to.path.lstrip("/")
-            left_out = any(path.startswith(part) for part in self.exclude)
-            if to.netloc == "manual" and not left_out and path.endswith(".html") and (self.folder / path).exists():
+            is_excluded = any(path.startswith(part) for part in self.exclude)
+            if to.netloc == "manual" and not is_excluded and path.endswith(".html") and (self.folder / path).exists():
                 pages.add(path)
         return tuple(sorted(pages))
 
@@ -98,14 +103,14 @@ def _soup(path: Path) -> BeautifulSoup:
 
 
 def _entries(item: Tag, above: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield the texts of an entry and of those below it, with their links."""
+    """Yield the texts and links of an entry and of its sub-entries."""
     name = " ".join(_plain(part) for part in item.children if getattr(part, "name", None) != "ul")
-    text = " ".join(f"{above} {_NO_WORDS.sub(' ', name)}".split()).rstrip(", ")
+    text = " ".join(f"{above} {_NOISE.sub(' ', name)}".split()).rstrip(", ")
     links = [str(a["href"]) for a in item.find_all("a", href=True, recursive=False)]
     if links and text:
         yield text, links
-    for below in item.select(":scope > ul > li"):
-        yield from _entries(below, text)
+    for sub_entry in item.select(":scope > ul > li"):
+        yield from _entries(sub_entry, text)
 
 
 def _plain(part: object) -> str:

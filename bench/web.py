@@ -1,4 +1,4 @@
-"""How many searches rag.web answers, against the bare function: `python -m bench web`."""
+"""The throughput of rag.web, compared with `engine.search` in a loop: `python -m bench web`."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ SECONDS = 8.0
 
 
 def run(_options: argparse.Namespace) -> Iterator[Table]:
-    """Yield one table: the bare function in a loop, then the server with some clients that keep their connections."""
+    """Yield one table: the function in a loop, then the server with clients that keep their connections open."""
     table = Table(
-        f"Searches of {CHUNKS:,} chunks a second",
-        ["what", "searches/s", "of the function", "p50 ms", "p99 ms", "p99 / p50"],
+        f"Throughput over {CHUNKS:,} chunks",
+        ["operation", "searches/s", "relative to the function", "p50 ms", "p99 ms", "p99 / p50"],
     )
     with filled_engine(CHUNKS) as (engine, source):
         asked = questions(source, 200, 8)
@@ -56,19 +56,19 @@ def run(_options: argparse.Namespace) -> Iterator[Table]:
                 for clients in CLIENTS:
                     asyncio.run(_load(port, asked, clients, 1.0))
                     times, seconds = asyncio.run(_load(port, asked, clients, SECONDS))
-                    _add(table, f"rag.web, {clients} clients", len(times) / seconds, bare, times)
+                    _add(table, f"rag.web, {clients} client{'s' * (clients > 1)}", len(times) / seconds, bare, times)
             finally:
                 server.terminate()
     yield table
 
 
-def _add(table: Table, what: str, rate: float, bare: float, times: Sequence[float]) -> None:
+def _add(table: Table, operation: str, rate: float, bare: float, times: Sequence[float]) -> None:
     p50, p99 = (float(np.quantile(times, share)) * 1e3 for share in (0.5, 0.99))
-    table.add(what, rate, rate / bare, p50, p99, p99 / p50)
+    table.add(operation, rate, rate / bare, p50, p99, p99 / p50)
 
 
 async def _load(port: int, asked: Sequence[str], clients: int, seconds: float) -> tuple[list[float], float]:
-    """Ask for some seconds; return how long each answer took, and how long all took. A client costs next to nothing."""
+    """Send searches for `seconds` from concurrent clients; return the duration of each search, and the total duration."""
     times: list[float] = []
     until = time.perf_counter() + seconds
 

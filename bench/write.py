@@ -1,8 +1,8 @@
-"""How fast chunks with their vectors get into Postgres: `python -m bench write`.
+"""The speed of writing chunks with vectors into Postgres: `python -m bench write`.
 
-The rows are the same for all: synthetic chunks with vectors at hand, ten to a document. Others write as their users
-make them write, into tables of their own with a vectors' index and a keyword index; theirs are there before the rows,
-ours and that of the hand-written COPY come after them, and the time counts.
+All methods write the same synthetic chunks with given vectors, ten per document. Other projects write into their own tables
+through their public API, and create the vector index and the keyword index before the rows. This project and the
+hand-written COPY build the vector index after the rows; the time is included.
 """
 
 from __future__ import annotations
@@ -32,37 +32,37 @@ from rag.ingest.compaction import Compaction
 from rag.store.statements import IndexTables
 
 ROWS = 20_000
-FEWER = 2_000  # for those that take long
+FEWER = 2_000  # for slow methods
 
 
 def run(_options: argparse.Namespace) -> Iterator[Table]:
-    """Yield what writing costs against others, and what of ours costs how much."""
+    """Yield a comparison with other projects, and the cost of each part."""
     source = base(user_cache_path("support-engine") / "bench" / "corpus")
     chunks = list(islice(synthetic(source, ROWS), ROWS))
-    table = Table("Writing chunks", ["how", "rows", "rows/s", "with the vectors' index", "ours is so many times that"])
+    table = Table("Writing chunks", ["method", "rows", "rows/s", "rows/s with HNSW", "speed-up of this project"])
     rates: dict[str, tuple[int, float, float]] = {}
-    for name, way, rows in (
-        ("COPY by hand into the same columns", _by_hand, ROWS),
-        ("ours: documents and chunks", partial(_ours, postings=False), ROWS),
-        ("ours: documents, chunks, postings", _ours, ROWS),
+    for name, method, rows in (
+        ("hand-written COPY into the same columns", _by_hand, ROWS),
+        ("this project: documents and chunks", partial(_store, postings=False), ROWS),
+        ("this project: documents, chunks, postings", _store, ROWS),
         ("PGVectorStore.add, hybrid", _stock, ROWS),
         ("langchain-postgres, hybrid", _langchain, FEWER),
         ("haystack's pgvector store", _haystack, FEWER),
     ):
         with empty_engine() as engine:
             try:
-                rates[name] = (rows, *way(engine, chunks[:rows]))
+                rates[name] = (rows, *method(engine, chunks[:rows]))
             except subprocess.CalledProcessError as error:
-                print(f"left out: {name}: {(error.stderr or '').strip().splitlines()[-1:]}")
-    ours = rates["ours: documents, chunks, postings"][2]
+                print(f"skipped: {name}: {(error.stderr or '').strip().splitlines()[-1:]}")
+    this_project = rates["this project: documents, chunks, postings"][2]
     for name, (rows, written, whole) in rates.items():
-        table.add(name, rows, written, whole, ours / whole)
+        table.add(name, rows, written, whole, this_project / whole)
     yield table
     yield _parts(chunks)
 
 
 def _by_hand(engine: Engine, chunks: Sequence[Synthetic]) -> tuple[float, float]:
-    """One COPY in one transaction; the documents that the rows refer to are there."""
+    """Write all chunks with one COPY in one transaction; the documents exist already."""
     store, names = engine.store, IndexTables(INDEX).identifiers
     _documents(engine, chunks)
     rows = [_row(number, chunk) for number, chunk in enumerate(chunks)]
@@ -107,8 +107,11 @@ def _row(number: int, chunk: Synthetic) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _ours(engine: Engine, chunks: Sequence[Synthetic], *, postings: bool = True) -> tuple[float, float]:
-    """As ingestion does it: batches of documents, postings every 2,000 chunks, or never."""
+def _store(engine: Engine, chunks: Sequence[Synthetic], *, postings: bool = True) -> tuple[float, float]:
+    """Write as ingestion does: documents in batches, and postings every 2,000 chunks.
+
+    :param postings: False writes no postings
+    """
     engine.store.sources.register("rest", "docs")
     engine.store.indexes.create(INDEX)
 
@@ -166,7 +169,7 @@ def _haystack(engine: Engine, chunks: Sequence[Synthetic]) -> tuple[float, float
 def _peer(
     engine: Engine, chunks: Sequence[Synthetic], name: str, packages: tuple[str, ...], program: str
 ) -> tuple[float, float]:
-    """Run a peer's program in its own environment; it prints the seconds that writing took."""
+    """Run another project's program in a separate environment; it prints the seconds that writing took."""
     with tempfile.TemporaryDirectory() as folder:
         np.save(f"{folder}/vectors.npy", np.stack([chunk.vector for chunk in chunks]))
         rows = [_row(number, chunk) for number, chunk in enumerate(chunks)]
@@ -191,13 +194,13 @@ from langchain_postgres.v2.indexes import HNSWIndex
 folder, socket = sys.argv[1:]
 rows = json.load(open(folder + "/rows.json"))
 vectors = np.load(folder + "/vectors.npy")
-class None_(Embeddings):
+class Known(Embeddings):
     def embed_documents(self, texts): return vectors.tolist()
     def embed_query(self, text): return vectors[0].tolist()
 engine = PGEngine.from_connection_string(f"postgresql+psycopg://postgres@/postgres?host={socket}")
 config = HybridSearchConfig(tsv_column="tsv")
 engine.init_vectorstore_table("langchain", vectors.shape[1], hybrid_search_config=config)
-store = PGVectorStore.create_sync(engine, None_(), "langchain", hybrid_search_config=config)
+store = PGVectorStore.create_sync(engine, Known(), "langchain", hybrid_search_config=config)
 store.apply_vector_index(HNSWIndex())
 started = time.perf_counter()
 store.add_embeddings([row[0] for row in rows], vectors.tolist(), [row[1] for row in rows])
@@ -221,15 +224,15 @@ print(time.perf_counter() - started)
 
 
 def _parts(chunks: Sequence[Synthetic]) -> Table:
-    """Measure a bare COPY, and what each thing that search needs adds to it."""
-    table = Table("What it is made of", ["a COPY of", "rows/s", "of the barest", "MB"])
+    """Measure a plain COPY, and the cost of each column and index that search needs."""
+    table = Table("The parts of a COPY", ["COPY of", "rows/s", "relative to text", "MB"])
     lean = "text text, embedding halfvec(384)"
     vector = "tsvector GENERATED ALWAYS AS (to_tsvector('english', text)) STORED"
     steps: list[tuple[str, str, str]] = [
         ("text", "text text", ""),
         ("text and halfvec", lean, ""),
-        ("and the tsvector", f"{lean}, tsv {vector}", ""),
-        ("and a GIN index on it", f"{lean}, tsv {vector}", "CREATE INDEX ON parts USING gin (tsv)"),
+        ("text, halfvec and tsvector", f"{lean}, tsv {vector}", ""),
+        ("text, halfvec, tsvector and a GIN index", f"{lean}, tsv {vector}", "CREATE INDEX ON parts USING gin (tsv)"),
         ("text and vector", "text text, embedding vector(384)", ""),
     ]
     first = 0.0
@@ -251,13 +254,16 @@ def _parts(chunks: Sequence[Synthetic]) -> Table:
             size = connection.execute("SELECT pg_total_relation_size('parts')").fetchone()
             table.add(name, rate, rate / first, (size[0] if size else 0) / 2**20)
     with empty_engine() as engine:
-        rate = _ours(engine, chunks)[0]
+        rate = _store(engine, chunks)[0]
         with engine.database.connection() as connection:
             size = connection.execute(
                 "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relname IN (%s, %s)",
                 [f"data_{INDEX.name}", f"{INDEX.name}_postings"],
             ).fetchone()
         table.add(
-            "ours: documents, chunks with tsvector, postings", rate, rate / first, (size[0] if size else 0) / 2**20
+            "this project: documents, chunks with tsvector, postings",
+            rate,
+            rate / first,
+            (size[0] if size else 0) / 2**20,
         )
     return table
