@@ -30,8 +30,8 @@ demo: $(STAMP) ## run everything on a bundled sample; needs no key, network or D
 test: $(STAMP) ## run the tests
 	@$(PYTEST)
 
-test-fast: $(STAMP) ## run the tests that need neither a Prefect server nor a browser
-	@$(PYTEST) -m "not prefect and not browser"
+test-fast: $(STAMP) ## run the tests that need no Prefect server, no browser and no patience
+	@$(PYTEST) -m "not prefect and not browser and not slow"
 
 lint: $(STAMP) ## check with ruff, the import contracts and the compose schema
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports

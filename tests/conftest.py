@@ -21,6 +21,7 @@ from rag.store.database import Database
 from rag.store.embedded import embedded_dsn, stop_embedded
 from rag.store.store import Store
 from tests.databases import Databases
+from tests.encoders import RememberingEncoder
 
 # No test may depend on the developer's environment.
 for field in Settings.model_fields.values():
@@ -177,10 +178,17 @@ def store(database: Database) -> Store:
 
 
 @pytest.fixture
-def empty_engine(dsn: str, home: Path, tmp_path: Path) -> Iterator[Engine]:
+def empty_engine(dsn: str, home: Path, encoder: RememberingEncoder, tmp_path: Path) -> Iterator[Engine]:
     """An engine over a fresh database, with the local model and no sources file."""
-    with Engine.open(Settings(RAG_HOME=home, RAG_DATABASE_URL=dsn, RAG_SOURCES=tmp_path / "sources.toml")) as engine:
+    settings = Settings(RAG_HOME=home, RAG_DATABASE_URL=dsn, RAG_SOURCES=tmp_path / "sources.toml")
+    with Engine.open(settings, encoder=encoder) as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def encoder(home: Path) -> RememberingEncoder:
+    """The local model, which embeds each text once in a run."""
+    return RememberingEncoder(home)
 
 
 def pytest_report_header() -> str:

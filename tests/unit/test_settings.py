@@ -131,8 +131,6 @@ def test_secrets_are_read_from_the_files_of_containers(tmp_path: Path, monkeypat
         ("RAG_ALERT_WEBHOOK", "hooks.example.org/x", "must be an absolute http:// or https:// URL"),
         ("RAG_ALERT_FAILURES", "0", "greater than or equal to 1"),
         ("RAG_RUN_ON", "ray", "RAG_RUN_ON: unknown value 'ray'; choose from threads, workers, dask"),
-        ("RAG_EMBED_ON", "workers", "RAG_EMBED_ON: this setting was removed; set RAG_RUN_ON instead"),
-        ("RAG_BACKFILL_ON", "dask", "RAG_BACKFILL_ON: this setting was removed; set RAG_RUN_ON instead"),
     ],
 )
 def test_the_error_for_an_invalid_value_is_one_line(

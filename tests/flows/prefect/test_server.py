@@ -27,6 +27,9 @@ time.sleep(600)
 """
 
 
+pytestmark = pytest.mark.prefect
+
+
 @pytest.fixture
 def wait_until() -> Callable[[Callable[[], bool]], bool]:
     def wait(condition: Callable[[], bool], seconds: float = 60) -> bool:

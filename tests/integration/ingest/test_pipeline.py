@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from llama_index.core.schema import Document
 
@@ -16,6 +14,7 @@ from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Unchanged
 from rag.store.github import GitHubComment, GitHubThread
 from rag.store.indexes import IndexInfo
 from rag.store.store import Store
+from tests.encoders import RememberingEncoder
 from tests.servers.memory_source import MemorySource, page
 
 INDEX = IndexInfo("minilm", LocalEncoder.model, LocalEncoder.dimension, "1")
@@ -23,8 +22,7 @@ LONG = "\n\n".join(f"## Part {n}\n\n" + f"Sentence {n} about backups and restore
 
 
 @pytest.fixture
-def ingestion(store: Store, home: Path) -> Ingestion:
-    encoder = LocalEncoder(home)
+def ingestion(store: Store, encoder: RememberingEncoder) -> Ingestion:
     store.sources.register("docs", "docs")
     store.indexes.create(INDEX)
     chunker = MarkdownChunker(encoder.count_tokens, max_tokens=encoder.max_tokens - 2)

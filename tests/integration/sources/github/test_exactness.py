@@ -175,7 +175,8 @@ def test_faults_in_five_percent_of_the_replies_change_no_row(make_index: MakeInd
         assert sum(wild.injected.values()) >= 5
 
 
-@pytest.mark.timeout(300)  # 1,444 threads, twice
+@pytest.mark.slow  # 1,444 threads, twice
+@pytest.mark.timeout(300)
 def test_a_working_group_s_repository_is_complete_and_current_despite_faults(
     make_index: MakeIndex, shared_data: Path, model: OpenAIServer
 ) -> None:
@@ -235,12 +236,13 @@ def processes() -> Any:
     return context
 
 
-@pytest.mark.timeout(300)  # forty syncs
+@pytest.mark.slow  # forty syncs
+@pytest.mark.timeout(300)
 def test_a_sync_killed_at_any_of_twenty_moments_and_run_again_gives_the_same_rows(
     make_index: MakeIndex, processes: Any
 ) -> None:
     chance = random.Random(11)
-    with served(generated(120)) as server:
+    with served(generated(60)) as server:
         undisturbed = make_index(server)
         started = time.monotonic()
         undisturbed.sync()
