@@ -19,6 +19,7 @@ for name in [name for name in os.environ if name.startswith("PREFECT_")]:
     del os.environ[name]
 os.environ["PREFECT_HOME"] = _PREFECT_HOME.name
 
+from flows.prefect.schema import create_database  # noqa: E402
 from flows.prefect.server import ServerProcess, connected  # noqa: E402
 from tests.flows.served import Served, serving  # noqa: E402
 from tests.processes import ROOT, running  # noqa: E402
@@ -49,19 +50,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def prefect_records(home: Path, once: Callable[[str, Callable[[], None]], None]) -> Path:
-    """A PREFECT_HOME with a migrated database, to copy: a migration takes as long as twenty tests."""
+    """A PREFECT_HOME with the database of a new one, to copy."""
     folder = home / "prefect"
-
-    def migrate() -> None:
-        subprocess.run(
-            [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"],
-            env={**users_environment(), "PREFECT_HOME": str(folder)},
-            check=True,
-            capture_output=True,
-            timeout=_START_SECONDS,
-        )
-
-    once("prefect-records", migrate)
+    once("prefect-records", lambda: create_database(folder))
     return folder
 
 

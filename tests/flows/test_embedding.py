@@ -87,7 +87,7 @@ def test_a_sync_embeds_batches_that_no_worker_took_and_warns(site: None, deploy:
         report = asyncio.run(sync())
 
     assert (report.state, report.embedded) == ("completed", report.chunks_added)
-    assert "No worker has begun “embed 250 texts” within 0:00:01. What is left is embedded by this process." in warnings
+    assert "No worker has begun “embed 250 texts” within 0:00:01. This process embeds the remaining texts." in warnings
     assert "Cancelled" in [run.state_name for run in asyncio.run(batches())]
 
 

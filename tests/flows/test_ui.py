@@ -88,7 +88,7 @@ def ui(browser: Chrome, served: Served) -> Ui:
 def test_a_maintainer_starts_a_run_sees_its_outcome_and_asks_a_question(ui: Ui) -> None:
     deployment = ui.served.api("deployments/name/ingest-source/ingest handbook")
     ui.open(f"deployments/deployment/{deployment['id']}/run")
-    ui.sees("Read the whole source again and remove what is gone")
+    ui.sees("Read the whole source again and remove documents that were deleted upstream")
     full = ui.browser.find_element(By.CSS_SELECTOR, "[role=switch]")
     full.click()
     ui.save_screenshot("prefect-form")
@@ -108,7 +108,7 @@ def test_a_maintainer_starts_a_run_sees_its_outcome_and_asks_a_question(ui: Ui) 
 
     deployment = ui.served.api("deployments/name/answer/answer")
     ui.open(f"deployments/deployment/{deployment['id']}/run")
-    ui.sees("What you want to know, in your own words.")
+    ui.sees("The question, in your own words.")
     ui.browser.find_elements(By.TAG_NAME, "textarea")[0].send_keys("How do I back up the index?")
     ui.submit()
     run = ui.served.finished_run("answer")
