@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from rag.ingest.indexing import Indexing
-from rag.ingest.locks import locked_source
 from rag.ingest.opening import SourceOpener
 from rag.ingest.pipeline import Progress
 from rag.ingest.report import SyncReport
@@ -13,6 +12,7 @@ from rag.ingest.sync import Syncs
 from rag.settings import Settings
 from rag.sources import MOST_REMOVED
 from rag.sources.windows import Backfill, Window
+from rag.store.locks import locked_source
 from rag.store.store import Store
 
 __all__ = ["Backfills"]

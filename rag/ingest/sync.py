@@ -11,13 +11,13 @@ from rag.embedding.encoders import Encoders
 from rag.embedding.workers import EmbeddingWorkers
 from rag.errors import RagError
 from rag.ingest.indexing import Indexing
-from rag.ingest.locks import locked_source
 from rag.ingest.opening import SourceOpener
 from rag.ingest.pipeline import Ingestion, Progress
 from rag.ingest.report import SyncReport
 from rag.settings import SourceConfig
 from rag.sources import MOST_REMOVED, Source
 from rag.store.indexes import IndexInfo
+from rag.store.locks import locked_source
 from rag.store.store import Store
 
 __all__ = ["Syncs"]

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
-from rag.errors import ConfigurationError, RagError, SourceBusy
+from rag.errors import ConfigurationError, RagError
 from rag.settings import Settings
 from rag.store.copying import copy_store
 from rag.store.database import Database
 from rag.store.indexes import IndexSize
+from rag.store.locks import all_sources_locked, locked_source
 from rag.store.sources import Incident, SourceStatus
 from rag.store.store import Store
 
@@ -64,9 +65,7 @@ class Operations:
         if not self._store.sources.exists(name):
             known = ", ".join(status.name for status in self.sources()) or "none"
             raise ConfigurationError(f"No source called {name!r} has been ingested; there are: {known}.")
-        with self._store.sources.locked(name) as free:
-            if not free:
-                raise SourceBusy(f"A sync of {name} is running; wait until it has ended.")
+        with locked_source(self._store.sources, name):
             documents = self._store.documents.count(name)
             self._store.sources.delete(name)
         return documents
@@ -84,9 +83,7 @@ class Operations:
             raise ConfigurationError(
                 f"The other database holds sources already: {', '.join(known)}. Give an empty one."
             )
-        with self._store.sources.all_locked([status.name for status in self.sources()]) as busy:
-            if busy:
-                raise SourceBusy(f"A sync of {busy} is running; wait until it has ended.")
+        with all_sources_locked(self._store.sources):
             return copy_store(self._database, other, progress=progress)
 
     def send_alerts(self, ages: Mapping[str, timedelta]) -> list[Incident]:
@@ -131,13 +128,12 @@ class Operations:
         names = tuple(index.name for index in expired)
         return Maintenance(embeddings, names, before, int(self._database.version()["bytes"]))
 
-    def is_alive(self) -> bool:
-        """Return whether the database answers a query.
+    def check_database(self) -> None:
+        """Run a query.
 
-        :raises DatabaseError: it does not
+        :raises DatabaseError: the database does not answer
         """
         self._store.indexes.active()
-        return True
 
     def status(self) -> dict[str, Any]:
         """Return the shape that `rag.status --json` prints."""

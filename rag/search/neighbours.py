@@ -11,7 +11,7 @@ from rag.text.neighbours import refers_back, runs_on
 
 __all__ = ["REACH", "continues", "stretches", "with_neighbours"]
 
-#: How many chunks a result may be extended by on each side; a longer text is no answer.
+#: The number of chunks by which a result may be extended on each side; a longer text is too long for an answer.
 REACH = 2
 
 

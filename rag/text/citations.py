@@ -50,7 +50,7 @@ def cited(answer: str, known: Collection[int]) -> list[int]:
 
 
 def code_blanked(text: str) -> str:
-    """Return a text with its code replaced by as many letters: `items[0]` is no citation, and offsets stay valid."""
+    """Return a text with its code replaced by letters; offsets stay valid, and `items[0]` is not a citation."""
     return _CODE.sub(lambda code: "x" * len(code[0]), text)
 
 
@@ -67,7 +67,7 @@ def escape_markers(passage: str) -> str:
 def renumber(answer: str, numbers: Sequence[int]) -> str:
     """Renumber the markers of an answer from 1, in the order of `numbers`; markers of other numbers are removed.
 
-    Code stays as it is: `items[0]` is no citation.
+    Code stays as it is: `items[0]` is not a citation.
     """
     new = {old: position for position, old in enumerate(numbers, start=1)}
 

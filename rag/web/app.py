@@ -163,7 +163,7 @@ class _App:
     async def health(self, _request: Request) -> Response:
         """Return whether the database answers."""
         try:
-            await run_in_threadpool(self._engine.operations.is_alive)
+            await run_in_threadpool(self._engine.operations.check_database)
         except Exception as error:  # noqa: BLE001 - every error means "failing" to a monitor
             return JSONResponse({"status": "failing", "error": type(error).__name__}, 503)
         return JSONResponse({"status": "ok"})

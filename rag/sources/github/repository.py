@@ -38,7 +38,7 @@ class Repository:
         return {kind for kind, name in (("issue", "issues"), ("pull", "pulls")) if name in self.config.include}
 
     def readable(self) -> set[str]:
-        """Return the settings' `include` without what cannot be read: discussions, if there is no token.
+        """Return the settings' `include`, without discussions if there is no token.
 
         :raises SourceError: nothing else is included
         """

@@ -80,7 +80,7 @@ def test_an_unknown_or_busy_source_is_not_removed(
     assert "No source called 'three' has been ingested; there are: one, two." in capsys.readouterr().err
     with engine.store.sources.locked("one", shared=True):
         assert remove.main(["one"]) == 1
-    assert "A sync of one is running" in capsys.readouterr().err
+    assert "Another sync of one is running" in capsys.readouterr().err
     assert len(engine.store.documents.hashes("one")) == 2
 
 
