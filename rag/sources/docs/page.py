@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lxml import etree
 from lxml.etree import _Element as Element
 
-from rag.sources.docs.html import NotHtmlError, decode, read_content, read_head
+from rag.sources.docs.html import NotHtmlError, decode, is_streamed, read_content, read_head
 from rag.text.lines import one_line
 
 __all__ = ["EXTRACTION", "NotHtmlError", "Page", "decode", "read_page"]
@@ -96,7 +96,9 @@ def _parse(text: str) -> Element:
     if not text.strip():
         raise NotHtmlError("the page is empty")
     # The text is encoded as UTF-8 below, whatever encoding it declares.
-    parser = etree.HTMLParser(encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True)
+    parser = etree.HTMLParser(
+        encoding="utf-8", huge_tree=True, remove_comments=not is_streamed(text), remove_pis=True
+    )
     try:
         root = etree.fromstring(text.replace("\x00", "\ufffd").encode("utf-8", "replace"), parser)
     except (etree.XMLSyntaxError, ValueError) as error:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from lxml.etree import _Element as Element
 
-from rag.sources.docs.html.boilerplate import Part, part_of
+from rag.sources.docs.html.boilerplate import HEADINGS, Part, part_of
 from rag.sources.docs.html.code import language_of, preformatted
 from rag.sources.docs.html.text import is_permalink, plain_text
 from rag.sources.docs.html.walk import Handler, Walk
+from rag.sources.docs.html.writer import LINE_BREAK
 from rag.sources.markup.code import code_span, fenced
+from rag.text.lines import one_line
 
-__all__ = ["BY_TAG", "HEADINGS", "caption", "code", "number"]
-
-HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+__all__ = ["BY_PART", "BY_TAG", "bold", "caption", "code", "number", "write_code"]
 
 
 def _heading(walk: Walk, element: Element) -> None:
@@ -24,8 +24,10 @@ def _heading(walk: Walk, element: Element) -> None:
         return
     anchor = _heading_anchor(walk, element) or writer.anchor
     text = plain_text(element).replace("{#", "{ #")
-    if not text:
+    if not text or walk.is_inline:
         writer.anchor = anchor
+        writer.inline.append(text)
+        writer.flush()
         return
     writer.write_label()
     writer.drop_indentation()
@@ -48,22 +50,45 @@ def _heading_anchor(walk: Walk, element: Element) -> str | None:
     return walk.anchor_inside(element, "id", "name")
 
 
+def _marked_heading(walk: Walk, element: Element) -> None:
+    """Write a heading that its role or its class marks."""
+    level = number(element.get("aria-level")) or (2 if element.get("role") == "heading" else 1)
+    element.tag = f"h{min(max(level, 1), 6)}"
+    _heading(walk, element)
+
+
 def _list(walk: Walk, element: Element) -> None:
     walk.writer.flush()
     walk.note_anchor(element)
-    position = number(element.get("start")) or 1
     is_ordered = element.tag == "ol"
+    position, step = _numbering(element)
+    marker = "- "
     for child in element:
-        if type(child.tag) is not str:
+        if type(child.tag) is not str or part_of(child) is Part.BOILERPLATE:
             continue
-        if child.tag != "li":
+        if child.tag in ("ul", "ol", "menu") and walk.writer.block_count:
+            # A list that is not in an item belongs to the item before it.
+            with walk.writer.indented("", " " * len(marker), used=True):
+                _list(walk, child)
+        elif child.tag != "li" or child in walk.label_of_panel:
             walk.element(child)
-            continue
-        if part_of(child) is Part.BOILERPLATE:
-            continue
-        _item(walk, child, f"{number(child.get('value')) or position}. " if is_ordered else "- ")
-        position += 1
+        else:
+            position = _or_else(number(child.get("value")), position)
+            marker = f"{position}. " if is_ordered else "- "
+            _item(walk, child, marker)
+            position += step
     walk.writer.end_list()
+
+
+def _numbering(element: Element) -> tuple[int, int]:
+    """Return the number of a list's first item, and what is added to it for the next."""
+    step = -1 if "reversed" in element.attrib else 1
+    first = sum(1 for child in element if child.tag == "li") if step < 0 else 1
+    return _or_else(number(element.get("start")), first), step
+
+
+def _or_else(value: int | None, default: int) -> int:
+    return default if value is None else value
 
 
 def _item(walk: Walk, element: Element, marker: str) -> None:
@@ -111,19 +136,20 @@ def _contents(walk: Walk, element: Element) -> None:
 def _term(walk: Walk, element: Element) -> None:
     writer = walk.writer
     writer.flush()
-    anchor = element.get("id")
-    if not anchor or not walk.is_anchor(element, anchor):
-        anchor = walk.anchor_inside(element, "id")
-    is_signature = "sig" in (element.get("class") or "").split()
-    text = code_span(_signature(element)) if is_signature else walk.text(element)
-    if not text:
-        writer.anchor = anchor or writer.anchor
-    elif anchor:
-        writer.write_label()
+    anchor = walk.find_anchor(element)
+    if _holds_heading(element) and not walk.is_inline:
         writer.anchor = anchor
-        writer.write_block(text if text.startswith("`") else f"**{text}**")
+        walk.block(element)
+        return
+    if "sig" in (element.get("class") or "").split():
+        text = code_span(_signature(element))
     else:
-        writer.set_term(text)
+        text = walk.text(element, is_bold=True)
+        text = text if anchor and text.startswith("`") else bold(text)
+    if text:
+        writer.set_term(text, anchor)
+    else:
+        writer.anchor = anchor or writer.anchor
 
 
 def _signature(element: Element) -> str:
@@ -132,25 +158,56 @@ def _signature(element: Element) -> str:
 
 def _summary(walk: Walk, element: Element) -> None:
     walk.writer.flush()
-    walk.writer.set_label(walk.text(element), "**")
+    if _holds_heading(element) and not walk.is_inline:
+        walk.block(element)
+    else:
+        walk.writer.set_label(walk.text(element, is_bold=True), "**")
+
+
+def _holds_heading(element: Element) -> bool:
+    return next(element.iter(*HEADINGS), None) is not None
 
 
 def code(walk: Walk, element: Element) -> None:
-    """Write a code block."""
-    walk.writer.flush()
+    """Write the code in an element as a block, or as code spans if it is a part of a line."""
+    write_code(walk, preformatted(element), language_of(element), element)
+
+
+def write_code(walk: Walk, text: str, language: str, element: Element) -> None:
+    """Write code.
+
+    :param element: holds the code, and may be a place that people link to
+    """
+    writer = walk.writer
+    if not text.strip():
+        return
+    if walk.is_inline:
+        spans = [code_span(one_line(line)) for line in text.split("\n") if line.strip()]
+        writer.inline += [" ", LINE_BREAK.join(spans), " "]
+        return
+    if language and one_line("".join(writer.inline)).lower() in (language, _title_of(language)):
+        writer.inline.clear()  # the theme shows the language as a label
+    writer.flush()
     walk.note_anchor(element)
-    text = preformatted(element)
-    if text.strip():
-        walk.writer.write_label()
-        walk.writer.write_verbatim(fenced(text, language_of(element)))
+    writer.write_label()
+    writer.write_verbatim(fenced(text, language))
+
+
+def _title_of(language: str) -> str:
+    return {"sh": "shell", "js": "javascript", "ts": "typescript", "py": "python"}.get(language, language)
 
 
 def caption(walk: Walk, element: Element) -> None:
     """Write the title of a table, figure or code block in bold."""
     walk.writer.flush()
-    text = walk.text(element)
+    text = walk.text(element, is_bold=True)
     if text:
-        walk.writer.write_paragraph(text if text.startswith("**") else f"**{text}**")
+        walk.writer.write_paragraph(bold(text))
+
+
+def bold(text: str) -> str:
+    """Return a line in bold, as it is if there is nothing to mark."""
+    return f"**{text}**" if text and not text.startswith("**") else text
 
 
 def _rule(walk: Walk, _element: Element) -> None:
@@ -174,3 +231,4 @@ BY_TAG: dict[str, Handler] = {
     "summary": _summary,
     "hr": _rule,
 }
+BY_PART: dict[Part, Handler] = {Part.HEADING: _marked_heading}

@@ -13,7 +13,9 @@ from lxml.etree import _Element as Element
 
 from rag.sources.names import names
 
-__all__ = ["Part", "drop_menus", "find_main", "is_links", "part_of", "text_of"]
+__all__ = ["HEADINGS", "Part", "is_left_out", "is_links", "is_page_form", "part_of", "text_of"]
+
+HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 
 
 class Part(Enum):
@@ -22,22 +24,35 @@ class Part(Enum):
     CONTENT = auto()
     #: the same on every page of the site: left out
     BOILERPLATE = auto()
+    #: not shown until the reader opens it: left out unless a button or a tab of the page opens it
+    HIDDEN = auto()
     #: a table of contents of this page or the pages below: left out unless the page consists of nothing else
     CONTENTS = auto()
     #: left out only if most of its text is links
     DOUBTFUL = auto()
-    #: a header, kept if it holds the page's heading
+    #: a header, kept if it holds a heading
     HEADER = auto()
+    #: left out unless the page stands inside it
+    FORM = auto()
     ADMONITION = auto()
     ADMONITION_TITLE = auto()
     TAB_LABELS = auto()
     TAB_LABEL = auto()
     TAB_PANEL = auto()
     MATH = auto()
+    DELETED = auto()
+    #: a heading that is not an h1 to h6
+    HEADING = auto()
+    #: code that is not in a pre
+    LISTING = auto()
+    #: a table that is not a table
+    GRID = auto()
+    #: the numbers of the lines of code
+    GUTTER = auto()
 
 
 _DROPPED_TAGS = names(
-    "script style noscript template svg nav footer form iframe object embed canvas audio video select input textarea "
+    "style noscript template svg nav footer iframe object embed canvas audio video select input textarea "
     "button dialog head link meta title map"
 )
 _DROPPED_ROLES = frozenset({"navigation", "banner", "contentinfo", "search", "dialog", "menu", "menubar", "toolbar"})
@@ -57,6 +72,8 @@ _DROPPED_CLASSES = names(
     "feedback-toolbar eyebrow step-number page-meta td-page-meta td-sidebar td-toc td-search feedback--title "
     # hidden lines in code of mdBook, the path above a page of rustdoc
     "boring rustdoc-breadcrumbs hideme "
+    # the tooltips of Doxygen's code and the path above its titles, Apache's list of languages, TypeDoc's links
+    "ttc ingroups toplang bottomlang tsd-breadcrumb tsd-anchor-icon tsd-generator "
     # any generator
     "breadcrumb breadcrumbs pagination pager prevnext prev-next page-nav page-navigation site-nav site-header "
     "site-footer navbar topbar toolbar edit-page edit-this-page edit-link edit-page-link editlink "
@@ -70,22 +87,47 @@ _CONTENTS_CLASSES = names(
     "toc local-toc page-toc toctree-wrapper-mobile tocwrapper md-toc tableofcontents on-this-page minitoc"
 )
 _DOUBTFUL_CLASSES = names("sidebar menu nav navigation side-nav sidenav links")
+#: Ids of furniture. An id on a heading, a section or a paragraph says what it is about instead.
 _DROPPED_IDS = names(
     "navbar sidebar site-header site-footer footer breadcrumbs breadcrumb pagination toc-container table-of-contents "
-    "feedback cookie-banner skip-to-content searchbox copy-path"
+    "feedback cookie-banner skip-to-content searchbox copy-path titlearea side-nav nav-path nav-tree main-nav "
+    "msearchselectwindow msearchresultswindow"
 )
+_FURNITURE_TAGS = frozenset({"div", "section", "ul", "ol", "aside", "table", "header", "center"})
+#: Classes of the boxes that markup processors put around a section or a block of the text.
+_SECTION_CLASS = re.compile(r"^(?:section|level\d|(?:ref)?sect\d|refsection|paragraph|\w+block|[uod]list)$")
 _ADMONITION_CLASS = re.compile(
-    r"^(?:admonition|theme-admonition|callout|alert|custom-block|starlight-aside|markdown-alert|admonitionblock|"
-    r"hint|sidebarbox|note|tip|warning|caution|important|danger)$"
+    r"^(?:admonition|theme-admonition|callout|nextra-callout|alert|custom-block|starlight-aside|markdown-alert|"
+    r"mdbook-alerts|admonitionblock|confluence-information-macro|notecard|hint|hint-container|sidebarbox|"
+    r"note|tip|warning|caution|important|danger)$"
 )
 _ADMONITION_TITLE_CLASS = re.compile(
-    r"^(?:admonition-title|custom-block-title|starlight-aside__title|markdown-alert-title|callout-title|alert-heading|"
+    r"^(?:admonition-title|custom-block-title|hint-container-title|starlight-aside__title|markdown-alert-title|"
+    r"mdbook-alerts-title|callout-title|callout-heading|alert-heading|alert-title|note__title|note-title|"
     r"admonitionheading\w*)$"
 )
-_TAB_LABELS_CLASS = frozenset({"tabbed-labels", "tab-labels", "nav-tabs", "sphinx-tabs-tablist"})
-_TAB_PANEL_CLASS = frozenset(
-    {"tabbed-block", "tab-pane", "tab-panel", "tabcontent", "sd-tab-content", "sphinx-tabs-panel"}
+_ADMONITION_TAGS = frozenset({"div", "aside", "blockquote", "details", "section", "table", "p"})
+#: Classes that are common words, and mark a note only on a box.
+_BOX_TAGS = frozenset({"div", "aside", "blockquote", "details", "section"})
+_TAB_LABELS_CLASS = names(
+    "tabbed-labels tab-labels nav-tabs sphinx-tabs-tablist tablist tab-list tabs-list tabs-nav tab-nav vp-tabs-nav "
+    "code-group__nav mdbook-tabs react-tabs__tab-list codetabs-toolbar tabs-header tab-header tab-buttons tab-bar "
+    "tabs__nav tabs__header tabs-bar tabbar"
 )
+_TAB_PANEL_CLASS = names(
+    "tabbed-block tab-pane tab-panel tabpanel tabs-panel tabcontent sd-tab-content sphinx-tabs-panel code-group-item "
+    "vp-tab mdbook-tab-content book-tabs-content react-tabs__tab-panel docsify-tabs__content tabs__panel tabs__pane"
+)
+_TAB_TAGS = frozenset({"input", "label", "button", "a", "li", "script", "style"})
+_DELETED_CLASS = names("strike strikethrough line-through deleted del")
+_LISTING_CLASS = names("fragment syntaxhighlighter codemirror ace_editor")
+_GUTTER_CLASS = re.compile(
+    r"^(?:ln|lnt|lntd|gl|line-?nu?m(?:ber)?s?(?:-rows|-wrapper)?|line_nu?m(?:ber)?s?|code-?line-?number\w*|(?:rouge-)?gutter|"
+    r"linenumber\w*|hljs-ln-(?:numbers|n|line)|react-syntax-highlighter-line-number|blob-num|crayon-nums?|"
+    r"crayon-nums-content|line-number\w*|linecount|cm-gutters?|codemirror-gutters?|codemirror-linenumber|rownum)$"
+)
+_GRID_ROLES = frozenset({"table", "grid", "treegrid"})
+_MATH_CLASS = names("katex katex-display mjx-chtml mathjax mathjax_display mathjax_preview mwe-math-element")
 
 
 def text_of(element: Element) -> str:
@@ -96,15 +138,61 @@ def text_of(element: Element) -> str:
 def part_of(element: Element) -> Part:
     """Return the role of an element, from its tag, classes, role attribute and id."""
     get = element.get
-    if element.tag == "button" and _is_in_sentence(element):
-        return Part.CONTENT
-    return _part(
-        element.tag,
+    tag = element.tag
+    part = _part(
+        tag,
         f"{get('class', '')} {get('data-component-part', '')}",
         get("role", ""),
         get("id", ""),
-        get("aria-hidden") == "true" or "hidden" in element.attrib,
+        _hidden(get("hidden"), get("aria-hidden")),
+        _kind(get("style"), get("type") if tag == "script" else None),
     )
+    return part if part is Part.CONTENT else _looked_into(element, part)
+
+
+def is_left_out(element: Element) -> bool:
+    """Return whether an element inside text or code is no part of it."""
+    return part_of(element) in _LEFT_OUT
+
+
+_LEFT_OUT = frozenset({Part.BOILERPLATE, Part.HIDDEN})
+
+
+def _hidden(hidden: str | None, aria_hidden: str | None) -> bool:
+    # What a browser finds and opens when the reader searches the page is content.
+    return aria_hidden == "true" or (hidden is not None and hidden.strip().lower() != "until-found")
+
+
+def _kind(style: str | None, script: str | None) -> str:
+    """Return what the style of an element or the type of a script says about its role."""
+    if style and "line-through" in style:
+        return "deleted"
+    return "math" if script and script.lower().startswith("math/") else ""
+
+
+def _looked_into(element: Element, part: Part) -> Part:
+    """Return the role of an element that depends on what is in it or around it."""
+    tag = element.tag
+    if part is Part.BOILERPLATE:
+        if tag == "button" and (_is_in_sentence(element) or _is_all_of_heading(element)):
+            return Part.CONTENT
+        if tag == "footer" and element.getparent() is not None and element.getparent().tag in ("blockquote", "figure"):
+            return Part.CONTENT
+        if _is_named_by_id(element):
+            return Part.DOUBTFUL
+    elif part is Part.TAB_LABELS and not _holds_labels(element):
+        return Part.CONTENT
+    elif part is Part.GUTTER:
+        return Part.CONTENT if any(map(str.isalpha, text_of(element))) or not len(text_of(element)) else Part.BOILERPLATE
+    elif part is Part.FORM:
+        return Part.CONTENT if is_page_form(element) else Part.BOILERPLATE
+    elif part is Part.HEADING and not _is_title(element):
+        return Part.CONTENT
+    elif part is Part.LISTING and element.find(".//pre") is not None:
+        return Part.CONTENT
+    elif part is Part.DOUBTFUL and element.get("class") == "summary" and not _is_in_doxygen_header(element):
+        return Part.CONTENT
+    return part
 
 
 def _is_in_sentence(element: Element) -> bool:
@@ -114,88 +202,122 @@ def _is_in_sentence(element: Element) -> bool:
     return bool((text or "").strip() and (element.tail or "").strip())
 
 
+def _is_all_of_heading(button: Element) -> bool:
+    """Return whether a button is the text of a heading, a summary or a term, or holds a heading."""
+    if any(inner.tag in HEADINGS for inner in button.iter(*HEADINGS)):
+        return True
+    for above in button.iterancestors():
+        if above.tag in HEADINGS or above.tag in ("summary", "dt"):
+            whole, own = "".join(text_of(above).split()), "".join(text_of(button).split())
+            return bool(own) and 2 * len(own) > len(whole)
+    return False
+
+
+def _is_named_by_id(element: Element) -> bool:
+    """Return whether an element is left out for its id alone, although a heading of the same name begins it."""
+    identifier = element.get("id") or ""
+    if element.tag not in ("section", "div", "article") or identifier.lower() not in _DROPPED_IDS:
+        return False
+    if _part(element.tag, element.get("class") or "", element.get("role") or "", "", False, "") is Part.BOILERPLATE:
+        return False
+    heading = next(element.iter(*HEADINGS), None)
+    if heading is None:
+        return False
+    return element.tag == "section" or _letters(text_of(heading)).startswith(_letters(identifier))
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in text.lower() if character.isalnum())
+
+
+def _holds_labels(element: Element) -> bool:
+    """Return whether a box that may hold the labels of tabs holds their panels instead, or is no box of tabs at all."""
+    if element.get("role") == "tablist" or not {"tab", "tabs"} & set((element.get("class") or "").lower().split()):
+        return True
+    children = [child.tag for child in element if type(child.tag) is str]
+    return bool(children) and _TAB_TAGS.issuperset(children) and element.find(".//pre") is None
+
+
+def is_page_form(form: Element) -> bool:
+    """Return whether a form stands around a page, as ASP.NET writes it, instead of asking for something."""
+    if next(form.iter("main", "article", "h1", "pre", "dl"), None) is not None:
+        return True
+    asks = next(form.iter("textarea", "input"), None) is not None
+    paragraphs = sum(1 for _ in form.iter("p", "li"))
+    return next(form.iter(*HEADINGS), None) is not None and (paragraphs > 2 or not asks)
+
+
+def _is_title(element: Element) -> bool:
+    above = element.getparent()
+    return element.get("role") == "heading" or (above is not None and "headertitle" in (above.get("class") or ""))
+
+
+def _is_in_doxygen_header(element: Element) -> bool:
+    above = element.getparent()
+    return above is not None and above.get("class") == "header"
+
+
 @lru_cache(maxsize=8192)
-def _part(tag: str, classes: str, role: str, identifier: str, hidden: bool) -> Part:
+def _part(tag: str, classes: str, role: str, identifier: str, hidden: bool, kind: str) -> Part:
     names = frozenset(classes.lower().split())
     role = role.lower()
-    if role == "tablist" or names & _TAB_LABELS_CLASS:
-        return Part.TAB_LABELS
-    if role == "tab" or "sd-tab-label" in names:
-        return Part.TAB_LABEL
-    if role == "tabpanel" or names & _TAB_PANEL_CLASS:
-        return Part.TAB_PANEL
-    if "katex-mathml" in names or tag == "math":
+    if part := _tab_part(tag, names, role):
+        return part
+    if kind == "math" or tag == "math" or names & _MATH_CLASS or "katex-mathml" in names:
         return Part.MATH
     if names & _CONTENTS_CLASSES or (tag == "nav" and "contents" in names) or {"contents", "topic"} <= names:
         return Part.CONTENTS
-    if tag in _DROPPED_TAGS or role in _DROPPED_ROLES or names & _DROPPED_CLASSES or identifier.lower() in _DROPPED_IDS:
+    if tag in _DROPPED_TAGS or tag == "script" or role in _DROPPED_ROLES or names & _DROPPED_CLASSES:
         return Part.BOILERPLATE
-    if any(word.startswith(("katex-html", "tocdesktop", "tocmobile", "copybutton", "buttongroup")) for word in names):
+    if identifier.lower() in _DROPPED_IDS and _is_furniture(tag, names):
+        return Part.BOILERPLATE
+    if tag == "form":
+        return Part.FORM
+    if any(map(_GUTTER_CLASS.match, names)):
+        return Part.GUTTER
+    if any(word.startswith(("tocdesktop", "tocmobile", "copybutton", "buttongroup")) for word in names):
         return Part.BOILERPLATE
     if hidden and tag not in ("a", "body", "html"):
-        return Part.BOILERPLATE
+        return Part.HIDDEN
     if tag == "a" and "src" in names:  # rustdoc's links to the source
         return Part.BOILERPLATE
+    return _content_part(tag, names, role, identifier, kind)
+
+
+def _tab_part(tag: str, names: frozenset[str], role: str) -> Part | None:
+    if role == "tablist" or names & _TAB_LABELS_CLASS:
+        return Part.TAB_LABELS
+    if role == "tab" or "sd-tab-label" in names or tag in ("sl-tab", "md-tab"):
+        return Part.TAB_LABEL
+    if role == "tabpanel" or names & _TAB_PANEL_CLASS or tag.endswith("tab-panel"):
+        return Part.TAB_PANEL
+    if tag in ("div", "ul", "ol") and names & {"tab", "tabs"}:
+        return Part.TAB_LABELS
+    return None
+
+
+def _content_part(tag: str, names: frozenset[str], role: str, identifier: str, kind: str) -> Part:
     if any(_ADMONITION_TITLE_CLASS.match(word) or word.startswith("admonitionheading_") for word in names):
         return Part.ADMONITION_TITLE
-    if tag in ("div", "aside", "blockquote", "details", "section") and any(map(_ADMONITION_CLASS.match, names)):
+    if tag in _BOX_TAGS and (any(map(_ADMONITION_CLASS.match, names)) or role == "note"):
         return Part.ADMONITION
-    if tag == "header" or identifier == "header":
+    if kind == "deleted" or (tag in ("span", "div", "p") and names & _DELETED_CLASS):
+        return Part.DELETED
+    if tag == "header" or (identifier == "header" and tag == "div"):
         return Part.HEADER
-    if names & _DOUBTFUL_CLASSES or tag == "aside":
+    if role == "heading" or (tag == "div" and "title" in names):
+        return Part.HEADING
+    if tag in ("div", "figure") and names & _LISTING_CLASS:
+        return Part.LISTING
+    if (role in _GRID_ROLES and tag != "table") or "summary-table" in names:
+        return Part.GRID
+    if names & _DOUBTFUL_CLASSES or tag == "aside" or (tag == "div" and names == {"summary"}):
         return Part.DOUBTFUL
     return Part.CONTENT
 
 
-_MAIN_CLASSES = names(
-    "md-content__inner theme-doc-markdown vp-doc markdown-body td-content devsite-article-body sl-markdown-content "
-    "mdx-content doc-content"
-)
-_MAIN_IDS = frozenset({"content", "main-content", "maincontent", "main", "docs-content", "bodycolumn"})
-_RANKS = 7
-#: The rank of docutils' outermost section, which some themes give no other mark.
-_SECTION = 5
-_SHORT_LINK = 25
-
-
-def find_main(body: Element) -> Element:
-    """Return the smallest element that holds all content of the page, by the marks of common generators."""
-    found: list[list[Element]] = [[] for _ in range(_RANKS)]
-    for element in body.iter("article", "main", "div", "section"):
-        rank = _rank(element.tag, element.get("class", ""), element.get("role", ""), element.get("id", ""))
-        rank = 1 if element.get("itemprop") == "articleBody" else rank
-        if rank == _SECTION and any(_is_section(above) for above in element.iterancestors("div", "section")):
-            continue
-        if rank < _RANKS:
-            found[rank].append(element)
-    for candidates in found:
-        if len(candidates) == 1 or (candidates and candidates[0].tag == "main"):
-            return candidates[0]
-    return body
-
-
-@lru_cache(maxsize=4096)
-def _rank(tag: str, classes: str, role: str, identifier: str) -> int:
-    names = frozenset(classes.lower().split())
-    if identifier == "content-area":
-        return 0
-    if names & _MAIN_CLASSES:
-        return 1
-    if role == "main":
-        return 2
-    if tag == "article":
-        return 3
-    if tag == "main":
-        return 4
-    if tag == "div" and "section" in names:
-        return _SECTION
-    if identifier.lower() in _MAIN_IDS:
-        return 6
-    return _RANKS
-
-
-def _is_section(element: Element) -> bool:
-    return "section" in (element.get("class") or "").split()
+def _is_furniture(tag: str, names: frozenset[str]) -> bool:
+    return tag in _FURNITURE_TAGS and not any(map(_SECTION_CLASS.match, names))
 
 
 def is_links(element: Element) -> bool:
@@ -203,30 +325,3 @@ def is_links(element: Element) -> bool:
     total = len("".join(text_of(element).split()))
     linked = sum(len("".join(text_of(link).split())) for link in element.iter("a"))
     return total == 0 or linked / total > 0.6
-
-
-def drop_menus(body: Element) -> None:
-    """Remove menus, runs of short links before the first heading, from a page whose generator marks nothing."""
-    menus = []
-    for element in body.iter("h1", "h2", "h3", "div", "ul", "table", "p", "center"):
-        if element.tag in ("h1", "h2", "h3"):
-            break
-        links = element.findall(".//a")
-        if len(links) < 3 or element.find(".//h1") is not None or element.find(".//h2") is not None:
-            continue
-        if sum(len(text_of(link)) for link in links) < _SHORT_LINK * len(links) and is_links(element):
-            menus.append(element)
-    for menu in menus:
-        _drop(menu)
-
-
-def _drop(element: Element) -> None:
-    """Remove an element from the tree; the text that follows it stays."""
-    parent, before = element.getparent(), element.getprevious()
-    if parent is None:
-        return
-    if before is not None:
-        before.tail = (before.tail or "") + (element.tail or "")
-    else:
-        parent.text = (parent.text or "") + (element.tail or "")
-    parent.remove(element)

@@ -7,8 +7,9 @@ from functools import lru_cache
 
 from lxml.etree import _Element as Element
 
-from rag.sources.docs.html.boilerplate import Part, part_of
+from rag.sources.docs.html.boilerplate import is_left_out
 from rag.sources.docs.html.text import MAX_DEPTH
+from rag.sources.names import names
 
 __all__ = ["language_of", "preformatted"]
 
@@ -16,11 +17,16 @@ __all__ = ["language_of", "preformatted"]
 _WRAPPERS = frozenset({"div", "figure", "section", "td", "tr", "tbody", "table"})
 _MAX_WRAPPERS = 6
 _LANGUAGE_CLASS = re.compile(
-    r"(?:^|\s)(?:language-|lang-|highlight-source-|highlight-|brush:\s*|sourceCode\s+)([\w+#.-]+)"
+    r"(?:^|\s)(?:language-|lang-|highlight-source-|highlight-|brush:\s*|sourceCode\s+|^highlight\s+(?=\w+$)|"
+    r"^hljs\s+(?=\w+$)|syntaxhighlighter\s+(?:nogutter\s+)?)([\w+#.-]+)"
 )
+_LINE_CLASSES = names("line token-line code-line codeline highlight-line hljs-line view-line ec-line grvsc-line crayon-line")
+_NO_CODE = frozenset({"button", "script", "style", "svg", "template"})
 _NO_LANGUAGE = frozenset(
     {"default", "none", "text", "plaintext", "plain", "txt", "notranslate", "highlight", "output", "code"}
 )
+#: languages that a class of their name marks
+_LANGUAGES = names("ruby rust python java javascript typescript bash shell sql xml html json yaml toml php perl cpp scala")
 _ALIASES = {"python3": "python", "ipython3": "python", "shellsession": "console"}
 
 
@@ -52,12 +58,15 @@ def _collect_child(child: Element, pieces: list[str], depth: int) -> None:
         pieces.append("\n")
     elif depth >= MAX_DEPTH:
         pieces.append("".join(child.itertext("*")))
-    elif not (child.attrib and part_of(child) is Part.BOILERPLATE):
+    elif not ((child.attrib or child.tag in _NO_CODE) and is_left_out(child)):
         start = len(pieces)
         _collect(child, pieces, depth + 1)
         if _is_line(child) and len(pieces) > start and not pieces[-1].endswith("\n"):
-            has_newline = (child.tail or "").startswith(("\n", "\r"))
-            if not has_newline and child.getnext() is not None:
+            following = child.getnext()
+            has_newline = (child.tail or "").startswith(("\n", "\r")) or (
+                following is not None and following.tag == "br" and not child.tail
+            )
+            if not has_newline and following is not None:
                 pieces.append("\n")
 
 
@@ -65,8 +74,14 @@ def _is_line(element: Element) -> bool:
     """Return whether an element inside code is a line of its own although no newline ends it."""
     if element.tag in ("div", "p", "li", "tr"):
         return True
+    if element.tag == "code":
+        following = element.getnext()
+        is_in_pre = (above := element.getparent()) is not None and above.tag == "pre"
+        return is_in_pre and following is not None and following.tag == "code" and not element.tail
     return element.tag == "span" and (
-        "token-line" in (element.get("class") or "") or "display:block" in (element.get("style") or "").replace(" ", "")
+        "data-line" in element.attrib
+        or not _LINE_CLASSES.isdisjoint((element.get("class") or "").split())
+        or "display:block" in (element.get("style") or "").replace(" ", "")
     )
 
 
@@ -91,4 +106,6 @@ def language_of(element: Element) -> str:
 @lru_cache(maxsize=1024)
 def _language_class(classes: str) -> str:
     match = _LANGUAGE_CLASS.search(classes)
-    return match[1] if match else ""
+    if match:
+        return match[1]
+    return next((name for name in classes.split() if name in _LANGUAGES), "")

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from lxml.etree import XPath
 from lxml.etree import _Element as Element
 
-from rag.sources.docs.html import blocks, inline, panels, tables
-from rag.sources.docs.html.boilerplate import Part, drop_menus, find_main, text_of
+from rag.sources.docs.html import blocks, inline, listings, panels, tables, tabs
+from rag.sources.docs.html.boilerplate import Part
+from rag.sources.docs.html.compose import compose
+from rag.sources.docs.html.main_text import MainText, drop_menus, find_main
 from rag.sources.docs.html.walk import Handler, Handlers, Walk
-from rag.text.lines import one_line
 
 __all__ = ["Content", "read_content"]
 
 #: Content with less prose than this, in characters, is taken for an overview, and keeps its table of contents.
 _OVERVIEW_LENGTH = 200
-_BY_TAG: Mapping[str, Handler] = {**blocks.BY_TAG, **tables.BY_TAG, **panels.BY_TAG, **inline.BY_TAG}
-_BY_PART: Mapping[Part, Handler] = {**panels.BY_PART, **inline.BY_PART}
+_BY_TAG: Mapping[str, Handler] = {**blocks.BY_TAG, **tables.BY_TAG, **tabs.BY_TAG, **inline.BY_TAG}
+_BY_PART: Mapping[Part, Handler] = {
+    **blocks.BY_PART,
+    **tables.BY_PART,
+    **listings.BY_PART,
+    **panels.BY_PART,
+    **tabs.BY_PART,
+    **inline.BY_PART,
+}
+_IDS = XPath("//@id", smart_strings=False)
+_OPENERS = XPath(
+    "//@aria-controls | //@data-target | //@data-bs-target | //*[@aria-expanded or @data-toggle or @data-bs-toggle]/@href",
+    smart_strings=False,
+)
 _HANDLERS = Handlers(_BY_TAG, _BY_PART)
 
 
@@ -30,6 +45,8 @@ class Content:
     #: the page's only h1, empty if it has none or several
     heading: str
     first_heading: str
+    #: whether the element that is marked as the main text holds so little of the page that all of it was read
+    is_mark_refused: bool = False
 
 
 def read_content(root: Element, fragments: Collection[str], base: str) -> Content:
@@ -38,28 +55,30 @@ def read_content(root: Element, fragments: Collection[str], base: str) -> Conten
     :param fragments: every id of the page, since an anchor must name one of them
     :param base: the URL that links are relative to; absolute links to other hosts are kept
     """
+    compose(root)
     body = root.find("body")
     if body is None:
         body = root
     main = find_main(body)
-    if main is body:
+    if main.element is body:
         drop_menus(body)
     external = _links_to_other_hosts(urlsplit(base).hostname)
-    walk = Walk(_HANDLERS, fragments, external=external)
-    text = walk.render(main)
+
+    opened, repeated = _opened(root), _repeated(root)
+
+    def walk_through(main: MainText, *, with_contents: bool = False) -> tuple[Walk, str]:
+        walk = Walk(_HANDLERS, fragments, external=external, with_contents=with_contents)
+        walk.opened, walk.writer.repeated = opened, repeated
+        return walk, walk.render(*(root for root in (main.header, main.element) if root is not None))
+
+    walk, text = walk_through(main)
     if walk.left_out_contents and _prose_length(text) < _OVERVIEW_LENGTH:
-        walk = Walk(_HANDLERS, fragments, external=external, with_contents=True)
-        text = walk.render(main)
-    if not text and main is not body:
-        walk = Walk(_HANDLERS, fragments, external=external)
-        text = walk.render(body)
+        walk, text = walk_through(main, with_contents=True)
+    if not text and main.element is not body:
+        walk, text = walk_through(MainText(body))
     # Several h1 are sections, and none of them names the page.
     heading = walk.h1 if walk.h1_count == 1 else ""
-    if not walk.h1_count and main is not body:
-        heading = _heading_beside(main)
-        if heading and text:
-            text = f"# {heading}\n\n{text}"
-    return Content(text, heading, walk.first_heading)
+    return Content(text, heading, walk.first_heading, main.is_mark_refused)
 
 
 def _links_to_other_hosts(host: str | None) -> Callable[[str], str | None]:
@@ -67,19 +86,37 @@ def _links_to_other_hosts(host: str | None) -> Callable[[str], str | None]:
         if not href.startswith(("http://", "https://")):
             return None
         try:
-            return None if urlsplit(href).hostname == host else href.replace(" ", "%20").replace(")", "%29")
+            return None if urlsplit(href).hostname == host else _in_link(href)
         except ValueError:
             return None
 
     return external
 
 
-def _heading_beside(main: Element) -> str:
-    """Return the h1 that a theme puts beside the content in its article, empty if there is none."""
-    for above in main.iterancestors("article", "main"):
-        for heading in above.iter("h1"):
-            return one_line(text_of(heading))
-    return ""
+def _in_link(address: str) -> str:
+    """Return an address as Markdown has it in a link: brackets that are not in pairs would end it, or never end."""
+    address = address.strip().replace(" ", "%20").replace("<", "%3C").replace(">", "%3E")
+    depth = 0
+    for character in address:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if depth < 0:
+            break
+    return address if depth == 0 else address.replace("(", "%28").replace(")", "%29")
+
+
+def _opened(root: Element) -> frozenset[str]:
+    """Return the ids of the elements that buttons, tabs and links of the page show."""
+    if not root.xpath("boolean(//body//*[@hidden or @aria-hidden='true'][not(self::svg or self::span or self::i)])"):
+        return frozenset()
+    return frozenset(
+        name.removeprefix("#") for names in _OPENERS(root) for name in names.split() if not names.startswith("http")
+    )
+
+
+def _repeated(root: Element) -> frozenset[str]:
+    """Return the ids that several elements have: a link to one leads to the first of them."""
+    ids = _IDS(root)
+    return frozenset() if len(ids) == len(set(ids)) else frozenset(name for name, n in Counter(ids).items() if n > 1)
 
 
 def _prose_length(text: str) -> int:

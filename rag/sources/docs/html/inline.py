@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
+from lxml import etree
 from lxml.etree import _Element as Element
 
+from rag.sources.docs.html.blocks import write_code
 from rag.sources.docs.html.boilerplate import Part
+from rag.sources.docs.html.code import language_of, preformatted
+from rag.sources.docs.html.formulas import formula, lowered, raised
 from rag.sources.docs.html.text import is_permalink, plain_text, visible_text
 from rag.sources.docs.html.walk import Handler, Walk
 from rag.sources.docs.html.writer import LINE_BREAK
@@ -15,17 +20,25 @@ from rag.text.lines import one_line
 
 __all__ = ["BY_PART", "BY_TAG"]
 
-_EDIT_LINK = re.compile(
-    r"^(?:edit(?: this)?(?: page| on github)?|improve this page|suggest (?:an )?edits?|view (?:page )?source|"
-    r"show source|report an issue|"
-    r"\[source\]|\[edit\]|copy|copy page|back to top)$",
+# Nothing else is called this.
+_TOOL_LINK = re.compile(
+    r"^(?:edit this(?: page| on github)?|edit (?:page|on github)|improve this page|suggest (?:an )?edits?|"
+    r"view page source|show source|report an issue|\[source\]|\[edit\]|copy page|back to top)$",
     re.IGNORECASE,
 )
+# Other things are called this as well: commands, chapters, elements.
+_TOOL_WORD = re.compile(r"^(?:edit|copy|view source|source|link)$", re.IGNORECASE)
+_TOOL_ADDRESS = re.compile(r"/edit/|/blob/|/tree/|/issues/new|_sources/|action=edit|view-?source", re.IGNORECASE)
 _MAX_EDIT_LINK = 24
+_TEXT_BLOCKS = ("p", "li", "dd", "td", "h1", "h2", "h3", "h4", "h5", "h6")
 
 
 def _strong(walk: Walk, element: Element) -> None:
-    _mark(walk, element, "**")
+    if walk.is_bold:
+        walk.note_anchor(element)
+        walk.children(element)
+    else:
+        _mark(walk, element, "**")
 
 
 def _emphasis(walk: Walk, element: Element) -> None:
@@ -50,9 +63,39 @@ def _mark(walk: Walk, element: Element, mark: str) -> None:
     writer.inline[position:] = [f"{before}{mark}{text}{mark}{after}"]
 
 
+def _deleted(walk: Walk, element: Element) -> None:
+    """Write text that is struck through, each paragraph of its own, so that nobody takes it for valid."""
+    blocks = [block for block in element.iter(*_TEXT_BLOCKS) if next(block.iterdescendants(*_TEXT_BLOCKS), None) is None]
+    if blocks and blocks != [element]:
+        for block in blocks:
+            _wrap(block, "del")
+        walk.block(element)
+        return
+    writer = walk.writer
+    walk.note_anchor(element)
+    position, block_count = len(writer.inline), writer.block_count
+    walk.children(element)
+    inner = "".join(writer.inline[position:])
+    text = inner.strip()
+    if writer.block_count == block_count and text and "~~" not in text:
+        writer.inline[position:] = [inner.replace(text, f"~~{text}~~")]
+
+
+def _wrap(block: Element, tag: str) -> None:
+    """Put the content of an element into another inside it."""
+    inner = etree.Element(tag)
+    inner.text, block.text = block.text, None
+    for child in list(block):
+        inner.append(child)
+    block.append(inner)
+
+
 def _code(walk: Walk, element: Element) -> None:
-    if element.find(".//pre") is not None:
+    if next(element.iter("pre"), None) is not None:
         walk.children(element)
+        return
+    if next(element.iter("br", "div", "p", "li"), None) is not None and "\n" in (text := preformatted(element)):
+        write_code(walk, text, language_of(element), element)
         return
     walk.note_anchor(element)
     text = one_line(visible_text(element))
@@ -77,19 +120,50 @@ def _link(walk: Walk, element: Element) -> None:
     if writer.block_count != block_count:
         return
     text = "".join(writer.inline[position:]).strip()
-    if len(text) < _MAX_EDIT_LINK and _EDIT_LINK.match(text):
+    href = element.get("href") or ""
+    if len(text) < _MAX_EDIT_LINK and _is_tool(element, text, href):
         del writer.inline[position:]
         return
-    target = walk.external(element.get("href") or "")
+    target = walk.external(href)
     if text and target and text.rstrip("/") not in (target.rstrip("/"), target.partition("://")[2].rstrip("/")):
         inner = "".join(writer.inline[position:])
-        writer.inline[position:] = [inner.replace(text, f"[{text}]({target})")]
+        writer.inline[position:] = [inner.replace(text, f"[{_with_pairs(text)}]({target})")]
+
+
+def _is_tool(element: Element, text: str, href: str) -> bool:
+    """Return whether a link is a tool of the page, such as its source, instead of a word of its text."""
+    if _TOOL_LINK.match(text):
+        return True
+    if not _TOOL_WORD.match(text) or _is_in_text(element):
+        return False
+    return href.startswith("javascript:") or href in ("", "#") or bool(_TOOL_ADDRESS.search(href))
+
+
+def _is_in_text(element: Element) -> bool:
+    """Return whether text stands beside an element in its block."""
+    parent = element.getparent()
+    if parent is None:
+        return False
+    around = [parent.text, *(child.tail for child in parent)]
+    return any(character.isalnum() for text in around for character in text or "")
+
+
+def _with_pairs(text: str) -> str:
+    """Return the text of a link with a backslash before its brackets if they are not in pairs."""
+    depth = 0
+    for character in text:
+        depth += {"[": 1, "]": -1}.get(character, 0)
+        if depth < 0:
+            break
+    return text if depth == 0 else re.sub(r"([\[\]])", r"\\\1", text)
 
 
 def _image(walk: Walk, element: Element) -> None:
     alt = one_line(element.get("alt") or "")
     if alt and "badge" not in (element.get("src") or ""):
-        walk.writer.inline.append(alt)
+        inline = walk.writer.inline
+        is_joined = bool(inline) and inline[-1][-1:].isalnum()
+        inline.append(f"{' ' * is_joined}{alt}{' ' * (element.tail or '')[:1].isalnum()}")
 
 
 def _line_break(walk: Walk, _element: Element) -> None:
@@ -97,12 +171,22 @@ def _line_break(walk: Walk, _element: Element) -> None:
 
 
 def _superscript(walk: Walk, element: Element) -> None:
+    _shifted(walk, element, raised)
+
+
+def _subscript(walk: Walk, element: Element) -> None:
+    _shifted(walk, element, lowered)
+
+
+def _shifted(walk: Walk, element: Element, shifted: Callable[[str, str], str]) -> None:
+    """Write raised or lowered text; as it is if a link is in it, which is the mark of a footnote."""
     text = plain_text(element)
     before = walk.writer.inline[-1] if walk.writer.inline else ""
-    if text and before and before[-1:].isalnum() and re.fullmatch(r"[-+]?\w{1,6}", text):
-        walk.writer.inline.append(f"^{text}")
-    else:
+    if not text or (shifted is lowered and next(element.iter("a", "code"), None) is not None):
         walk.children(element)
+    else:
+        walk.note_anchor(element)
+        walk.writer.inline.append(shifted(before, text))
 
 
 def _quoted(walk: Walk, element: Element) -> None:
@@ -111,19 +195,31 @@ def _quoted(walk: Walk, element: Element) -> None:
     walk.writer.inline.append("”")
 
 
-def _math(walk: Walk, element: Element) -> None:
-    tex = next((note.text for note in element.iter("annotation") if "tex" in (note.get("encoding") or "")), None)
-    walk.writer.inline.append(plain_text(element) if tex is None else f"${tex.strip()}$")
+def _ruby_text(walk: Walk, element: Element) -> None:
+    """Write the reading of a word in parentheses, which the page may have for browsers without ruby text."""
+    before = element.getprevious()
+    has_parentheses = before is not None and before.tag == "rp"
+    walk.writer.inline.append("" if has_parentheses else "(")
+    walk.children(element)
+    walk.writer.inline.append("" if has_parentheses else ")")
+
+
+def _formula(walk: Walk, element: Element) -> None:
+    if text := formula(element):
+        walk.writer.inline.append(text)
 
 
 BY_TAG: dict[str, Handler] = {
     **dict.fromkeys(("strong", "b"), _strong),
     **dict.fromkeys(("em", "i", "cite", "dfn"), _emphasis),
+    **dict.fromkeys(("del", "s", "strike"), _deleted),
     **dict.fromkeys(("code", "kbd", "samp", "tt"), _code),
     "a": _link,
     "img": _image,
     "br": _line_break,
     "sup": _superscript,
+    "sub": _subscript,
     "q": _quoted,
+    "rt": _ruby_text,
 }
-BY_PART: dict[Part, Handler] = {Part.MATH: _math}
+BY_PART: dict[Part, Handler] = {Part.MATH: _formula, Part.DELETED: _deleted}

@@ -1,17 +1,20 @@
-"""Notes, warnings and tabs: blocks under a bold label."""
+"""Notes and warnings: blocks under a bold label."""
 
 from __future__ import annotations
 
+import re
+
 from lxml.etree import _Element as Element
 
-from rag.sources.docs.html.blocks import HEADINGS
-from rag.sources.docs.html.boilerplate import Part, part_of
+from rag.sources.docs.html.boilerplate import HEADINGS, Part, part_of, text_of
 from rag.sources.docs.html.text import plain_text
 from rag.sources.docs.html.walk import Handler, Walk
 from rag.sources.names import names
+from rag.text.lines import one_line
 
-__all__ = ["BY_PART", "BY_TAG"]
+__all__ = ["BY_PART"]
 
+_PICTOGRAMS = "".join(map(chr, (*range(0x2600, 0x27C0), *range(0x1F300, 0x1FB00), 0x2139, 0xFE0E, 0xFE0F, 0x20)))
 _KINDS = names(
     "note tip hint warning caution important danger info attention error seealso example abstract success question "
     "failure bug todo"
@@ -23,14 +26,54 @@ def _admonition(walk: Walk, element: Element) -> None:
     writer = walk.writer
     writer.flush()
     walk.note_anchor(element)
+    content = _laid_out(element)
     title = _admonition_title(element)
+    text = "" if title is None else _without_icon(plain_text(title))
+    kind = _admonition_kind(element)
     if title is not None:
-        writer.set_label(plain_text(title), ":**", " ")
         _empty(title)
-    elif kind := _admonition_kind(element):
-        writer.set_label(kind.capitalize(), ":**", " ")
-    walk.children(element)
+    if not text and kind and not _begins_with(content, kind):
+        text = kind.capitalize()
+    if text:
+        writer.set_label(text, ":**", " ")
+    walk.children(content)
     writer.finish_block()
+
+
+def _laid_out(element: Element) -> Element:
+    """Return the cell that holds the text of an admonition beside its icon, or the element if it is no table.
+
+    AsciiDoc names the kind of the admonition in the cell of the icon, DocBook in a head.
+    """
+    table = element if element.tag == "table" else next(element.iter("table"), None)
+    cells = [] if table is None else [cell for cell in table.iter("td", "th")]
+    if table is not element and (element.find("table") is None or len(element) != 1):
+        return element
+    icons = [cell for cell in cells if _is_icon(cell)]
+    texts = [cell for cell in cells if cell.tag == "td" and cell not in icons]
+    if not icons or len(texts) != 1:
+        return element
+    if not _admonition_kind(element) or element.get("class") == "admonitionblock":
+        image = next(icons[0].iter("img", "i"), None)
+        named = text_of(icons[0]).strip() or (image is not None and (image.get("alt") or image.get("title"))) or ""
+        element.set("data-callout-type", named.strip("[]"))
+    return texts[0]
+
+
+def _is_icon(cell: Element) -> bool:
+    if "icon" in (cell.get("class") or "").split():
+        return True
+    return next(cell.iter("img"), None) is not None and not text_of(cell).strip()
+
+
+def _without_icon(title: str) -> str:
+    """Return a title without the pictograms around it."""
+    return title.strip(_PICTOGRAMS)
+
+
+def _begins_with(content: Element, kind: str) -> bool:
+    """Return whether the text names the kind of the admonition itself, as in "Note: …" or "<b>Note</b>"."""
+    return re.match(rf"{kind}s?\b\s*[:.—–-]", text_of(content).strip(), re.IGNORECASE) is not None
 
 
 def _admonition_title(element: Element) -> Element | None:
@@ -46,8 +89,14 @@ def _admonition_title(element: Element) -> Element | None:
         ):
             return child
         if child.tag in ("p", "pre", "ul", "ol", "dl"):
-            break
+            return child if _is_name_of_kind(child) else None
     return None
+
+
+def _is_name_of_kind(element: Element) -> bool:
+    """Return whether a paragraph is only the name of a kind of admonition, as Microsoft's pages have it."""
+    words = one_line(text_of(element)).lower().rstrip(":!")
+    return element.tag == "p" and words in _KINDS and element.getnext() is not None
 
 
 def _admonition_kind(element: Element) -> str:
@@ -70,57 +119,7 @@ def _admonition_label(walk: Walk, element: Element) -> None:
     walk.writer.set_label(plain_text(element), ":**")
 
 
-def _tab_labels(walk: Walk, element: Element) -> None:
-    walk.tab_labels = [
-        plain_text(child)
-        for child in element.iter("label", "li", "button", "a", "div")
-        if plain_text(child) and not len(child)
-    ] or [plain_text(child) for child in element if type(child.tag) is str]
-
-
-def _tab_label(walk: Walk, element: Element) -> None:
-    walk.writer.flush()
-    walk.writer.set_label(plain_text(element), "**")
-
-
-def _tab_panel(walk: Walk, element: Element) -> None:
-    walk.writer.flush()
-    if walk.tab_labels and "sd-tab-content" not in (element.get("class") or ""):
-        walk.writer.set_label(walk.tab_labels.pop(0), "**")
-    walk.children(element)
-    walk.writer.finish_block()
-
-
-def _field_label(walk: Walk, element: Element) -> None:
-    """Write the label of a radio button, which is how themes make tabs without a script.
-
-    Labels in a row belong to the panels that follow all of them.
-    """
-    before, after = element.getprevious(), element.getnext()
-    if before is None or before.tag != "input" or before.get("type") != "radio":
-        walk.children(element)
-        return
-    walk.writer.flush()
-    text = plain_text(element)
-    if not any(map(str.isalnum, text)):
-        text = element.get("title") or ""
-    if after is not None and after.tag == "input":
-        walk.stacked_labels.append(text)
-    elif not walk.stacked_labels:
-        walk.writer.set_label(text, "**")
-    else:
-        labels = [*walk.stacked_labels, text]
-        walk.stacked_labels.clear()
-        panels = [panel for panel in element.itersiblings() if panel.tag in ("div", "section")]
-        if len(panels) == len(labels):
-            walk.label_of_panel.update(zip(panels, labels, strict=True))
-
-
-BY_TAG: dict[str, Handler] = {"label": _field_label}
 BY_PART: dict[Part, Handler] = {
     Part.ADMONITION: _admonition,
     Part.ADMONITION_TITLE: _admonition_label,
-    Part.TAB_LABELS: _tab_labels,
-    Part.TAB_LABEL: _tab_label,
-    Part.TAB_PANEL: _tab_panel,
 }

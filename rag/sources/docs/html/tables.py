@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+
+from lxml.etree import SubElement
 from lxml.etree import _Element as Element
 
-from rag.sources.docs.html.blocks import caption, code, number
+from rag.sources.docs.html.blocks import caption, number
+from rag.sources.docs.html.boilerplate import HEADINGS, Part
 from rag.sources.docs.html.code import preformatted
+from rag.sources.docs.html.listings import is_code_table, write_code_table
 from rag.sources.docs.html.walk import Handler, Walk
+from rag.text.lines import one_line
 
-__all__ = ["BY_TAG"]
+__all__ = ["BY_PART", "BY_TAG"]
 
 _MAX_ROWSPAN = 1000
 _MAX_COLSPAN = 50
@@ -18,34 +24,109 @@ _Grid = list[list[Element | None]]
 
 
 def _table(walk: Walk, element: Element) -> None:
-    if "highlighttable" in (element.get("class") or ""):
-        _code_table(walk, element)
+    rows = [row for row in element.iter("tr") if next(row.iterancestors("table")) is element]
+    if is_code_table(rows):
+        write_code_table(walk, element, rows)
         return
     walk.writer.flush()
     walk.note_anchor(element)
     for title in element.findall("caption"):
         caption(walk, title)
-    rows = [row for row in element.iter("tr") if next(row.iterancestors("table")) is element]
     if not rows:
         walk.children(element)
         walk.writer.flush()
         return
-    walk.writer.write_label()
+    if "memname" in (element.get("class") or "").split():
+        _write_signature(walk, element)
+        return
+    for heading, group in _groups(rows):
+        if heading is not None:
+            walk.block(heading)
+        if group:
+            _write_group(walk, group, is_layout=element.get("role") == "presentation" or _is_complex(element))
+
+
+def _groups(rows: Sequence[Element]) -> Iterator[tuple[Element | None, list[Element]]]:
+    """Yield the rows below each row that is a heading over all columns, with the cell of that heading."""
+    heading: Element | None = None
+    group: list[Element] = []
+    for row in rows:
+        cells = _cells(row)
+        if len(cells) == 1 and cells[0].get("colspan", "1") != "1" and _is_heading(cells[0]):
+            if heading is not None or group:
+                yield heading, group
+            heading, group = cells[0], []
+        else:
+            group.append(row)
+    yield heading, group
+
+
+def _cells(row: Element) -> list[Element]:
+    return [cell for cell in row if cell.tag in ("td", "th")]
+
+
+def _is_heading(cell: Element) -> bool:
+    return next(cell.iter(*HEADINGS), None) is not None
+
+
+def _write_group(walk: Walk, rows: list[Element], *, is_layout: bool) -> None:
     heads, grid = _grid(rows)
     width = max((len(row) for row in grid), default=0)
-    if element.get("role") == "presentation" or width < 2 or _is_complex(element):
+    if is_layout or width < 2 or _holds_sections(rows):
+        walk.writer.write_label()
         _write_rows(walk, heads, grid)
     else:
+        walk.writer.write_label()
         _write_table(walk, heads, grid, width)
 
 
-def _code_table(walk: Walk, element: Element) -> None:
-    """Write code that stands in a table beside its line numbers."""
-    for title in element.iterfind(".//th"):
-        caption(walk, title)
-    for pre in element.iter("pre"):
-        if not any("linenos" in (above.get("class") or "") for above in pre.iterancestors("td", "div")):
-            code(walk, pre)
+def _holds_sections(rows: Iterable[Element]) -> bool:
+    """Return whether a cell holds a heading of its own, not the name of its column or row."""
+    for row in rows:
+        cells = _cells(row)
+        if any(cell.tag == "td" and _is_heading(cell) for cell in cells) and not all(map(_is_only_heading, cells)):
+            return True
+    return False
+
+
+def _is_only_heading(cell: Element) -> bool:
+    children = [child for child in cell if type(child.tag) is str]
+    return not one_line(cell.text or "") and all(child.tag in HEADINGS for child in children)
+
+
+def _write_signature(walk: Walk, element: Element) -> None:
+    """Write the declaration of a function, which Doxygen lays out in cells."""
+    walk.writer.write_paragraph(" ".join(filter(None, (walk.text(cell) for cell in element.iter("td")))))
+
+
+def _grid_of_elements(walk: Walk, element: Element) -> None:
+    """Write a table that is made of other elements: ARIA roles name its rows and cells, or Javadoc's classes."""
+    rows = [row for row in element.iter("*") if row.get("role") == "row"]
+    cells = [cell for cell in element.iter("*") if cell.get("role") in _CELL_TAGS]
+    if rows and cells:
+        for row in rows:
+            row.tag = "tr"
+        for cell in cells:
+            cell.tag = _CELL_TAGS[cell.get("role")]
+            row = next((above for above in cell.iterancestors("tr")), None)
+            if row is not None and cell.getparent() is not row:
+                row.append(cell)
+    else:
+        _lay_out(element)
+    element.tag = "table"
+    element.attrib.pop("role", None)
+    _table(walk, element)
+
+
+def _lay_out(element: Element) -> None:
+    """Give the cells of Javadoc's summaries, which follow each other without rows, their rows."""
+    cells = [cell for cell in element if type(cell.tag) is str]
+    width = sum(1 for cell in cells if "table-header" in (cell.get("class") or "")) or len(cells)
+    for start in range(0, len(cells), width or 1):
+        row = SubElement(element, "tr")
+        for cell in cells[start : start + width]:
+            cell.tag = "th" if "table-header" in (cell.get("class") or "") else "td"
+            row.append(cell)
 
 
 def _write_table(walk: Walk, heads: int, grid: _Grid, width: int) -> None:
@@ -57,10 +138,14 @@ def _write_table(walk: Walk, heads: int, grid: _Grid, width: int) -> None:
             if cell is not None and cell not in texts:
                 texts[cell] = walk.text(cell, joint="<br>").replace("|", "\\|")
             cells.append("" if cell is None else texts[cell])
+        if not any(cells):
+            continue
         cells += [""] * (width - len(cells))
         lines.append(f"| {' | '.join(cells)} |")
     if not heads:
         lines.insert(0, "|" + "   |" * width)
+    if not lines:
+        return
     # A Markdown table has one head row; others become rows of the body.
     lines.insert(1, "|" + " --- |" * width)
     walk.writer.write_verbatim("\n".join(lines))
@@ -68,7 +153,7 @@ def _write_table(walk: Walk, heads: int, grid: _Grid, width: int) -> None:
 
 def _write_rows(walk: Walk, heads: int, grid: _Grid) -> None:
     """Write the cells one after the other, each below the head of its column."""
-    labels = [walk.text(cell) if cell is not None else "" for cell in grid[0]] if heads == 1 else []
+    labels = [walk.text(cell, is_bold=True) if cell is not None else "" for cell in grid[0]] if heads == 1 else []
     is_single = all(len(row) < 2 for row in grid)
     for row in grid[heads:]:
         for position, cell in enumerate(row):
@@ -94,7 +179,7 @@ def _grid(rows: list[Element]) -> tuple[int, _Grid]:
     #: cells that reach down into the next rows, by column: how many rows are left, and the cell
     spanning: dict[int, tuple[int, Element]] = {}
     for row in rows:
-        cells = [cell for cell in row if cell.tag in ("td", "th")]
+        cells = _cells(row)
         if not cells and not spanning:
             continue
         if len(grid) == heads and _is_head(row, cells):
@@ -132,15 +217,19 @@ def _is_complex(table: Element) -> bool:
     """Return whether a cell holds a table or code of several lines."""
     if table.find(".//table") is not None:
         return True
-    return any("\n" in preformatted(pre) for pre in table.iter("pre"))
+    return any("\n" in preformatted(pre) for pre in table.iter("pre")) or any(
+        next(code.iter("br"), None) is not None for code in table.iter("code")
+    )
 
 
 def _holds_blocks(cell: Element) -> bool:
     return any(
-        child.tag in ("pre", "table", "ul", "ol", "dl", "div", "h2", "h3", "h4")
+        child.tag in ("pre", "table", "ul", "ol", "dl", "div") or child.tag in HEADINGS
         for child in cell.iter("*")
         if child is not cell
     )
 
 
+_CELL_TAGS = {"cell": "td", "gridcell": "td", "columnheader": "th", "rowheader": "th"}
 BY_TAG: dict[str, Handler] = {"table": _table}
+BY_PART: dict[Part, Handler] = {Part.GRID: _grid_of_elements}

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from lxml.etree import _Element as Element
 
-from rag.sources.docs.html.boilerplate import Part, part_of, text_of
+from rag.sources.docs.html.boilerplate import HEADINGS, Part, part_of, text_of
+from rag.sources.docs.html.formulas import formula, lowered, raised
 from rag.sources.docs.html.writer import INVISIBLE
+from rag.sources.names import names
 from rag.text.lines import one_line
 
-__all__ = ["MAX_DEPTH", "is_permalink", "plain_text", "visible_text"]
+__all__ = ["BLOCKS", "MAX_DEPTH", "is_permalink", "plain_text", "visible_text"]
 
 #: Deeper nesting is read as flat text, far below the limit of Python's stack.
 MAX_DEPTH = 120
-_PERMALINKS = frozenset({"", "¶", "#", "§", "🔗", "link", "permalink", "anchor", "\uf0c1"})
+BLOCKS = names(
+    "address article aside blockquote body caption center dd details div dl dt fieldset figcaption figure footer form "
+    "h1 h2 h3 h4 h5 h6 header hgroup hr legend li main menu nav ol optgroup option p pre search section summary table "
+    "tbody td tfoot th thead tr ul"
+)
+_MARKS = frozenset({"", "¶", "#", "§", "🔗", "\uf0c1", "◆", "•", "∞", "⚓", "⚓︎", "🔗︎"})
+# Words that name a permalink, and many other things.
+_WORDS = frozenset({"link", "permalink", "anchor"})
 
 
 def visible_text(element: Element, depth: int = 0) -> str:
@@ -21,11 +30,26 @@ def visible_text(element: Element, depth: int = 0) -> str:
         return text_of(element)
     pieces = [element.text or ""]
     for child in element:
-        is_link = child.tag == "a" and is_permalink(child)
-        if not is_link and part_of(child) is not Part.BOILERPLATE:
-            pieces.append("\n" if child.tag == "br" else visible_text(child, depth + 1))
+        if type(child.tag) is str and not (child.tag == "a" and is_permalink(child)):
+            pieces.append(_piece(child, "".join(pieces[-1:]), depth))
         pieces.append(child.tail or "")
     return "".join(pieces)
+
+
+def _piece(child: Element, before: str, depth: int) -> str:
+    if child.tag == "br":
+        return "\n"
+    part = part_of(child)
+    if part in (Part.BOILERPLATE, Part.HIDDEN):
+        return ""
+    if part is Part.MATH:
+        return formula(child)
+    text = visible_text(child, depth + 1)
+    if child.tag == "sup":
+        return raised(before, text)
+    if child.tag == "sub":
+        return lowered(before, text)
+    return f" {text} " if child.tag in BLOCKS else text
 
 
 def plain_text(element: Element) -> str:
@@ -35,7 +59,20 @@ def plain_text(element: Element) -> str:
 
 def is_permalink(link: Element) -> bool:
     """Return whether a link is the mark beside a heading that links to the heading itself."""
-    if "#" not in (link.get("href") or ""):
+    href = link.get("href") or ""
+    if "#" not in href:
         return False
-    text = one_line(text_of(link).replace("\u200b", "")).lower()
-    return text in _PERMALINKS and not link.findall(".//img")
+    text = one_line(text_of(link).replace("\u200b", "").replace("\ufe0e", "").replace("\ufe0f", "")).lower()
+    if text in _MARKS:
+        return next(link.iter("img"), None) is None
+    return text in _WORDS and _stands_by(link, href.partition("#")[2])
+
+
+def _stands_by(link: Element, fragment: str) -> bool:
+    """Return whether a link leads to the heading, the term or the box in which it stands."""
+    for above in link.iterancestors():
+        if above.get("id") == fragment or above.tag in HEADINGS or above.tag == "dt":
+            return True
+        if above.tag in BLOCKS and above.tag != "div":
+            return False
+    return False

@@ -12,17 +12,12 @@ from dataclasses import dataclass
 
 from lxml.etree import _Element as Element
 
-from rag.sources.docs.html.boilerplate import Part, is_links, part_of
-from rag.sources.docs.html.text import MAX_DEPTH
+from rag.sources.docs.html.boilerplate import HEADINGS, Part, is_links, part_of
+from rag.sources.docs.html.text import BLOCKS, MAX_DEPTH
 from rag.sources.docs.html.writer import MarkdownWriter
-from rag.sources.names import names
 
 __all__ = ["Handler", "Handlers", "Walk"]
 
-_BLOCKS = names(
-    "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer form h1 h2 "
-    "h3 h4 h5 h6 header hgroup hr li main menu nav ol p pre section summary table ul"
-)
 #: Tags that are content wherever they stand, as long as they have no attributes.
 _PLAIN = frozenset({"p", "div", "span", "section", "dd", "td", "th", "tbody", "article"})
 # Ids of the layout, and ids that a generator numbers: nobody links to either.
@@ -31,6 +26,8 @@ _LAYOUT_ID = re.compile(
     r".*(?:wrapper|container|content|panel|layout)|:r\w*:)$",
     re.IGNORECASE,
 )
+
+_CELL_ROLES = frozenset({"cell", "gridcell", "columnheader", "rowheader", "row", "listitem", "option", "treeitem"})
 
 #: Writes an element to the walk's writer.
 Handler = Callable[["Walk", Element], None]
@@ -70,27 +67,35 @@ class Walk:
         self.left_out_contents = False
         #: inside a table of contents that is written as a definition list
         self.is_in_contents = False
-        #: labels of tabs that wait for their panels, in order
+        #: labels of tabs whose panels were not found, in order
         self.tab_labels: list[str] = []
-        #: labels of radio buttons that precede all their panels
-        self.stacked_labels: list[str] = []
         self.label_of_panel: dict[Element, str] = {}
+        #: the ids of hidden elements that a button of the page opens
+        self.opened: Collection[str] = ()
+        #: the result is a part of a line: a cell, a term, a label
+        self.is_inline = False
+        #: the result stands in bold
+        self.is_bold = False
         self._handlers = handlers
         self._with_contents = with_contents
         self._depth = 0
 
-    def render(self, root: Element) -> str:
-        """Return the Markdown of an element."""
-        self.children(root)
+    def render(self, *roots: Element) -> str:
+        """Return the Markdown of elements."""
+        for root in roots:
+            self.children(root)
+            self.writer.finish_block()
         return self.writer.markdown()
 
-    def text(self, element: Element, joint: str = " ") -> str:
+    def text(self, element: Element, joint: str = " ", *, is_bold: bool = False) -> str:
         """Return the Markdown of an element on one line.
 
         :param joint: stands between its blocks
+        :param is_bold: the text is going to stand in bold, so nothing in it is marked as bold
         """
         inner = Walk(self._handlers, self.fragments, external=self.external, with_contents=self._with_contents)
-        inner._depth = self._depth
+        inner._depth, inner.label_of_panel, inner.opened = self._depth, self.label_of_panel, self.opened
+        inner.is_inline, inner.is_bold = True, is_bold or self.is_bold
         inner.children(element)
         return inner.writer.one_line(joint)
 
@@ -112,6 +117,9 @@ class Walk:
     def element(self, element: Element) -> None:
         """Write an element, unless it is boilerplate."""
         tag = element.tag
+        if self.label_of_panel and element in self.label_of_panel:
+            self.writer.flush()
+            self.writer.set_label(self.label_of_panel.pop(element), "**")
         if element.attrib or not (tag in self._handlers.by_tag or tag in _PLAIN):
             part = part_of(element)
             if part is not Part.CONTENT:
@@ -122,39 +130,54 @@ class Walk:
                     return
         if by_tag := self._handlers.by_tag.get(tag):
             by_tag(self, element)
-        elif tag in _BLOCKS:
+        elif tag in BLOCKS:
             self.block(element)
+        elif "-" in tag or element.get("role") in _CELL_ROLES:
+            self._apart(element)
         else:
             self.note_anchor(element)
             self.children(element)
+
+    def _apart(self, element: Element) -> None:
+        """Write an element that a theme may show apart from the text around it: its words never join others."""
+        inline = self.writer.inline
+        if inline and inline[-1][-1:].isalnum():
+            inline.append(" ")
+        self.note_anchor(element)
+        self.children(element)
+        if _is_beside(element) or (element.tail or "")[:1].isalnum():
+            inline.append(" ")
 
     def _is_left_out(self, element: Element, part: Part) -> bool:
         if part is Part.BOILERPLATE:
             if element.tag in ("a", "span"):
                 self.note_anchor(element)
             return True
+        if part is Part.HIDDEN:
+            return not self.is_opened(element)
         if part is Part.CONTENTS:
             self.left_out_contents = True
             return not self._with_contents
         if part is Part.HEADER:
-            return element.find(".//h1") is None and element.find(".//h2") is None
+            return next(element.iter(*HEADINGS), None) is None and next(element.iterancestors("section"), None) is None
         return part is Part.DOUBTFUL and is_links(element)
 
     def block(self, element: Element) -> None:
         """Write an element as blocks of its own."""
         self.writer.flush()
         self.note_anchor(element)
-        if self.label_of_panel and element in self.label_of_panel:
-            self.writer.set_label(self.label_of_panel.pop(element), "**")
         self.children(element)
         self.writer.flush()
+
+    def is_opened(self, element: Element) -> bool:
+        """Return whether a button of the page opens a hidden element, and it is not a menu."""
+        return element.get("id") in self.opened and element.tag in BLOCKS and not is_links(element)
 
     def is_anchor(self, element: Element, name: str) -> bool:
         """Return whether an id is a place that people link to."""
         return (
             name in self.fragments
             and "indexterm" not in (element.get("class") or "")
-            and not any(character in name for character in " {}")
             and not _LAYOUT_ID.match(name)
         )
 
@@ -166,8 +189,20 @@ class Walk:
                 return name
         return None
 
+    def find_anchor(self, element: Element) -> str | None:
+        """Return the anchor of an element, or else the first inside it."""
+        own: str | None = element.get("id")
+        if own and self.is_anchor(element, own):
+            return own
+        return self.anchor_inside(element, "id", "name")
+
     def note_anchor(self, element: Element) -> None:
         """Give the next block the id of an element as its anchor."""
         name = element.get("id") or (element.get("name") if element.tag == "a" else None)
         if name and self.is_anchor(element, name) and not "".join(self.writer.inline).strip():
             self.writer.anchor = name
+
+
+def _is_beside(element: Element) -> bool:
+    """Return whether another element follows an element at once."""
+    return not element.tail and element.getnext() is not None

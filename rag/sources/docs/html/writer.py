@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from rag.sources.markup.escape import escape_line_starts
 from rag.text.anchors import anchored, split_anchor
@@ -17,6 +18,8 @@ __all__ = ["INVISIBLE", "LINE_BREAK", "MarkdownWriter"]
 LINE_BREAK = "\x01"
 #: Zero-width characters, and the private ones that icon fonts use.
 INVISIBLE = re.compile("[\u200b\ufeff\u00ad\ue000-\uf8ff]")
+#: Characters of ids that a fragment has only percent-encoded.
+_NOT_IN_FRAGMENT = re.compile(r"[\s{}]")
 #: A shorter line that ends with punctuation is a sentence, or part of one, and gets no anchor.
 _TERM_LENGTH = 120
 
@@ -41,10 +44,15 @@ class MarkdownWriter:
         self.inline: list[str] = []
         #: the fragment that the next block can be linked to by
         self.anchor: str | None = None
+        #: ids that several elements have
+        self.repeated: Collection[str] = ()
         self._blocks: list[str] = []
+        self._cited: set[str | None] = set()
         self._frames: list[_Frame] = []
         self._label = ""
         self._label_joint = "\n"
+        #: the fragment of the term that waits
+        self._term_anchor: str | None = None
         self._is_after_item = False
 
     @property
@@ -61,6 +69,11 @@ class MarkdownWriter:
     def has_pending_term(self) -> bool:
         """Whether the term of a definition waits for its block."""
         return bool(self._label) and self._label_joint == "\n"
+
+    @property
+    def has_label(self) -> bool:
+        """Whether a label waits for its block."""
+        return bool(self._label)
 
     def markdown(self) -> str:
         """Finish the page and return its Markdown."""
@@ -111,19 +124,31 @@ class MarkdownWriter:
         if text:
             self._label, self._label_joint = f"**{text}{closing}", joint
 
-    def set_term(self, text: str) -> None:
-        """Set a term as the label of the next block; several terms in a row share it."""
+    def set_term(self, text: str, anchor: str | None = None) -> None:
+        """Set a term as the label of the next block, so that its definition follows on the next line.
+
+        Several terms in a row share it: names on one line, signatures on a line each.
+
+        :param text: Markdown; a signature is a code span, a name is bold
+        :param anchor: the fragment of the term; that of the first of several is kept
+        """
         if self.has_pending_term:
-            self._label = f"{self._label}, **{text}**"
+            joint = "\n" if text.startswith("`") else ", "
+            self._label = f"{self._label}{joint}{text}"
         else:
             self.write_label()
-            self._label, self._label_joint = f"**{text}**", "\n"
+            self._label, self._label_joint = text, "\n"
+        self._term_anchor = self._term_anchor or anchor
 
     def write_label(self) -> None:
         """Write a label that has no block to join."""
         if self._label:
             label, self._label = self._label, ""
+            outer, self.anchor = self.anchor, self._term_anchor or self.anchor
+            is_of_term, self._term_anchor = self._term_anchor is not None, None
             self.write_block(label)
+            if is_of_term:
+                self.anchor = outer
 
     def flush(self) -> None:
         """Write the inline text as a paragraph."""
@@ -144,6 +169,7 @@ class MarkdownWriter:
         text = escape_line_starts(text)
         if self._label:
             text, self._label = f"{self._label}{self._label_joint}{text}", ""
+            self.anchor, self._term_anchor = self._term_anchor or self.anchor, None
         self.write_block(text)
 
     def write_block(self, text: str) -> None:
@@ -164,9 +190,15 @@ class MarkdownWriter:
         self._is_after_item = begins_item
 
     def _with_anchor(self, text: str) -> str:
+        # An id that a page repeats leads to the first element that has it.
+        if self.anchor in self._cited:
+            return text
         first, newline, rest = text.partition("\n")
         if text.startswith("#") or newline or len(text) > _TERM_LENGTH or text[-1] not in ".:!?,;":
-            return f"{anchored(first, self.anchor)}{newline}{rest}"
+            if self.anchor in self.repeated:
+                self._cited.add(self.anchor)
+            fragment = _NOT_IN_FRAGMENT.sub(lambda match: quote(match[0]), self.anchor or "")
+            return f"{anchored(first, fragment)}{newline}{rest}"
         return text
 
     def write_verbatim(self, text: str) -> None:

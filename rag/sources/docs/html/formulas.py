@@ -1,0 +1,205 @@
+"""Formulas as text: TeX where the page has it, else MathML and raised or lowered text in one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from lxml import etree
+from lxml.etree import _Element as Element
+
+from rag.sources.docs.html.boilerplate import text_of
+from rag.text.lines import one_line
+
+__all__ = ["formula", "lowered", "raised"]
+
+_SIMPLE = re.compile(r"^(?:[^\W_]+(?:\.\d+)?|.)$")
+_MATH_SCRIPTS = 'script[starts-with(@type, "math/")]'
+_INVISIBLE_OPERATORS = dict.fromkeys(map(ord, "\u2061\u2062\u2063\u2064\u200b"), None)
+_MAX_DEPTH = 60
+_MAX_EXPONENT = 24
+#: an exponent or index of several parts: n+1, -x^2, i, j
+_EXPONENT = re.compile(r"^[-+−–]?\w*(?:\s?[-+−–*/·,=^_()]\s?\w*)+$")
+#: trade marks, and the marks of footnotes
+_MARK = re.compile(r"^(?:TM|SM|[™®©℠*†‡§¶]+|\(?[rc]\)|\[.*\])$", re.IGNORECASE)
+_CHEMICAL = re.compile(r"(?:^|[^a-z])(?:[A-Z][a-z]?\d*)+[)\]]?$")
+
+
+def formula(element: Element) -> str:
+    """Return the formula that an element holds, TeX between dollar signs, empty if another element holds it too."""
+    if element.tag == "script":
+        return _script(element)
+    if _has_script_beside(element):
+        return ""
+    tex = next((note.text for note in element.iter("annotation") if "tex" in (note.get("encoding") or "")), None)
+    math = element if element.tag == "math" else next(element.iter("math"), None)
+    tex = tex or (math.get("alttext") if math is not None else None)
+    if tex and tex.strip():
+        return f"${_unwrapped(one_line(tex))}$"
+    if math is None:
+        math = _parsed(element.get("data-mathml"))
+    if math is not None:
+        return one_line(_linear(math, 0))
+    image = next(element.iter("img"), None)
+    own = one_line(_visual(element))
+    return own or (f"${_unwrapped(image.get('alt') or '')}$" if image is not None and image.get("alt") else "")
+
+
+def raised(before: str, text: str) -> str:
+    """Return superscript text as it follows other text: an exponent after ^, an ordinal's ending as it is."""
+    if not text or not (before[-1:].isalnum() or before[-1:] in ")]}’'"):
+        return text
+    if _MARK.match(text) or (before[-1:].isdigit() and text.lower() in ("st", "nd", "rd", "th")):
+        return text
+    if re.fullmatch(r"[-+−–]?\w{1,6}", text):
+        return f"^{text}"
+    return f"^({text})" if len(text) <= _MAX_EXPONENT and _EXPONENT.match(text) else f" {text}"
+
+
+def lowered(before: str, text: str) -> str:
+    """Return subscript text as it follows other text: an index after _, the numbers of H2O as they are."""
+    if not text or not before[-1:].isalnum() or _CHEMICAL.search(before) and text.isdigit():
+        return text
+    if re.fullmatch(r"\w{1,6}", text):
+        return f"_{text}"
+    return f"_({text})" if len(text) <= _MAX_EXPONENT and _EXPONENT.match(text) else f" {text}"
+
+
+def _unwrapped(tex: str) -> str:
+    """Return TeX without the delimiters and the style that renderers put around it."""
+    tex = tex.strip().removeprefix("$$").removesuffix("$$").strip()
+    match = re.fullmatch(r"\{\\(?:display|text)style\s(.*)\}", tex, re.DOTALL)
+    return match[1].strip() if match else tex
+
+
+def _script(element: Element) -> str:
+    kind = (element.get("type") or "").lower()
+    text = (element.text or "").strip()
+    if kind.startswith("math/mml"):
+        math = _parsed(text)
+        return one_line(_linear(math, 0)) if math is not None else ""
+    mark = "$" if kind.startswith("math/tex") else ""
+    return f"{mark}{one_line(text)}{mark}" if text else ""
+
+
+def _has_script_beside(element: Element) -> bool:
+    """Return whether the source of a formula that MathJax 2 has drawn follows in a script."""
+    return element.tag != "math" and bool(element.xpath(f"following-sibling::*[position() < 3][self::{_MATH_SCRIPTS}]"))
+
+
+def _parsed(markup: str | None) -> Element | None:
+    if not markup:
+        return None
+    try:
+        return etree.fromstring(markup, etree.HTMLParser()).find(".//math")
+    except (etree.XMLSyntaxError, ValueError, AttributeError):
+        return None
+
+
+def _visual(element: Element) -> str:
+    """Return the text that a renderer drew, without what is there for screen readers as well."""
+    pieces = [element.text or ""]
+    for child in element:
+        if type(child.tag) is str and not {"katex-mathml", "MJX_Assistive_MathML"} & set(
+            (child.get("class") or "").split()
+        ):
+            pieces.append(_visual(child))
+        pieces.append(child.tail or "")
+    return "".join(pieces)
+
+
+def _children(element: Element, depth: int) -> list[str]:
+    return [
+        _linear(child, depth + 1)
+        for child in element
+        if type(child.tag) is str and child.tag not in ("annotation", "annotation-xml", "mprescripts", "none")
+    ]
+
+
+def _group(text: str) -> str:
+    return text if _SIMPLE.match(text) else f"({text})"
+
+
+def _linear(element: Element, depth: int) -> str:
+    """Return MathML as text in one line: (a + b)/2, x^2, √(x)."""
+    if depth > _MAX_DEPTH:
+        return text_of(element)
+    tag = element.tag.rpartition(":")[2]
+    if tag in ("mi", "mn", "mo", "mtext", "ms"):
+        return _token(tag, element)
+    if tag == "mspace":
+        return " "
+    if tag == "mphantom":
+        return ""
+    parts = _children(element, depth)
+    if (write := _LAYOUT.get(tag)) is not None:
+        return write(parts)
+    if tag == "mfenced":
+        separators = element.get("separators", ",").strip() or ""
+        joint = f"{separators[0]} " if separators else ""
+        return f"{element.get('open', '(')}{joint.join(parts)}{element.get('close', ')')}"
+    return one_line((element.text or "") + "".join(parts)) if not parts else _joined(parts)
+
+
+def _token(tag: str, element: Element) -> str:
+    text = one_line(text_of(element)).translate(_INVISIBLE_OPERATORS)
+    if tag == "mo" and element.get("stretchy") != "true" and (len(text) == 1 and text in "=<>≤≥≠≈+±→⇒∈∼≡∪∩×·−⋅"):
+        return f" {text} "
+    return f" {text} " if tag == "mtext" and text else text
+
+
+def _joined(parts: list[str]) -> str:
+    """Join the parts of a row; a blank keeps two words, or two numbers, from becoming one."""
+    text = previous = ""
+    for part in parts:
+        if previous[-1:].isalnum() and part[:1].isalnum():
+            is_word = (len(part) > 1 and part.isalpha()) or (len(previous) > 1 and previous.isalpha())
+            text += " " if is_word or (previous[-1].isdigit() and part[0].isdigit()) else ""
+        text += part
+        previous = part or previous
+    return text.strip(" ")
+
+
+def _fraction(parts: list[str]) -> str:
+    return "/".join(_group(part.strip()) for part in parts[:2])
+
+
+def _scripts(*marks: str) -> Callable[[list[str]], str]:
+    def write(parts: list[str]) -> str:
+        raised = zip(marks, parts[1:], strict=False)
+        return (parts[0] if parts else "") + "".join(f"{mark}{_group(part.strip())}" for mark, part in raised if part)
+
+    return write
+
+
+def _root(parts: list[str]) -> str:
+    return f"√{_group(''.join(parts).strip())}" if parts else ""
+
+
+def _nth_root(parts: list[str]) -> str:
+    return f"{_group(parts[0].strip())}^(1/{parts[1].strip()})" if len(parts) > 1 else _root(parts)
+
+
+def _rows(parts: list[str]) -> str:
+    return "[" + "; ".join(parts) + "]"
+
+
+def _cells(parts: list[str]) -> str:
+    return ", ".join(part.strip() for part in parts)
+
+
+_LAYOUT: dict[str, Callable[[list[str]], str]] = {
+    "mfrac": _fraction,
+    "msup": _scripts("^"),
+    "msub": _scripts("_"),
+    "msubsup": _scripts("_", "^"),
+    "mover": _scripts("^"),
+    "munder": _scripts("_"),
+    "munderover": _scripts("_", "^"),
+    "mmultiscripts": _scripts("_", "^"),
+    "msqrt": lambda parts: _root([_joined(parts)]),
+    "mroot": _nth_root,
+    "mtable": _rows,
+    "mtr": _cells,
+    "mlabeledtr": _cells,
+}

@@ -1,0 +1,183 @@
+"""Find the element that holds the main text of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from lxml.etree import _Element as Element
+
+from rag.sources.docs.html.boilerplate import Part, is_links, part_of, text_of
+from rag.sources.docs.html.text import MAX_DEPTH
+from rag.sources.names import names
+
+__all__ = ["MainText", "drop_menus", "find_main"]
+
+_MAIN_CLASSES = names(
+    "md-content__inner theme-doc-markdown vp-doc markdown-body td-content devsite-article-body sl-markdown-content "
+    "mdx-content doc-content"
+)
+_MAIN_IDS = frozenset(
+    {"content", "main-content", "maincontent", "main", "docs-content", "bodycolumn", "page-content", "doc-content"}
+)
+_RANKS = 7
+#: The rank of docutils' outermost section, which some themes give no other mark.
+_SECTION = 5
+_SHORT_LINK = 25
+#: A marked element that holds a smaller share of the page's text is not its main text, whatever its mark says.
+_MIN_SHARE = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class MainText:
+    """The element that holds the main text, and what a theme puts above it."""
+
+    element: Element
+    #: the box of the page's heading beside the element, None if the heading is inside or there is none
+    header: Element | None = None
+    #: whether an element is marked as the main text but holds so little of the text that all of the page is read
+    is_mark_refused: bool = False
+
+
+def find_main(body: Element) -> MainText:
+    """Return the smallest element that holds the main text of a page, by the marks of common generators.
+
+    The whole body is returned if nothing is marked, or if most of the text stands outside of what is marked.
+    """
+    found: list[list[Element]] = [[] for _ in range(_RANKS)]
+    for element in body.iter("article", "main", "div", "section"):
+        rank = _rank(element.tag, element.get("class", ""), element.get("role", ""), element.get("id", ""))
+        rank = 1 if element.get("itemprop") == "articleBody" else rank
+        if rank == _SECTION and any(_is_section(above) for above in element.iterancestors("div", "section")):
+            continue
+        if rank < _RANKS:
+            found[rank].append(element)
+    is_refused = False
+    for candidates in found:
+        if len(candidates) == 1 or (candidates and candidates[0].tag == "main"):
+            main = candidates[0]
+            if _holds_most(body, main):
+                return MainText(main, _header_above(body, main))
+            is_refused = True
+    return MainText(body, is_mark_refused=is_refused)
+
+
+@lru_cache(maxsize=4096)
+def _rank(tag: str, classes: str, role: str, identifier: str) -> int:
+    names = frozenset(classes.lower().split())
+    if identifier == "content-area":
+        return 0
+    if names & _MAIN_CLASSES:
+        return 1
+    if role == "main":
+        return 2
+    if tag == "article":
+        return 3
+    if tag == "main":
+        return 4
+    if tag == "div" and "section" in names:
+        return _SECTION
+    if identifier.lower() in _MAIN_IDS:
+        return 6
+    return _RANKS
+
+
+def _is_section(element: Element) -> bool:
+    return "section" in (element.get("class") or "").split()
+
+
+def _holds_most(body: Element, main: Element) -> bool:
+    """Return whether the prose outside an element is a small part of all text: it may be a banner, or a footer."""
+    outside = sum(_prose(element) for element, _ in _beside(body, main))
+    if not outside:
+        return True
+    inside = len("".join(text_of(main).split()))
+    return inside >= _MIN_SHARE * (inside + outside)
+
+
+def _beside(body: Element, main: Element) -> Iterator[tuple[Element, bool]]:
+    """Yield the elements that stand beside an element or beside one above it, and whether they precede it."""
+    inner = main
+    while inner is not body and (above := inner.getparent()) is not None:
+        is_before = True
+        for element in above:
+            if element is inner:
+                is_before = False
+            elif type(element.tag) is str:
+                yield element, is_before
+        inner = above
+
+
+def _prose(element: Element, depth: int = 0) -> int:
+    """Return how many characters of text are in an element outside of links and boilerplate."""
+    part = part_of(element)
+    if element.tag == "a" or part in (Part.BOILERPLATE, Part.HIDDEN, Part.CONTENTS):
+        return 0
+    if part in (Part.DOUBTFUL, Part.HEADER) and is_links(element):
+        return 0
+    if depth > MAX_DEPTH:
+        return len(text_of(element))
+    count = len((element.text or "").strip())
+    for child in element:
+        if type(child.tag) is str:
+            count += _prose(child, depth + 1)
+        count += len((child.tail or "").strip())
+    return count
+
+
+def _header_above(body: Element, main: Element) -> Element | None:
+    """Return the box above the main text that holds the page's h1; None if there is none, or the main text has one."""
+    if next(main.iter("h1"), None) is not None:
+        return None
+    for element, is_before in _beside(body, main):
+        if not is_before or part_of(element) in (Part.BOILERPLATE, Part.HIDDEN, Part.CONTENTS, Part.ADMONITION):
+            continue
+        heading = next(element.iter("h1"), None)
+        if heading is None and part_of(element) is Part.HEADER:
+            heading = next(element.iter("h2", "h3"), None)
+        if heading is not None and _names_page(element, heading):
+            return element
+    return None
+
+
+def _names_page(box: Element, heading: Element) -> bool:
+    """Return whether a heading names the page instead of the site: it is no link, and not beside the site's menu."""
+    if next(box.iter("nav", "input", "form"), None) is not None or is_links(box):
+        return False
+    if any(link.get("href", "#")[:1] != "#" for link in heading.iter("a")):
+        return False
+    if any(above.tag == "a" for above in heading.iterancestors("a")):
+        return False
+    inner = heading
+    while inner is not box and (inner := inner.getparent()) is not None:
+        if part_of(inner) in (Part.BOILERPLATE, Part.HIDDEN):
+            return False
+    return True
+
+
+def drop_menus(body: Element) -> None:
+    """Remove menus, runs of short links before the first heading, from a page whose generator marks nothing."""
+    menus = []
+    for element in body.iter("h1", "h2", "h3", "div", "ul", "table", "p", "center"):
+        if element.tag in ("h1", "h2", "h3"):
+            break
+        links = element.findall(".//a")
+        if len(links) < 3 or next(element.iter("h1", "h2"), None) is not None:
+            continue
+        if sum(len(text_of(link)) for link in links) < _SHORT_LINK * len(links) and is_links(element):
+            menus.append(element)
+    for menu in menus:
+        _drop(menu)
+
+
+def _drop(element: Element) -> None:
+    """Remove an element from the tree; the text that follows it stays."""
+    parent, before = element.getparent(), element.getprevious()
+    if parent is None:
+        return
+    if before is not None:
+        before.tail = (before.tail or "") + (element.tail or "")
+    else:
+        parent.text = (parent.text or "") + (element.tail or "")
+    parent.remove(element)
