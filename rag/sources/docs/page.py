@@ -65,7 +65,8 @@ def read_page(
     markup = decode(body, charset)
     root = _parse(markup)
     head = read_head(markup, url)
-    fragments = {*_IDS(root), *_ANCHORS(root)}
+    ids = _IDS(root)
+    fragments = {*ids, *_ANCHORS(root)}
     directives = set(re.split(r"[\s,]+", f"{robots.lower()},{head.robots}"))
     noindex = bool(directives & {"noindex", "none"})
 
@@ -77,7 +78,7 @@ def read_page(
         return tuple(found)
 
     follow = not directives & {"nofollow", "none"}
-    content = None if noindex else read_content(root, fragments, head.base)
+    content = None if noindex else read_content(root, fragments, ids, head.base)
     heading, first = (content.heading, content.first_heading) if content else ("", "")
     return Page(
         title=_title(head.title, head.site, heading, first, url),

@@ -137,9 +137,7 @@ def _term(walk: Walk, element: Element) -> None:
     writer = walk.writer
     writer.flush()
     anchor = walk.find_anchor(element)
-    if _holds_heading(element) and not walk.is_inline:
-        writer.anchor = anchor
-        walk.block(element)
+    if _write_heading_inside(walk, element):
         return
     if "sig" in (element.get("class") or "").split():
         text = code_span(_signature(element))
@@ -158,14 +156,25 @@ def _signature(element: Element) -> str:
 
 def _summary(walk: Walk, element: Element) -> None:
     walk.writer.flush()
-    if _holds_heading(element) and not walk.is_inline:
-        walk.block(element)
-    else:
+    if not _write_heading_inside(walk, element):
         walk.writer.set_label(walk.text(element, is_bold=True), "**")
 
 
-def _holds_heading(element: Element) -> bool:
-    return next(element.iter(*HEADINGS), None) is not None
+def _write_heading_inside(walk: Walk, element: Element) -> bool:
+    """Write the heading in a term or summary, and below it the text beside it; return whether there is one."""
+    heading = None if walk.is_inline else next(element.iter(*HEADINGS), None)
+    if heading is None:
+        return False
+    named = (outer.get("id") for outer in (*heading.iterancestors("section", "span", "div", "a"), element))
+    inside = next((name for name in named if name and walk.is_anchor(element, name)), None)
+    walk.writer.anchor = inside if inside in {inner.get("id") for inner in element.iter("*")} else None
+    _heading(walk, heading)
+    tail, heading.tail = heading.tail, None
+    heading.clear()
+    heading.tag, heading.tail = "span", tail
+    walk.children(element)
+    walk.writer.flush()
+    return True
 
 
 def code(walk: Walk, element: Element) -> None:

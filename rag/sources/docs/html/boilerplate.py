@@ -139,13 +139,15 @@ def part_of(element: Element) -> Part:
     """Return the role of an element, from its tag, classes, role attribute and id."""
     get = element.get
     tag = element.tag
+    hidden, style = get("hidden"), get("style")
     part = _part(
         tag,
         f"{get('class', '')} {get('data-component-part', '')}",
         get("role", ""),
         get("id", ""),
-        _hidden(get("hidden"), get("aria-hidden")),
-        _kind(get("style"), get("type") if tag == "script" else None),
+        # What a browser finds and opens when the reader searches the page is content.
+        get("aria-hidden") == "true" or (hidden is not None and hidden.strip().lower() != "until-found"),
+        (style is not None and "line-through" in style) or (tag == "script" and _is_math(element)),
     )
     return part if part is Part.CONTENT else _looked_into(element, part)
 
@@ -158,16 +160,8 @@ def is_left_out(element: Element) -> bool:
 _LEFT_OUT = frozenset({Part.BOILERPLATE, Part.HIDDEN})
 
 
-def _hidden(hidden: str | None, aria_hidden: str | None) -> bool:
-    # What a browser finds and opens when the reader searches the page is content.
-    return aria_hidden == "true" or (hidden is not None and hidden.strip().lower() != "until-found")
-
-
-def _kind(style: str | None, script: str | None) -> str:
-    """Return what the style of an element or the type of a script says about its role."""
-    if style and "line-through" in style:
-        return "deleted"
-    return "math" if script and script.lower().startswith("math/") else ""
+def _is_math(script: Element) -> bool:
+    return (script.get("type") or "").lower().startswith("math/")
 
 
 def _looked_into(element: Element, part: Part) -> Part:
@@ -218,7 +212,7 @@ def _is_named_by_id(element: Element) -> bool:
     identifier = element.get("id") or ""
     if element.tag not in ("section", "div", "article") or identifier.lower() not in _DROPPED_IDS:
         return False
-    if _part(element.tag, element.get("class") or "", element.get("role") or "", "", False, "") is Part.BOILERPLATE:
+    if _part(element.tag, element.get("class") or "", element.get("role") or "", "", False, False) is Part.BOILERPLATE:
         return False
     heading = next(element.iter(*HEADINGS), None)
     if heading is None:
@@ -258,18 +252,19 @@ def _is_in_doxygen_header(element: Element) -> bool:
 
 
 @lru_cache(maxsize=8192)
-def _part(tag: str, classes: str, role: str, identifier: str, hidden: bool, kind: str) -> Part:
+def _part(tag: str, classes: str, role: str, identifier: str, hidden: bool, is_marked: bool) -> Part:
+    """Return the role that attributes say; `is_marked`: a script of a formula, else an element struck through."""
     names = frozenset(classes.lower().split())
     role = role.lower()
     if part := _tab_part(tag, names, role):
         return part
-    if kind == "math" or tag == "math" or names & _MATH_CLASS or "katex-mathml" in names:
+    if tag == "math" or (tag == "script" and is_marked) or names & _MATH_CLASS or "katex-mathml" in names:
         return Part.MATH
     if names & _CONTENTS_CLASSES or (tag == "nav" and "contents" in names) or {"contents", "topic"} <= names:
         return Part.CONTENTS
     if tag in _DROPPED_TAGS or tag == "script" or role in _DROPPED_ROLES or names & _DROPPED_CLASSES:
         return Part.BOILERPLATE
-    if identifier.lower() in _DROPPED_IDS and _is_furniture(tag, names):
+    if (identifier.lower() in _DROPPED_IDS or "footer" in names) and _is_furniture(tag, names):
         return Part.BOILERPLATE
     if tag == "form":
         return Part.FORM
@@ -281,7 +276,7 @@ def _part(tag: str, classes: str, role: str, identifier: str, hidden: bool, kind
         return Part.HIDDEN
     if tag == "a" and "src" in names:  # rustdoc's links to the source
         return Part.BOILERPLATE
-    return _content_part(tag, names, role, identifier, kind)
+    return _content_part(tag, names, role, identifier, is_deleted=is_marked)
 
 
 def _tab_part(tag: str, names: frozenset[str], role: str) -> Part | None:
@@ -296,12 +291,12 @@ def _tab_part(tag: str, names: frozenset[str], role: str) -> Part | None:
     return None
 
 
-def _content_part(tag: str, names: frozenset[str], role: str, identifier: str, kind: str) -> Part:
+def _content_part(tag: str, names: frozenset[str], role: str, identifier: str, *, is_deleted: bool) -> Part:
     if any(_ADMONITION_TITLE_CLASS.match(word) or word.startswith("admonitionheading_") for word in names):
         return Part.ADMONITION_TITLE
     if tag in _BOX_TAGS and (any(map(_ADMONITION_CLASS.match, names)) or role == "note"):
         return Part.ADMONITION
-    if kind == "deleted" or (tag in ("span", "div", "p") and names & _DELETED_CLASS):
+    if is_deleted or (tag in ("span", "div", "p") and names & _DELETED_CLASS):
         return Part.DELETED
     if tag == "header" or (identifier == "header" and tag == "div"):
         return Part.HEADER

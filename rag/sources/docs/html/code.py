@@ -11,7 +11,7 @@ from rag.sources.docs.html.boilerplate import is_left_out
 from rag.sources.docs.html.text import MAX_DEPTH
 from rag.sources.names import names
 
-__all__ = ["language_of", "preformatted"]
+__all__ = ["language_of", "preformatted", "unwrapped"]
 
 # A table may stand between code and the element that names its language, with line numbers in its other column.
 _WRAPPERS = frozenset({"div", "figure", "section", "td", "tr", "tbody", "table"})
@@ -22,6 +22,7 @@ _LANGUAGE_CLASS = re.compile(
 )
 _LINE_CLASSES = names("line token-line code-line codeline highlight-line hljs-line view-line ec-line grvsc-line crayon-line")
 _NO_CODE = frozenset({"button", "script", "style", "svg", "template"})
+_SPACE = re.compile(r"[ \t\r\n]+")
 _NO_LANGUAGE = frozenset(
     {"default", "none", "text", "plaintext", "plain", "txt", "notranslate", "highlight", "output", "code"}
 )
@@ -41,6 +42,15 @@ def preformatted(element: Element) -> str:
     while lines and not lines[-1].strip():
         del lines[-1]
     return "\n".join(lines)
+
+
+def unwrapped(element: Element) -> str:
+    """Return code that is not in a pre, where only tags break lines and white space does not count."""
+    for inner in element.iter("*"):
+        inner.text = inner.text and _SPACE.sub(" ", inner.text)
+        if inner is not element:
+            inner.tail = inner.tail and _SPACE.sub(" ", inner.tail)
+    return "\n".join(line for line in preformatted(element).split("\n") if line.strip())
 
 
 def _collect(element: Element, pieces: list[str], depth: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from lxml import etree
 from lxml.etree import _Element as Element
@@ -14,7 +15,6 @@ __all__ = ["compose", "is_streamed"]
 _STREAMED = re.compile(r"\bid=[\"']?[^\"'\s>]*S:[0-9a-f]+\b")
 _SEGMENT = re.compile(r"^(.*)S:([0-9a-f]+)$")
 _PLACE = re.compile(r"^(.*)([BP]):([0-9a-f]+)$")
-_WITH_SEGMENT_ID = etree.XPath("//*[contains(@id, 'S:')]")
 _MOVES = re.compile(r"\$R[CS]\(\s*[\"']([^\"']+)[\"']\s*,\s*[\"']([^\"']+)[\"']")
 
 
@@ -23,10 +23,13 @@ def is_streamed(markup: str) -> bool:
     return "S:" in markup and _STREAMED.search(markup) is not None
 
 
-def compose(root: Element) -> None:
-    """Move the streamed parts of a page, and open its declarative shadow roots."""
-    segments = {name: element for element in _WITH_SEGMENT_ID(root) if _SEGMENT.match(name := element.get("id"))}
-    if segments:
+def compose(root: Element, ids: Iterable[str]) -> None:
+    """Move the streamed parts of a page, and open its declarative shadow roots.
+
+    :param ids: the ids of all elements
+    """
+    if any("S:" in name and _SEGMENT.match(name) for name in ids):
+        segments = {name: element for element in root.iter("*") if _SEGMENT.match(name := element.get("id") or "")}
         if any("hidden" in element.attrib or "hidden" in _above(element) for element in segments.values()):
             _place_segments(root, segments)
         etree.strip_elements(root, etree.Comment, with_tail=False)

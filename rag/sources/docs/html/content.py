@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import urlsplit
 
 from lxml.etree import XPath
@@ -29,7 +30,6 @@ _BY_PART: Mapping[Part, Handler] = {
     **tabs.BY_PART,
     **inline.BY_PART,
 }
-_IDS = XPath("//@id", smart_strings=False)
 _OPENERS = XPath(
     "//@aria-controls | //@data-target | //@data-bs-target | //*[@aria-expanded or @data-toggle or @data-bs-toggle]/@href",
     smart_strings=False,
@@ -49,13 +49,14 @@ class Content:
     is_mark_refused: bool = False
 
 
-def read_content(root: Element, fragments: Collection[str], base: str) -> Content:
+def read_content(root: Element, fragments: Collection[str], ids: Sequence[str], base: str) -> Content:
     """Return the content of a page; `root` may be changed.
 
-    :param fragments: every id of the page, since an anchor must name one of them
+    :param fragments: every fragment of the page, since an anchor must name one of them
+    :param ids: the ids of all elements, in order
     :param base: the URL that links are relative to; absolute links to other hosts are kept
     """
-    compose(root)
+    compose(root, ids)
     body = root.find("body")
     if body is None:
         body = root
@@ -64,11 +65,12 @@ def read_content(root: Element, fragments: Collection[str], base: str) -> Conten
         drop_menus(body)
     external = _links_to_other_hosts(urlsplit(base).hostname)
 
-    opened, repeated = _opened(root), _repeated(root)
+    openers = cache(lambda: _opened(root))
+    repeated = {name for name, n in Counter(ids).items() if n > 1} if len(ids) > len(set(ids)) else frozenset()
 
     def walk_through(main: MainText, *, with_contents: bool = False) -> tuple[Walk, str]:
         walk = Walk(_HANDLERS, fragments, external=external, with_contents=with_contents)
-        walk.opened, walk.writer.repeated = opened, repeated
+        walk.openers, walk.writer.repeated = openers, repeated
         return walk, walk.render(*(root for root in (main.header, main.element) if root is not None))
 
     walk, text = walk_through(main)
@@ -106,17 +108,7 @@ def _in_link(address: str) -> str:
 
 def _opened(root: Element) -> frozenset[str]:
     """Return the ids of the elements that buttons, tabs and links of the page show."""
-    if not root.xpath("boolean(//body//*[@hidden or @aria-hidden='true'][not(self::svg or self::span or self::i)])"):
-        return frozenset()
-    return frozenset(
-        name.removeprefix("#") for names in _OPENERS(root) for name in names.split() if not names.startswith("http")
-    )
-
-
-def _repeated(root: Element) -> frozenset[str]:
-    """Return the ids that several elements have: a link to one leads to the first of them."""
-    ids = _IDS(root)
-    return frozenset() if len(ids) == len(set(ids)) else frozenset(name for name, n in Counter(ids).items() if n > 1)
+    return frozenset(name.removeprefix("#") for names in _OPENERS(root) for name in names.split())
 
 
 def _prose_length(text: str) -> int:

@@ -10,7 +10,7 @@ from lxml.etree import _Element as Element
 
 from rag.sources.docs.html.blocks import write_code
 from rag.sources.docs.html.boilerplate import Part
-from rag.sources.docs.html.code import language_of, preformatted
+from rag.sources.docs.html.code import language_of, unwrapped
 from rag.sources.docs.html.formulas import formula, lowered, raised
 from rag.sources.docs.html.text import is_permalink, plain_text, visible_text
 from rag.sources.docs.html.walk import Handler, Walk
@@ -91,11 +91,7 @@ def _wrap(block: Element, tag: str) -> None:
 
 
 def _code(walk: Walk, element: Element) -> None:
-    if next(element.iter("pre"), None) is not None:
-        walk.children(element)
-        return
-    if next(element.iter("br", "div", "p", "li"), None) is not None and "\n" in (text := preformatted(element)):
-        write_code(walk, text, language_of(element), element)
+    if len(element) and _is_block(walk, element):
         return
     walk.note_anchor(element)
     text = one_line(visible_text(element))
@@ -107,6 +103,17 @@ def _code(walk: Walk, element: Element) -> None:
         inline[-1] = inline[-1][:-1] + code_span(text)[1:]
     else:
         inline.append(code_span(text))
+
+
+def _is_block(walk: Walk, element: Element) -> bool:
+    """Write code of several lines, or around a pre, as blocks; return False if it is a part of a line."""
+    if next(element.iter("pre"), None) is not None:
+        walk.children(element)
+        return True
+    if next(element.iter("br", "div", "p", "li"), None) is None or "\n" not in (text := unwrapped(element)):
+        return False
+    write_code(walk, text, language_of(element), element)
+    return True
 
 
 def _link(walk: Walk, element: Element) -> None:

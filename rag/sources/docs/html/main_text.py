@@ -24,6 +24,8 @@ _MAIN_IDS = frozenset(
 _RANKS = 7
 #: The rank of docutils' outermost section, which some themes give no other mark.
 _SECTION = 5
+#: The ranks of marks that mean the main text and nothing else.
+_EXPLICIT = frozenset({0, 2, 4})
 _SHORT_LINK = 25
 #: A marked element that holds a smaller share of the page's text is not its main text, whatever its mark says.
 _MIN_SHARE = 0.6
@@ -54,10 +56,10 @@ def find_main(body: Element) -> MainText:
         if rank < _RANKS:
             found[rank].append(element)
     is_refused = False
-    for candidates in found:
+    for rank, candidates in enumerate(found):
         if len(candidates) == 1 or (candidates and candidates[0].tag == "main"):
             main = candidates[0]
-            if _holds_most(body, main):
+            if _holds_most(body, main, is_explicit=rank in _EXPLICIT):
                 return MainText(main, _header_above(body, main))
             is_refused = True
     return MainText(body, is_mark_refused=is_refused)
@@ -87,13 +89,16 @@ def _is_section(element: Element) -> bool:
     return "section" in (element.get("class") or "").split()
 
 
-def _holds_most(body: Element, main: Element) -> bool:
-    """Return whether the prose outside an element is a small part of all text: it may be a banner, or a footer."""
-    outside = sum(_prose(element) for element, _ in _beside(body, main))
-    if not outside:
+def _holds_most(body: Element, main: Element, *, is_explicit: bool) -> bool:
+    """Return whether the prose outside an element is a small part of all text: it may be a banner, or a footer.
+
+    :param is_explicit: only text below headings outside the element tells against its mark
+    """
+    beside = [(element, length) for element, _ in _beside(body, main) if (length := _prose(element))]
+    if not beside or (is_explicit and not any(_has_heading(element) for element, _ in beside)):
         return True
     inside = len("".join(text_of(main).split()))
-    return inside >= _MIN_SHARE * (inside + outside)
+    return inside >= _MIN_SHARE * (inside + sum(length for _, length in beside))
 
 
 def _beside(body: Element, main: Element) -> Iterator[tuple[Element, bool]]:
@@ -107,6 +112,10 @@ def _beside(body: Element, main: Element) -> Iterator[tuple[Element, bool]]:
             elif type(element.tag) is str:
                 yield element, is_before
         inner = above
+
+
+def _has_heading(element: Element) -> bool:
+    return next(element.iter("h1", "h2", "h3"), None) is not None
 
 
 def _prose(element: Element, depth: int = 0) -> int:

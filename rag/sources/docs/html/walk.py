@@ -70,8 +70,8 @@ class Walk:
         #: labels of tabs whose panels were not found, in order
         self.tab_labels: list[str] = []
         self.label_of_panel: dict[Element, str] = {}
-        #: the ids of hidden elements that a button of the page opens
-        self.opened: Collection[str] = ()
+        #: returns the ids of the elements that buttons and tabs of the page show
+        self.openers: Callable[[], Collection[str]] = frozenset
         #: the result is a part of a line: a cell, a term, a label
         self.is_inline = False
         #: the result stands in bold
@@ -94,7 +94,7 @@ class Walk:
         :param is_bold: the text is going to stand in bold, so nothing in it is marked as bold
         """
         inner = Walk(self._handlers, self.fragments, external=self.external, with_contents=self._with_contents)
-        inner._depth, inner.label_of_panel, inner.opened = self._depth, self.label_of_panel, self.opened
+        inner._depth, inner.label_of_panel, inner.openers = self._depth, self.label_of_panel, self.openers
         inner.is_inline, inner.is_bold = True, is_bold or self.is_bold
         inner.children(element)
         return inner.writer.one_line(joint)
@@ -171,7 +171,7 @@ class Walk:
 
     def is_opened(self, element: Element) -> bool:
         """Return whether a button of the page opens a hidden element, and it is not a menu."""
-        return element.get("id") in self.opened and element.tag in BLOCKS and not is_links(element)
+        return element.get("id") in self.openers() and element.tag in BLOCKS and not is_links(element)
 
     def is_anchor(self, element: Element, name: str) -> bool:
         """Return whether an id is a place that people link to."""

@@ -127,12 +127,12 @@ class MarkdownWriter:
     def set_term(self, text: str, anchor: str | None = None) -> None:
         """Set a term as the label of the next block, so that its definition follows on the next line.
 
-        Several terms in a row share it: names on one line, signatures on a line each.
+        Several names in a row share it. A signature that has an anchor precedes its synonym as a block of its own.
 
         :param text: Markdown; a signature is a code span, a name is bold
-        :param anchor: the fragment of the term; that of the first of several is kept
+        :param anchor: the fragment of the term; that of the first of several names is kept
         """
-        if self.has_pending_term:
+        if self.has_pending_term and not (self._term_anchor and text.startswith("`")):
             joint = "\n" if text.startswith("`") else ", "
             self._label = f"{self._label}{joint}{text}"
         else:
