@@ -105,7 +105,7 @@ def _stray_item(walk: Walk, element: Element) -> None:
 
 
 def _quotation(walk: Walk, element: Element) -> None:
-    walk.writer.flush()
+    walk.writer.finish_block()
     walk.note_anchor(element)
     with walk.writer.indented("> ", "> "):
         walk.children(element)
@@ -167,7 +167,9 @@ def _write_heading_inside(walk: Walk, element: Element) -> bool:
         return False
     named = (outer.get("id") for outer in (*heading.iterancestors("section", "span", "div", "a"), element))
     inside = next((name for name in named if name and walk.is_anchor(element, name)), None)
-    walk.writer.anchor = inside if inside in {inner.get("id") for inner in element.iter("*")} else None
+    if inside not in {inner.get("id") for inner in element.iter("*")}:
+        inside = walk.anchor_inside(element, "id", "name")
+    walk.writer.anchor = inside
     _heading(walk, heading)
     tail, heading.tail = heading.tail, None
     heading.clear()

@@ -47,6 +47,8 @@ class Part(Enum):
     LISTING = auto()
     #: a table that is not a table
     GRID = auto()
+    #: shown apart from the text beside it
+    CELL = auto()
     #: the numbers of the lines of code
     GUTTER = auto()
 
@@ -126,6 +128,7 @@ _GUTTER_CLASS = re.compile(
     r"linenumber\w*|hljs-ln-(?:numbers|n|line)|react-syntax-highlighter-line-number|blob-num|crayon-nums?|"
     r"crayon-nums-content|line-number\w*|linecount|cm-gutters?|codemirror-gutters?|codemirror-linenumber|rownum)$"
 )
+_CELL_ROLES = frozenset({"cell", "gridcell", "columnheader", "rowheader", "row", "listitem", "option", "treeitem"})
 _GRID_ROLES = frozenset({"table", "grid", "treegrid"})
 _MATH_CLASS = names("katex katex-display mjx-chtml mathjax mathjax_display mathjax_preview mwe-math-element")
 
@@ -177,7 +180,7 @@ def _looked_into(element: Element, part: Part) -> Part:
     elif part is Part.TAB_LABELS and not _holds_labels(element):
         return Part.CONTENT
     elif part is Part.GUTTER:
-        return Part.CONTENT if any(map(str.isalpha, text_of(element))) or not len(text_of(element)) else Part.BOILERPLATE
+        return Part.CONTENT if any(map(str.isalpha, text_of(element))) else Part.BOILERPLATE
     elif part is Part.FORM:
         return Part.CONTENT if is_page_form(element) else Part.BOILERPLATE
     elif part is Part.HEADING and not _is_title(element):
@@ -203,8 +206,12 @@ def _is_all_of_heading(button: Element) -> bool:
     for above in button.iterancestors():
         if above.tag in HEADINGS or above.tag in ("summary", "dt"):
             whole, own = "".join(text_of(above).split()), "".join(text_of(button).split())
-            return bool(own) and 2 * len(own) > len(whole)
+            return len(own) >= _MOST * len(whole)
     return False
+
+
+#: The share of a heading's text in a button that makes the button its text; the rest is an icon.
+_MOST = 0.8
 
 
 def _is_named_by_id(element: Element) -> bool:
@@ -306,6 +313,8 @@ def _content_part(tag: str, names: frozenset[str], role: str, identifier: str, *
         return Part.LISTING
     if (role in _GRID_ROLES and tag != "table") or "summary-table" in names:
         return Part.GRID
+    if role in _CELL_ROLES and tag in ("span", "a", "label"):
+        return Part.CELL
     if names & _DOUBTFUL_CLASSES or tag == "aside" or (tag == "div" and names == {"summary"}):
         return Part.DOUBTFUL
     return Part.CONTENT

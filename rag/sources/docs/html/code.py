@@ -50,7 +50,10 @@ def unwrapped(element: Element) -> str:
         inner.text = inner.text and _SPACE.sub(" ", inner.text)
         if inner is not element:
             inner.tail = inner.tail and _SPACE.sub(" ", inner.tail)
-    return "\n".join(line for line in preformatted(element).split("\n") if line.strip())
+    pieces: list[str] = []
+    _collect(element, pieces, 0)
+    lines = ("".join(pieces).replace(" \n", "\n").replace("\n ", "\n")).strip(" \n").split("\n")
+    return "\n".join(line.replace("\xa0", " ").rstrip() for line in lines if line.strip())
 
 
 def _collect(element: Element, pieces: list[str], depth: int) -> None:

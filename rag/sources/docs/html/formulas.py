@@ -151,7 +151,10 @@ def _token(tag: str, element: Element) -> str:
 def _joined(parts: list[str]) -> str:
     """Join the parts of a row; a blank keeps two words, or two numbers, from becoming one."""
     text = previous = ""
-    for part in parts:
+    for piece in parts:
+        # At the start, or after another operator, it is a sign.
+        part = piece.lstrip() if not text or text.endswith((" ", "(")) else piece
+        part = part.rstrip() if len(part) == 2 and part != piece and part[0] in "+-−±" else part
         if previous[-1:].isalnum() and part[:1].isalnum():
             is_word = (len(part) > 1 and part.isalpha()) or (len(previous) > 1 and previous.isalpha())
             text += " " if is_word or (previous[-1].isdigit() and part[0].isdigit()) else ""

@@ -229,4 +229,4 @@ BY_TAG: dict[str, Handler] = {
     "q": _quoted,
     "rt": _ruby_text,
 }
-BY_PART: dict[Part, Handler] = {Part.MATH: _formula, Part.DELETED: _deleted}
+BY_PART: dict[Part, Handler] = {Part.MATH: _formula, Part.DELETED: _deleted, Part.CELL: Walk.apart}

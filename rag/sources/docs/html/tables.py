@@ -39,11 +39,15 @@ def _table(walk: Walk, element: Element) -> None:
     if "memname" in (element.get("class") or "").split():
         _write_signature(walk, element)
         return
+    is_layout = element.get("role") == "presentation" or _is_complex(element)
+    if not _holds_heading(element):
+        _write_group(walk, rows, is_layout=is_layout)
+        return
     for heading, group in _groups(rows):
         if heading is not None:
             walk.block(heading)
         if group:
-            _write_group(walk, group, is_layout=element.get("role") == "presentation" or _is_complex(element))
+            _write_group(walk, group, is_layout=is_layout or _holds_sections(group))
 
 
 def _groups(rows: Sequence[Element]) -> Iterator[tuple[Element | None, list[Element]]]:
@@ -52,7 +56,7 @@ def _groups(rows: Sequence[Element]) -> Iterator[tuple[Element | None, list[Elem
     group: list[Element] = []
     for row in rows:
         cells = _cells(row)
-        if len(cells) == 1 and cells[0].get("colspan", "1") != "1" and _is_heading(cells[0]):
+        if len(cells) == 1 and cells[0].get("colspan", "1") != "1" and _holds_heading(cells[0]):
             if heading is not None or group:
                 yield heading, group
             heading, group = cells[0], []
@@ -65,14 +69,14 @@ def _cells(row: Element) -> list[Element]:
     return [cell for cell in row if cell.tag in ("td", "th")]
 
 
-def _is_heading(cell: Element) -> bool:
-    return next(cell.iter(*HEADINGS), None) is not None
+def _holds_heading(element: Element) -> bool:
+    return next(element.iter(*HEADINGS), None) is not None
 
 
 def _write_group(walk: Walk, rows: list[Element], *, is_layout: bool) -> None:
     heads, grid = _grid(rows)
     width = max((len(row) for row in grid), default=0)
-    if is_layout or width < 2 or _holds_sections(rows):
+    if is_layout or width < 2:
         walk.writer.write_label()
         _write_rows(walk, heads, grid)
     else:
@@ -84,7 +88,7 @@ def _holds_sections(rows: Iterable[Element]) -> bool:
     """Return whether a cell holds a heading of its own, not the name of its column or row."""
     for row in rows:
         cells = _cells(row)
-        if any(cell.tag == "td" and _is_heading(cell) for cell in cells) and not all(map(_is_only_heading, cells)):
+        if any(cell.tag == "td" and _holds_heading(cell) for cell in cells) and not all(map(_is_only_heading, cells)):
             return True
     return False
 

@@ -94,7 +94,7 @@ def _assign(walk: Walk, labels: Sequence[Element], texts: Sequence[str], panels:
     is_filter = len(panels) == 1 and len(labels) > 1
     for position, panel in enumerate(panels):
         names = [panel.get(name) or "" for name in ("id", "aria-labelledby", "name", "data-tab", "data-value")]
-        text = next((by_name[name] for name in names if name in by_name), None)
+        text = next((by_name[name] for name in names if name and name in by_name), None)
         if text is None and position < len(texts):
             text = texts[position]
         if text and not is_filter:

@@ -27,8 +27,6 @@ _LAYOUT_ID = re.compile(
     re.IGNORECASE,
 )
 
-_CELL_ROLES = frozenset({"cell", "gridcell", "columnheader", "rowheader", "row", "listitem", "option", "treeitem"})
-
 #: Writes an element to the walk's writer.
 Handler = Callable[["Walk", Element], None]
 
@@ -132,13 +130,13 @@ class Walk:
             by_tag(self, element)
         elif tag in BLOCKS:
             self.block(element)
-        elif "-" in tag or element.get("role") in _CELL_ROLES:
-            self._apart(element)
+        elif "-" in tag:
+            self.apart(element)
         else:
             self.note_anchor(element)
             self.children(element)
 
-    def _apart(self, element: Element) -> None:
+    def apart(self, element: Element) -> None:
         """Write an element that a theme may show apart from the text around it: its words never join others."""
         inline = self.writer.inline
         if inline and inline[-1][-1:].isalnum():
