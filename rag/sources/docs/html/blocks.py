@@ -167,7 +167,7 @@ def _write_heading_inside(walk: Walk, element: Element) -> bool:
         return False
     named = (outer.get("id") for outer in (*heading.iterancestors("section", "span", "div", "a"), element))
     inside = next((name for name in named if name and walk.is_anchor(element, name)), None)
-    if inside not in {inner.get("id") for inner in element.iter("*")}:
+    if inside is None or inside not in {inner.get("id") for inner in element.iter("*")}:
         inside = walk.anchor_inside(element, "id", "name")
     walk.writer.anchor = inside
     _heading(walk, heading)

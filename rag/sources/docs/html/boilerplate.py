@@ -60,7 +60,7 @@ _DROPPED_TAGS = names(
 _DROPPED_ROLES = frozenset({"navigation", "banner", "contentinfo", "search", "dialog", "menu", "menubar", "toolbar"})
 _DROPPED_CLASSES = names(
     # DocBook, Sphinx and its themes
-    "navheader navfooter related sphinxsidebar sphinxsidebarwrapper headerlink viewcode-link viewcode-back linenos "
+    "navheader navfooter sphinxsidebar sphinxsidebarwrapper headerlink viewcode-link viewcode-back linenos "
     "lineno linenodiv rst-footer-buttons wy-breadcrumbs rst-versions prev-next-area prev-next-footer bd-sidebar "
     "bd-sidebar-primary bd-sidebar-secondary bd-header bd-footer bd-toc toc-drawer sidebar-drawer back-to-top "
     "related-pages bottom-of-page "
@@ -95,7 +95,9 @@ _DROPPED_IDS = names(
     "feedback cookie-banner skip-to-content searchbox copy-path titlearea side-nav nav-path nav-tree main-nav "
     "msearchselectwindow msearchresultswindow"
 )
-_FURNITURE_TAGS = frozenset({"div", "section", "ul", "ol", "aside", "table", "header", "center"})
+_FURNITURE_TAGS = frozenset({"div", "section", "ul", "ol", "aside", "header", "center"})
+#: Classes of furniture that are common words, and say so on boxes only.
+_FURNITURE_CLASSES = frozenset({"footer", "related"})
 #: Classes of the boxes that markup processors put around a section or a block of the text.
 _SECTION_CLASS = re.compile(r"^(?:section|level\d|(?:ref)?sect\d|refsection|paragraph|\w+block|[uod]list)$")
 _ADMONITION_CLASS = re.compile(
@@ -271,7 +273,7 @@ def _part(tag: str, classes: str, role: str, identifier: str, hidden: bool, is_m
         return Part.CONTENTS
     if tag in _DROPPED_TAGS or tag == "script" or role in _DROPPED_ROLES or names & _DROPPED_CLASSES:
         return Part.BOILERPLATE
-    if (identifier.lower() in _DROPPED_IDS or "footer" in names) and _is_furniture(tag, names):
+    if (identifier.lower() in _DROPPED_IDS or names & _FURNITURE_CLASSES) and _is_furniture(tag, names):
         return Part.BOILERPLATE
     if tag == "form":
         return Part.FORM

@@ -9,7 +9,7 @@ from lxml import etree
 from lxml.etree import _Element as Element
 
 from rag.sources.docs.html.blocks import write_code
-from rag.sources.docs.html.boilerplate import Part
+from rag.sources.docs.html.boilerplate import Part, text_of
 from rag.sources.docs.html.code import language_of, unwrapped
 from rag.sources.docs.html.formulas import formula, lowered, raised
 from rag.sources.docs.html.text import is_permalink, plain_text, visible_text
@@ -127,6 +127,9 @@ def _link(walk: Walk, element: Element) -> None:
     if writer.block_count != block_count:
         return
     text = "".join(writer.inline[position:]).strip()
+    following = element.getnext()
+    if following is not None and following.tag == "a" and not element.tail and text_of(following)[:1].isalnum():
+        writer.inline.append(" ")  # links that stand side by side are shown apart
     href = element.get("href") or ""
     if len(text) < _MAX_EDIT_LINK and _is_tool(element, text, href):
         del writer.inline[position:]

@@ -16,7 +16,7 @@ __all__ = ["MainText", "drop_menus", "find_main"]
 
 _MAIN_CLASSES = names(
     "md-content__inner theme-doc-markdown vp-doc markdown-body td-content devsite-article-body sl-markdown-content "
-    "mdx-content doc-content"
+    "mdx-content doc-content col-content"
 )
 _MAIN_IDS = frozenset(
     {"content", "main-content", "maincontent", "main", "docs-content", "bodycolumn", "page-content", "doc-content"}
@@ -24,6 +24,9 @@ _MAIN_IDS = frozenset(
 _RANKS = 7
 #: The rank of docutils' outermost section, which some themes give no other mark.
 _SECTION = 5
+# An article or a section may be the only one of its kind: the one function of a module, say.
+_ONE_OF_SEVERAL = frozenset({3, 5})
+_MIN_SHARE_OF_ONE = 0.9
 #: The ranks of marks that mean the main text and nothing else.
 _EXPLICIT = frozenset({0, 2, 4})
 _SHORT_LINK = 25
@@ -59,7 +62,7 @@ def find_main(body: Element) -> MainText:
     for rank, candidates in enumerate(found):
         if len(candidates) == 1 or (candidates and candidates[0].tag == "main"):
             main = candidates[0]
-            if _holds_most(body, main, is_explicit=rank in _EXPLICIT):
+            if _holds_most(body, main, rank):
                 return MainText(main, _header_above(body, main))
             is_refused = True
     return MainText(body, is_mark_refused=is_refused)
@@ -89,16 +92,17 @@ def _is_section(element: Element) -> bool:
     return "section" in (element.get("class") or "").split()
 
 
-def _holds_most(body: Element, main: Element, *, is_explicit: bool) -> bool:
-    """Return whether the prose outside an element is a small part of all text: it may be a banner, or a footer.
-
-    :param is_explicit: only text below headings outside the element tells against its mark
-    """
+def _holds_most(body: Element, main: Element, rank: int) -> bool:
+    """Return whether the prose outside an element is a small part of all text: it may be a banner, or a footer."""
     beside = [(element, length) for element, _ in _beside(body, main) if (length := _prose(element))]
-    if not beside or (is_explicit and not any(_has_heading(element) for element, _ in beside)):
+    if not beside:
+        return True
+    has_headings = any(_has_heading(element) for element, _ in beside)
+    if rank in _EXPLICIT and not has_headings:
         return True
     inside = len("".join(text_of(main).split()))
-    return inside >= _MIN_SHARE * (inside + sum(length for _, length in beside))
+    share = _MIN_SHARE_OF_ONE if rank in _ONE_OF_SEVERAL and has_headings else _MIN_SHARE
+    return inside >= share * (inside + sum(length for _, length in beside))
 
 
 def _beside(body: Element, main: Element) -> Iterator[tuple[Element, bool]]:
