@@ -69,9 +69,9 @@ def _list(walk: Walk, element: Element) -> None:
         if child.tag in ("ul", "ol", "menu") and walk.writer.block_count:
             # A list that is not in an item belongs to the item before it.
             with walk.writer.indented("", " " * len(marker), used=True):
-                _list(walk, child)
+                walk.descend(child, _list)
         elif child.tag != "li" or child in walk.label_of_panel:
-            walk.element(child)
+            walk.descend(child, Walk.element)
         else:
             position = _or_else(number(child.get("value")), position)
             marker = f"{position}. " if is_ordered else "- "

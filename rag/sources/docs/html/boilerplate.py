@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from enum import Enum, auto
 from functools import lru_cache
+from itertools import islice
 
 from lxml.etree import _Element as Element
 
@@ -207,6 +208,8 @@ def _is_all_of_heading(button: Element) -> bool:
         return True
     for above in button.iterancestors():
         if above.tag in HEADINGS or above.tag in ("summary", "dt"):
+            if next(islice(above.iter("button"), _MAX_BUTTONS, None), None) is not None:
+                return False
             whole, own = "".join(text_of(above).split()), "".join(text_of(button).split())
             return len(own) >= _MOST * len(whole)
     return False
@@ -214,6 +217,7 @@ def _is_all_of_heading(button: Element) -> bool:
 
 #: The share of a heading's text in a button that makes the button its text; the rest is an icon.
 _MOST = 0.8
+_MAX_BUTTONS = 4
 
 
 def _is_named_by_id(element: Element) -> bool:

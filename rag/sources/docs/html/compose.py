@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 from lxml import etree
 from lxml.etree import _Element as Element
@@ -15,6 +16,10 @@ __all__ = ["compose", "is_streamed"]
 _STREAMED = re.compile(r"\bid=[\"']?[^\"'\s>]*S:[0-9a-f]+\b")
 _SEGMENT = re.compile(r"^(.*)S:([0-9a-f]+)$")
 _PLACE = re.compile(r"^(.*)([BP]):([0-9a-f]+)$")
+# Each is looked through for its slots, and they may stand in each other.
+_MAX_TEMPLATES = 1000
+#: How many elements may be shown while a part is not ready.
+_MAX_FALLBACK = 200
 _MOVES = re.compile(r"\$R[CS]\(\s*[\"']([^\"']+)[\"']\s*,\s*[\"']([^\"']+)[\"']")
 
 
@@ -33,7 +38,7 @@ def compose(root: Element, ids: Iterable[str]) -> None:
         if any("hidden" in element.attrib or "hidden" in _above(element) for element in segments.values()):
             _place_segments(root, segments)
         etree.strip_elements(root, etree.Comment, with_tail=False)
-    for template in list(root.iter("template")):
+    for template in list(islice(root.iter("template"), _MAX_TEMPLATES)):
         if "shadowrootmode" in template.attrib or "shadowroot" in template.attrib:
             _open_shadow_root(template)
 
@@ -86,7 +91,7 @@ def _remove_fallback(place: Element) -> None:
     """Remove what stands between a place and the comment that ends its boundary."""
     siblings = []
     depth = 0
-    for sibling in place.itersiblings():
+    for sibling in islice(place.itersiblings(), _MAX_FALLBACK):
         if sibling.tag is etree.Comment:
             text = sibling.text or ""
             if text == "/$" and depth == 0:

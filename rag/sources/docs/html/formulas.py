@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import islice
 
 from lxml import etree
 from lxml.etree import _Element as Element
@@ -14,9 +15,9 @@ from rag.text.lines import one_line
 __all__ = ["formula", "lowered", "raised"]
 
 _SIMPLE = re.compile(r"^(?:[^\W_]+(?:\.\d+)?|.)$")
-_MATH_SCRIPTS = 'script[starts-with(@type, "math/")]'
 _INVISIBLE_OPERATORS = dict.fromkeys(map(ord, "\u2061\u2062\u2063\u2064\u200b"), None)
-_MAX_DEPTH = 60
+_MAX_DEPTH = 30
+_FOR_SCREEN_READERS = frozenset({"katex-mathml", "MJX_Assistive_MathML"})
 _MAX_EXPONENT = 24
 #: an exponent or index of several parts: n+1, -x^2, i, j
 _EXPONENT = re.compile(r"^[-+−–]?\w*(?:\s?[-+−–*/·,=^_()]\s?\w*)+$")
@@ -49,7 +50,7 @@ def raised(before: str, text: str) -> str:
     """Return superscript text as it follows other text: an exponent after ^, an ordinal's ending as it is."""
     if not text or not (before[-1:].isalnum() or before[-1:] in ")]}’'"):
         return text
-    if _MARK.match(text) or (before[-1:].isdigit() and text.lower() in ("st", "nd", "rd", "th")):
+    if _MARK.match(text) or text in ("st", "nd", "rd", "th"):
         return text
     if re.fullmatch(r"[-+−–]?\w{1,6}", text):
         return f"^{text}"
@@ -84,7 +85,10 @@ def _script(element: Element) -> str:
 
 def _has_script_beside(element: Element) -> bool:
     """Return whether the source of a formula that MathJax 2 has drawn follows in a script."""
-    return element.tag != "math" and bool(element.xpath(f"following-sibling::*[position() < 3][self::{_MATH_SCRIPTS}]"))
+    if element.tag == "math":
+        return False
+    following = islice(element.itersiblings(), 2)
+    return any(near.tag == "script" and (near.get("type") or "").startswith("math/") for near in following)
 
 
 def _parsed(markup: str | None) -> Element | None:
@@ -96,14 +100,14 @@ def _parsed(markup: str | None) -> Element | None:
         return None
 
 
-def _visual(element: Element) -> str:
+def _visual(element: Element, depth: int = 0) -> str:
     """Return the text that a renderer drew, without what is there for screen readers as well."""
+    if depth > _MAX_DEPTH:
+        return text_of(element)
     pieces = [element.text or ""]
-    for child in element:
-        if type(child.tag) is str and not {"katex-mathml", "MJX_Assistive_MathML"} & set(
-            (child.get("class") or "").split()
-        ):
-            pieces.append(_visual(child))
+    for child in element.iterchildren("*"):
+        if _FOR_SCREEN_READERS.isdisjoint((child.get("class") or "").split()):
+            pieces.append(_visual(child, depth + 1))
         pieces.append(child.tail or "")
     return "".join(pieces)
 

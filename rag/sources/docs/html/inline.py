@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import islice
 
 from lxml import etree
 from lxml.etree import _Element as Element
@@ -30,6 +31,8 @@ _TOOL_LINK = re.compile(
 _TOOL_WORD = re.compile(r"^(?:edit|copy|view source|source|link)$", re.IGNORECASE)
 _TOOL_ADDRESS = re.compile(r"/edit/|/blob/|/tree/|/issues/new|_sources/|action=edit|view-?source", re.IGNORECASE)
 _MAX_EDIT_LINK = 24
+#: How many children of a block are looked at for text.
+_NEAR = 30
 _TEXT_BLOCKS = ("p", "li", "dd", "td", "h1", "h2", "h3", "h4", "h5", "h6")
 
 
@@ -154,7 +157,7 @@ def _is_in_text(element: Element) -> bool:
     parent = element.getparent()
     if parent is None:
         return False
-    around = [parent.text, *(child.tail for child in parent)]
+    around = [parent.text, element.tail, *(child.tail for child in islice(parent, _NEAR))]
     return any(character.isalnum() for text in around for character in text or "")
 
 

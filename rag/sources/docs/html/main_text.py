@@ -19,7 +19,7 @@ _MAIN_CLASSES = names(
     "mdx-content doc-content col-content"
 )
 _MAIN_IDS = frozenset(
-    {"content", "main-content", "maincontent", "main", "docs-content", "bodycolumn", "page-content", "doc-content"}
+    {"content", "main-content", "maincontent", "main", "docs-content", "bodycolumn", "page-content"}
 )
 _RANKS = 7
 #: The rank of docutils' outermost section, which some themes give no other mark.
@@ -71,7 +71,7 @@ def find_main(body: Element) -> MainText:
 @lru_cache(maxsize=4096)
 def _rank(tag: str, classes: str, role: str, identifier: str) -> int:
     names = frozenset(classes.lower().split())
-    if identifier == "content-area":
+    if identifier in ("content-area", "doc-content"):  # Mintlify, Doxygen
         return 0
     if names & _MAIN_CLASSES:
         return 1

@@ -219,11 +219,13 @@ def _is_head(row: Element, cells: list[Element]) -> bool:
 
 def _is_complex(table: Element) -> bool:
     """Return whether a cell holds a table or code of several lines."""
-    if table.find(".//table") is not None:
+    if next(table.iterdescendants("table"), None) is not None:
         return True
-    return any("\n" in preformatted(pre) for pre in table.iter("pre")) or any(
-        next(code.iter("br"), None) is not None for code in table.iter("code")
-    )
+    if any("\n" in preformatted(pre) for pre in table.iter("pre")):
+        return True
+    if any(next(code.iter("br"), None) is not None for code in table.iter("code")):
+        return True
+    return any(len(listing) > 1 for listing in table.iter("div") if listing.get("class") == "fragment")
 
 
 def _holds_blocks(cell: Element) -> bool:

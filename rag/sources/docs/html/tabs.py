@@ -6,12 +6,12 @@ Generators put the labels beside the panels, between them, or in a box before th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from lxml.etree import _Element as Element
 
 from rag.sources.docs.html.boilerplate import Part, part_of, text_of
-from rag.sources.docs.html.text import plain_text
+from rag.sources.docs.html.text import MAX_DEPTH, plain_text
 from rag.sources.docs.html.walk import Handler, Walk
 from rag.text.lines import one_line
 
@@ -60,32 +60,43 @@ def _panels_after(element: Element, count: int) -> list[Element]:
     """Return the panels that follow a box of labels, or follow one of the boxes around it."""
     box = element
     for level in range(_MAX_BOXES):
-        siblings = [sibling for sibling in box.itersiblings() if type(sibling.tag) is str]
-        panels = [panel for sibling in siblings for panel in _panels_in(sibling)]
-        if not panels and level < 2 and count > 1 and siblings:
-            panels = _panels_by_order(siblings, count)
+        panels = list(takewhile(_is_panel, _parts_after(box)))
+        if not panels and level < _MAX_BOXES - 1 and count > 1:
+            panels = _panels_by_order(box, count)
         if panels or (box := box.getparent()) is None or box.tag in ("body", "main", "article"):
             return panels
     return []
 
 
-def _panels_in(element: Element) -> Iterator[Element]:
-    """Yield the panels in an element, without those inside another panel."""
-    if part_of(element) is Part.TAB_PANEL:
+def _is_panel(element: Element) -> bool:
+    return part_of(element) is Part.TAB_PANEL
+
+
+def _parts_after(box: Element) -> Iterator[Element]:
+    """Yield the panels after an element, without those inside another panel, and the labels of other panels."""
+    for sibling in box.itersiblings("*"):
+        yield from _parts_in(sibling, 0)
+
+
+def _parts_in(element: Element, depth: int) -> Iterator[Element]:
+    if part_of(element) in (Part.TAB_PANEL, Part.TAB_LABELS):
         yield element
-        return
-    for child in element:
-        if type(child.tag) is str:
-            yield from _panels_in(child)
+    elif depth < MAX_DEPTH:
+        for child in element.iterchildren("*"):
+            yield from _parts_in(child, depth + 1)
 
 
-def _panels_by_order(siblings: Sequence[Element], count: int) -> list[Element]:
+def _panels_by_order(box: Element, count: int) -> list[Element]:
     """Return as many elements as there are labels: the children of the next element, or the next elements."""
-    children = [child for child in siblings[0] if type(child.tag) is str and child.tag not in _NO_LABELS]
+    following = next(box.itersiblings("*"), None)
+    if following is None:
+        return []
+    children = [child for child in following.iterchildren("*") if child.tag not in _NO_LABELS]
     if len(children) == count:
         return children
-    blocks = list(takewhile(lambda sibling: sibling.tag in ("div", "section", "pre", "figure"), siblings))
-    return blocks if len(blocks) == count else []
+    blocks = takewhile(lambda sibling: sibling.tag in ("div", "section", "pre", "figure"), box.itersiblings("*"))
+    found = list(islice(blocks, count + 1))
+    return found if len(found) == count else []
 
 
 def _assign(walk: Walk, labels: Sequence[Element], texts: Sequence[str], panels: Sequence[Element]) -> None:

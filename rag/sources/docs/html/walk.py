@@ -112,6 +112,15 @@ class Walk:
                 self.writer.inline.append(child.tail)
         self._depth -= 1
 
+    def descend(self, element: Element, write: Handler) -> None:
+        """Write an element that its handler found inside another, as flat text where nesting is too deep."""
+        if self._depth >= MAX_DEPTH:
+            self.writer.inline.append(" ".join(element.itertext("*")))
+            return
+        self._depth += 1
+        write(self, element)
+        self._depth -= 1
+
     def element(self, element: Element) -> None:
         """Write an element, unless it is boilerplate."""
         tag = element.tag

@@ -162,7 +162,12 @@ def test_deep_nesting_keeps_its_text(depth: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "tag", ["span", "h1", "code", "pre", "table><tr><td", "ul><li", "dl><dd", "b", "aside", "a href=x"]
+    "tag",
+    [
+        *("span", "h1", "code", "pre", "table><tr><td", "ul><li", "dl><dd", "b", "aside", "a href=x"),
+        *("ol", "sup", "math><mrow", "del><p", "dt", "details><summary><h3", "div class=katex", "my-tag"),
+        *("div class=note", "div role=tabpanel", "div class=fragment", "div role=table", "section id=footer><h2"),
+    ],
 )
 def test_deep_nesting_of_any_kind_is_read(tag: str) -> None:
     assert "deep" in read(f"<h2>Title</h2><code>{f'<{tag}>' * 300}deep").text
