@@ -1,10 +1,12 @@
 """The quality and speed of text extraction, compared with trafilatura, readability and markdownify.
 
     python -m bench.extraction
+    python -m bench.extraction --manuals                 # each manual of an installed Debian package
+    python -m bench.extraction --manuals rdoc=FOLDER     # a manual built elsewhere, beside these
 
-For the pages under tests/fixtures/docs/pages, the columns show the share of code lines that are extracted verbatim, the
-share of the main text's words that are extracted, and the share of extracted words that are not in the main text. The other
-projects run in a separate environment, with the settings that extract most.
+For the pages under tests/fixtures/docs/pages, or for whole manuals by each generator, the columns show the share of code
+lines that are extracted verbatim, the share of the main text's words that are extracted, and the share of extracted words
+that are not in the main text. The other projects run in a separate environment, with the settings that extract most.
 """
 
 from __future__ import annotations
@@ -14,10 +16,10 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bench import peers
+from bench import manuals, peers
 from rag.sources.docs.page import read_page
 from rag.sources.docs.urls import Scope
 from tests.fixtures.docs.expected import Expected, Score, pages, score
@@ -52,6 +54,11 @@ for path in paths:
     print(json.dumps([text, time.perf_counter() - started]))
 """
 
+HEAD = f"{'':<28}{'code':>9}{'words':>9}{'extra':>9}{'pages/s':>9}"
+
+#: Returns the text of each page, and the seconds that it took.
+Run = Callable[[Sequence[Expected]], list[tuple[str, float]]]
+
 
 def extract(found: Sequence[Expected]) -> list[tuple[str, float]]:
     scope = Scope("http://docs.example.org/")
@@ -65,7 +72,7 @@ def extract(found: Sequence[Expected]) -> list[tuple[str, float]]:
     return outcome[1:]
 
 
-def peer(program: str) -> Callable[[Sequence[Expected]], list[tuple[str, float]]]:
+def peer(program: str) -> Run:
     def run(found: Sequence[Expected]) -> list[tuple[str, float]]:
         packages = ("trafilatura", "readability-lxml", "markdownify", "lxml_html_clean")
         executable = peers.python("extraction", packages)
@@ -81,13 +88,31 @@ def peer(program: str) -> Callable[[Sequence[Expected]], list[tuple[str, float]]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(
-        arguments
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--manuals", nargs="*", metavar="GENERATOR=FOLDER", help="measure manuals, each generator apart"
     )
-    found = list(pages())
-    print(f"{len(found)} pages by {len({page.generator for page in found})} documentation generators\n")
-    print(f"{'':<28}{'code':>9}{'words':>9}{'extra':>9}{'pages/s':>9}")
-    for name, run in {"this project": extract, **{name: peer(program) for name, program in PEERS.items()}}.items():
+    parser.add_argument("--pages", type=int, default=25, help="the pages of each manual (default: %(default)s)")
+    parser.add_argument("--alone", action="store_true", help="leave the other projects out")
+    options = parser.parse_args(arguments)
+    runs: dict[str, Run] = {"this project": extract}
+    if not options.alone:
+        runs.update({name: peer(program) for name, program in PEERS.items()})
+    if options.manuals is None:
+        found = list(pages())
+        print(f"{len(found)} pages by {len({page.generator for page in found})} documentation generators\n")
+        print(HEAD)
+        report(found, runs)
+        return
+    print(HEAD)
+    for generator, folder in _folders(options.manuals):
+        found = list(manuals.manual(generator, folder, options.pages))
+        print(f"\n{generator}, {len(found)} pages")
+        report(found, runs)
+
+
+def report(found: Sequence[Expected], runs: Mapping[str, Run]) -> None:
+    for name, run in runs.items():
         outcome = run(found)
         total = sum((score(page, text) for page, (text, _) in zip(found, outcome, strict=True)), Score())
         speed = len(found) / sum(seconds for _, seconds in outcome)
@@ -95,6 +120,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{name:<28}{total.code_share:>9.2%}{total.words_share:>9.2%}{total.let_in_share:>9.2%}{speed:>9.0f}",
             flush=True,
         )
+
+
+def _folders(given: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """Yield the manuals of installed packages, and those given."""
+    for name, generator in manuals.GENERATORS.items():
+        if generator.folder and Path(generator.folder).is_dir():
+            yield name, Path(generator.folder)
+    for pair in given:
+        name, _, folder = pair.partition("=")
+        if name not in manuals.GENERATORS:
+            raise SystemExit(f"{name} is not one of {', '.join(manuals.GENERATORS)}.")
+        yield name, Path(folder)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from rag.text.lines import one_line
 __all__ = ["EXTRACTION", "NotHtmlError", "Page", "decode", "read_page"]
 
 #: The version of the extraction. The cursor keeps it: after a change the next sync reads every page again.
-EXTRACTION = 3
+EXTRACTION = 4
 
 # "1. Overview" is a section, whatever its level.
 _NUMBERED = re.compile(r"^\d+(?:\.\d+)*\.?\s")
@@ -97,9 +97,7 @@ def _parse(text: str) -> Element:
     if not text.strip():
         raise NotHtmlError("the page is empty")
     # The text is encoded as UTF-8 below, whatever encoding it declares.
-    parser = etree.HTMLParser(
-        encoding="utf-8", huge_tree=True, remove_comments=not is_streamed(text), remove_pis=True
-    )
+    parser = etree.HTMLParser(encoding="utf-8", huge_tree=True, remove_comments=not is_streamed(text), remove_pis=True)
     try:
         root = etree.fromstring(text.replace("\x00", "\ufffd").encode("utf-8", "replace"), parser)
     except (etree.XMLSyntaxError, ValueError) as error:

@@ -116,6 +116,7 @@ def _definitions(walk: Walk, element: Element) -> None:
     if walk.is_in_contents or part_of(element) is Part.CONTENTS:
         _contents(walk, element)
     else:
+        walk.writer.finish_block()  # a term whose definition is a list of terms is no synonym of the first
         walk.block(element)
 
 

@@ -20,14 +20,18 @@ _LANGUAGE_CLASS = re.compile(
     r"(?:^|\s)(?:language-|lang-|highlight-source-|highlight-|brush:\s*|sourceCode\s+|^highlight\s+(?=\w+$)|"
     r"^hljs\s+(?=\w+$)|syntaxhighlighter\s+(?:nogutter\s+)?)([\w+#.-]+)"
 )
-_LINE_CLASSES = names("line token-line code-line codeline highlight-line hljs-line view-line ec-line grvsc-line crayon-line")
+_LINE_CLASSES = names(
+    "line token-line code-line codeline highlight-line hljs-line view-line ec-line grvsc-line crayon-line"
+)
 _NO_CODE = frozenset({"button", "script", "style", "svg", "template"})
 _SPACE = re.compile(r"[ \t\r\n]+")
 _NO_LANGUAGE = frozenset(
     {"default", "none", "text", "plaintext", "plain", "txt", "notranslate", "highlight", "output", "code"}
 )
 #: languages that a class of their name marks
-_LANGUAGES = names("ruby rust python java javascript typescript bash shell sql xml html json yaml toml php perl cpp scala")
+_LANGUAGES = names(
+    "ruby rust python java javascript typescript bash shell sql xml html json yaml toml php perl cpp scala"
+)
 _ALIASES = {"python3": "python", "ipython3": "python", "shellsession": "console"}
 
 

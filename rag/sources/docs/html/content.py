@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from lxml.etree import XPath
 from lxml.etree import _Element as Element
@@ -30,6 +30,8 @@ _BY_PART: Mapping[Part, Handler] = {
     **tabs.BY_PART,
     **inline.BY_PART,
 }
+# Both brackets: many readers of Markdown count them, others end a link at the first.
+_ENCODED = str.maketrans({character: quote(character) for character in " ()<>"})
 _OPENERS = XPath(
     "//@aria-controls | //@data-target | //@data-bs-target | //*[@aria-expanded or @data-toggle or @data-bs-toggle]/@href",
     smart_strings=False,
@@ -96,14 +98,8 @@ def _links_to_other_hosts(host: str | None) -> Callable[[str], str | None]:
 
 
 def _in_link(address: str) -> str:
-    """Return an address as Markdown has it in a link: brackets that are not in pairs would end it, or never end."""
-    address = address.strip().replace(" ", "%20").replace("<", "%3C").replace(">", "%3E")
-    depth = 0
-    for character in address:
-        depth += {"(": 1, ")": -1}.get(character, 0)
-        if depth < 0:
-            break
-    return address if depth == 0 else address.replace("(", "%28").replace(")", "%29")
+    """Return an address as Markdown has it in a link, which a closing bracket would end."""
+    return address.strip().translate(_ENCODED)
 
 
 def _opened(root: Element) -> frozenset[str]:

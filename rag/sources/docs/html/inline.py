@@ -68,7 +68,9 @@ def _mark(walk: Walk, element: Element, mark: str) -> None:
 
 def _deleted(walk: Walk, element: Element) -> None:
     """Write text that is struck through, each paragraph of its own, so that nobody takes it for valid."""
-    blocks = [block for block in element.iter(*_TEXT_BLOCKS) if next(block.iterdescendants(*_TEXT_BLOCKS), None) is None]
+    blocks = [
+        block for block in element.iter(*_TEXT_BLOCKS) if next(block.iterdescendants(*_TEXT_BLOCKS), None) is None
+    ]
     if blocks and blocks != [element]:
         for block in blocks:
             _wrap(block, "del")
@@ -199,7 +201,8 @@ def _shifted(walk: Walk, element: Element, shifted: Callable[[str, str], str]) -
         walk.children(element)
     else:
         walk.note_anchor(element)
-        walk.writer.inline.append(shifted(before, text))
+        is_apart = text_of(element)[-1:].isspace()
+        walk.writer.inline.append(shifted(before, text) + " " * is_apart)
 
 
 def _quoted(walk: Walk, element: Element) -> None:

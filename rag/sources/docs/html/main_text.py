@@ -18,9 +18,7 @@ _MAIN_CLASSES = names(
     "md-content__inner theme-doc-markdown vp-doc markdown-body td-content devsite-article-body sl-markdown-content "
     "mdx-content doc-content col-content"
 )
-_MAIN_IDS = frozenset(
-    {"content", "main-content", "maincontent", "main", "docs-content", "bodycolumn", "page-content"}
-)
+_MAIN_IDS = frozenset({"content", "main-content", "maincontent", "main", "docs-content", "bodycolumn", "page-content"})
 _RANKS = 7
 #: The rank of docutils' outermost section, which some themes give no other mark.
 _SECTION = 5

@@ -182,11 +182,7 @@ class Walk:
 
     def is_anchor(self, element: Element, name: str) -> bool:
         """Return whether an id is a place that people link to."""
-        return (
-            name in self.fragments
-            and "indexterm" not in (element.get("class") or "")
-            and not _LAYOUT_ID.match(name)
-        )
+        return name in self.fragments and "indexterm" not in (element.get("class") or "") and not _LAYOUT_ID.match(name)
 
     def anchor_inside(self, element: Element, *attributes: str) -> str | None:
         """Return the first anchor inside an element, from the attributes that may hold one: id, name."""

@@ -1,4 +1,4 @@
-"""Real pages of eight generators: the extraction keeps the code and the main text, and drops boilerplate."""
+"""Real pages of fourteen generators: the extraction keeps the code and the main text, and drops boilerplate."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from rag.sources.docs.urls import Scope
 from tests.fixtures.docs.expected import Expected, Score, pages, score
 
 ALL = {f"{page.generator}/{page.name}": page for page in pages()}
+
+#: generators that give few headings an id, and pages written by hand
+FEW_ANCHORS = {"plain", "apache", "typedoc"}
 
 
 def read(page: Expected) -> Page:
@@ -28,8 +31,8 @@ def test_a_page_keeps_its_code_and_words_and_little_boilerplate(name: str) -> No
 
 
 def test_all_pages_together_reach_the_documented_shares() -> None:
-    assert len(ALL) >= 40
-    assert len({page.generator for page in ALL.values()}) >= 6
+    assert len(ALL) >= 50
+    assert len({page.generator for page in ALL.values()}) >= 14
     total = sum((score(page, read(page).text) for page in ALL.values()), Score())
     assert total.code_share >= 0.995
     assert total.words_share >= 0.995
@@ -46,7 +49,7 @@ def test_every_anchor_exists_in_the_page_and_most_headings_have_anchors(name: st
         r"^#{2,6} .*$", re.sub(r"^(`{3,}).*?^\1", "", page.text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE
     )
     assert set(anchors) <= present
-    if ALL[name].generator != "plain":  # hand-written pages have few anchors
+    if ALL[name].generator not in FEW_ANCHORS:
         assert sum(bool(re.search(r" \{#\S+\}$", heading)) for heading in headings) >= 0.8 * len(headings)
 
 
