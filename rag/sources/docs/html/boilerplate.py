@@ -6,6 +6,7 @@ Documentation generators mark both with class names, roles and ids; those that t
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from functools import lru_cache
 from itertools import islice
@@ -14,7 +15,7 @@ from lxml.etree import _Element as Element
 
 from rag.sources.names import names
 
-__all__ = ["HEADINGS", "Part", "is_left_out", "is_links", "is_page_form", "part_of", "text_of"]
+__all__ = ["HEADINGS", "Part", "is_left_out", "is_links", "part_of", "text_of"]
 
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 
@@ -172,27 +173,24 @@ def _is_math(script: Element) -> bool:
 
 def _looked_into(element: Element, part: Part) -> Part:
     """Return the role of an element that depends on what is in it or around it."""
-    tag = element.tag
     if part is Part.BOILERPLATE:
-        if tag == "button" and (_is_in_sentence(element) or _is_all_of_heading(element)):
-            return Part.CONTENT
-        if tag == "footer" and element.getparent() is not None and element.getparent().tag in ("blockquote", "figure"):
-            return Part.CONTENT
-        if _is_named_by_id(element):
-            return Part.DOUBTFUL
-    elif part is Part.TAB_LABELS and not _holds_labels(element):
-        return Part.CONTENT
-    elif part is Part.GUTTER:
+        return _boilerplate_or_text(element)
+    if part is Part.GUTTER:
         return Part.CONTENT if any(map(str.isalpha, text_of(element))) else Part.BOILERPLATE
-    elif part is Part.FORM:
-        return Part.CONTENT if is_page_form(element) else Part.BOILERPLATE
-    elif part is Part.HEADING and not _is_title(element):
+    if part is Part.FORM:
+        return Part.CONTENT if _is_page_form(element) else Part.BOILERPLATE
+    is_there = _LOOKS.get(part)
+    return part if is_there is None or is_there(element) else Part.CONTENT
+
+
+def _boilerplate_or_text(element: Element) -> Part:
+    """Return the role of what attributes call boilerplate: a button, a footer or a section may be text."""
+    if element.tag == "button" and (_is_in_sentence(element) or _is_all_of_heading(element)):
         return Part.CONTENT
-    elif part is Part.LISTING and element.find(".//pre") is not None:
+    above = element.getparent()
+    if element.tag == "footer" and above is not None and above.tag in ("blockquote", "figure"):
         return Part.CONTENT
-    elif part is Part.DOUBTFUL and element.get("class") == "summary" and not _is_in_doxygen_header(element):
-        return Part.CONTENT
-    return part
+    return Part.DOUBTFUL if _is_named_by_id(element) else Part.BOILERPLATE
 
 
 def _is_in_sentence(element: Element) -> bool:
@@ -245,7 +243,7 @@ def _holds_labels(element: Element) -> bool:
     return bool(children) and _TAB_TAGS.issuperset(children) and element.find(".//pre") is None
 
 
-def is_page_form(form: Element) -> bool:
+def _is_page_form(form: Element) -> bool:
     """Return whether a form stands around a page, as ASP.NET writes it, instead of asking for something."""
     if next(form.iter("main", "article", "h1", "pre", "dl"), None) is not None:
         return True
@@ -259,9 +257,22 @@ def _is_title(element: Element) -> bool:
     return element.get("role") == "heading" or (above is not None and "headertitle" in (above.get("class") or ""))
 
 
-def _is_in_doxygen_header(element: Element) -> bool:
+def _is_code_alone(element: Element) -> bool:
+    return next(element.iterdescendants("pre"), None) is None
+
+
+def _is_doubtful(element: Element) -> bool:
+    """Return whether a box may be a menu; the class that Doxygen gives its menu means something else elsewhere."""
     above = element.getparent()
-    return above is not None and above.get("class") == "header"
+    return element.get("class") != "summary" or (above is not None and above.get("class") == "header")
+
+
+_LOOKS: Mapping[Part, Callable[[Element], bool]] = {
+    Part.TAB_LABELS: _holds_labels,
+    Part.HEADING: _is_title,
+    Part.LISTING: _is_code_alone,
+    Part.DOUBTFUL: _is_doubtful,
+}
 
 
 @lru_cache(maxsize=8192)

@@ -14,8 +14,9 @@ __all__ = ["compose", "is_streamed"]
 # React's server sends a part of the page that was not ready in a hidden element at the end, and a script moves it to
 # the template that holds its place, between the comments `$?` and `/$`.
 _STREAMED = re.compile(r"\bid=[\"']?[^\"'\s>]*S:[0-9a-f]+\b")
-_SEGMENT = re.compile(r"^(.*)S:([0-9a-f]+)$")
-_PLACE = re.compile(r"^(.*)([BP]):([0-9a-f]+)$")
+_SEGMENT = re.compile(r"^.*S:[0-9a-f]+$")
+_PLACE = re.compile(r"^.*[BP]:[0-9a-f]+$")
+_BOUNDARY = re.compile(r"B:[0-9a-f]+$")
 # Each is looked through for its slots, and they may stand in each other.
 _MAX_TEMPLATES = 1000
 #: How many elements may be shown while a part is not ready.
@@ -61,7 +62,7 @@ def _place_segments(root: Element, segments: dict[str, Element]) -> None:
             place, segment = (first, second) if second in segments else (second, first)
             moves[segment] = place
     for name, segment in segments.items():
-        prefix, number = _SEGMENT.fullmatch(name).groups()  # type: ignore[union-attr] - the names matched
+        prefix, _, number = name.rpartition("S:")
         wanted = [moves.get(name), f"{prefix}B:{number}", f"{prefix}P:{number}"]
         place = next((places[found] for found in wanted if found in places), None)
         if place is None or any(above is segment for above in place.iterancestors()):
@@ -75,7 +76,7 @@ def _replace(place: Element, segment: Element) -> None:
     parent = place.getparent()
     if parent is None:
         return
-    if _PLACE.fullmatch(place.get("id")).group(2) == "B":  # type: ignore[union-attr] - the id matched
+    if _BOUNDARY.search(place.get("id") or ""):
         _remove_fallback(place)
     box = segment.getparent()
     segment.attrib.pop("hidden", None)

@@ -33,7 +33,8 @@ _BY_PART: Mapping[Part, Handler] = {
 # Both brackets: many readers of Markdown count them, others end a link at the first.
 _ENCODED = str.maketrans({character: quote(character) for character in " ()<>"})
 _OPENERS = XPath(
-    "//@aria-controls | //@data-target | //@data-bs-target | //*[@aria-expanded or @data-toggle or @data-bs-toggle]/@href",
+    "//@aria-controls | //@data-target | //@data-bs-target"
+    " | //*[@aria-expanded or @data-toggle or @data-bs-toggle]/@href",
     smart_strings=False,
 )
 _HANDLERS = Handlers(_BY_TAG, _BY_PART)

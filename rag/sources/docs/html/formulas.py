@@ -14,13 +14,16 @@ from rag.text.lines import one_line
 
 __all__ = ["formula", "lowered", "raised"]
 
+_SIGNS = "-+\u2212–±"
+#: operators with a blank on either side
+_OPERATORS = "=<>≤≥≠≈+±→⇒∈\u223c≡\u222a∩×·\u2212⋅"
 _SIMPLE = re.compile(r"^(?:[^\W_]+(?:\.\d+)?|.)$")
 _INVISIBLE_OPERATORS = dict.fromkeys(map(ord, "\u2061\u2062\u2063\u2064\u200b"), None)
 _MAX_DEPTH = 30
 _FOR_SCREEN_READERS = frozenset({"katex-mathml", "MJX_Assistive_MathML"})
 _MAX_EXPONENT = 24
 #: an exponent or index of several parts: n+1, -x^2, i, j
-_EXPONENT = re.compile(r"^[-+−–]?\w*(?:\s?[-+−–*/·,=^_()]\s?\w*)+$")
+_EXPONENT = re.compile(rf"^[{_SIGNS}]?\w*(?:\s?[{_SIGNS}*/·,=^_()]\s?\w*)+$")
 #: trade marks, and the marks of footnotes
 _MARK = re.compile(r"^(?:TM|SM|[™®©℠*†‡§¶]+|\(?[rc]\)|\[.*\])$", re.IGNORECASE)
 _CHEMICAL = re.compile(r"(?:^|[^a-z])(?:[A-Z][a-z]?\d*)+[)\]]?$")
@@ -48,18 +51,18 @@ def formula(element: Element) -> str:
 
 def raised(before: str, text: str) -> str:
     """Return superscript text as it follows other text: an exponent after ^, an ordinal's ending as it is."""
-    if not text or not (before[-1:].isalnum() or before[-1:] in ")]}’'"):
+    if not text or not (before[-1:].isalnum() or before[-1:] in ")]}\u2019'"):
         return text
     if _MARK.match(text) or text in ("st", "nd", "rd", "th"):
         return text
-    if re.fullmatch(r"[-+−–]?\w{1,6}", text):
+    if re.fullmatch(rf"[{_SIGNS}]?\w{{1,6}}", text):
         return f"^{text}"
     return f"^({text})" if len(text) <= _MAX_EXPONENT and _EXPONENT.match(text) else f" {text}"
 
 
 def lowered(before: str, text: str) -> str:
     """Return subscript text as it follows other text: an index after _, the numbers of H2O as they are."""
-    if not text or not before[-1:].isalnum() or _CHEMICAL.search(before) and text.isdigit():
+    if not text or not before[-1:].isalnum() or (text.isdigit() and _CHEMICAL.search(before)):
         return text
     if re.fullmatch(r"\w{1,6}", text):
         return f"_{text}"
@@ -147,7 +150,7 @@ def _linear(element: Element, depth: int) -> str:
 
 def _token(tag: str, element: Element) -> str:
     text = one_line(text_of(element)).translate(_INVISIBLE_OPERATORS)
-    if tag == "mo" and element.get("stretchy") != "true" and (len(text) == 1 and text in "=<>≤≥≠≈+±→⇒∈∼≡∪∩×·−⋅"):
+    if tag == "mo" and element.get("stretchy") != "true" and (len(text) == 1 and text in _OPERATORS):
         return f" {text} "
     return f" {text} " if tag == "mtext" and text else text
 
@@ -158,7 +161,7 @@ def _joined(parts: list[str]) -> str:
     for piece in parts:
         # At the start, or after another operator, it is a sign.
         part = piece.lstrip() if not text or text.endswith((" ", "(")) else piece
-        part = part.rstrip() if len(part) == 2 and part != piece and part[0] in "+-−±" else part
+        part = part.rstrip() if len(part) == 2 and part != piece and part[0] in _SIGNS else part
         if previous[-1:].isalnum() and part[:1].isalnum():
             is_word = (len(part) > 1 and part.isalpha()) or (len(previous) > 1 and previous.isalpha())
             text += " " if is_word or (previous[-1].isdigit() and part[0].isdigit()) else ""

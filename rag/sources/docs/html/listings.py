@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from lxml.etree import _Element as Element
 
@@ -36,7 +37,7 @@ def _is_count(numbers: Sequence[str]) -> bool:
     """Return whether words are numbers that count lines."""
     if len(numbers) < 2 or not all(number.isdecimal() and len(number) < 8 for number in numbers):
         return False
-    return all(int(after) == int(before) + 1 for before, after in zip(numbers, numbers[1:], strict=False))
+    return all(int(after) == int(before) + 1 for before, after in pairwise(numbers))
 
 
 def write_code_table(walk: Walk, table: Element, rows: Sequence[Element]) -> None:

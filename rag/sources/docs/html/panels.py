@@ -46,7 +46,7 @@ def _laid_out(element: Element) -> Element:
     AsciiDoc names the kind of the admonition in the cell of the icon, DocBook in a head.
     """
     table = element if element.tag == "table" else next(element.iter("table"), None)
-    cells = [] if table is None else [cell for cell in table.iter("td", "th")]
+    cells = [] if table is None else list(table.iter("td", "th"))
     if table is not element and (element.find("table") is None or len(element) != 1):
         return element
     icons = [cell for cell in cells if _is_icon(cell)]

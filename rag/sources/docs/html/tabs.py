@@ -1,6 +1,6 @@
 """Tabs: every panel below the label of its tab.
 
-Generators put the labels beside the panels, between them, or in a box before them, and tie both by ids or by order only.
+Generators put the labels between the panels or in a box before them, and tie both by ids or by order only.
 """
 
 from __future__ import annotations
