@@ -95,8 +95,9 @@ def read_markdown(source: str, *, links: Links | None = None, slug: Slug = githu
     :param mdx: braces hold JavaScript
     """
     front, body = split(source.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff"))
-    page = _Page(plain_markdown(body, mdx=mdx), slug)
-    lines = page.write(links or Links())
+    links = links or Links()
+    page = _Page(plain_markdown(body, mdx=mdx, included=links.included), slug)
+    lines = page.write(links)
     if front.description and front.description not in source[-len(body) :]:
         lines = [*lines[:1], "", front.description, *lines[1:]] if _is_title(lines) else [front.description, "", *lines]
     return Text(front.title or page.title, tidy(lines), front.tags, page.anchors)

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from docutils import nodes
 
 from rag.sources.markup.anchors import Anchors
-from rag.sources.markup.code import code_span, fenced
+from rag.sources.markup.code import LANGUAGES, code_span, fenced
 from rag.sources.markup.escape import escape_line_starts
 from rag.sources.markup.inline import BADGE, link_target
 from rag.sources.markup.markdown import Links
@@ -22,12 +22,6 @@ from rag.text.lines import one_line
 
 __all__ = ["Writer"]
 
-_LANGUAGES = {
-    ".py": "python", ".js": "javascript", ".ts": "typescript", ".c": "c", ".h": "c", ".cpp": "cpp", ".go": "go",
-    ".rs": "rust", ".java": "java", ".sh": "bash", ".sql": "sql", ".html": "html", ".css": "css", ".json": "json",
-    ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".xml": "xml", ".rb": "ruby", ".ini": "ini",
-    ".cfg": "ini", ".diff": "diff",
-}  # fmt: skip
 _METADATA = names("orphan tocdepth nocomments nosearch no-toc notoc template")
 
 
@@ -113,7 +107,7 @@ class Writer:
         if caption := options.get("caption"):
             yield f"**{caption}**"
         if code.strip():
-            yield _fenced(code, options.get("language") or _LANGUAGES.get(PurePosixPath(node["target"]).suffix, ""))
+            yield _fenced(code, options.get("language") or LANGUAGES.get(PurePosixPath(node["target"]).suffix, ""))
         elif address := self._links.page(node["target"], {}):
             yield f"[{PurePosixPath(node['target']).name}]({link_target(address)})"
 
