@@ -16,7 +16,7 @@ from rag.sources.names import names
 __all__ = ["resolve_blocks"]
 
 _SHORTCODE = re.compile(
-    r"\{\{[<%](?!\s*(?:rel)?ref\b).{0,1000}?[>%]\}\}|^[ \t]*\{%(?!\s*link\b).*?%\}[ \t]*$|^[ \t]*-+8<-+.*$"
+    r"\{\{[<%](?!\s*(?:rel)?ref\b).{0,1000}?[>%]\}\}|^[ \t]*\{%(?!\s*(?:link|post_url)\b).*?%\}[ \t]*$|^[ \t]*-+8<-+.*$"
     r"|\{\{\s*#(?:include|rustdoc_include|shiftinclude|playground|playpen|title|template|quiz|exercise)\b[^{}]{0,1000}\}\}"
 )
 # PyMdown's blocks, `/// note | Title`, and the tabs inside a container: `@tab Title` of VuePress, `== Title` of VitePress.
@@ -31,7 +31,7 @@ _PLAIN = names(
     "code-group code-tabs tabs tab-set grid grids container v-pre raw steps cards card-grid file-tree div center"
 )
 _REFERENCE = re.compile(
-    r"\{\{[<%]\s*(?:rel)?ref\s+(?:path=)?[\"']?([^\"'\s>%]{1,300})[\"']?[^>%]{0,100}[>%]\}\}|\{%\s*link\s+([^\s%]{1,300})\s*%\}"
+    r"\{\{[<%]\s*(?:rel)?ref\s+(?:path=)?[\"']?([^\"'\s>%]{1,300})[\"']?[^>%]{0,100}[>%]\}\}|\{%\s*(?:link|post_url)\s+([^\s%]{1,300})\s*%\}"
 )
 _SITE = re.compile(r"\{\{-?\s*(?:site|page)\.[\w.]+\s*-?\}\}")
 _DIRECTIVE = re.compile(r"^(\s*):{3,}\s*(?:\{?([\w-]+)\}?)?[ \t]*(?:\[(.*)\]|(.*?))(?:\{[^{}]*\})?\s*$")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from rag.sources.markup.admonitions import resolve_blocks
 from rag.sources.markup.components import replace_components
+from rag.sources.markup.definitions import with_bold_terms
 from rag.sources.markup.includes import Included
 from rag.sources.markup.kramdown import without_attributes
 from rag.sources.markup.placeholders import Verbatim, sub_before_last
@@ -21,6 +22,7 @@ __all__ = ["plain_markdown"]
 # A comment at the margin may hold blank lines; inside a paragraph, a mark that is not closed there is text.
 _COMMENT = re.compile(r"^ {0,3}<!--.*?-->|<!--(?:(?!-->|\n[ \t]*\n).)*+-->", re.DOTALL | re.MULTILINE)
 _OPEN_COMMENT = re.compile(r"^( {0,3})<!--", re.MULTILINE)
+_KRAMDOWN_COMMENT = re.compile(r"\{::comment\}.*?\{:/(?:comment)?\}", re.DOTALL)
 # MyST: directives or labels tell a file of it, in which labels, comments and breaks are lines of their own.
 _MYST = re.compile(r"^[ \t]*(?:`{3,}|:{3,})\{[a-z]|^\([\w .:/-]{1,200}\)=[ \t]*$", re.MULTILINE)
 _MYST_LINE = re.compile(r"^(?:\([\w .:/-]{1,200}\)=|%(?:[ \t].*)?|\+{3}(?:[ \t].*)?)[ \t]*$", re.MULTILINE)
@@ -54,12 +56,13 @@ def plain_markdown(body: str, *, mdx: bool, included: Included = lambda _: None)
     if mdx:
         text = _without_expressions(text)
     lines = resolve_blocks(text.split("\n"), labels)
-    return verbatim.restore(lines if mdx else without_attributes(lines))
+    return verbatim.restore(lines if mdx else with_bold_terms(without_attributes(lines)))
 
 
 def _without_comments(text: str) -> str:
     """Drop comments; one that is never closed is text, for otherwise it would hide the rest of the page."""
     text = sub_before_last("-->", _COMMENT, lambda _: "", text)
+    text = sub_before_last("}", _KRAMDOWN_COMMENT, lambda _: "", text)
     return _OPEN_COMMENT.sub(r"\1\\<!--", text) if "<!--" in text else text
 
 

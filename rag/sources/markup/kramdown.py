@@ -1,7 +1,6 @@
 """Attribute lists of kramdown, Python-Markdown and Pandoc: `{: .note }`, `{:toc}`, `{#id}`, which readers do not see.
 
-A list on a line of its own belongs to the block beside it: its id is given to a heading, and a class that makes the
-block a note becomes a label.
+A list on a line of its own belongs to the block beside it: a class that makes the block a note becomes a label.
 """
 
 from __future__ import annotations
@@ -18,11 +17,9 @@ _VALUE = r"(?:[#.][\w:-]+|[\w-]+=(?:\"[^\"{}\n]*\"|'[^'{}\n]*'|[^\s{}\"']+))"
 _SPAN = re.compile(rf"(?<=[)\]*_\0]){{:?[ \t]*{_VALUE}(?:[ \t]+(?:{_VALUE}|[\w-]+))*[ \t]*}}")
 #: A line of its own.
 _LINE = re.compile(rf"^[ \t>]*(?:{{:[^{{}}\n]{{0,500}}}}|{{[ \t]*{_VALUE}(?:[ \t]+{_VALUE})*[ \t]*}})[ \t]*$")
-_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t].*[^}\s][ \t]*$")
-_ID = re.compile(r"(?:^|[\s:{])#([\w:.-]+)")
 _CLASS = re.compile(r"\.([\w-]+)")
 _CONTENTS = re.compile(r"^[ \t]*(?:[-*+]|\d+[.)])[ \t]+\S[^\n]{0,80}$")
-_EXTENSION = re.compile(r"^\{::(comment)\}$|^\{::?/?[\w-]*[^{}]*/?\}$")
+_EXTENSION = re.compile(r"^\{::?/?[\w-]*[^{}]*/?\}$")
 _KINDS = names("note tip info warning caution danger important hint alert attention highlight new success error")
 
 
@@ -47,9 +44,6 @@ def _apply(held: list[str], line: str) -> None:
     last = held[-1] if held else ""
     if re.search(r"\{:[ \t]*toc\b", line) and _CONTENTS.match(last):
         held.pop()  # the line that the table of contents replaces
-        return
-    if (found := _ID.search(line)) and _HEADING.match(last):
-        held[-1] = f"{last.rstrip()} {{#{found[1]}}}"
         return
     label = next((kind for name in _CLASS.findall(line) if (kind := name.removesuffix("-title").lower()) in _KINDS), "")
     if not label:

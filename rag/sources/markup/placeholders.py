@@ -32,6 +32,7 @@ _TITLE = re.compile(
 )
 _PRE = re.compile(r"^[ \t]*<pre\b[^<>]*>(.*?)</pre>[ \t]*$", re.DOTALL | re.MULTILINE | re.IGNORECASE)
 _LANGUAGE = re.compile(r"\b(?:lang(?:uage)?[-=\"']+)([\w+#-]+)")
+_LINE_NUMBERS = re.compile(r"(?<=\w):(?:no-)?line-numbers(?:=\d+)?.*$")
 # MyST's directives: {name} argument behind a fence, or behind colons.
 _FENCED_DIRECTIVE = re.compile(r"^\s*\{([A-Za-z][\w:.-]*)\}[ \t]*(.*)$")
 _COLONS = re.compile(r"^([ \t]*)(:{3,})[ \t]*\{([A-Za-z][\w:.-]*)\}(.*)$")
@@ -94,7 +95,7 @@ class Verbatim:
         lines = list(self._without_blocks(text.replace("\0", "").split("\n")))
         text = "\n".join(lines if mdx else self._without_indented(lines))
         text = sub_before_last("</pre>", _PRE, self._cut_pre, text)
-        text = sub_before_last("endraw", _RAW, self._cut_raw, text)
+        text = sub_before_last("%}", _RAW, self._cut_raw, text)
         return self._without_spans(text) if "`" in text else text
 
     def restore(self, lines: Iterable[str]) -> str:
@@ -137,6 +138,8 @@ class Verbatim:
             # Generators show the title above the code; only the language stays in the fence.
             yield from ("", f"{fence.before}**{title[2] or title['tab'] or title['words']}**", "")
             first = f"{fence.mark}{_language(fence)}"
+        elif ":" in fence.info:
+            first = _LINE_NUMBERS.sub("", first)
         code = list(expanded(inner, self._included)) if any("{{" in one for one in inner) else inner
         if _language(fence) == "rust":
             code = list(shown_rust(code))
@@ -204,8 +207,9 @@ class Verbatim:
         at = 0
         for start, end in indented_code(lines):
             yield from lines[at:start]
-            width = indentation(lines[start])
-            yield self._put(_Block(lines[start][:width], (lines[start][width:], *lines[start + 1 : end])))
+            code = list(self._with_blocks(lines[start:end]))  # what looks like a fence is code, too
+            width = indentation(code[0])
+            yield self._put(_Block(code[0][:width], (code[0][width:], *code[1:])))
             at = end
         yield from lines[at:]
 

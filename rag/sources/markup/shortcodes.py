@@ -66,7 +66,10 @@ def _read(match: re.Match[str]) -> Tag:
     is_end = bool(match["end"] or match["end2"])
     named: dict[str, str] = {}
     others: list[str] = []
-    for found in _ARGUMENT.finditer(match["arguments"] or match["arguments2"] or ""):
+    arguments = (match["arguments"] or match["arguments2"] or "").strip()
+    if arguments.startswith("("):
+        arguments = arguments.strip("()")
+    for found in _ARGUMENT.finditer(arguments):
         value = one_line(next((group for group in found.groups()[1:] if group is not None), ""))
         if found[1]:
             named.setdefault(found[1].lower(), value)
