@@ -158,7 +158,7 @@ Term
 """
     assert read_rst(source).markdown == (
         "3.0 is out [1].\n\n| Name | Value |\n| --- | --- |\n| a | 1 |\n| b | 2 |\n\n"
-        "**Term**\n\nIts meaning.\n\n[1] A note."
+        "**Term**\nIts meaning.\n\n[1] A note."
     )
 
 
