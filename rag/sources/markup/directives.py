@@ -100,6 +100,8 @@ def label_of(directive: Directive) -> list[str]:
     if name in _VERSIONS:
         version, _, rest = argument.partition(" ")
         return [f"**{_VERSIONS[name]} {version}:**".replace(" :", ":"), *([rest] if rest else [])]
+    if name == "include":
+        return [f"[{argument.rpartition('/')[2]}]({argument})", ""] if argument else []
     if name in _PLAIN:
         return [f"**{argument}**", ""] if argument and name in ("list-table", "tabs-title") else []
     if _OBJECT.match(name) and argument:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["SNIPPET", "Included", "expanded", "shown_rust", "snippet_target"]
+__all__ = ["SNIPPET", "Included", "expanded", "markdown_target", "shown_rust", "snippet_target"]
 
 #: Returns the text of a file whose code the file includes, or None if there is none.
 Included = Callable[[str], str | None]
@@ -56,6 +56,12 @@ def shown_rust(code: Sequence[str]) -> Iterator[str]:
             yield line.replace("##", "#", 1)
         elif bare != "#" and not bare.startswith("# "):
             yield line
+
+
+def markdown_target(line: str) -> str | None:
+    """Return the path of the Markdown file that a line of mdBook puts here; None for any other line."""
+    match = _INCLUDE.match(line) if "{{" in line else None
+    return match[1] if match and match[1].endswith(".md") else None
 
 
 def snippet_target(line: str) -> tuple[str, str] | None:

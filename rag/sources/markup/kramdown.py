@@ -13,8 +13,12 @@ from rag.sources.names import names
 __all__ = ["without_attributes"]
 
 _VALUE = r"(?:[#.][\w:-]+|[\w-]+=(?:\"[^\"{}\n]*\"|'[^'{}\n]*'|[^\s{}\"']+))"
-#: Behind a link, code or emphasis.
-_SPAN = re.compile(rf"(?<=[)\]*_\0]){{:?[ \t]*{_VALUE}(?:[ \t]+(?:{_VALUE}|[\w-]+))*[ \t]*}}")
+_KEY = (
+    r"(?:[#.][A-Za-z][\w:-]*|(?:target|width|height|w|h|rel|class|style|id|loading|align|title|download|markdown|l|lang"
+    r"|data-[\w-]+|alt|srcset|name)=(?:\"[^\"{}\n]*\"|'[^'{}\n]*'|[^\s{}\"']+))"
+)
+#: Behind a link, code, a bracket or bold text.
+_SPAN = re.compile(rf"(?:(?<=[)\]\0])|(?<=\*\*)){{:?[ \t]*{_KEY}(?:[ \t]+(?:{_KEY}|[\w-]+(?:=[^\s{{}}]+)?))*[ \t]*}}")
 #: A line of its own.
 _LINE = re.compile(rf"^[ \t>]*(?:{{:[^{{}}\n]{{0,500}}}}|{{[ \t]*{_VALUE}(?:[ \t]+{_VALUE})*[ \t]*}})[ \t]*$")
 _CLASS = re.compile(r"\.([\w-]+)")

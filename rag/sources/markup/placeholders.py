@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from rag.sources.markup import directives
 from rag.sources.markup.code import LANGUAGES, fenced
 from rag.sources.markup.directives import Directive
-from rag.sources.markup.includes import Included, expanded, shown_rust, snippet_target
+from rag.sources.markup.includes import Included, expanded, markdown_target, shown_rust, snippet_target
 from rag.sources.markup.indented import indented_code
 from rag.sources.markup.inline import code_spans
 from rag.sources.markup.shortcodes import Tag, read_tag
@@ -37,6 +37,8 @@ _LINE_NUMBERS = re.compile(r"(?<=\w):(?:no-)?line-numbers(?:=\d+)?.*$")
 _FENCED_DIRECTIVE = re.compile(r"^\s*\{([A-Za-z][\w:.-]*)\}[ \t]*(.*)$")
 _COLONS = re.compile(r"^([ \t]*)(:{3,})[ \t]*\{([A-Za-z][\w:.-]*)\}(.*)$")
 _MAX_DEPTH = 20
+#: The most files that a text may include.
+_MAX_INSERTIONS = 100
 _ROLE = re.compile(r"\{([A-Za-z][\w:+.-]{0,36})\}$")
 _CODE_ROLES = names(
     "code func meth class mod attr data exc obj const type macro member struct option envvar program file command kbd "
@@ -82,6 +84,7 @@ class Verbatim:
         :param included: returns the text of a file whose code the text includes
         """
         self._included = included
+        self._insertions = 0
         self._blocks: list[_Block] = []
         self._spans: list[str] = []
         #: tags of code without a closing tag in the rest of the text
@@ -100,7 +103,7 @@ class Verbatim:
 
     def restore(self, lines: Iterable[str]) -> str:
         """Join lines and put the code back, without the indentation that its component gave it."""
-        return _SPAN.sub(lambda match: self._spans[int(match[1])], "\n".join(self._with_blocks(lines)))
+        return self._with_spans("\n".join(self._with_blocks(lines)))
 
     def _without_blocks(self, lines: Sequence[str], depth: int = 0) -> Iterator[str]:
         at = 0
@@ -121,6 +124,8 @@ class Verbatim:
                 at = end + 1
             elif shown := snippet_target(line):
                 yield from self._snippet(*shown)
+            elif (target := markdown_target(line)) and depth < _MAX_DEPTH:
+                yield from self._without_blocks(self._inserted(target), depth + 1)
             else:
                 yield line
 
@@ -153,7 +158,10 @@ class Verbatim:
         if directives.is_hidden(directive.name):
             yield ""
         elif directives.is_code(directive.name):
-            found = self._included(target) if (target := directives.target_of(directive)) else None
+            target = directives.target_of(directive)
+            found = self._included(target) if target else None
+            if target and found is None:
+                yield from (f"{margin}[{PurePosixPath(target).name}]({target})", "")
             code = list(inner[count:]) if found is None else found.rstrip("\n").split("\n")
             yield from self._code(code, directives.language_of(directive), options.get("caption", ""), margin)
         else:
@@ -187,6 +195,12 @@ class Verbatim:
         language = tag.named.get("lang") or tag.named.get("language") or (words[0] if words else "")
         title = tag.first(("title", "filename", "file", "caption"))
         yield from self._code(code, re.sub(r"[^\w+#.-].*", "", language), title if title != "hugo" else "", margin)
+
+    def _inserted(self, path: str) -> list[str]:
+        """Return the lines of a Markdown file that the text includes, until there are too many."""
+        text = self._included(path) if self._insertions < _MAX_INSERTIONS else None
+        self._insertions += 1 + len(text or "") // 10_000
+        return text.replace("\0", "").split("\n") if text else []
 
     def _snippet(self, path: str, title: str) -> Iterator[str]:
         found = self._included(path)
@@ -227,8 +241,14 @@ class Verbatim:
         return f"\n{self._put(_Block('', tuple(block.split(chr(10)))))}\n"
 
     def _cut_raw(self, match: re.Match[str]) -> str:
-        self._spans.append(match[1])
+        return match[1] if _BLOCK.search(match[1]) else self._put_span(match[1])
+
+    def _put_span(self, text: str) -> str:
+        self._spans.append(self._with_spans(text))
         return f"\0S{len(self._spans) - 1}\0"
+
+    def _with_spans(self, text: str) -> str:
+        return _SPAN.sub(lambda match: self._spans[int(match[1])], text)
 
     def _without_spans(self, text: str) -> str:
         paragraphs = re.split(r"(\n[ \t>]*\n)", text)
@@ -238,8 +258,7 @@ class Verbatim:
             kept = 0
             for start, end in code_spans(paragraph).items():
                 before, shown = _without_role(paragraph[kept:start], paragraph[start:end])
-                self._spans.append(shown)
-                pieces += [before, f"\0S{len(self._spans) - 1}\0"]
+                pieces += [before, self._put_span(shown)]
                 kept = end
             paragraphs[position] = "".join([*pieces, paragraph[kept:]])
         return "".join(paragraphs)

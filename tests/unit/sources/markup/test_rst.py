@@ -133,8 +133,8 @@ Title
    other
 """
     assert read_rst(source).markdown == (
-        "# Title {#title}\n\n`connect(url, *, timeout=10)`\n\nOpen a connection with `Pool`, `Ctrl+C` or up.\n\n"
-        "`argument`\n\nIts content.\n\n**pip**\n\n**Install**\n\n```console\n$ pip install x\n```\n\n"
+        "# Title {#title}\n\n`connect(url, *, timeout=10)`\nOpen a connection with `Pool`, `Ctrl+C` or up.\n\n"
+        "`argument`\nIts content.\n\n**pip**\n\n**Install**\n\n```console\n$ pip install x\n```\n\n"
         "**Added in version 2.1:**\n\nThe *timeout*."
     )
 
