@@ -37,6 +37,8 @@ _LINE_NUMBERS = re.compile(r"(?<=\w):(?:no-)?line-numbers(?:=\d+)?.*$")
 _FENCED_DIRECTIVE = re.compile(r"^\s*\{([A-Za-z][\w:.-]*)\}[ \t]*(.*)$")
 _COLONS = re.compile(r"^([ \t]*)(:{3,})[ \t]*\{([A-Za-z][\w:.-]*)\}(.*)$")
 _MAX_DEPTH = 20
+#: How deep files may include each other.
+_MAX_INSERTED = 3
 #: The most files that a text may include.
 _MAX_INSERTIONS = 100
 _ROLE = re.compile(r"\{([A-Za-z][\w:+.-]{0,36})\}$")
@@ -124,7 +126,7 @@ class Verbatim:
                 at = end + 1
             elif shown := snippet_target(line):
                 yield from self._snippet(*shown)
-            elif (target := markdown_target(line)) and depth < _MAX_DEPTH:
+            elif (target := markdown_target(line)) and depth < _MAX_INSERTED:
                 yield from self._without_blocks(self._inserted(target), depth + 1)
             else:
                 yield line
