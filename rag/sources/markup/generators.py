@@ -22,7 +22,9 @@ __all__ = ["plain_markdown"]
 # A comment at the margin may hold blank lines; inside a paragraph, a mark that is not closed there is text.
 _COMMENT = re.compile(r"^ {0,3}<!--.*?-->|<!--(?:(?!-->|\n[ \t]*\n).)*+-->", re.DOTALL | re.MULTILINE)
 _OPEN_COMMENT = re.compile(r"^( {0,3})<!--", re.MULTILINE)
-_KRAMDOWN_COMMENT = re.compile(r"\{::comment\}.*?\{:/(?:comment)?\}", re.DOTALL)
+_KRAMDOWN_COMMENTS = {
+    end: re.compile(r"\{::comment\}.*?" + re.escape(end), re.DOTALL) for end in ("{:/comment}", "{:/}")
+}
 # MyST: directives or labels tell a file of it, in which labels, comments and breaks are lines of their own.
 _MYST = re.compile(r"^[ \t]*(?:`{3,}|:{3,})\{[a-z]|^\([\w .:/-]{1,200}\)=[ \t]*$", re.MULTILINE)
 _MYST_LINE = re.compile(r"^(?:\([\w .:/-]{1,200}\)=|%(?:[ \t].*)?|\+{3}(?:[ \t].*)?)[ \t]*$", re.MULTILINE)
@@ -62,7 +64,8 @@ def plain_markdown(body: str, *, mdx: bool, included: Included = lambda _: None)
 def _without_comments(text: str) -> str:
     """Drop comments; one that is never closed is text, for otherwise it would hide the rest of the page."""
     text = sub_before_last("-->", _COMMENT, lambda _: "", text)
-    text = sub_before_last("}", _KRAMDOWN_COMMENT, lambda _: "", text)
+    for end, pattern in _KRAMDOWN_COMMENTS.items():
+        text = sub_before_last(end, pattern, lambda _: "", text)
     return _OPEN_COMMENT.sub(r"\1\\<!--", text) if "<!--" in text else text
 
 

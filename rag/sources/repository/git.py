@@ -24,9 +24,9 @@ from rag.sources.repository.hosts import Host, host_of, web_address
 __all__ = ["MOST_PATHS", "Blob", "Clone", "Reader", "open_clone", "without_secrets"]
 
 _TIMEOUT = 1800
-#: The most files of a commit, ten times those of Linux, and the limits of their listing, in bytes and seconds.
-MOST_PATHS = 1_000_000
-_LONGEST_LISTING = 300_000_000
+#: The most files of a commit, five times those of Linux, and the limits of their listing, in bytes and seconds.
+MOST_PATHS = 500_000
+_LONGEST_LISTING = 200_000_000
 _LONGEST_ENTRY = 10_000_000
 _LISTING_SECONDS = 300
 _HEAD = "refs/heads/rag"
@@ -106,8 +106,8 @@ class Clone:
                 path = name.decode("utf-8", "backslashreplace")
                 yield Blob(path, name, sha.decode(), int(size), mode == b"120000")
 
-    def _listing(self) -> Iterator[bytes]:
-        """Yield the entries of the commit as git prints them, as far as the limits allow.
+    def _listing(self) -> list[bytes]:
+        """Return the entries of the commit as git prints them, within limits.
 
         Folders can share their content, so that a small repository can have more paths than git can ever list.
         """
@@ -121,7 +121,7 @@ class Clone:
             assert process.stdout
             assert process.stderr
             try:
-                yield from self._limited(process.stdout)
+                entries = list(self._limited(process.stdout))
                 errors = process.stderr.read(100_000)
                 code = process.wait()
             finally:
@@ -134,6 +134,7 @@ class Clone:
             raise self._too_large("its folders are nested too deeply")
         if code:
             raise self.damaged()
+        return entries
 
     def _limited(self, output: IO[bytes]) -> Iterator[bytes]:
         count = length = 0

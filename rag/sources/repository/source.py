@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -36,6 +35,7 @@ _LONGEST_ID = 2_000
 #: The longest target of a symbolic link, and the longest path that is compared with globs.
 _LONGEST_TARGET = 4_096
 _LONGEST_GLOBBED = 4_096
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _GLOB_FLAGS = glob.GLOBSTAR | glob.BRACE | glob.DOTGLOB | glob.FORCEUNIX
 
 
@@ -199,7 +199,7 @@ def _unstorable(blob: Blob, document_id: str) -> str:
     """Return why the database cannot keep a document under the path of a file; empty if it can."""
     if len(document_id.encode("utf-8", "replace")) > _LONGEST_ID:
         return f"its path is longer than {_LONGEST_ID:,} bytes"
-    if any(unicodedata.category(character) == "Cc" for character in blob.path):
+    if _CONTROL.search(blob.path):
         return "its path contains a control character"
     return ""
 
