@@ -40,7 +40,7 @@ SEPARATOR = " › "
 #: The rule below the head of a table; apart from its table it means nothing.
 _RULE = re.compile(r"[ \t:-]*\|[ \t|:-]*\n?$")
 #: Where a sentence that is too long may be cut; scripts without spaces have commas of their own.
-_CUTS = " ，、；،,"
+_CUTS = " ，、；،,"  # noqa: RUF001
 #: The largest share of the embedding model's tokens for a heading path; a longer path loses its middle titles.
 _HEADING_SHARE = 0.2
 #: Tokens for [CLS], [SEP] and the blank line between heading path and text.

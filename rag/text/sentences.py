@@ -10,13 +10,13 @@ __all__ = ["sentences"]
 
 # Full stops, question and exclamation marks that end a sentence without a space behind them: Chinese, Japanese and
 # full-width; Hindi and its neighbours; Arabic and Urdu; Ethiopic, Burmese, Khmer, Mongolian, Armenian.
-_STOPS = "。｡．！？︒﹒﹖﹗‼⁇⁈⁉।॥؟۔።፧፨။។៕᠃᠉։"
+_STOPS = "。｡．！？︒﹒﹖﹗‼⁇⁈⁉।॥؟۔።፧፨။។៕᠃᠉։"  # noqa: RUF001
 # Quotes and brackets that close behind such a mark, or behind a Latin one, and those that open a sentence.
-_CLOSING = "\"')\\]”’»›」』）】》〉］｝"
-_OPENING = "\"'(\\[`*“‘„«‹「『（【《〈［¿¡"
+_CLOSING = "\"')\\]”’»›」』）】》〉］｝"  # noqa: RUF001
+_OPENING = "\"'(\\[`*“‘„«‹「『（【《〈［¿¡"  # noqa: RUF001
 _LATIN_END = rf"(?<=[.!?…]){{not_after}}[{_CLOSING}]*+\s++(?=[{_OPENING}]*+(?P<first>[^\W_]|_|\S))"
 # A quotation that ends with a full stop goes on in the same sentence behind its bracket: 「はい。」と言った.
-_OTHER_END = rf"(?<=[{_STOPS}])(?![{_STOPS}.!?])(?:[{_CLOSING}]++(?![、，,とっがをはにで])\s*+|(?![{_CLOSING}])\s*+)"
+_OTHER_END = rf"(?<=[{_STOPS}])(?![{_STOPS}.!?])(?:[{_CLOSING}]++(?![、，,とっがをはにで])\s*+|(?![{_CLOSING}])\s*+)"  # noqa: RUF001
 # Thai and Lao write no mark at the end: a space stands between sentences and clauses, not between words.
 _SPACE_END = r"(?<=[\u0e01-\u0edf]) +(?=[\u0e01-\u0edf])"
 _COARSE = _LATIN_END.format(not_after="")

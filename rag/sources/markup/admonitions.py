@@ -19,7 +19,7 @@ _SHORTCODE = re.compile(
     r"\{\{[<%](?!\s*(?:rel)?ref\b).{0,1000}?[>%]\}\}|^[ \t]*\{%(?!\s*(?:link|post_url)\b).*?%\}[ \t]*$|^[ \t]*-+8<-+.*$"
     r"|\{\{\s*#(?:include|rustdoc_include|shiftinclude|playground|playpen|title|template|quiz|exercise)\b[^{}]{0,1000}\}\}"
 )
-# PyMdown's blocks, `/// note | Title`, and the tabs inside a container: `@tab Title` of VuePress, `== Title` of VitePress.
+# PyMdown's blocks, `/// note | Title`, and tabs inside a container: VuePress's `@tab Title`, VitePress's `== Title`.
 _SLASHES = re.compile(
     r"^(\s*)/{3,}[ \t]*(?:(details|admonition|tab|note|tip|info|warning|danger|caution|important|attention|hint|error|"
     r"success|example|abstract|bug|question|quote|caption|figure-caption|html|define)(?:[ \t]*\|[ \t]*(.*))?)?$"

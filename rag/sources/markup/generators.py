@@ -34,7 +34,8 @@ _MODULE = re.compile(
     r"^(?:import\s+(?:[\w*{][^'\"\n]*\sfrom\s+)?['\"][^'\"\n]+['\"][ \t]*;?[ \t]*$|import\s*\{[^{}'\"\n]*$|"
     r"export\s+(?:(?:const|let|var)\s+[\w$\[{][^=\n]*=|(?:async\s+)?function\b[^(\n]*\(|class\s[^{\n]*\{|"
     r"\{[^{}\n]*(?:\}[^\n]*;|\}[ \t]*(?:from\s.*)?|)$|\*\s.*from\s|"
-    r"default\s+(?:[{(\[]|(?:async\s+)?function\b[^(\n]*\(|class\b[^{\n]*\{|async\s*\(|[\w$.]+(?:\(.*)?[ \t]*;?[ \t]*$)))"
+    r"default\s+(?:[{(\[]|(?:async\s+)?function\b[^(\n]*\(|class\b[^{\n]*\{|async\s*\(|"
+    r"[\w$.]+(?:\(.*)?[ \t]*;?[ \t]*$)))"
 )
 
 

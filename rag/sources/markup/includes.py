@@ -11,11 +11,13 @@ __all__ = ["SNIPPET", "Included", "expanded", "markdown_target", "shown_rust", "
 Included = Callable[[str], str | None]
 
 _INCLUDE = re.compile(
-    r"^[ \t]*\{\{\s*#(?:include|rustdoc_include|playground|playpen|shiftinclude(?:\s+auto)?)\s+([^\s{}:]+)(?::([\w:-]*))?[^{}\n]*\}\}[ \t]*$"
+    r"^[ \t]*\{\{\s*#(?:include|rustdoc_include|playground|playpen|shiftinclude(?:\s+auto)?)\s+"
+    r"([^\s{}:]+)(?::([\w:-]*))?[^{}\n]*\}\}[ \t]*$"
 )
 #: A line of VitePress that shows the code of a file.
 SNIPPET = re.compile(
-    r"^[ \t]*<<<[ \t]*(?P<path>[^\s{}\[\]#]+)(?:#[\w-]+)?[ \t]*(?:\{[^{}\n]*\})?[ \t]*(?:\[(?P<title>[^\]\n]*)\])?[ \t]*$"
+    r"^[ \t]*<<<[ \t]*(?P<path>[^\s{}\[\]#]+)(?:#[\w-]+)?[ \t]*(?:\{[^{}\n]*\})?[ \t]*"
+    r"(?:\[(?P<title>[^\]\n]*)\])?[ \t]*$"
 )
 _ANCHOR = re.compile(r"\bANCHOR(_END)?:\s*([\w-]+)")
 

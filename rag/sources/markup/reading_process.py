@@ -1,4 +1,4 @@
-"""The process that reads files for `rag.sources.markup.limited`: a task on the standard input, its text on the output."""
+"""The process that reads files for `rag.sources.markup.limited`: from standard input to standard output."""
 
 from __future__ import annotations
 

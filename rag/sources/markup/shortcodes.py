@@ -26,9 +26,9 @@ _ARGUMENT = re.compile(r"""(?:([\w-]+)\s*[=:]\s*)?(?:"([^"]*)"|'([^']*)'|â€œ([^â
 _TABS = names("tabs tabset tab-set tabpane tab-group codetabs code-group codegroup")
 _TAB = names("tab tabitem tab-item tabpanel codetab code-tab code-group-item option step")
 _KINDS = names(
-    "note notes tip info information warning caution danger important check hint example question success error attention "
-    "abstract bug quote seealso todo warn alert message admonition callout notice aside box infobox admonitions primary "
-    "secondary"
+    "note notes tip info information warning caution danger important check hint example question success error "
+    "attention abstract bug quote seealso todo warn alert message admonition callout notice aside box infobox "
+    "admonitions primary secondary"
 )
 #: Tags for any kind of note, whose arguments tell the kind.
 _NOTES = names("hint callout alert admonition notice message aside box infobox blocknote callouts panel")

@@ -92,12 +92,13 @@ class Clone:
         """The address of the repository, for messages."""
         return self.host.web if self.host else self.place
 
-    def blobs(self) -> Iterator[Blob]:
+    def blobs(self, *, most: int = MOST_PATHS) -> Iterator[Blob]:
         """Yield every file and symbolic link of the commit, without submodules.
 
-        :raises SourceError: the repository is damaged
+        :param most: the most files that the commit may have
+        :raises SourceError: the repository is damaged, or has more files than can be listed
         """
-        for entry in self._listing():
+        for entry in self._listing(most):
             about, _, name = entry.partition(b"\t")
             mode, kind, sha, size = about.split()
             if kind == b"blob":
@@ -106,7 +107,7 @@ class Clone:
                 path = name.decode("utf-8", "backslashreplace")
                 yield Blob(path, name, sha.decode(), int(size), mode == b"120000")
 
-    def _listing(self) -> list[bytes]:
+    def _listing(self, most: int) -> list[bytes]:
         """Return the entries of the commit as git prints them, within limits.
 
         Folders can share their content, so that a small repository can have more paths than git can ever list.
@@ -121,7 +122,7 @@ class Clone:
             assert process.stdout
             assert process.stderr
             try:
-                entries = list(self._limited(process.stdout))
+                entries = list(self._limited(process.stdout, most))
                 errors = process.stderr.read(100_000)
                 code = process.wait()
             finally:
@@ -136,14 +137,14 @@ class Clone:
             raise self.damaged()
         return entries
 
-    def _limited(self, output: IO[bytes]) -> Iterator[bytes]:
+    def _limited(self, output: IO[bytes], most: int) -> Iterator[bytes]:
         count = length = 0
         rest = b""
         while part := output.read1(1 << 16):  # type: ignore[attr-defined]
             *entries, rest = (rest + part).split(b"\0")
             count, length = count + len(entries), length + len(part)
-            if count > MOST_PATHS or length > _LONGEST_LISTING or len(rest) > _LONGEST_ENTRY:
-                raise self._too_large(f"it has more than {MOST_PATHS:,} files, or longer paths than can be read")
+            if count > most or length > _LONGEST_LISTING or len(rest) > _LONGEST_ENTRY:
+                raise self._too_large(f"it has more than {most:,} files, or longer paths than can be read")
             yield from entries
 
     def _too_large(self, reason: str) -> SourceError:

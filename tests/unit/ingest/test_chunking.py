@@ -1,5 +1,7 @@
 """Chunks follow the document's structure, fit the embedding model, and link to their place on the page."""
 
+# ruff: noqa: RUF001 - the text of many scripts
+
 from __future__ import annotations
 
 import re

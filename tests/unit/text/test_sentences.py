@@ -1,5 +1,7 @@
 """Splitting text into sentences by punctuation."""
 
+# ruff: noqa: RUF001 - the text of many scripts
+
 from __future__ import annotations
 
 import time

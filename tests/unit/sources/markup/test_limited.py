@@ -63,7 +63,7 @@ def test_an_error_of_a_link_reaches_the_caller() -> None:
         def page(self, target: str, anchors: Mapping[str, str]) -> str | None:
             raise KeyError(target)
 
-    with LimitedReader() as reader, pytest.raises(KeyError, match="a.rst"):
+    with LimitedReader() as reader, pytest.raises(KeyError, match=r"a\.rst"):
         reader.read(Format.RST, "`x <a.rst>`_\n", Broken(), github)
 
 
