@@ -75,7 +75,6 @@ def _text(parts: tuple[str, str], length: int) -> str:
 
 
 def _seconds(reader: Reader, text: str) -> float:
-    gc.collect()
     gc.disable()  # its work grows with the square of what a reader keeps
     try:
         started = time.process_time()

@@ -290,6 +290,8 @@ def _without_role(before: str, span: str) -> tuple[str, str]:
         return before, span
     inner = span.strip("`").strip()
     title, pointed, _ = inner.partition("<")
+    if inner.isdigit():
+        return before, f"{name.upper()} {inner}" if name in ("pep", "rfc") else f"#{inner}"
     return before, title.strip() if pointed and title.strip() else inner.strip("<>").lstrip("~!")
 
 

@@ -56,6 +56,7 @@ def test_tags_of_template_languages_become_what_they_show(source: str, expected:
         ("```{code-cell} ipython3\n---\ntags: [hide]\n---\nx\n```", "```python\nx\n```"),
         ("Text.\n\n```{toctree}\na\nb\n```", "Text."),
         ("(label)=\n# T\n\n% hidden\n\n{ref}`the guide <g>`, {func}`f`, {doc}`page`", "# T {#t}\n\nthe guide, `f`, page"),
+        ("{pep}`518`, {rfc}`822` and {issue}`7`", "PEP 518, RFC 822 and #7"),
         ("```{versionadded} 2.1\nIt.\n```", "**Added in version 2.1:**\nIt."),
         ("```{literalinclude} src/a.py\n:language: python\n```", "a.py"),
         ("::: code-group\n\n```js [a.js]\nx\n```\n\n```ts [a.ts]\ny\n```\n\n:::",
