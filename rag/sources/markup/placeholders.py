@@ -100,7 +100,9 @@ class Verbatim:
         lines = list(self._without_blocks(text.replace("\0", "").split("\n")))
         text = "\n".join(lines if mdx else self._without_indented(lines))
         text = sub_before_last("</pre>", _PRE, self._cut_pre, text)
-        text = sub_before_last("%}", _RAW, self._cut_raw, text)
+        # Behind the last end of a raw part, none is sought.
+        stop = text.find("%}", text.rfind("endraw")) + 2 if "endraw" in text else 0
+        text = _RAW.sub(self._cut_raw, text[:stop]) + text[stop:]
         return self._without_spans(text) if "`" in text else text
 
     def restore(self, lines: Iterable[str]) -> str:
