@@ -1,8 +1,9 @@
 """Split a Markdown document along its structure into chunks that fit the embedding model.
 
 A chunk contains the text of one section; sections that are too short to be understood alone are joined. Code is split
-between lines, tables between rows with their head repeated, prose between sentences. Every chunk carries its heading
-path, which is embedded with it, and the URL with the fragment of its place on the page.
+between lines, tables between rows with their head repeated, prose between sentences; a definition that is split repeats
+its term. Every chunk carries its heading path, which is embedded with it, and the URL with the fragment of its place on
+the page.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from llama_index.core.schema import BaseNode, NodeRelationship, RelatedNodeInfo,
 
 from rag.ingest.sections import Block, Section, sections
 from rag.text.anchors import Anchor
-from rag.text.blocks import is_code, is_table, open_fence
+from rag.text.blocks import is_code, is_table, is_term, open_fence
 from rag.text.sentences import sentences
 
 __all__ = ["CHUNKING", "MarkdownChunker", "without_addresses"]
 
 #: The version of these rules, stored with the index; a new version needs a new index.
-CHUNKING = "markdown-4"
+CHUNKING = "markdown-5"
 
 #: The address of a link or image, in parentheses behind its text.
 _ADDRESS = re.compile(
@@ -36,6 +37,10 @@ _ADDRESS = re.compile(
 _JOINT = "\n\n"
 #: Between the titles of a heading path.
 SEPARATOR = " › "
+#: The rule below the head of a table; apart from its table it means nothing.
+_RULE = re.compile(r"[ \t:-]*\|[ \t|:-]*\n?$")
+#: Where a sentence that is too long may be cut; scripts without spaces have commas of their own.
+_CUTS = " ，、；،,"  # noqa: RUF001
 #: The largest share of the embedding model's tokens for a heading path; a longer path loses its middle titles.
 _HEADING_SHARE = 0.2
 #: Tokens for [CLS], [SEP] and the blank line between heading path and text.
@@ -183,10 +188,12 @@ class MarkdownChunker(NodeParser):
         return Section(path, first.anchor, blocks)
 
     def _with_title(self, section: Section, path: tuple[str, ...]) -> list[Block]:
-        below = section.path[len(path) :]
+        # The text of a definition begins with its term, which is the last title of its path.
+        above = section.path[:-1] if section.is_definition else section.path
+        below = above[len(path) :]
         if not below:
             return section.blocks
-        line = f"{'#' * min(len(section.path), 6)} {SEPARATOR.join(below)}"
+        line = f"{'#' * min(len(above), 6)} {SEPARATOR.join(below)}"
         return [Block(line, section.anchor, self._count(line)), *section.blocks]
 
     def _size(self, section: Section) -> int:
@@ -209,16 +216,51 @@ class MarkdownChunker(NodeParser):
             full = size + block.tokens > room
             even = size + block.tokens / 2 > target and size > 0
             if taken and (full or even):
+                label = self._label_of(taken, block, room)
                 yield _piece(section.path, anchor, taken)
-                taken, size = [], 0
+                taken = [label] if label else []
+                size = label.tokens if label else 0
             if not taken:
                 anchor = here
+                block = self._with_term(block, room)
             taken.append(block)
             size += block.tokens
         if taken:
             yield _piece(section.path, anchor, taken)
 
+    @staticmethod
+    def _label_of(taken: list[Block], block: Block, room: int) -> Block | None:
+        """Take the label of the next block, such as the name of a tab, off the end of a chunk that has more."""
+        last = taken[-1]
+        is_label = len(taken) > 1 and all(map(is_term, last.text.split("\n"))) and last.tokens + block.tokens <= room
+        return taken.pop() if is_label else None
+
+    def _with_term(self, block: Block, room: int) -> Block:
+        """Return the first block of a chunk; a part of a definition begins with the term."""
+        if not block.term or block.text.startswith(block.term):
+            return block
+        joint = _JOINT if is_code(block.text) or is_table(block.text) else "\n"
+        whole = self._block(f"{block.term}{joint}{block.text}", block.anchor)
+        return whole if whole.tokens <= room else block
+
     def _split(self, block: Block, room: int) -> Iterator[Block]:
+        if not block.term:
+            yield from self._parts(block, room)
+            return
+        left = room - self._count(block.term)
+        if block.tokens <= (room if block.text.startswith(block.term) else left) or left < room // 2:
+            parts: Iterator[Block] = self._parts(block, room)
+        else:
+            definition = block.text.removeprefix(block.term).lstrip("\n")
+            parts = self._parts(Block(definition, block.anchor, self._count(definition)), left)
+            if block.text.startswith(block.term):
+                parts = (self._block(f"{block.term}\n{part.text}", part.anchor) for part in parts)
+        for part in parts:
+            part.term = block.term
+            yield part
+
+    def _parts(self, block: Block, room: int) -> Iterator[Block]:
+        """Yield a block in parts that fit."""
         if block.tokens <= room:
             yield block
             return
@@ -228,12 +270,14 @@ class MarkdownChunker(NodeParser):
             yield from self._regroup(lines, "\n", room, block.anchor, f"{opening}\n", f"\n{closing}")
         elif is_table(block.text):
             head, rule, *rows = block.text.split("\n")
-            if self._count(head) > room // 2:
-                yield from self._regroup(block.text.split("\n"), "\n", room, block.anchor)
+            if self._count(f"{head}\n{rule}") > room // 2:
+                # The head is too long to be repeated, and without it the rule below it means nothing.
+                yield from self._regroup([head, *rows], "\n", room, block.anchor)
             else:
                 yield from self._regroup(rows, "\n", room, block.anchor, f"{head}\n{rule}\n")
         else:
-            yield from self._regroup(sentences(block.text, lines=True), "", room, block.anchor)
+            units = [unit for unit in sentences(block.text, lines=True) if not _RULE.match(unit)]
+            yield from self._regroup(units, "", room, block.anchor)
 
     def _regroup(
         self,
@@ -263,13 +307,13 @@ class MarkdownChunker(NodeParser):
         return Block(text, anchor, self._count(text))
 
     def _fit(self, unit: str, room: int) -> Iterator[str]:
-        """Halve a unit, at a space if there is one, until its parts fit."""
+        """Halve a unit, at a space or comma if there is one, until its parts fit."""
         if len(unit) <= 1 or self._count(unit) <= room:
             yield unit
             return
         middle = len(unit) // 2
-        space = unit.rfind(" ", len(unit) // 4, middle)
-        cut = space + 1 if space > 0 else middle
+        place = max(unit.rfind(mark, len(unit) // 4, middle) for mark in _CUTS)
+        cut = place + 1 if place > 0 else middle
         yield from self._fit(unit[:cut], room)
         yield from self._fit(unit[cut:], room)
 

@@ -1,4 +1,7 @@
-"""The sections of a Markdown document: the blocks below each heading, with the path of titles down to it."""
+"""The sections of a Markdown document: the blocks below each heading, with the path of titles down to it.
+
+A definition begins with its term, and every block of it knows the term, so that no part of it stands without the term.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rag.text.anchors import Anchor, split_anchor
-from rag.text.blocks import blocks, heading, is_code
+from rag.text.blocks import blocks, heading, is_code, is_table, is_term, terms
 
 __all__ = ["Block", "Section", "sections"]
 
 #: Below every heading.
 _TERM_LEVEL = 7
 _LONGEST_TERM = 120
+#: More terms in a row are an index, not the terms of one definition.
+_MOST_TERMS = 8
 
 
 @dataclass(slots=True)
@@ -23,15 +28,21 @@ class Block:
     text: str
     anchor: Anchor | None = None
     tokens: int = 0
+    #: the lines of the term that it defines, empty if it is no definition
+    term: str = ""
 
 
 @dataclass(slots=True)
 class Section:
-    """The blocks below one heading; `path` holds the titles down to it."""
+    """The blocks below one heading; `path` holds the titles down to it.
+
+    The definition of a term that has an anchor is a section of its own, whose first block begins with the term.
+    """
 
     path: tuple[str, ...]
     anchor: Anchor | None
     blocks: list[Block] = field(default_factory=list)
+    is_definition: bool = False
 
 
 def sections(text: str, title: str) -> Iterator[Section]:
@@ -41,35 +52,85 @@ def sections(text: str, title: str) -> Iterator[Section]:
     """
     path: list[tuple[int, str, Anchor | None]] = []
     section = Section((title,) if title else (), None)
-    term: Block | None = None
+    waiting: list[Block] = []  # terms without a definition so far
     for block in map(_block, blocks(text)):
         found = heading(block.text)
-        if found:
-            level, name = found.level, found.text
-        elif block.anchor and "\n" not in block.text and len(block.text) <= _LONGEST_TERM:
-            # A single line with an anchor, such as a term of a definition list, is a heading of the text below it.
-            level, name = _TERM_LEVEL, re.sub(r"[*`]+", "", block.text)
-        else:
+        if not found and not _is_anchored_term(block):
             section.blocks.append(block)
             continue
-        yield _closed(section, term)
-        term = None if found else block
-        path = [above for above in path if above[0] < level]
+        name = found.text if found else _name(block)
+        if section.blocks or found or not _share(waiting, block):
+            yield from _closed(section, waiting)
+            waiting = []
+        else:
+            # The terms of one definition: its link is that of the first.
+            name = ", ".join([*map(_name, waiting), name])
+        if not found:
+            waiting.append(block)
+        path = [above for above in path if above[0] < (found.level if found else _TERM_LEVEL)]
         # A heading without an anchor is linked to by the anchor of the heading above it.
-        anchor = block.anchor or (path[-1][2] if path else None)
-        path.append((level, name, anchor))
+        anchor = (waiting[0] if waiting else block).anchor or (path[-1][2] if path else None)
+        path.append((found.level if found else _TERM_LEVEL, name, anchor))
         titles = [above for _, above, _ in path]
         if title and titles[0] != title:
             titles.insert(0, title)
         section = Section(tuple(titles), anchor)
-    yield _closed(section, term)
+    yield from _closed(section, waiting)
 
 
-def _closed(section: Section, term: Block | None) -> Section:
-    """Return a section; a term with nothing below it becomes text of the section above."""
-    if term and not section.blocks:
-        return Section(section.path[:-1], section.anchor, [term])
-    return section
+def _is_anchored_term(block: Block) -> bool:
+    """Return whether a block is a line with an anchor, such as a term of a definition list: it heads the text below."""
+    return block.anchor is not None and "\n" not in block.text and len(block.text) <= _LONGEST_TERM
+
+
+def _name(term: Block) -> str:
+    return re.sub(r"[*`]+", "", term.text)
+
+
+def _share(waiting: list[Block], block: Block) -> bool:
+    """Return whether a term shares its definition with the terms right above it."""
+    return 0 < len(waiting) < _MOST_TERMS and is_term(block.text) and all(is_term(term.text) for term in waiting)
+
+
+def _closed(section: Section, terms_above: list[Block]) -> Iterator[Section]:
+    """Yield a section, its definitions with their terms; terms with nothing below become text of the section above."""
+    if not terms_above:
+        _mark_definitions(section.blocks)
+    elif section.blocks:
+        _define(section, terms_above)
+    else:
+        section.path, section.blocks = section.path[:-1], terms_above
+    yield section
+
+
+def _define(section: Section, waiting: list[Block]) -> None:
+    """Put the terms of a section above the first block of their definition."""
+    term = "\n".join(one.text for one in waiting)
+    first = section.blocks[0]
+    section.is_definition = True
+    if is_code(first.text) or is_table(first.text):
+        section.blocks.insert(0, Block(term, section.anchor))
+    else:
+        first.text, first.anchor = f"{term}\n{first.text}", first.anchor or section.anchor
+    for block in section.blocks:
+        block.term = term
+
+
+def _mark_definitions(found: list[Block]) -> None:
+    """Give the blocks of a definition list their terms.
+
+    A paragraph after a definition belongs to it if another definition follows; after the last one it may be anything.
+    """
+    last = 0
+    for place, block in enumerate(found):
+        lines, _ = ([], "") if is_code(block.text) else terms(block.text)
+        if not lines:
+            continue
+        block.term = "\n".join(lines)
+        if last < place and found[last].term and not found[last].term.endswith(":**"):
+            for between in found[last + 1 : place]:
+                between.term = found[last].term
+        last = place
 
 
 def _block(text: str) -> Block:

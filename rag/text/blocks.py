@@ -19,17 +19,27 @@ __all__ = [
     "is_heading",
     "is_item",
     "is_table",
+    "is_term",
     "lines_with_code",
     "open_fence",
+    "terms",
 ]
 
 # Backticks further on in the line make it inline code.
 _FENCE = r"(?P<mark>`{3,}(?=[^`\n]*(?:\n|$))|~{3,})(?P<info>[^\n]*)"
 _PLAIN_FENCE = re.compile(rf"(?P<before>\s*){_FENCE}")
 _NESTED_FENCE = re.compile(rf"(?P<before>[ \t>]*(?:(?:[-*+]|\d{{1,9}}[.)])[ \t]+)*){_FENCE}")
+_LONGEST_TERM = 300
+# How much further than its opening a closing fence may be indented.
+_CLOSING_INDENT = 3
 _CITATION_MARKERS = re.compile(r"\[[\d\s,]+\]")
 _HEADING = re.compile(r"(?P<indent> *)(?P<marks>#{1,6})(?:[ \t]++(?P<text>[^\n]*))?$")
 _ITEM = re.compile(r"\s*(?:[-*+]|\d{1,3}[.)])\s|\*\*.+\*\*$", re.MULTILINE)
+# A line that is nothing but bold text or code: a term that the text below it defines, or a label.
+_TERM = re.compile(
+    r"\s*(?:\*\*(?:[^*\n]|\*(?!\*))+\*\*|(?P<mark>`+)[^\n]+?(?P=mark))"
+    r"(?:,[ \t]*(?:\*\*[^*\n]+\*\*|`[^`\n]+`))*(?:[ \t]:[^\n]{1,60})?[ \t]*$"
+)
 _TABLE_RULE = re.compile(r"\|?\s*+:?-+:?\s*+(?:\|\s*+:?-+:?\s*+)*+\|?$")
 
 
@@ -45,14 +55,21 @@ class Fence:
     info: str
 
     def is_closed_by(self, line: str, *, markers: bool = False) -> bool:
-        """Return whether a line closes the code.
+        """Return whether a line closes the code; one that is indented further than Markdown allows is code.
 
         :param markers: citation markers may stand behind the fence, where language models put them
         """
+        if ">" not in self.before and _width(line) > len(self.before.expandtabs(4)) + _CLOSING_INDENT:
+            return False
         bare = line.strip(" \t>") if ">" in self.before else line.strip()
         if markers:
             bare = _CITATION_MARKERS.sub("", bare).rstrip()
         return bare.startswith(self.mark) and not bare.strip(self.mark[0])
+
+
+def _width(line: str) -> int:
+    """Return how many columns a line is indented."""
+    return len(line[: len(line) - len(line.lstrip())].expandtabs(4))
 
 
 def open_fence(line: str, *, nested: bool = False) -> Fence | None:
@@ -153,3 +170,18 @@ def is_table(block: str) -> bool:
 def is_item(block: str) -> bool:
     """Return whether a block begins with an item of a list, or with a term in bold that is defined below it."""
     return bool(_ITEM.match(block))
+
+
+def is_term(line: str) -> bool:
+    """Return whether a line is nothing but bold text or code: a term that is defined below it, or a label."""
+    return line.lstrip()[:1] in ("*", "`") and len(line) <= _LONGEST_TERM and bool(_TERM.match(line))
+
+
+def terms(block: str) -> tuple[list[str], str]:
+    """Return the terms that a block begins with, one a line, and the definition below them.
+
+    Without a definition in the same block there are no terms.
+    """
+    lines = block.split("\n")
+    count = next((at for at, line in enumerate(lines) if not is_term(line)), len(lines))
+    return (lines[:count], "\n".join(lines[count:])) if count < len(lines) else ([], block)

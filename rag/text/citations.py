@@ -31,12 +31,14 @@ _MARKER = re.compile(r"\[(?P<numbers>\d+(?:\s*,\s*\d+)*)\]")
 _MARKER_AND_SPACE = re.compile(rf"(?P<before>(?:(?<![ \t])[ \t]+)?){_MARKER.pattern}")
 #: A run of markers, and the white space around it.
 MARKERS = re.compile(r"(?:(?<!\s)\s+)?(?:\[\d+(?:\s*,\s*\d+)*\]\s*)+")
-_LINK = re.compile(r"!?\[([^\]\n]*)\]\(\s*<?([^\s)>]+)>?[^)]*\)")
+# The lengths are limited so that a mark which is never closed costs no search to the end of the text.
+_LINK = re.compile(r"!?\[([^\[\]\n]{0,1000})\]\(\s{0,20}<?([^\s)>]{1,2000})>?[^)\n]{0,300}\)")
 _URL = re.compile(
     r"<?\b(?:[a-z][a-z0-9+.-]{1,15}://|www\.|(?:javascript|data|mailto|vbscript):)[^\s<>()\[\]\"']+>?", re.IGNORECASE
 )
 _REFERENCE = re.compile(r"^[ \t]*\[[^\]\n]+\]:[ \t]*\S.*$", re.MULTILINE)
-_TAG = re.compile(r"<(?:[a-z/!?][^<>\n]*|!--.*?--)>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<[a-z/!?][^<>\n]*>", re.IGNORECASE)
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]+`)", re.DOTALL)
 
 
@@ -86,8 +88,14 @@ def sanitized(answer: str) -> str:
     These can hide text or load a resource. Code keeps what looks like HTML.
     """
     parts = _CODE.split(INVISIBLE.sub("", answer))
-    parts[::2] = [_TAG.sub(_autolink, _REFERENCE.sub("", part)) for part in parts[::2]]
+    parts[::2] = [_TAG.sub(_autolink, _without_comments(_REFERENCE.sub("", part))) for part in parts[::2]]
     return "".join(parts)
+
+
+def _without_comments(text: str) -> str:
+    """Remove HTML comments; behind the last end of one, none is sought."""
+    end = text.rfind("-->") + 3
+    return _COMMENT.sub("", text[:end]) + text[end:] if end > 2 else text
 
 
 def _autolink(match: re.Match[str]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from rag.text.blocks import blocks, is_code, is_item, is_table
+from rag.text.blocks import blocks, is_code, is_item, is_table, terms
 
 __all__ = ["counts_on", "joined", "refers_back", "runs_on"]
 
@@ -44,9 +44,9 @@ def runs_on(first: str, second: str) -> bool:
 
 
 def joined(last: str, next_: str) -> str | None:
-    """Return the code or table that an edge cut into two blocks; None if they are two.
+    """Return the code, table or definition that an edge cut into two blocks; None if they are two.
 
-    The chunker repeats the opening fence of code, and the head of a table, in each part.
+    The chunker repeats the opening fence of code, the head of a table, and the term of a definition in each part.
     """
     head, *rest = last.split("\n")
     again, *more = next_.split("\n")
@@ -56,7 +56,8 @@ def joined(last: str, next_: str) -> str | None:
         return "\n".join([head, *rest[:-1], *more])
     if is_table(last) and is_table(next_) and rest[0] == more[0]:
         return "\n".join([head, *rest, *more[1:]])
-    return None
+    term, definition = terms(next_)
+    return "\n".join([last, definition]) if term and term == terms(last)[0] else None
 
 
 def _is_sentence_cut(last: str, next_: str) -> bool:

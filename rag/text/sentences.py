@@ -1,20 +1,30 @@
-"""Sentences: where one ends and the next begins, by punctuation alone."""
+"""Sentences: where one ends and the next begins, by punctuation alone, in any script."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 
 __all__ = ["sentences"]
 
-# A mark that ends a sentence, quotes and brackets that close behind it, and the space before the next one.
-_END = r"(?<=[.!?]){not_after}[\"')\]]*+\s++(?={start})"
-_COARSE = _END.format(not_after="", start=r"[\"'(\[`*]*+[A-Z0-9]")
+# Full stops, question and exclamation marks that end a sentence without a space behind them: Chinese, Japanese and
+# full-width; Hindi and its neighbours; Arabic and Urdu; Ethiopic, Burmese, Khmer, Mongolian, Armenian.
+_STOPS = "。｡．！？︒﹒﹖﹗‼⁇⁈⁉।॥؟۔።፧፨။។៕᠃᠉։"  # noqa: RUF001
+# Quotes and brackets that close behind such a mark, or behind a Latin one, and those that open a sentence.
+_CLOSING = "\"')\\]”’»›」』）】》〉］｝"  # noqa: RUF001
+_OPENING = "\"'(\\[`*“‘„«‹「『（【《〈［¿¡"  # noqa: RUF001
+_LATIN_END = rf"(?<=[.!?…]){{not_after}}[{_CLOSING}]*+\s++(?=[{_OPENING}]*+(?P<first>[^\W_]|_|\S))"
+# A quotation that ends with a full stop goes on in the same sentence behind its bracket: 「はい。」と言った.
+_OTHER_END = rf"(?<=[{_STOPS}])(?![{_STOPS}.!?])(?:[{_CLOSING}]++(?![、，,とっがをはにで])\s*+|(?![{_CLOSING}])\s*+)"  # noqa: RUF001
+# Thai and Lao write no mark at the end: a space stands between sentences and clauses, not between words.
+_SPACE_END = r"(?<=[\u0e01-\u0edf]) +(?=[\u0e01-\u0edf])"
+_COARSE = _LATIN_END.format(not_after="")
 # "e.g. pg_dump" is no end of a sentence where a small letter may begin one.
-_FINE = _END.format(not_after=r"(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)(?<!vs\.)(?<!cf\.)", start=r"\S")
+_FINE = _LATIN_END.format(not_after=r"(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)(?<!vs\.)(?<!cf\.)")
 #: (finer, lines): pattern
 _ENDS = {
-    (finer, lines): re.compile(end + (r"|\n" if lines else ""))
+    (finer, lines): re.compile("|".join([end, _OTHER_END, _SPACE_END, *(["\n"] if lines else [])]))
     for finer, end in ((False, _COARSE), (True, _FINE))
     for lines in (False, True)
 }
@@ -26,13 +36,28 @@ def sentences(text: str, *, finer: bool = False, lines: bool = False) -> list[st
 
     The number of a list item is not a sentence.
 
-    :param finer: a sentence may begin with anything: a small letter, such as in a name like pg_dump, or another script.
-        By default it begins with a capital letter or a digit, so that nothing is cut that belongs together
+    :param finer: a sentence may begin with anything, such as a small letter in a name like pg_dump. By default it
+        begins with a capital letter, a digit, or a letter of a script without capitals, so that nothing is cut that
+        belongs together
     :param lines: a line break ends a sentence too
     """
     behind_numbers = {
         place for number in _ITEM_NUMBER.finditer(text) for place in range(number.start("space") + 1, number.end() + 1)
     }
-    ends = (match.end() for match in _ENDS[finer, lines].finditer(text))
-    places = [0, *(end for end in ends if end not in behind_numbers), len(text)]
-    return [text[start:end] for start, end in pairwise(places) if start < end]
+    ends = (end for end in _ends(text, finer=finer, lines=lines) if end not in behind_numbers)
+    return [text[start:end] for start, end in pairwise([0, *ends, len(text)]) if start < end]
+
+
+def _ends(text: str, *, finer: bool, lines: bool) -> Iterator[int]:
+    """Yield the ends of sentences and, if asked for, of lines."""
+    for match in _ENDS[finer, lines].finditer(text):
+        first = match["first"]
+        if first is None or finer or _begins(first):
+            yield match.end()
+        elif lines and "\n" in match[0]:
+            yield match.start() + match[0].index("\n") + 1
+
+
+def _begins(first: str) -> bool:
+    """Return whether a character begins a sentence: no small letter, and no sign."""
+    return first.isalnum() and not first.islower()

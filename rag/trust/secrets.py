@@ -54,6 +54,8 @@ _OTHERS = {
 }
 # The length of the shortest token; shorter words are not searched for prefixes.
 _SHORTEST_TOKEN = 20
+# How many places inside a word that begins with a placeholder are tried for a token.
+_MOST_TRIES = 10
 # The rest of a token: some patterns of detect-secrets match only its beginning.
 _REST = re.compile(r"[\w+/=-]*(?:\.[\w-]{16,})*", re.ASCII)
 
@@ -115,9 +117,16 @@ def _spans(text: str) -> Iterator[Span]:
 
 def _tokens(text: str) -> Iterator[Span]:
     for pattern in _patterns(text):
+        read = tries = 0
         for match in pattern.finditer(text):
+            # What matches inside of a token that was read is part of it; behind a placeholder, a token may follow.
+            if match.start() < read and tries >= _MOST_TRIES:
+                continue
+            tries = tries + 1 if match.start() < read else 1
             start, end = match.start(), max(match.end(), _end_of_token(text, match.end()))
+            read = end
             if not _is_placeholder(text[start:end]):
+                tries = _MOST_TRIES
                 yield start, end
 
 
@@ -135,6 +144,9 @@ def _patterns(text: str) -> Iterator[re.Pattern[str]]:
 @cache
 def _library_patterns(module: str, name: str) -> Sequence[re.Pattern[str]]:
     denylist = tuple(getattr(import_module(f"detect_secrets.plugins.{module}"), name).denylist)
+    if module == "jwt":
+        # A token begins where a word does: otherwise each "eyJ" of a long word would be tried to the word's end.
+        return [re.compile(rf"(?<![A-Za-z0-9_-]){pattern.pattern}") for pattern in denylist]
     # AWS's other patterns need a keyword, which `_named` covers.
     return denylist[:1] if module == "aws" else denylist
 

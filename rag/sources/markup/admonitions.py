@@ -11,14 +11,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rag.sources.markup.placeholders import CLOSING, OPENING, indentation
+from rag.sources.names import names
 
 __all__ = ["resolve_blocks"]
 
 _SHORTCODE = re.compile(
-    r"\{\{[<%](?!\s*(?:rel)?ref\b).{0,1000}?[>%]\}\}|^[ \t]*\{%(?!\s*link\b).*?%\}[ \t]*$|^[ \t]*-+8<-+.*$"
+    r"\{\{[<%](?!\s*(?:rel)?ref\b).{0,1000}?[>%]\}\}|^[ \t]*\{%(?!\s*(?:link|post_url)\b).*?%\}[ \t]*$|^[ \t]*-+8<-+.*$"
+    r"|\{\{\s*#(?:include|rustdoc_include|shiftinclude|playground|playpen|title|template|quiz|exercise)\b[^{}]{0,1000}\}\}"
+)
+# PyMdown's blocks, `/// note | Title`, and tabs inside a container: VuePress's `@tab Title`, VitePress's `== Title`.
+_SLASHES = re.compile(
+    r"^(\s*)/{3,}[ \t]*(?:(details|admonition|tab|note|tip|info|warning|danger|caution|important|attention|hint|error|"
+    r"success|example|abstract|bug|question|quote|caption|figure-caption|html|define)(?:[ \t]*\|[ \t]*(.*))?)?$"
+)
+_CONTAINER_TAB = re.compile(r"^(\s*)(?:@tab(?::\w+)?[ \t]+([^#\n]+)(?:#[\w-]+)?|==[ \t]+([^=\n]+))$")
+_TABS = re.compile(r"\s*:{3,}[ \t]*(?:code-)?tabs\b")
+# Containers that show nothing of their own.
+_PLAIN = names(
+    "code-group code-tabs tabs tab-set grid grids container v-pre raw steps cards card-grid file-tree div center"
 )
 _REFERENCE = re.compile(
-    r"\{\{[<%]\s*(?:rel)?ref\s+(?:path=)?[\"']?([^\"'\s>%]{1,300})[\"']?[^>%]{0,100}[>%]\}\}|\{%\s*link\s+([^\s%]{1,300})\s*%\}"
+    r"\{\{[<%]\s*(?:rel)?ref\s+(?:path=)?[\"']?([^\"'\s>%]{1,300})[\"']?[^>%]{0,100}[>%]\}\}|\{%\s*(?:link|post_url)\s+([^\s%]{1,300})\s*%\}"
 )
 _SITE = re.compile(r"\{\{-?\s*(?:site|page)\.[\w.]+\s*-?\}\}")
 _DIRECTIVE = re.compile(r"^(\s*):{3,}\s*(?:\{?([\w-]+)\}?)?[ \t]*(?:\[(.*)\]|(.*?))(?:\{[^{}]*\})?\s*$")
@@ -34,6 +47,7 @@ def resolve_blocks(lines: Sequence[str], labels: Sequence[str]) -> Iterator[str]
     :param labels: those of the components, by number
     """
     shifts: list[_Shift] = []
+    has_tabs = any(_TABS.match(line) for line in lines if line.lstrip().startswith(":::"))
     for raw in lines:
         width = indentation(raw)
         while shifts and shifts[-1].ends(raw, width):
@@ -60,7 +74,10 @@ def resolve_blocks(lines: Sequence[str], labels: Sequence[str]) -> Iterator[str]
             continue
         if shifts and shifts[-1].emphasis and line.strip():
             line = f"{line[: indentation(line)]}**{line.strip()}**"
-        yield _without_shortcodes(line)
+        if has_tabs and (match := _CONTAINER_TAB.match(line)):
+            yield from ("", f"{match[1]}**{(match[2] or match[3]).strip()}**", "")
+        else:
+            yield _without_shortcodes(line)
 
 
 def _total(shifts: list[_Shift]) -> int:
@@ -103,10 +120,19 @@ def _block_label(match: re.Match[str]) -> tuple[str, ...]:
 
 def _without_shortcodes(line: str) -> str:
     """Return a line with directives and alerts as labels, references as their targets, and no shortcodes."""
-    if line.lstrip().startswith(":::"):
+    bare = line.lstrip()
+    if bare.startswith(":::"):
         match = _DIRECTIVE.match(line)
-        title = (match[3] or match[4] or (match[2] or "").replace("-", " ").capitalize()).strip() if match else ""
-        return f"{match[1]}**{title}:**" if match and title else ""
+        kind = (match[2] or "").lower() if match else ""
+        title = (
+            (match[3] or match[4] or (kind if kind not in _PLAIN else "").replace("-", " ").capitalize())
+            if match
+            else ""
+        )
+        return f"{match[1]}**{title.strip()}:**" if match and title.strip() else ""
+    if bare.startswith("///") and (match := _SLASHES.match(line)):
+        title = match[3] or ("" if match[2] in (None, "html", "define", "tab") else match[2].capitalize())
+        return f"{match[1]}**{title}{'' if match[2] == 'tab' else ':'}**" if title else ""
     if match := _ALERT.match(line):
         return f"{match[1]}**{match[3] or match[2].capitalize()}:**"
     if "{" in line:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["code_span", "fenced"]
+__all__ = ["LANGUAGES", "code_span", "fenced"]
+
+#: The languages of files of code, by suffix.
+LANGUAGES = {
+    ".py": "python", ".js": "javascript", ".ts": "typescript", ".c": "c", ".h": "c", ".cpp": "cpp", ".go": "go",
+    ".rs": "rust", ".java": "java", ".sh": "bash", ".sql": "sql", ".html": "html", ".css": "css", ".json": "json",
+    ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".xml": "xml", ".rb": "ruby", ".ini": "ini",
+    ".cfg": "ini", ".diff": "diff",
+}  # fmt: skip
 
 _BACKTICKS = re.compile(r"`+")
 

@@ -30,6 +30,11 @@ _BREAK_TAGS = frozenset({"br", "hr", "img", "source"})
 # HTML that lays out its content, which Markdown does without.
 _BLOCK_TAGS = names("div details summary center p picture source section article figure figcaption br hr img")
 _MAX_TAG = 20_000
+#: How many characters may be read in vain, and the longest tag that is read after them.
+_PATIENCE = 400_000
+_SHORT_TAG = 300
+_TAG_MARK = re.compile(r"[\"'`{}<>]")
+_HTML_TAG = re.compile(r"<[^<>]*>")
 # A longer line is data, not text with components.
 _MAX_LINE = 10_000
 
@@ -56,8 +61,9 @@ def replace_components(text: str, *, mdx: bool) -> tuple[str, list[str]]:
         return text, labels
     tags = list(_tags(text, _MDX_TAG_START if mdx else _TAG_START))
     _pair(tags)
+    lines = _Lines(text)
     for tag in tags:
-        tag.is_block = (not tag.name.islower() or tag.name in _BLOCK_TAGS) and _is_block(text, tag)
+        tag.is_block = (not tag.name.islower() or tag.name in _BLOCK_TAGS) and _is_block(lines, tag)
     for tag in tags:
         if tag.closes and tag.partner:
             tag.is_block = tag.partner.is_block
@@ -75,33 +81,35 @@ def replace_components(text: str, *, mdx: bool) -> tuple[str, list[str]]:
 
 def _tags(text: str, opening: re.Pattern[str]) -> Iterator[_Tag]:
     at = 0
+    patience = _PATIENCE  # for tags that never end, each of which is sought anew
     while match := opening.search(text, at):
         at = match.end()
-        end = _tag_end(text, match.end())
+        longest = _MAX_TAG if patience > 0 else _SHORT_TAG
+        end = _tag_end(text, at, min(len(text), at + longest))
         if end:
             inner = text[match.end() : end - 1]
             is_empty = inner.rstrip().endswith("/") or match[2] in _BREAK_TAGS
             yield _Tag(match.start(), end, match[2], dict(_attributes(inner)), bool(match[1]), is_empty)
             at = end
+        else:
+            patience -= min(longest, len(text) - at)
 
 
-def _tag_end(text: str, at: int) -> int | None:
+def _tag_end(text: str, at: int, stop: int) -> int | None:
     """Return the end of a tag: its first > outside quotes and braces."""
     depth, quote = 0, ""
-    for position in range(at, min(len(text), at + _MAX_TAG)):
-        char = text[position]
+    for match in _TAG_MARK.finditer(text, at, stop):
+        char = match[0]
         if quote:
             quote = "" if char == quote else quote
-        elif char in "\"'`" and (depth or text[position - 1] in "= \t\n"):
-            quote = char
+        elif char in "\"'`":
+            quote = char if depth or text[match.start() - 1] in "= \t\n" else ""
         elif char == "{":
             depth += 1
         elif char == "}":
             depth -= 1
-        elif char == ">" and depth <= 0:
-            return position + 1
-        elif char == "<" and depth <= 0:
-            return None
+        elif depth <= 0:
+            return match.end() if char == ">" else None
     return None
 
 
@@ -150,21 +158,49 @@ def _pair(tags: list[_Tag]) -> None:
             waiting.setdefault(tag.name, []).append(tag)
 
 
-def _is_block(text: str, tag: _Tag) -> bool:
+class _Lines:
+    """Tells where on its line a text stands apart from tags; each line is read once."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        #: the line that was asked about last: its start, its end, and its first and last character of text
+        self._line = (0, -1, 0, 0)
+
+    def is_text_before(self, place: int) -> bool:
+        """Return whether there is text between the start of the line and a place."""
+        return self._of(place)[0] < place
+
+    def is_text_after(self, place: int) -> bool:
+        """Return whether there is text between a place and the end of the line."""
+        return self._of(place)[1] >= place
+
+    def _of(self, place: int) -> tuple[int, int]:
+        """Return the places of the first and the last character of text on a line."""
+        start, end, first, last = self._line
+        if not start <= place <= end:
+            start = self._text.rfind("\n", 0, place) + 1
+            end = self._text.find("\n", place)
+            end = end if end >= 0 else len(self._text)
+            first, last = self._edges(start, end)
+            self._line = (start, end, first, last)
+        return first, last
+
+    def _edges(self, start: int, end: int) -> tuple[int, int]:
+        if end - start > _MAX_LINE:
+            return -1, len(self._text)
+        bare = _HTML_TAG.sub(lambda tag: " " * len(tag[0]), self._text[start:end])
+        words = bare.strip()
+        first = start + len(bare) - len(bare.lstrip())
+        return (first, first + len(words) - 1) if words else (len(self._text), -1)
+
+
+def _is_block(lines: _Lines, tag: _Tag) -> bool:
     """Return whether a tag stands alone on its line, or alone with its content and its closing tag."""
-    line_start = text.rfind("\n", 0, tag.start) + 1
-    before = text[line_start : tag.start]
-    line_end = text.find("\n", tag.end)
-    after = text[tag.end : line_end if line_end >= 0 else len(text)]
-    if len(before) + len(after) > _MAX_LINE or re.sub(r"<[^<>]*>", "", before).strip():
+    if lines.is_text_before(tag.start):
         return False
-    if not re.sub(r"<[^<>]*>", "", after).strip():
+    if not lines.is_text_after(tag.end):
         return True
-    if tag.partner is None or tag.closes:
-        return False
-    partner_end = text.find("\n", tag.partner.end)
-    rest = text[tag.partner.end : partner_end if partner_end >= 0 else len(text)]
-    return not re.sub(r"<[^<>]*>", "", rest).strip()
+    return tag.partner is not None and not tag.closes and not lines.is_text_after(tag.partner.end)
 
 
 def _block(text: str, tag: _Tag, labels: list[str], tabs: list[list[str]]) -> str:

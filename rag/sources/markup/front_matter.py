@@ -58,7 +58,7 @@ def _parse(language: str, head: str) -> Mapping[str, object] | None:
     try:
         if language == "toml":
             return tomllib.loads(head)
-        loaded = json.loads(head) if language == "json" else yaml.load(head, Loader=_LOADER)  # noqa: S506 - a safe one
+        loaded = json.loads(head, parse_int=str) if language == "json" else yaml.load(head, _LOADER)  # noqa: S506 - safe
     except (ValueError, yaml.YAMLError, RecursionError, TypeError, OverflowError):
         return None
     if loaded is None and not re.search(r"^\s*[^#\s]", head, re.MULTILINE):
@@ -66,13 +66,16 @@ def _parse(language: str, head: str) -> Mapping[str, object] | None:
     return loaded if isinstance(loaded, dict) else None
 
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Reads every value as text: a number may have thousands of digits, and a version is no number.
+_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+#: What YAML writes for no value, and for values that are no text.
+_NO_TEXT = frozenset({"", "~", "null", "true", "false", "yes", "no"})
 
 
 def _json(source: str) -> tuple[FrontMatter, str]:
     """Read the JSON object at the top of a file, as Hugo does; any other text in braces is content."""
     try:
-        values, end = json.JSONDecoder().raw_decode(source[:_MAX_LENGTH])
+        values, end = json.JSONDecoder(parse_int=str).raw_decode(source[:_MAX_LENGTH])
     except (ValueError, RecursionError):
         return FrontMatter(), source
     after = source[end:].lstrip(" \t")
@@ -91,4 +94,10 @@ def _read(values: Mapping[str, object]) -> FrontMatter:
 
 def _text(value: object) -> str:
     """Return a scalar as text; empty for anything else, which may be nested without end."""
-    return one_line(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    try:
+        text = one_line(value)
+    except ValueError:  # a number with more digits than Python writes
+        return ""
+    return "" if text.lower() in _NO_TEXT else text

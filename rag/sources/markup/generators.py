@@ -11,52 +11,94 @@ from collections.abc import Iterator
 
 from rag.sources.markup.admonitions import resolve_blocks
 from rag.sources.markup.components import replace_components
+from rag.sources.markup.definitions import with_bold_terms
+from rag.sources.markup.includes import Included
+from rag.sources.markup.kramdown import without_attributes
 from rag.sources.markup.placeholders import Verbatim, sub_before_last
+from rag.sources.markup.shortcodes import replace_shortcodes
 
 __all__ = ["plain_markdown"]
 
-_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+# A comment at the margin may hold blank lines; inside a paragraph, a mark that is not closed there is text.
+_COMMENT = re.compile(r"^ {0,3}<!--.*?-->|<!--(?:(?!-->|\n[ \t]*\n).)*+-->", re.DOTALL | re.MULTILINE)
+_OPEN_COMMENT = re.compile(r"^( {0,3})<!--", re.MULTILINE)
+_KRAMDOWN_COMMENTS = {
+    end: re.compile(r"\{::comment\}.*?" + re.escape(end), re.DOTALL) for end in ("{:/comment}", "{:/}")
+}
+# MyST: directives or labels tell a file of it, in which labels, comments and breaks are lines of their own.
+_MYST = re.compile(r"^[ \t]*(?:`{3,}|:{3,})\{[a-z]|^\([\w .:/-]{1,200}\)=[ \t]*$", re.MULTILINE)
+_MYST_LINE = re.compile(r"^(?:\([\w .:/-]{1,200}\)=|%(?:[ \t].*)?|\+{3}(?:[ \t].*)?)[ \t]*$", re.MULTILINE)
 _MDX_COMMENT = re.compile(r"\{/\*.*?\*/\}", re.DOTALL)
 _MDX_HEADING_ID = re.compile(r"^( {0,3}#{1,6} .*?)[ \t]*\{/\*[ \t]*(#[\w.:-]+)[ \t]*\*/\}[ \t]*$", re.MULTILINE)
 _MODULE = re.compile(
-    r"^(?:import\s+(?:[\w*{][^'\"\n]*\sfrom\s+)?['\"][^'\"\n]+['\"]|import\s*\{|"
-    r"export\s+(?:const|let|var|default|function|async|class|\*|\{))"
+    r"^(?:import\s+(?:[\w*{][^'\"\n]*\sfrom\s+)?['\"][^'\"\n]+['\"][ \t]*;?[ \t]*$|import\s*\{[^{}'\"\n]*$|"
+    r"export\s+(?:(?:const|let|var)\s+[\w$\[{][^=\n]*=|(?:async\s+)?function\b[^(\n]*\(|class\s[^{\n]*\{|"
+    r"\{[^{}\n]*(?:\}[^\n]*;|\}[ \t]*(?:from\s.*)?|)$|\*\s.*from\s|"
+    r"default\s+(?:[{(\[]|(?:async\s+)?function\b[^(\n]*\(|class\b[^{\n]*\{|async\s*\(|"
+    r"[\w$.]+(?:\(.*)?[ \t]*;?[ \t]*$)))"
 )
 
 
-def plain_markdown(body: str, *, mdx: bool) -> str:
+def plain_markdown(body: str, *, mdx: bool, included: Included = lambda _: None) -> str:
     """Return the text of a generator's page as CommonMark.
 
     :param body: without front matter, its lines ended by LF
     :param mdx: expressions in braces are code, and any tag is a component
+    :param included: returns the text of a file whose code the page includes
     """
-    verbatim = Verbatim()
-    text = verbatim.cut(body)
+    verbatim = Verbatim(included)
+    text = verbatim.cut(body, mdx=mdx)
     text = _MDX_HEADING_ID.sub(r"\1 {\2}", text)
-    text = sub_before_last("*/}", _MDX_COMMENT, lambda _: "", _COMMENT.sub("", text))
+    text = _without_comments(text)
+    if not mdx and _MYST.search(body):
+        text = _MYST_LINE.sub("", text)
+    text = sub_before_last("*/}", _MDX_COMMENT, lambda _: "", text)
     text = "\n".join(_without_modules(text.split("\n")))
+    text = replace_shortcodes(text)
     text, labels = replace_components(text, mdx=mdx)
     if mdx:
         text = _without_expressions(text)
-    return verbatim.restore(resolve_blocks(text.split("\n"), labels))
+    lines = resolve_blocks(text.split("\n"), labels)
+    return verbatim.restore(lines if mdx else with_bold_terms(without_attributes(lines)))
+
+
+def _without_comments(text: str) -> str:
+    """Drop comments; one that is never closed is text, for otherwise it would hide the rest of the page."""
+    text = sub_before_last("-->", _COMMENT, lambda _: "", text)
+    for end, pattern in _KRAMDOWN_COMMENTS.items():
+        text = sub_before_last(end, pattern, lambda _: "", text)
+    return _OPEN_COMMENT.sub(r"\1\\<!--", text) if "<!--" in text else text
 
 
 def _without_modules(lines: list[str]) -> Iterator[str]:
     """Drop imports and exports: one line, or the lines up to the closing brace."""
+    if not any(map(_MODULE.match, lines)):
+        yield from lines
+        return
+    ends = _closings(lines)
     at = 0
+    is_start = True  # a module's line begins a paragraph, or follows one
     while at < len(lines):
-        line = lines[at]
-        at += 1
-        if not _MODULE.match(line):
-            yield line
-            continue
-        depth = _depth(line)
-        start = at
-        while depth > 0 and at < len(lines):
-            depth += _depth(lines[at])
+        if is_start and _MODULE.match(lines[at]):
+            at = ends[at]
+        else:
+            yield lines[at]
+            is_start = not lines[at].strip()
             at += 1
-        if depth > 0:  # never closed: only the first line is code
-            at = start
+
+
+def _closings(lines: list[str]) -> list[int]:
+    """Return, for each line, the line behind the one that closes its brackets; the next if they are never closed."""
+    ends = list(range(1, len(lines) + 1))
+    waiting: list[tuple[int, int]] = []  # (depth before the line, line)
+    depth = 0
+    for at, line in enumerate(lines):
+        before, depth = depth, depth + _depth(line)
+        if depth > before:
+            waiting.append((before, at))
+        while waiting and waiting[-1][0] >= depth:
+            ends[waiting.pop()[1]] = at + 1
+    return ends
 
 
 def _depth(line: str) -> int:

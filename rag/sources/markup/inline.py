@@ -104,6 +104,7 @@ def _find(text: str, references: Mapping[str, str]) -> _Found:
     found = _Found(verbatim=code_spans(text), last_comment=text.rfind("-->"))
     openers: list[_Opener] = []
     anchors: list[tuple[int, int, str | None]] = []
+    inactive = 0  # so many openers are outside of a link, and begin none
     at = 0
     while match := _SPECIAL.search(text, at):
         start, at = match.start(), match.end()
@@ -118,12 +119,14 @@ def _find(text: str, references: Mapping[str, str]) -> _Found:
             openers.append(_Opener(start, at, mark == "!["))
         elif mark == "]" and openers:
             opener = openers.pop()
+            inactive = min(inactive, len(openers))
             if opener.is_active and (made := _closed(text, opener, start, references)):
                 found.links[made.start] = made
                 at = made.end
                 if not made.is_image:
-                    for outer in openers:
+                    for outer in openers[inactive:]:
                         outer.is_active = outer.is_image
+                    inactive = len(openers)
     return found
 
 

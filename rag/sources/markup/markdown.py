@@ -95,8 +95,9 @@ def read_markdown(source: str, *, links: Links | None = None, slug: Slug = githu
     :param mdx: braces hold JavaScript
     """
     front, body = split(source.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff"))
-    page = _Page(plain_markdown(body, mdx=mdx), slug)
-    lines = page.write(links or Links())
+    links = links or Links()
+    page = _Page(plain_markdown(body, mdx=mdx, included=links.included), slug)
+    lines = page.write(links)
     if front.description and front.description not in source[-len(body) :]:
         lines = [*lines[:1], "", front.description, *lines[1:]] if _is_title(lines) else [front.description, "", *lines]
     return Text(front.title or page.title, tidy(lines), front.tags, page.anchors)
@@ -187,10 +188,9 @@ class _Page:
                 else:
                     _replace_lines(lines, start, end, _escaped(change("\n".join(self._lines[start:end]))))
             elif token.type == "tr_open":
-                cells = re.split(r"(?<!\\)(\|)", self._lines[start])
-                _replace_lines(
-                    lines, start, start + 1, "".join(cell if cell == "|" else change(cell) for cell in cells)
-                )
+                _replace_lines(lines, start, start + 1, _row(self._lines[start], change))
+                if self._tokens[position - 1].type == "thead_open":
+                    _replace_lines(lines, start + 1, start + 2, _row(self._lines[start + 1], str))
             elif token.type == "inline" and self._tokens[position - 1].type == "paragraph_open":
                 _replace_lines(lines, start, end, _escaped(change("\n".join(self._lines[start:end]))))
             elif token.type == "html_block":
@@ -206,6 +206,18 @@ class _Page:
 
 def _replace_lines(lines: list[str | None], start: int, end: int, text: str | None) -> None:
     lines[start:end] = [text, *[None] * (end - start - 1)]
+
+
+def _row(line: str, change: Callable[[str], str]) -> str:
+    """Return the row of a table, with the bars at its ends that authors may leave out."""
+    cells = re.split(r"(?<!\\)(\|)", line)
+    row = "".join(cell if cell == "|" else change(cell) for cell in cells)
+    bare = row.lstrip(" \t")
+    return (
+        row
+        if bare.startswith("|") or "|" not in bare
+        else f"{row[: len(row) - len(bare)]}| {bare.rstrip().removesuffix('|').rstrip()} |"
+    )
 
 
 def _escaped(text: str) -> str:

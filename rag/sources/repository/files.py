@@ -8,11 +8,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from types import TracebackType
 
 from rag.sources.markup.anchors import github
-from rag.sources.markup.markdown import Links, Text, read_markdown
+from rag.sources.markup.formats import Format, UnreadableTextError, format_of
+from rag.sources.markup.limited import LimitedReader
+from rag.sources.markup.markdown import Links, Text
 from rag.sources.repository.git import Blob, Clone
 from rag.sources.repository.links import RepositoryLinks, Tree
 from rag.text.lines import one_line
@@ -23,7 +24,6 @@ _MAX_BYTES = 10_000_000
 # docutils parses about 400 kB/s.
 _MAX_RST = 2_000_000
 _MAX_INCLUDED = 200_000
-_RST = frozenset({".rst", ".rest"})
 _LABEL = re.compile(rb"^\s*\.\. _`?([^`\n]+?)`?:\s*$", re.MULTILINE)
 _LFS = b"version https://git-lfs.github.com/spec/"
 _BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -57,11 +57,13 @@ class Files(AbstractContextManager["Files"]):
         self._texts: dict[str, Text | None] = {}
         self._labels: dict[str, list[str]] | None = None
         self._reader = clone.reader()
+        self._parser = LimitedReader()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Stop reading."""
+        self._parser.__exit__(kind, error, traceback)
         self._reader.__exit__(kind, error, traceback)
 
     def read(self, blob: Blob, commit: str) -> File:
@@ -97,7 +99,7 @@ class Files(AbstractContextManager["Files"]):
         if self._labels is None:
             self._labels = defaultdict(list)
             for path, blob in self.blobs.items():
-                if _suffix(path) in _RST and blob.size <= _MAX_RST and not blob.is_link:
+                if format_of(path) is Format.RST and blob.size <= _MAX_RST and not blob.is_link:
                     for found in _LABEL.findall(self._reader.read(blob)):
                         self._labels[one_line(found.decode("utf-8", "replace").lower())].append(path)
         return self._labels.get(label, [])
@@ -106,26 +108,15 @@ class Files(AbstractContextManager["Files"]):
         self._texts[path] = Text(text.title, "", anchors=text.anchors, labels=text.labels)
 
     def _text(self, blob: Blob, links: Links) -> Text:
-        suffix = _suffix(blob.path)
-        largest = _MAX_RST if suffix in _RST else _MAX_BYTES
+        kind = format_of(blob.path)
+        largest = _MAX_RST if kind is Format.RST else _MAX_BYTES
         if blob.size > largest:
             raise UnreadableError(f"the file is larger than {largest / 1e6:g} MB")
         source = _plain(_decoded(self._reader.read(blob)))
-        if suffix in _RST:
-            return self._rst(source, links)
-        return read_markdown(source, links=links, slug=self._slug, mdx=suffix == ".mdx")
-
-    def _rst(self, source: str, links: Links) -> Text:
-        from rag.sources.markup.rst import UnparsableError, read_rst
-
         try:
-            return read_rst(source, links=links, slug=self._slug)
-        except UnparsableError as error:
+            return self._parser.read(kind, source, links, self._slug)
+        except UnreadableTextError as error:
             raise UnreadableError(str(error)) from error
-
-
-def _suffix(path: str) -> str:
-    return PurePosixPath(path).suffix.lower()
 
 
 def _plain(source: str) -> str:

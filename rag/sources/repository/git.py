@@ -9,19 +9,26 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 from urllib.parse import quote, unquote, urlsplit
 
 from rag.errors import ConfigurationError, SourceError, SourceUnavailable
 from rag.sources.repository.hosts import Host, host_of, web_address
 
-__all__ = ["Blob", "Clone", "Reader", "open_clone", "without_secrets"]
+__all__ = ["MOST_PATHS", "Blob", "Clone", "Reader", "open_clone", "without_secrets"]
 
 _TIMEOUT = 1800
+#: The most files of a commit, five times those of Linux, and the limits of their listing, in bytes and seconds.
+MOST_PATHS = 500_000
+_LONGEST_LISTING = 200_000_000
+_LONGEST_ENTRY = 10_000_000
+_LISTING_SECONDS = 300
 _HEAD = "refs/heads/rag"
 _TRANSIENT = re.compile(
     r"could not resolve host|temporary failure|timed? ?out|connection (?:refused|reset|closed)|early eof|"
@@ -85,14 +92,13 @@ class Clone:
         """The address of the repository, for messages."""
         return self.host.web if self.host else self.place
 
-    def blobs(self) -> Iterator[Blob]:
+    def blobs(self, *, most: int = MOST_PATHS) -> Iterator[Blob]:
         """Yield every file and symbolic link of the commit, without submodules.
 
-        :raises SourceError: the repository is damaged
+        :param most: the most files that the commit may have
+        :raises SourceError: the repository is damaged, or has more files than can be listed
         """
-        for entry in self._listing().split(b"\0"):
-            if not entry:
-                continue
+        for entry in self._listing(most):
             about, _, name = entry.partition(b"\t")
             mode, kind, sha, size = about.split()
             if kind == b"blob":
@@ -101,11 +107,48 @@ class Clone:
                 path = name.decode("utf-8", "backslashreplace")
                 yield Blob(path, name, sha.decode(), int(size), mode == b"120000")
 
-    def _listing(self) -> bytes:
-        try:
-            return _git("ls-tree", "-r", "-l", "-z", "--full-tree", self.commit, folder=self.folder)
-        except SourceError as error:
-            raise self.damaged() from error
+    def _listing(self, most: int) -> list[bytes]:
+        """Return the entries of the commit as git prints them, within limits.
+
+        Folders can share their content, so that a small repository can have more paths than git can ever list.
+        """
+        arguments = ("ls-tree", "-r", "-l", "-z", "--full-tree", self.commit)
+        with subprocess.Popen(  # noqa: S603 - no shell
+            ["git", "-C", str(self.folder), *arguments],  # noqa: S607 - the git that the user has
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(),
+        ) as process:  # fmt: skip
+            timer = threading.Timer(_LISTING_SECONDS, process.kill)
+            timer.start()
+            assert process.stdout
+            assert process.stderr
+            try:
+                entries = list(self._limited(process.stdout, most))
+                errors = process.stderr.read(100_000)
+                code = process.wait()
+            finally:
+                is_late = timer.finished.is_set()
+                timer.cancel()
+                process.kill()
+        if is_late:
+            raise self._too_large(f"listing its files takes more than {_LISTING_SECONDS} seconds")
+        if b"maximum allowed tree depth" in errors:
+            raise self._too_large("its folders are nested too deeply")
+        if code:
+            raise self.damaged()
+        return entries
+
+    def _limited(self, output: IO[bytes], most: int) -> Iterator[bytes]:
+        count = length = 0
+        rest = b""
+        while part := output.read1(1 << 16):  # type: ignore[attr-defined]
+            *entries, rest = (rest + part).split(b"\0")
+            count, length = count + len(entries), length + len(part)
+            if count > most or length > _LONGEST_LISTING or len(rest) > _LONGEST_ENTRY:
+                raise self._too_large(f"it has more than {most:,} files, or longer paths than can be read")
+            yield from entries
+
+    def _too_large(self, reason: str) -> SourceError:
+        return SourceError(f"The repository {self.shown} is too large: {reason}. Check its url.")
 
     def reader(self) -> Reader:
         """Return a reader of blobs, to be used in a `with` statement."""

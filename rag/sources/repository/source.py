@@ -18,6 +18,7 @@ from rag.sources import MOST_REMOVED, Change, Changed, Checkpoint, Failed, Remov
 from rag.sources.removals import refused_removals
 from rag.sources.repository.files import File, Files, UnreadableError
 from rag.sources.repository.git import Blob, Clone, open_clone
+from rag.sources.repository.links import MARKUP
 from rag.store.resources import Resource
 
 if TYPE_CHECKING:
@@ -26,9 +27,15 @@ if TYPE_CHECKING:
 __all__ = ["RepositorySource"]
 
 #: The version of the rendering. The cursor keeps it: after a change the next sync reads every file again.
-_RENDERING = 2
+_RENDERING = 3
 #: A sync may always remove this many files, whatever their share of the source.
 _FREE_REMOVALS = 10
+# An id is the key of an index, whose entries Postgres limits to 2,704 bytes.
+_LONGEST_ID = 2_000
+#: The longest target of a symbolic link, and the longest path that is compared with globs.
+_LONGEST_TARGET = 4_096
+_LONGEST_GLOBBED = 4_096
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _GLOB_FLAGS = glob.GLOBSTAR | glob.BRACE | glob.DOTGLOB | glob.FORCEUNIX
 
 
@@ -67,8 +74,15 @@ class RepositorySource:
         """
         self.requests += 1
         clone = open_clone(self._config.url, self._cache)
-        blobs = {blob.path: blob for blob in clone.blobs()}
+        blobs: dict[str, Blob] = {}
+        for blob in clone.blobs():
+            if problem := _unstorable(blob, self._id(blob.path)):
+                if self._is_wanted(blob):
+                    yield Failed(f"{clone.shown}: {_shown(blob.path)}", problem)
+            else:
+                blobs[blob.path] = blob
         wanted = self._wanted(clone, blobs)
+        yield from self._long_links(clone, blobs)
         if not wanted:
             raise SourceError(
                 f"None of the {len(blobs)} files of {clone.shown} match paths of {self.name}: "
@@ -108,7 +122,7 @@ class RepositorySource:
         """Return the files that match; for a symbolic link, its target, if that is a file of the commit."""
         matching = [blob for path, blob in blobs.items() if self._globs.match(path)]
         wanted = {blob.path: blob for blob in matching if not blob.is_link}
-        links = [blob for blob in matching if blob.is_link]
+        links = [blob for blob in matching if blob.is_link and blob.size <= _LONGEST_TARGET]
         if not links:
             return wanted
         with clone.reader() as reader:
@@ -119,6 +133,19 @@ class RepositorySource:
                 if target and not target.is_link:
                     wanted[path] = target
         return wanted
+
+    def _is_wanted(self, blob: Blob) -> bool:
+        """Return whether the settings include a file, as far as a path too long for globs tells."""
+        if len(blob.name) > _LONGEST_GLOBBED:
+            return PurePosixPath(blob.path[-100:]).suffix.lower() in MARKUP
+        return bool(self._globs.match(blob.path))
+
+    def _long_links(self, clone: Clone, blobs: Mapping[str, Blob]) -> Iterator[Failed]:
+        for path, blob in blobs.items():
+            if blob.is_link and blob.size > _LONGEST_TARGET and self._globs.match(path):
+                yield Failed(
+                    clone.link(blob.name, clone.commit), "the target of the symbolic link is longer than a path"
+                )
 
     def _change(
         self, clone: Clone, files: Files, blob: Blob, page: Resource | None, indexed: Mapping[str, str]
@@ -166,6 +193,21 @@ class RepositorySource:
 
     def _id(self, path: str) -> str:
         return f"{self.name}:{path}"
+
+
+def _unstorable(blob: Blob, document_id: str) -> str:
+    """Return why the database cannot keep a document under the path of a file; empty if it can."""
+    if len(document_id.encode("utf-8", "replace")) > _LONGEST_ID:
+        return f"its path is longer than {_LONGEST_ID:,} bytes"
+    if _CONTROL.search(blob.path):
+        return "its path contains a control character"
+    return ""
+
+
+def _shown(path: str) -> str:
+    """Return a path for a message: short, and without control characters."""
+    plain = path if path.isprintable() else repr(path)[1:-1]
+    return plain if len(plain) <= 200 else f"{plain[:150]}…{plain[-40:]}"
 
 
 def _is_unchanged(page: Resource, blobs: Mapping[str, Blob]) -> bool:

@@ -1,5 +1,7 @@
 """Chunks follow the document's structure, fit the embedding model, and link to their place on the page."""
 
+# ruff: noqa: RUF001 - the text of many scripts
+
 from __future__ import annotations
 
 import re
@@ -94,8 +96,8 @@ def test_a_line_with_an_anchor_becomes_a_heading() -> None:
     text = "## Memory {#memory}\n\n**shared_buffers** (integer) {#sb}\n\nHow much is cached.\n\n`work_mem` {#wm}\n\nPer sort."
     nodes = cut(text)
     assert [(node.metadata["heading"], node.text) for node in nodes] == [
-        ("Guide › Memory › shared_buffers (integer)", "How much is cached."),
-        ("Guide › Memory › work_mem", "Per sort."),
+        ("Guide › Memory › shared_buffers (integer)", "**shared_buffers** (integer)\nHow much is cached."),
+        ("Guide › Memory › work_mem", "`work_mem`\nPer sort."),
     ]
     assert nodes[1].metadata["url"] == "https://x.org/guide#wm"
 
@@ -170,3 +172,80 @@ def test_addresses_of_links_are_not_embedded(text: str, read: str) -> None:
 def test_a_heading_keeps_a_hash_that_belongs_to_a_name() -> None:
     (node,) = cut("# C# {#c}\n\nA language.", title="C#")
     assert node.metadata["heading"] == "C#"
+
+
+LONG = " ".join(f"Sentence number {number} says what it does." for number in range(20))
+
+
+@pytest.mark.parametrize(
+    ("text", "term"),
+    [
+        (f"`--only-untracked` {{#o}}\n\n{LONG}", "`--only-untracked`"),
+        (f"**--only-untracked**\n{LONG}", "**--only-untracked**"),
+        (f"`-u` {{#u}}\n\n`--include-untracked` {{#i}}\n\n{LONG}", "`-u`\n`--include-untracked`"),
+        (f"**a**, **b**\n{LONG}", "**a**, **b**"),
+        (f"**a** {{#a}}\n\n{LONG}\n\n{LONG}", "**a**"),
+        ("`a` {#a}\n\n```sh\n" + "\n".join(f"run {n} now" for n in range(30)) + "\n```", "`a`"),
+        (f"**a**\nShort.\n\n{LONG}\n\n**b**\nIts own.", "**a**"),
+    ],
+)
+def test_every_part_of_a_definition_begins_with_its_term(text: str, term: str) -> None:
+    nodes = cut(text)
+    assert len(nodes) > 1
+    assert all(node.text.startswith((term, "**b**")) for node in nodes)
+
+
+def test_definitions_that_share_a_chunk_keep_their_terms() -> None:
+    text = "## Options {#o}\n\n" + "\n\n".join(f"`--o{n}` {{#o{n}}}\n\nSets {n}." for n in range(4))
+    (node,) = cut(text, merge_below=30)
+    assert node.metadata["heading"] == "Guide › Options"
+    assert node.text == "\n\n".join(f"`--o{n}`\nSets {n}." for n in range(4))
+    assert [fragment for _, fragment in node.metadata["anchors"]] == ["o0", "o1", "o2", "o3"]
+
+
+def test_terms_without_a_definition_are_text() -> None:
+    (node,) = cut("## Index {#i}\n\n`a` {#a}\n\n`b` {#b}\n\n## Next\n\nText.", merge_below=50)
+    assert "`a`\n\n`b`" in node.text
+
+
+def test_the_label_of_code_stays_with_it() -> None:
+    code = "```sh\n" + "\n".join(f"run {n} now" for n in range(12)) + "\n```"
+    nodes = cut(f"{LONG[:150]}\n\n**npm**\n\n{code}")
+    assert next(node.text for node in nodes if "run 0" in node.text).startswith("**npm**\n\n```sh")
+
+
+@pytest.mark.parametrize("columns", [12, 30, 60])
+@pytest.mark.parametrize("bar", ["|", ""])
+def test_no_chunk_is_the_rule_of_a_table(columns: int, bar: str) -> None:
+    lines = [" | ".join(f"{word}{n}" for n in range(columns)) for word in ("head", "a", "b")]
+    lines.insert(1, " | ".join([":---"] * columns))
+    for node in cut("\n".join(f"{bar} {line} {bar}".strip() for line in lines)):
+        assert re.search(r"\w", node.text)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "end"),
+    [
+        ("这一句说明如何安装软件并设置路径。", "。"),
+        ("これは設定ファイルを変更する方法です。", "。"),
+        ("Это предложение говорит, как установить программу.", "."),
+        ("هذه الجملة تشرح كيفية تثبيت البرنامج.", "."),
+        ("هل تعرف كيف تثبت هذا البرنامج؟", "؟"),
+        ("यह वाक्य बताता है कि प्रोग्राम कैसे लगाएँ।", "।"),
+        ("이 문장은 프로그램을 설치하는 방법을 설명합니다.", "."),
+        ("Αυτή η πρόταση εξηγεί την εγκατάσταση.", "."),
+        ("ይህ ዓረፍተ ነገር ፕሮግራሙን ያብራራል።", "።"),
+    ],
+)
+def test_chunks_end_where_a_sentence_of_any_script_ends(sentence: str, end: str) -> None:
+    space = "" if end == "。" else " "
+    page = Document(id_="1", text=space.join([sentence] * 30), metadata={"url": "u", "title": "T"})
+    nodes = MarkdownChunker(len, max_tokens=150).get_nodes_from_documents([page])
+    assert len(nodes) > 3
+    assert all(node.get_content(MetadataMode.NONE).rstrip().endswith(end) for node in nodes)
+
+
+def test_a_long_sentence_without_spaces_is_cut_at_a_comma() -> None:
+    page = Document(id_="1", text="安装软件，" * 60, metadata={"url": "u", "title": "T"})
+    nodes = MarkdownChunker(len, max_tokens=100).get_nodes_from_documents([page])
+    assert all(node.get_content(MetadataMode.NONE).endswith("，") for node in nodes)

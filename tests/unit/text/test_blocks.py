@@ -17,6 +17,7 @@ from rag.text.blocks import (
     is_table,
     lines_with_code,
     open_fence,
+    terms,
 )
 
 MARKDOWN = st.lists(
@@ -160,3 +161,24 @@ def test_hostile_text_takes_linear_time(text: str) -> None:
     open_fence(text, nested=True)
     is_table(f"| a |\n{text}")
     assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize("closing", ["    ```", "\t```", "      ```"])
+def test_an_indented_fence_closes_no_code(closing: str) -> None:
+    assert list(blocks(f"```\na\n{closing}\nb\n```\n\nc")) == [f"```\na\n{closing}\nb\n```", "c"]
+    assert list(blocks("   ```\na\n   ```\n\nc")) == ["   ```\na\n   ```", "c"]
+
+
+@pytest.mark.parametrize(
+    ("block", "found"),
+    [
+        ("**a**\nIts meaning.", (["**a**"], "Its meaning.")),
+        ("`a`\n`b`\nText\nmore", (["`a`", "`b`"], "Text\nmore")),
+        ("**a** : kind\nText", (["**a** : kind"], "Text")),
+        ("**a**, `b`\nText", (["**a**, `b`"], "Text")),
+        ("**a**", ([], "**a**")),
+        ("**a** is text\nmore", ([], "**a** is text\nmore")),
+    ],
+)
+def test_a_definition_begins_with_its_terms(block: str, found: tuple[list[str], str]) -> None:
+    assert terms(block) == found

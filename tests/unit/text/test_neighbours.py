@@ -44,3 +44,8 @@ def test_cut_code_and_tables_are_joined() -> None:
     assert joined("| a |\n| --- |\n| 1 |", "| a |\n| --- |\n| 2 |") == "| a |\n| --- |\n| 1 |\n| 2 |"
     assert joined("```sh\nmake\n```", "```sql\nSELECT 1;\n```") is None
     assert joined("- a", "- b") is None
+
+
+def test_a_definition_that_was_cut_is_whole_again() -> None:
+    assert joined("**a**\nOne.", "**a**\nTwo.") == "**a**\nOne.\nTwo."
+    assert joined("**a**\nOne.", "**b**\nTwo.") is None

@@ -1,5 +1,7 @@
 """Splitting text into sentences by punctuation."""
 
+# ruff: noqa: RUF001 - the text of many scripts
+
 from __future__ import annotations
 
 import time
@@ -25,6 +27,26 @@ from rag.text.sentences import sentences
 )
 def test_a_sentence_ends_where_a_capital_or_a_digit_follows(text: str, parts: list[str]) -> None:
     assert sentences(text) == parts
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ["Это первое. ", "Это второе! ", "А это?"],
+        ["第一句。", "第二句！", "“第三句？” ", "末。"],
+        ["「はい。」と言った。", "次。"],
+        ["हाँ है। ", "नहीं है॥ ", "ठीक।"],
+        ["هل هذا صحيح؟ ", "نعم. ", "آخر."],
+        ["یہ ہے۔ ", "وہ ہے۔"],
+        ["ประโยคแรก ", "ประโยคที่สอง"],
+        ["Ωραία. ", "Έτσι είναι."],
+        ["하나입니다. ", "둘입니다."],
+        ["Qué tal. ", "¿Cómo? ", "¡Bien!"],
+        ["Так и т. е. иначе. ", "Да."],
+    ],
+)
+def test_sentences_of_any_script_end_where_they_end(parts: list[str]) -> None:
+    assert sentences("".join(parts)) == parts
 
 
 def test_finer_sentences_begin_with_any_character_but_not_after_an_abbreviation() -> None:

@@ -22,8 +22,9 @@ def read_rst(source: str, *, links: Links | None = None, slug: Slug = github) ->
     :raises UnparsableError: the file takes more than a minute to parse, is nested too deeply, or breaks the parser
     """
     try:
-        document = parse(source.replace("\0", "").lstrip("\ufeff"))
-        writer = Writer(document, links or Links(), Anchors(slug))
+        links = links or Links()
+        document = parse(source.replace("\0", "").lstrip("\ufeff"), links.included)
+        writer = Writer(document, links, Anchors(slug))
         blocks = list(writer.blocks(document.children))
     except TooSlowError as error:
         raise UnparsableError(str(error)) from error

@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
 from docutils import nodes
@@ -14,6 +15,7 @@ from docutils.parsers.rst import states
 from docutils.parsers.rst.directives import misc, tables
 from docutils.statemachine import StringList
 
+from rag.sources.markup.rst.literalinclude import select_lines
 from rag.sources.markup.rst.nodes import Code, Include, Signature, Titled
 from rag.sources.names import names
 from rag.text.lines import one_line
@@ -23,7 +25,7 @@ __all__ = ["directive"]
 _HIDDEN = names(
     "toctree contents raw index meta highlight currentmodule py:currentmodule module py:module default-role role "
     "sectnum target-notes header footer date tabularcolumns sectionauthor codeauthor moduleauthor title testsetup "
-    "testcleanup include automodule autosummary autofunction autoclass autodata automethod autoattribute "
+    "testcleanup automodule autosummary autofunction autoclass autodata automethod autoattribute "
     "autoexception autoproperty autoenum automodapi namespace cpp:namespace c:namespace program local tags skip "
     "image-sg bibliography sphinx_gallery minigallery inheritance-diagram include-html youtube vimeo "
     "restructuredtext-test-directive"
@@ -40,6 +42,8 @@ _LANGUAGES = {
 }  # fmt: skip
 #: Directives whose argument is code, not the name of a language.
 _CODE_ARGUMENTS = frozenset({"math", "productionlist", "prompt", "graphviz", "plot", "parsed-literal"})
+#: The suffixes of files that are included as reStructuredText.
+_MARKUP = frozenset({".rst", ".rest", ".txt", ".inc", ""})
 _ADMONITIONS = names("attention caution danger error hint important note tip warning seealso todo")
 _VERSIONS = {
     "versionadded": "Added in version", "versionchanged": "Changed in version",
@@ -91,6 +95,22 @@ class _IncludeDirective(_Directive):
         """Return a reference to code in another file; the writer resolves it."""
         options = {name: str(value) for name, value in self.options.items()}
         return [Include("", target=self._argument.strip(), options=options)] if self._argument else []
+
+
+class _TextInclude(_Directive):
+    def run(self) -> list[nodes.Node]:
+        """Read another file here, or return a reference to it if it is code, Markdown, or not to be had."""
+        options = {name: str(value) for name, value in self.options.items()}
+        target = self._argument.strip()
+        if "code" in options or "literal" in options:
+            return [Include("", target=target, options={"language": options.get("code", ""), **options})]
+        suffix = PurePosixPath(target).suffix.lower()
+        text = self.state.document.settings.included(target) if suffix in _MARKUP and "parser" not in options else None
+        if text is None:
+            return [Include("", target=target, options={"text": "yes"})] if target else []
+        lines = select_lines(text.split("\n"), options)
+        self.state_machine.insert_input(StringList(lines, target), target)
+        return []
 
 
 class _HiddenDirective(_Directive):
@@ -296,8 +316,8 @@ def directive(name: str) -> type[rst.Directive]:
         return _ParsedLiteral
     if bare in _CODE:
         return _CodeDirective
-    if bare == "literalinclude":
-        return _IncludeDirective
+    if bare in ("literalinclude", "include"):
+        return _IncludeDirective if bare == "literalinclude" else _TextInclude
     if bare in ("code-tab", "group-code-tab"):
         return _CodeTab
     if bare in _TRANSPARENT:

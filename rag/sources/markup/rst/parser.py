@@ -2,13 +2,14 @@
 
 docutils knows only its own directives and roles; Sphinx, its extensions and each project add more. Here every one is
 read by what its name tells about its content: code is kept unchanged, the rest is parsed. None of them reads a file or
-runs anything, so `include`, `raw` and `csv-table` with `:file:` are safe.
+runs anything, so `raw` and `csv-table` with `:file:` are safe; `include` gets files of the repository from its caller.
 """
 
 from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from functools import lru_cache
 from typing import Any
 
@@ -18,12 +19,21 @@ from docutils.parsers.rst import states
 from docutils.statemachine import StringList
 from docutils.transforms import references
 
+from rag.sources.markup.includes import Included
 from rag.sources.markup.rst.directives import directive
 from rag.sources.markup.rst.roles import read_role
 
 __all__ = ["TooSlowError", "parse"]
 
 _MAX_SECONDS = 60.0
+#: The most characters that a file may include, and the most files.
+_MAX_INCLUDED = 1_000_000
+_MAX_INCLUDES = 100
+#: How often a file may include the same file, or itself.
+_MAX_REPEATS = 8
+_ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1{2,}[ \t]*$")
+#: docutils takes a shorter line below a longer one for text.
+_SURE = 4
 _OPTION = re.compile(r"^:([^:\\\s][^:\\]*):(?:\s+(.*))?$")
 
 
@@ -31,16 +41,18 @@ class TooSlowError(Exception):
     """A file takes more than a minute to parse."""
 
 
-def parse(source: str) -> nodes.document:
+def parse(source: str, included: Included = lambda _: None) -> nodes.document:
     """Return the tree of a reStructuredText file.
 
+    :param included: returns the text of a file that the file includes, or None if there is none
     :raises TooSlowError: parsing takes more than a minute
     """
     document = utils.new_document("file", _settings())
     document.reporter.stream = None
+    document.settings.included = _within_limits(included)
     parser = rst.Parser(inliner=_Inliner(time.monotonic() + _MAX_SECONDS))
     parser.state_classes = _STATES
-    parser.parse(source, document)
+    parser.parse(with_long_underlines(source), document)
     document.transformer.add_transforms(
         [
             references.Substitutions,
@@ -54,6 +66,50 @@ def parse(source: str) -> nodes.document:
     )
     document.transformer.apply_transforms()
     return document
+
+
+def _within_limits(included: Included) -> Included:
+    """Return a function that includes files until they are too many or too large; files may include each other."""
+    left = _MAX_INCLUDED
+    counts: Counter[str] = Counter()
+
+    def within_limits(target: str) -> str | None:
+        nonlocal left
+        counts[target] += 1
+        text = included(target) if left > 0 and counts[target] <= _MAX_REPEATS else None
+        left -= _MAX_INCLUDED // _MAX_INCLUDES + len(text or "")
+        return text
+
+    return within_limits
+
+
+def with_long_underlines(source: str) -> str:
+    """Return a file whose titles have lines as long as they are, as docutils wants them.
+
+    A line of three signs is taken for an underline only if it stands alone below one line.
+    """
+    lines = source.split("\n")
+    for at in range(1, len(lines)):
+        match = _ADORNMENT.match(lines[at])
+        title = lines[at - 1].rstrip()
+        if match is None or not title or title[0].isspace() or _ADORNMENT.match(title):
+            continue
+        above = lines[at - 2].rstrip() if at > 1 else ""
+        is_overlined = bool(_ADORNMENT.match(above)) and above[0] == match[1]
+        width = utils.column_width(title)
+        if len(match[0].rstrip()) >= width or (above and not is_overlined):
+            continue
+        if len(match[0].rstrip()) < _SURE and not (match[1] in "=-~^" and is_overlined | _is_alone(lines, at)):
+            continue
+        lines[at] = match[1] * width
+        if is_overlined:
+            lines[at - 2] = match[1] * width
+    return "\n".join(lines)
+
+
+def _is_alone(lines: list[str], at: int) -> bool:
+    """Return whether a blank line follows an underline."""
+    return at + 1 == len(lines) or not lines[at + 1].strip()
 
 
 @lru_cache(1)

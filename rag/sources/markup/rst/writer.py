@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from docutils import nodes
 
 from rag.sources.markup.anchors import Anchors
-from rag.sources.markup.code import code_span, fenced
+from rag.sources.markup.code import LANGUAGES, code_span, fenced
 from rag.sources.markup.escape import escape_line_starts
 from rag.sources.markup.inline import BADGE, link_target
 from rag.sources.markup.markdown import Links
@@ -22,12 +22,10 @@ from rag.text.lines import one_line
 
 __all__ = ["Writer"]
 
-_LANGUAGES = {
-    ".py": "python", ".js": "javascript", ".ts": "typescript", ".c": "c", ".h": "c", ".cpp": "cpp", ".go": "go",
-    ".rs": "rust", ".java": "java", ".sh": "bash", ".sql": "sql", ".html": "html", ".css": "css", ".json": "json",
-    ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".xml": "xml", ".rb": "ruby", ".ini": "ini",
-    ".cfg": "ini", ".diff": "diff",
-}  # fmt: skip
+#: The level of a message of docutils about text that it left out.
+_ERROR = 3
+#: A title whose underline docutils finds inconsistent.
+_TITLE = re.compile(r"(?:([!-/:-@\[-`{-~])\1+[ ]*\n)?(?P<title>[^\n]+)\n([!-/:-@\[-`{-~])\3+\s*$")
 _METADATA = names("orphan tocdepth nocomments nosearch no-toc notoc template")
 
 
@@ -107,15 +105,16 @@ class Writer:
         yield _fenced(node.astext(), node.get("language", ""))
 
     def _include(self, node: Include) -> Iterator[str]:
-        found = self._links.included(node["target"])
         options = node["options"]
+        found = None if options.get("text") else self._links.included(node["target"])
         code = "\n".join(select_lines(found.split("\n"), options)) if found is not None else ""
         if caption := options.get("caption"):
             yield f"**{caption}**"
         if code.strip():
-            yield _fenced(code, options.get("language") or _LANGUAGES.get(PurePosixPath(node["target"]).suffix, ""))
-        elif address := self._links.page(node["target"], {}):
-            yield f"[{PurePosixPath(node['target']).name}]({link_target(address)})"
+            yield _fenced(code, options.get("language") or LANGUAGES.get(PurePosixPath(node["target"]).suffix, ""))
+        elif name := PurePosixPath(node["target"]).name:
+            address = self._links.page(node["target"], {})
+            yield f"[{name}]({link_target(address)})" if address else _code_span(name)
 
     def _doctest(self, node: nodes.doctest_block) -> Iterator[str]:
         yield _fenced(node.astext(), "pycon")
@@ -127,8 +126,7 @@ class Writer:
         yield from self.blocks(node.children)
 
     def _signature(self, node: Signature) -> Iterator[str]:
-        yield from (_code_span(line) for line in node["signatures"])
-        yield from self.blocks(node.children)
+        yield from _defined([_code_span(line) for line in node["signatures"]], self.blocks(node.children))
 
     def _bullets(self, node: nodes.Element) -> Iterator[str]:
         yield from self._list(node, ("- " for _ in node.children))
@@ -149,11 +147,9 @@ class Writer:
         for item in node.children:
             terms = [child for child in item.children if isinstance(child, nodes.term)]
             kinds = [child.astext() for child in item.children if isinstance(child, nodes.classifier)]
-            for term in terms:
-                yield self._label(term, "".join(f" : {kind}" for kind in kinds))
-            for child in item.children:
-                if isinstance(child, nodes.definition):
-                    yield from self.blocks(child.children)
+            labels = [self._label(term, "".join(f" : {kind}" for kind in kinds)) for term in terms]
+            definitions = (child for child in item.children if isinstance(child, nodes.definition))
+            yield from _defined(labels, (block for child in definitions for block in self.blocks(child.children)))
 
     def _label(self, node: nodes.Element, after: str = "") -> str:
         text = self.inline(node.children).strip()
@@ -176,8 +172,8 @@ class Writer:
 
     def _options(self, node: nodes.option_list) -> Iterator[str]:
         for item in node.children:
-            yield _code_span(", ".join(option.astext() for option in item.findall(nodes.option)))
-            yield from self.blocks(item.children[-1].children)
+            options = _code_span(", ".join(option.astext() for option in item.findall(nodes.option)))
+            yield from _defined([options], self.blocks(item.children[-1].children))
 
     def _quote(self, node: nodes.block_quote) -> Iterator[str]:
         blocks = list(self.blocks(node.children))
@@ -201,10 +197,19 @@ class Writer:
         yield _fenced(node.astext(), "math")
 
     def _message(self, node: nodes.system_message) -> Iterator[str]:
-        """Write the text that docutils could not parse."""
+        """Write the text that docutils could not parse; below a warning it is written anyway."""
         for child in node.children:
-            if isinstance(child, nodes.literal_block) and not child.astext().lstrip().startswith(".."):
-                yield child.astext()
+            text = child.astext()
+            if (
+                node.get("level", 0) < _ERROR
+                or not isinstance(child, nodes.literal_block)
+                or text.lstrip().startswith("..")
+            ):
+                continue
+            if match := _TITLE.match(text):
+                yield f"{'#' * min(self._depth + 1, 6)} {one_line(match['title'])}"
+            else:
+                yield text
 
     def _rule(self, _node: nodes.transition) -> Iterator[str]:
         yield "---"
@@ -213,30 +218,48 @@ class Writer:
         for title in node.children:
             if isinstance(title, nodes.title):
                 yield f"**{self.inline(title.children).strip()}**"
-        heads = [self._row(row) for head in node.findall(nodes.thead) for row in head.children]
-        body = [self._row(row) for part in node.findall(nodes.tbody) for row in part.children]
+        heads = self._rows(row for head in node.findall(nodes.thead) for row in head.children)
+        body = self._rows(row for part in node.findall(nodes.tbody) for row in part.children)
         if any(_is_long(cell) for row in (*heads, *body) for cell in row):
             yield from _rows_as_blocks(
-                [" ".join(part) for part in zip(*[[_flat(cell) for cell in row] for row in heads], strict=False)], body
+                [
+                    " ".join(dict.fromkeys(part))
+                    for part in zip(*([_flat(cell) for cell in row] for row in heads), strict=False)
+                ],
+                body,
             )
             return
         width = max((len(row) for row in (*heads, *body)), default=0)
         if not width:
             return
         first = [
-            " ".join(filter(None, (_flat(row[at]) if at < len(row) else "" for row in heads))) for at in range(width)
+            " ".join(filter(None, dict.fromkeys(_flat(row[at]) if at < len(row) else "" for row in heads)))
+            for at in range(width)
         ]
         rows = [[_flat(cell) for cell in row] + [""] * (width - len(row)) for row in body]
         lines = [first, ["---"] * width, *rows]
         yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
-    def _row(self, row: nodes.row) -> list[list[str]]:
-        """Return the blocks of each cell; a cell that spans columns is followed by empty ones."""
-        cells: list[list[str]] = []
-        for entry in row.children:
-            cells.append(list(self.blocks(entry.children)))
-            cells.extend([] for _ in range(entry.get("morecols", 0)))
-        return cells
+    def _rows(self, rows: Iterable[nodes.row]) -> list[list[list[str]]]:
+        """Return the blocks of each cell of each row.
+
+        A cell that spans rows is repeated in each of them; one that spans columns is followed by empty ones.
+        """
+        found: list[list[list[str]]] = []
+        spanning: dict[int, tuple[int, list[str]]] = {}  # column: (rows left, blocks)
+        for row in rows:
+            cells: list[list[str]] = []
+            for entry in row.children:
+                _fill(cells, spanning)
+                blocks = list(self.blocks(entry.children))
+                for column in range(entry.get("morecols", 0) + 1):
+                    shown = [] if column else blocks
+                    if more := entry.get("morerows", 0):
+                        spanning[len(cells)] = (more, shown)
+                    cells.append(shown)
+            _fill(cells, spanning)
+            found.append(cells)
+        return found
 
     def inline(self, children: Iterable[nodes.Node]) -> str:
         """Return inline nodes as Markdown."""
@@ -314,6 +337,17 @@ def _joined(blocks: Sequence[str]) -> str:
     return "\n\n".join(blocks)
 
 
+def _defined(terms: Sequence[str], definition: Iterable[str]) -> Iterator[str]:
+    """Yield the blocks of a definition, its terms right above the first one unless that is code or a table."""
+    blocks = list(definition)
+    label = "\n".join(filter(None, terms))
+    if blocks and label and not blocks[0].startswith(("```", "~~~", "|", "#")):
+        blocks[0] = f"{label}\n{blocks[0]}"
+    elif label:
+        blocks.insert(0, label)
+    yield from blocks
+
+
 def _is_structure(node: nodes.Node) -> bool:
     return isinstance(
         node,
@@ -321,6 +355,15 @@ def _is_structure(node: nodes.Node) -> bool:
         | nodes.definition_list | nodes.Admonition | Titled | Signature | nodes.block_quote | nodes.line_block
         | nodes.field_list | nodes.option_list,
     )  # fmt: skip
+
+
+def _fill(cells: list[list[str]], spanning: dict[int, tuple[int, list[str]]]) -> None:
+    """Append the cells that span from the rows above into the next columns of a row."""
+    while found := spanning.pop(len(cells), None):
+        left, blocks = found
+        if left > 1:
+            spanning[len(cells)] = (left - 1, blocks)
+        cells.append(blocks)
 
 
 def _flat(cell: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -13,6 +14,7 @@ from rag.errors import ConfigurationError, SourceError
 from rag.settings import RepositoryConfig
 from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Unchanged
 from rag.sources.repository import RepositorySource
+from rag.sources.repository.git import open_clone
 from rag.store.documents import DocumentRow
 from rag.store.store import Store
 from tests.servers.git_server import git_server
@@ -26,7 +28,7 @@ class Repository:
         folder.mkdir()
         self.git("init", "--quiet", "--initial-branch=main")
 
-    def git(self, *arguments: str) -> str:
+    def git(self, *arguments: str, input: str | None = None) -> str:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
             "GIT_CONFIG_GLOBAL": os.devnull,
@@ -36,7 +38,12 @@ class Repository:
             "GIT_COMMITTER_EMAIL": "a@example.org",
         }
         done = subprocess.run(
-            ["git", "-C", str(self.folder), *arguments], check=True, capture_output=True, text=True, env=environment
+            ["git", "-C", str(self.folder), *arguments],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=environment,
+            input=input,
         )
         return done.stdout.strip()
 
@@ -439,3 +446,71 @@ def test_removing_most_files_needs_consent(store: Store, repository: Repository,
 
     assert [change for change in changes if isinstance(change, Removed)] == []
     assert ["--accept-removals" in change.error for change in changes if isinstance(change, Failed)] == [True]
+
+
+def test_a_notebook_is_read_as_its_site_shows_it(store: Store, repository: Repository, tmp_path: Path) -> None:
+    cells = [
+        {"cell_type": "markdown", "source": "# Sums\n\nSee [B](b.md)."},
+        {"cell_type": "code", "source": "1 + 1", "outputs": [{"output_type": "pyout", "text": "2"}]},
+    ]
+    repository.commit(**{"a.ipynb": json.dumps({"cells": cells}), "b": "# B"})
+
+    found = documents(read(store, tmp_path, str(repository.folder), paths=("*.ipynb",)))
+
+    document = found["a.ipynb"].document
+    assert document.metadata["title"] == "Sums"
+    assert document.text.endswith("```python\n1 + 1\n```\n\n```text\n2\n```")
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("a\nb.md", "control character"),
+        ("\x7f.md", "control character"),
+        ("/".join(["d" * 200] * 11) + "/a.md", "longer"),
+    ],
+)
+def test_a_path_that_cannot_be_stored_fails_alone(
+    store: Store, repository: Repository, tmp_path: Path, path: str, problem: str
+) -> None:
+    place = repository.folder / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("# A")
+    repository.commit(good="# Good")
+
+    changes = read(store, tmp_path, str(repository.folder))
+
+    [failed] = [change for change in changes if isinstance(change, Failed)]
+    assert problem in failed.error
+    assert failed.url.isprintable()
+    assert set(documents(changes)) == {"good.md"}
+
+
+def test_a_symbolic_link_with_an_endless_target_fails_alone(
+    store: Store, repository: Repository, tmp_path: Path
+) -> None:
+    repository.commit(good="# Good")
+    (tmp_path / "target").write_bytes(b"x" * 1_000_000)
+    blob = repository.git("hash-object", "-w", str(tmp_path / "target"))
+    repository.git("update-index", "--add", "--cacheinfo", f"120000,{blob},link.md")
+    repository.git("commit", "--quiet", "--message", "x")
+
+    changes = read(store, tmp_path, str(repository.folder))
+
+    [failed] = [change for change in changes if isinstance(change, Failed)]
+    assert failed.url.endswith("/link.md")
+    assert set(documents(changes)) == {"good.md"}
+
+
+def test_a_repository_of_endless_paths_is_refused(repository: Repository, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("# A")
+    blob = repository.git("hash-object", "-w", str(tmp_path / "text"))
+    entries = "".join(f"100644 blob {blob}\tf{n}.md\n" for n in range(30))
+    for _ in range(6):  # each folder holds the same folder thirty times
+        tree = repository.git("mktree", input=entries)
+        entries = "".join(f"040000 tree {tree}\td{n}\n" for n in range(30))
+    repository.git("update-ref", "refs/heads/main", repository.git("commit-tree", "-m", "x", tree))
+    clone = open_clone(str(repository.folder), tmp_path / "cache")
+
+    with pytest.raises(SourceError, match=r"too large: it has more than 2,000 files"):
+        list(clone.blobs(most=2_000))

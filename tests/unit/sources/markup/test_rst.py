@@ -133,8 +133,8 @@ Title
    other
 """
     assert read_rst(source).markdown == (
-        "# Title {#title}\n\n`connect(url, *, timeout=10)`\n\nOpen a connection with `Pool`, `Ctrl+C` or up.\n\n"
-        "`argument`\n\nIts content.\n\n**pip**\n\n**Install**\n\n```console\n$ pip install x\n```\n\n"
+        "# Title {#title}\n\n`connect(url, *, timeout=10)`\nOpen a connection with `Pool`, `Ctrl+C` or up.\n\n"
+        "`argument`\nIts content.\n\n**pip**\n\n**Install**\n\n```console\n$ pip install x\n```\n\n"
         "**Added in version 2.1:**\n\nThe *timeout*."
     )
 
@@ -158,7 +158,7 @@ Term
 """
     assert read_rst(source).markdown == (
         "3.0 is out [1].\n\n| Name | Value |\n| --- | --- |\n| a | 1 |\n| b | 2 |\n\n"
-        "**Term**\n\nIts meaning.\n\n[1] A note."
+        "**Term**\nIts meaning.\n\n[1] A note."
     )
 
 
