@@ -57,9 +57,7 @@ class DocsSource:
         """
         hosts = {urlsplit(url).hostname or "" for url in (self._config.url, self._config.sitemap) if url}
         seen = self._store.sources.cursor(self.name).get(PRIVATE_HOSTS)
-        known = (
-            {host: bool(found) for host, found in private.items() if host in hosts} if isinstance(private, dict) else {}
-        )
+        private = {host: bool(seen[host]) for host in hosts if host in seen} if isinstance(seen, dict) else {}
         with Fetcher(trusted=hosts, private=private, limits=self._limits, transport=self._transport) as fetcher:
             fetcher.slow_down(self._config.delay)
             crawl = Crawl(self._config, self._store, fetcher, full=full, most_removed=self._most_removed)
