@@ -88,7 +88,7 @@ def _codec(label: str | None) -> str | None:
     if refused := _REFUSED_BY_BROWSERS.get(label):
         return refused
     found = webencodings.lookup(label)
-    if found is None:
+    if found is None or found.name == "replacement":
         return None
     if found.name == "x-user-defined":
         return "cp1252"
@@ -115,9 +115,9 @@ def _vendors(error: UnicodeError) -> tuple[str, int]:
     if error.encoding == "gb18030" and pair[:1] == b"\x80":
         return "€", error.start + 1
     try:
-        if error.encoding == "euc_jp":
+        if error.encoding == "euc_jp" and len(pair) == 2 and 0xA1 <= min(pair) <= max(pair) <= 0xFE:
             return _jis_as_shift_jis(pair).decode("cp932"), error.start + 2
-        if error.encoding == "big5hkscs":
+        if error.encoding == "big5hkscs" and len(pair) == 2:
             return pair.decode("cp950"), error.start + 2
     except UnicodeDecodeError:
         pass
@@ -126,8 +126,6 @@ def _vendors(error: UnicodeError) -> tuple[str, int]:
 
 def _jis_as_shift_jis(pair: bytes) -> bytes:
     """Return a character of JIS X 0208, in EUC's two bytes, in the bytes of Shift_JIS."""
-    if len(pair) < 2 or min(pair) < 0xA1:
-        return b"\xff"
     row, cell = pair[0] - 0xA1, pair[1] - 0xA1
     lead = row // 2 + (0x81 if row < 62 else 0xC1)
     trail = cell + 0x9F if row % 2 else cell + (0x40 if cell < 63 else 0x41)
