@@ -28,6 +28,10 @@ _MIN_CHARACTERS = 12
 #: Scripts without blanks between words write more than this in what counts as one.
 _LONG_WORD = 30
 _WORD = re.compile(r"\w+")
+#: "Languages: en | fr | pt-br", in characters, and one of the choices in it.
+_MAX_CHOICES = 200
+_MAX_CHOICE = 20
+_LANGUAGES = re.compile(r"\s*[a-z]{2}(?:-[a-z]{2,4})?(?:[\s,/]+[a-z]{2}(?:-[a-z]{2,4})?)*$", re.IGNORECASE)
 _LEVELS = 6
 #: In place of all blocks that are not text at an edge; it is never left out.
 _OTHER = 0
@@ -107,10 +111,18 @@ def _text(lines: list[str], numbers: range) -> str:
 
 
 def _block(lines: list[str], numbers: range, has_code: bool) -> _Part:
-    text = _text(lines, numbers)
+    text = _without_choices(_text(lines, numbers))
     is_phrase = len(text) >= _MIN_CHARACTERS and len(_WORD.findall(text)) >= _MIN_WORDS
     is_text = not has_code and (is_phrase or len(text) > _LONG_WORD)
     return _Part(numbers, hash=_hash(text) if is_text else _OTHER)
+
+
+def _without_choices(text: str) -> str:
+    """Return the label of a list of languages or versions, which differs from page to page; other text as it is."""
+    label, colon, rest = text.partition(":") if len(text) <= _MAX_CHOICES else (text, "", "")
+    parts = [part.strip() for part in rest.split("|")]
+    are_short = len(parts) > 1 and all(0 < len(part) <= _MAX_CHOICE for part in parts)
+    return f"{label}: one of several" if colon and (are_short or _LANGUAGES.match(rest)) else text
 
 
 def _hash(text: str) -> int:

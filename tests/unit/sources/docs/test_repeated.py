@@ -39,6 +39,13 @@ def test_headings_code_and_short_blocks_stay() -> None:
     assert texts(pages)[0] == text.replace("{own}", "What page 0 alone says.")
 
 
+def test_lists_of_languages_are_one_block_whatever_languages_a_page_has() -> None:
+    lists = ["Available Languages: en | fr | ja", "Available Languages: en", "Available Languages: English | français"]
+    pages = [Blocks(f"# P\n\n{lists[number % 3]}\n\nWhat page {number} alone says.") for number in range(12)]
+
+    assert texts(pages)[4] == "# P\n\nWhat page 4 alone says."
+
+
 def test_a_page_of_which_nothing_would_be_left_stays_whole() -> None:
     stub = "This page is under construction."
 
