@@ -8,7 +8,7 @@ from enum import StrEnum
 from rag.sources.docs.page import Page, decode, read_page
 from rag.sources.docs.robots_tag import directives
 from rag.sources.docs.urls import Scope, file_suffix
-from rag.sources.markup.markdown import read_markdown
+from rag.sources.markup.markdown import Text, read_markdown
 from rag.text.anchors import split_anchor
 from rag.text.blocks import is_heading, lines_with_code
 
@@ -85,13 +85,13 @@ def read_body(
     if found is Format.HTML:
         return read_page(body, url=url, charset=charset, robots=",".join(sorted(rules)), link=scope.link)
     if found is Format.MARKDOWN:
-        return _read_markdown_page(decode(body, charset), url, scope, noindex=bool(rules & {"noindex", "none"}))
+        source = decode(body, charset)
+        return _page_of(read_markdown(source), source, url, scope, noindex=bool(rules & {"noindex", "none"}))
     return None
 
 
-def _read_markdown_page(source: str, url: str, scope: Scope, *, noindex: bool) -> Page:
-    """Read a page that exists only as Markdown; its headings get no anchors, since no page has them."""
-    text = read_markdown(source)
+def _page_of(text: Text, source: str, url: str, scope: Scope, *, noindex: bool) -> Page:
+    """Return a page that exists only as a file; its headings get no anchors, since no page has them."""
     links = dict.fromkeys(place for href in markdown_links(source) if (place := scope.link(href, url)))
     links.pop(url, None)
     lines: list[str] = []

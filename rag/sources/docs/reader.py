@@ -8,6 +8,7 @@ parser is doing.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import traceback
@@ -86,4 +87,6 @@ def _limit_memory() -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the crawl ends the process
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    main(sys.stdin.buffer, sys.stdout.buffer)
+    with os.fdopen(os.dup(1), "wb") as output:
+        os.dup2(2, 1)  # what a parser prints is no reply
+        main(sys.stdin.buffer, output)

@@ -16,6 +16,8 @@ _MIN_WORDS = 200
 #: Pages that keep less than this share of their words are named; a site that does, too.
 _MIN_KEPT = 0.25
 _MIN_KEPT_OF_SITE = 0.5
+#: Lists of contents keep few of their words; that matters if they are more than this share of the site.
+_MIN_LOSSY = 0.02
 _MOST_NAMED = 3
 
 
@@ -36,6 +38,7 @@ class Tally:
     def __init__(self) -> None:
         self.left_out: Counter[LeftOut] = Counter()
         self._despite: Counter[str] = Counter()
+        self._documents = 0
         self._fetched = 0
         self._kept = 0
         #: the pages that lost most of their words: the words kept and fetched, and the address
@@ -52,6 +55,7 @@ class Tally:
     def count_words(self, url: str, page: Page) -> None:
         """Count the words that a reader sees on a page, and those that its document keeps."""
         kept = len(page.text.split())
+        self._documents += 1
         self._fetched += page.words
         self._kept += min(kept, page.words)
         if page.words >= _MIN_WORDS and kept < _MIN_KEPT * page.words:
@@ -62,7 +66,7 @@ class Tally:
         for canonical, count in self._despite.most_common(_MOST_NAMED):
             pages = "page names" if count == 1 else "pages name"
             yield Noticed(f"{count} {pages} {canonical} as canonical, but with another text; kept as documents.")
-        if self._lossy:
+        if len(self._lossy) > _MIN_LOSSY * self._documents:
             self._lossy.sort(key=lambda page: page[0] - page[1])
             named = ", ".join(f"{url} ({kept} of {words})" for kept, words, url in self._lossy[:_MOST_NAMED])
             pages = "page keeps" if len(self._lossy) == 1 else "pages keep"
