@@ -24,7 +24,7 @@ from flows.prefect.slots import SlotTimeoutError, holding
 from rag.errors import SourceError
 from rag.settings import DocsConfig
 
-__all__ = ["LEASE_SECONDS", "WINDOWS_LIMIT", "asking", "free_slots", "host_limit", "made_limit"]
+__all__ = ["LEASE_SECONDS", "WINDOWS_LIMIT", "asking", "crawls_at_once", "free_slots", "host_limit", "made_limit"]
 
 #: Its slots are acquired once for many windows: on Prefect's SQLite, acquiring a slot for each window would take two
 #: seconds a window, because it collides with the state updates of other tasks.
@@ -57,6 +57,12 @@ async def made_limit(name: str, slots: int) -> int:
                 await client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=slots))
             found = await client.read_global_concurrency_limit_by_name(name)
     return max(1, found.limit)
+
+
+async def crawls_at_once(config: DocsConfig) -> int:
+    """Return how many sources of a docs site's host can be crawled at the same time."""
+    slots = await made_limit(host_limit(config), _REQUESTS)
+    return slots // min(_REQUESTS, slots)
 
 
 @asynccontextmanager

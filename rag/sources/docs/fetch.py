@@ -180,16 +180,8 @@ class Fetcher:
         :param wanted: decides by the head of a successful response whether its body is read; else it stays empty
         :raises FetchError: there is no usable response after all attempts
         """
-        headers = {
-            "User-Agent": USER_AGENT,
-            "Accept": accept or _ACCEPT,
-            "Accept-Encoding": "gzip, deflate",
-            **(extra or {}),
-        }
-        if etag := _validator(etag):
-            headers["If-None-Match"] = etag
-        if last_modified := _validator(last_modified):
-            headers["If-Modified-Since"] = last_modified
+        headers = {"User-Agent": USER_AGENT, "Accept": accept or _ACCEPT, "Accept-Encoding": "gzip, deflate"}
+        headers |= _conditions(etag, last_modified) | dict(extra or {})
         most = attempts or self.limits.attempts
         for attempt in range(1, most + 1):
             try:
@@ -299,6 +291,12 @@ def _validator(value: str | None) -> str | None:
     """Return an ETag or a date if it can be sent back to the server: in ASCII, and not endless."""
     is_usable = value and value.isascii() and value.isprintable() and len(value) <= _MAX_VALIDATOR
     return value if is_usable else None
+
+
+def _conditions(etag: str | None, last_modified: str | None) -> dict[str, str]:
+    """Return the headers of a request for a page only if it has changed."""
+    values = {"If-None-Match": _validator(etag), "If-Modified-Since": _validator(last_modified)}
+    return {name: value for name, value in values.items() if value}
 
 
 def _announced(response: httpx.Response) -> int | None:
