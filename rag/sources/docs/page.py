@@ -32,8 +32,8 @@ _WORDS = etree.XPath(
     f"//body//text()[{_VISIBLE} and not(ancestor::a or ancestor::nav or ancestor::option or ancestor::button)]",
     smart_strings=False,
 )
-#: A page with a script, without links and headings, and with next to no text, is made by its script.
-_SCRIPTS = etree.XPath("boolean(//script[@src or not(@type) or @type='module' or contains(@type, 'javascript')])")
+#: A page with a script file, without links and headings, and with next to no text, is made by its script.
+_SCRIPTS = etree.XPath("boolean(//script[@src or @type='module'])")
 _STRUCTURE = etree.XPath(
     f"boolean(//body//*[self::a[@href] or self::h1 or self::h2 or self::h3 or self::pre or self::li][{_VISIBLE}])"
 )

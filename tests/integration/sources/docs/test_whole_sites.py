@@ -245,7 +245,7 @@ SHELLS = [
     SHELL.format("<noscript>You need to enable JavaScript to run this app.</noscript>"),
     '<html><head><title>App</title></head><body><app-root>Loading…</app-root><script src="main.js"></script></body></html>',
     '<html><head><title>App</title></head><body><div id="app"><p>Please wait</p></div>'
-    "<script>window.$docsify = {}</script></body></html>",
+    '<script>window.$docsify = {}</script><script src="//cdn.example/docsify"></script></body></html>',
 ]
 
 
