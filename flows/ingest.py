@@ -220,13 +220,14 @@ async def ingest(
 async def _turns(configs: Iterable[SourceConfig]) -> dict[str, asyncio.Semaphore]:
     """Return, by name, the turns of the sources that share a host.
 
-    Only as many runs begin as the host's concurrency limit allows: many that wait at once keep Prefect's SQLite busy.
+    One run more begins than the host's concurrency limit allows, so that it is ready when its turn comes: many that
+    wait at once keep Prefect's SQLite busy.
     """
     docs = [config for config in configs if isinstance(config, DocsConfig)]
     of_host: dict[str, asyncio.Semaphore] = {}
     for config in docs:
         if (host := host_limit(config)) not in of_host:
-            of_host[host] = asyncio.Semaphore(await crawls_at_once(config))
+            of_host[host] = asyncio.Semaphore(await crawls_at_once(config) + 1)
     return {config.name: of_host[host_limit(config)] for config in docs}
 
 
