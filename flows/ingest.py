@@ -11,7 +11,7 @@ import argparse
 import asyncio
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
 from importlib import import_module
@@ -25,7 +25,7 @@ from rich.console import Console
 
 from flows.embedding import embedding_workers
 from flows.engine import in_thread, progress_listener, reporting_to, shared_engine
-from flows.prefect.limits import asking
+from flows.prefect.limits import asking, crawls_at_once, host_limit
 from flows.prefect.retries import retrying_task
 from flows.prefect.run_records import Outcome, capture_warnings, link_failures, live_artifact, outcome_rows, rename_run
 from flows.prefect.server import connected, log_to, wanted_server
@@ -34,7 +34,7 @@ from flows.turns import WhenBusy, when_free
 from rag.command import CommandParser, print_json, run
 from rag.errors import ConfigurationError, RagError, SourceBusy
 from rag.ingest.report import Failure, SyncReport
-from rag.settings import DocsConfig, Settings, load_settings
+from rag.settings import DocsConfig, Settings, SourceConfig, load_settings
 from rag.store.answers import StaleAnswer
 
 __all__ = ["chosen_sources", "ingest", "ingest_source", "main", "run_ingest", "sync_source"]
@@ -206,8 +206,9 @@ async def ingest(
     """
     with shared_engine() as engine:
         chosen = names or [source.name for source in engine.settings.sources]
+        turns = await _turns(engine.syncs.config(name) for name in chosen)
         states = await asyncio.gather(
-            *(_begin(name, full, accept_removals, position) for position, name in enumerate(chosen))
+            *(_begin(name, full, accept_removals, position, turns) for position, name in enumerate(chosen))
         )
         reports = [await _report(name, state) for name, state in zip(chosen, states, strict=True)]
     failed = [report.name for report in reports if report.state == "failed"]
@@ -216,9 +217,26 @@ async def ingest(
     return reports
 
 
-async def _begin(name: str, full: bool, accept_removals: bool, position: int) -> State[Any]:
+async def _turns(configs: Iterable[SourceConfig]) -> dict[str, asyncio.Semaphore]:
+    """Return, by name, the turns of the sources that share a host.
+
+    One run more begins than the host's concurrency limit allows, so that it is ready when its turn comes: many that
+    wait at once keep Prefect's SQLite busy.
+    """
+    docs = [config for config in configs if isinstance(config, DocsConfig)]
+    of_host: dict[str, asyncio.Semaphore] = {}
+    for config in docs:
+        if (host := host_limit(config)) not in of_host:
+            of_host[host] = asyncio.Semaphore(await crawls_at_once(config) + 1)
+    return {config.name: of_host[host_limit(config)] for config in docs}
+
+
+async def _begin(
+    name: str, full: bool, accept_removals: bool, position: int, turns: Mapping[str, asyncio.Semaphore]
+) -> State[Any]:
     await asyncio.sleep(position * _SECONDS_APART)
-    return await ingest_source(name, full, accept_removals, "fail", return_state=True)
+    async with turns.get(name, nullcontext()):
+        return await ingest_source(name, full, accept_removals, "fail", return_state=True)
 
 
 async def _report(name: str, state: State[Any]) -> SyncReport:

@@ -11,25 +11,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
-from functools import partial
 from urllib.parse import urlsplit
 
 from prefect import get_run_logger, runtime
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
-from prefect.concurrency.asyncio import (
-    AcquireConcurrencySlotTimeoutError,
-    ConcurrencySlotAcquisitionError,
-    concurrency,
-)
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from flows.engine import progress_listener
 from flows.prefect.run_records import rename_run
+from flows.prefect.slots import SlotTimeoutError, holding
 from rag.errors import SourceError
 from rag.settings import DocsConfig
 
-__all__ = ["LEASE_SECONDS", "WINDOWS_LIMIT", "asking", "free_slots", "host_limit", "made_limit"]
+__all__ = ["LEASE_SECONDS", "WINDOWS_LIMIT", "asking", "crawls_at_once", "free_slots", "host_limit", "made_limit"]
 
 #: Its slots are acquired once for many windows: on Prefect's SQLite, acquiring a slot for each window would take two
 #: seconds a window, because it collides with the state updates of other tasks.
@@ -64,6 +59,12 @@ async def made_limit(name: str, slots: int) -> int:
     return max(1, found.limit)
 
 
+async def crawls_at_once(config: DocsConfig) -> int:
+    """Return how many sources of a docs site's host can be crawled at the same time."""
+    slots = await made_limit(host_limit(config), _REQUESTS)
+    return slots // min(_REQUESTS, slots)
+
+
 @asynccontextmanager
 async def asking(config: DocsConfig, *, longest_wait: timedelta = _LONGEST_WAIT) -> AsyncIterator[int]:
     """Hold the concurrency limit of a docs site's host during the block; wait for other crawls of the host first.
@@ -73,22 +74,29 @@ async def asking(config: DocsConfig, *, longest_wait: timedelta = _LONGEST_WAIT)
     """
     name = host_limit(config)
     at_once = min(_REQUESTS, await made_limit(name, _REQUESTS))
-    hold = partial(concurrency, name, occupy=at_once, lease_duration=LEASE_SECONDS)
+
+    async def waiting() -> None:
+        said = f"Another source of {name.removeprefix(_HOST)} is being read"
+        progress_listener()(config.name, f"{said}. Waiting.")
+        get_run_logger().info("%s. Waiting for a slot of the concurrency limit %s.", said, name)
+        await rename_run(f"{runtime.flow_run.name} · waiting for {name.removeprefix(_HOST)}")
+
     async with AsyncExitStack() as stack:
         try:
-            await stack.enter_async_context(hold(max_retries=0))
-        except ConcurrencySlotAcquisitionError:
-            said = f"Another source of {name.removeprefix(_HOST)} is being read"
-            progress_listener()(config.name, f"{said}. Waiting.")
-            get_run_logger().info("%s. Waiting for a slot of the concurrency limit %s.", said, name)
-            await rename_run(f"{runtime.flow_run.name} · waiting for {name.removeprefix(_HOST)}")
-            try:
-                await stack.enter_async_context(hold(timeout_seconds=longest_wait.total_seconds()))
-            except AcquireConcurrencySlotTimeoutError as error:
-                raise SourceError(
-                    f"{config.name} has waited {longest_wait / timedelta(hours=1):.0f} hours for its host. If no run "
-                    f"reads from that host, set the active slots of Prefect's concurrency limit {name} to 0."
-                ) from error
+            await stack.enter_async_context(
+                holding(
+                    name,
+                    at_once,
+                    lease_seconds=LEASE_SECONDS,
+                    longest_wait=longest_wait.total_seconds(),
+                    waiting=waiting,
+                )
+            )
+        except SlotTimeoutError as error:
+            raise SourceError(
+                f"{config.name} has waited {longest_wait / timedelta(hours=1):.0f} hours for its host. If no run "
+                f"reads from that host, set the active slots of Prefect's concurrency limit {name} to 0."
+            ) from error
         yield at_once
 
 

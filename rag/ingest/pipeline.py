@@ -109,6 +109,7 @@ class Ingestion:
                 requests=source.requests,
                 seconds=time.monotonic() - started,
                 errors=tuple(tally.errors),
+                warnings=tuple(tally.warnings),
             )
 
         def read(stopped: threading.Event) -> Iterator[Batch]:

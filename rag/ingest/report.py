@@ -37,6 +37,8 @@ class SyncReport:
     requests: int = 0
     seconds: float = 0.0
     errors: tuple[Failure, ...] = ()
+    #: what the maintainer should know, although nothing failed
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the shape that `flows.ingest --json` prints for a source."""
@@ -57,4 +59,5 @@ class SyncReport:
             "requests": self.requests,
             "seconds": round(self.seconds, 3),
             "errors": [{"url": failure.url, "error": failure.error} for failure in self.errors],
+            "warnings": list(self.warnings),
         }

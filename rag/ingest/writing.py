@@ -11,7 +11,7 @@ from llama_index.core.schema import BaseNode, Document, MetadataMode
 from llama_index.core.vector_stores.utils import node_to_metadata_dict
 
 from rag.ingest.report import Failure
-from rag.sources import Change, Changed, Failed, Removed, Unchanged
+from rag.sources import Change, Changed, Failed, Noticed, Removed, Unchanged
 from rag.store.chunks import ChunkRow
 from rag.store.documents import DocumentRow
 from rag.store.encoding import storable
@@ -35,6 +35,7 @@ class Tally:
     chunks_added: int = 0
     chunks_deleted: int = 0
     errors: list[Failure] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     #: the number of stored documents that the source has mentioned
     mentioned: int = 0
 
@@ -72,7 +73,9 @@ class Writer:
                     removed.append(document_id)
                 case Failed(url, error, _):
                     log.warning("%s: %s", url, error)
-        records = [change.record for change in changes if not isinstance(change, Failed) and change.record]
+                case Noticed(message):
+                    log.warning("%s: %s", source, message)
+        records = [change.record for change in changes if not isinstance(change, Failed | Noticed) and change.record]
         if written or removed or records:
             with self._store.transaction() as transaction:
                 transaction.documents.put(written)
@@ -114,6 +117,8 @@ def _count(change: Change, known: Mapping[str, str], tally: Tally) -> None:
             tally.deleted += document_id in known
         case Failed(url, error, _):
             tally.errors.append(Failure(url, error))
+        case Noticed(message):
+            tally.warnings.append(message)
 
 
 def make_storable(document: Document) -> None:

@@ -18,7 +18,18 @@ if TYPE_CHECKING:
 
     from rag.store.store import Transaction
 
-__all__ = ["MOST_REMOVED", "Change", "Changed", "Checkpoint", "Failed", "Record", "Removed", "Source", "Unchanged"]
+__all__ = [
+    "MOST_REMOVED",
+    "Change",
+    "Changed",
+    "Checkpoint",
+    "Failed",
+    "Noticed",
+    "Record",
+    "Removed",
+    "Source",
+    "Unchanged",
+]
 
 #: The share of a source's documents that one sync may remove by default, so that an outage, a redesign or an error in
 #: the settings does not empty the index.
@@ -66,6 +77,13 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Noticed:
+    """Something that the maintainer of a source should know, although nothing failed; `message` is one sentence."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """State to commit without a document, such as a cursor that covers all changes before it.
 
@@ -76,7 +94,7 @@ class Checkpoint:
     record: Record
 
 
-Change = Changed | Unchanged | Removed | Failed | Checkpoint
+Change = Changed | Unchanged | Removed | Failed | Noticed | Checkpoint
 
 
 class Source(Protocol):

@@ -40,6 +40,11 @@ class Documents(Reads):
         """Return the content hashes of those documents that are stored, by id."""
         return dict(self._rows("known_hashes", {"ids": list(documents)}))
 
+    def text(self, document_id: str) -> tuple[str, str] | None:
+        """Return the title and the text of a document, None if it is not stored."""
+        rows = self._rows("document_text", {"id": document_id})
+        return (rows[0][0], rows[0][1]) if rows else None
+
     def ids(self, source: str, *, after: str = "", limit: int) -> list[str]:
         """Return the ids of a source's documents that sort after `after`, in order."""
         values = {"source": source, "after": after, "limit": limit}

@@ -20,6 +20,10 @@ class Resource:
     document_id: str | None = None
     #: the lastmod of its sitemap entry when it was last read
     lastmod: str | None = None
+    #: hashes of the blocks of text at the edges of the page
+    edges: tuple[int, ...] = ()
+    #: those of them that its document lacks, because many pages of the site have them
+    cut: tuple[int, ...] = ()
 
 
 class Resources(Reads):
@@ -28,7 +32,10 @@ class Resources(Reads):
     def known(self, source: str) -> dict[str, Resource]:
         """Return the pages and files of a source, by URL or path."""
         rows = self._rows("resources", {"source": source})
-        return {row[0]: Resource(row[0], row[1], row[2], tuple(row[3]), row[4], row[5]) for row in rows}
+        return {
+            row[0]: Resource(row[0], row[1], row[2], tuple(row[3]), row[4], row[5], tuple(row[6]), tuple(row[7]))
+            for row in rows
+        }
 
 
 class ResourceWrites(Writes):
@@ -46,6 +53,8 @@ class ResourceWrites(Writes):
                 "links": list(resource.links),
                 "document_id": resource.document_id,
                 "lastmod": resource.lastmod,
+                "edges": list(resource.edges),
+                "cut": list(resource.cut),
             },
         )
 

@@ -6,6 +6,10 @@ SELECT id, hash FROM documents WHERE source = %(source)s;
 -- Select the ids and content hashes of documents by id; a document that is not stored has no row.
 SELECT id, hash FROM documents WHERE id = ANY(%(ids)s);
 
+-- name: document_text
+-- Select the title and the text of a document by id.
+SELECT title, text FROM documents WHERE id = %(id)s;
+
 -- name: document_ids
 -- Select a page of the document ids of a source, in order. A document id begins with the name of its source, so the primary
 -- key provides this order.

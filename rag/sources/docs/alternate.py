@@ -13,20 +13,23 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from urllib.parse import urlsplit
+from functools import partial
+from urllib.parse import urljoin, urlsplit
 
 from rag.sources.docs.fetch import Fetched, Fetcher, FetchError
+from rag.sources.docs.formats import MARKDOWN_TYPES, markdown_links
 from rag.sources.docs.page import NotHtmlError, Page, decode
-from rag.sources.markup.markdown import Text, read_markdown
+from rag.sources.docs.reading import ReadingError, read_markdown_within
+from rag.sources.docs.urls import Scope
 from rag.text.anchors import anchored, split_anchor
 from rag.text.blocks import is_heading, lines_with_code
 
-__all__ = ["MARKDOWN_TYPES", "Alternates", "markdown_links"]
+__all__ = ["Alternates"]
 
-MARKDOWN_TYPES = frozenset({"text/markdown", "text/x-markdown"})
+#: the types that servers send Markdown with
+_SENT_AS = (*MARKDOWN_TYPES, "text/plain", "application/octet-stream")
 _ACCEPT = "text/markdown, text/html;q=0.5"
 _WORD = re.compile(r"\w+")
-_LINK = re.compile(r"(?<!!)\[[^\[\]]*\]\(<?([^\s()<>]+)")
 #: The Markdown must hold this share of the page's words, and at most this many times as many words.
 _MIN_SHARED = 0.8
 _MAX_RATIO = 3.0
@@ -50,29 +53,50 @@ class Alternates:
         #: the way in which the site publishes its Markdown; None before the first page
         self._way: _Way | None = None
 
-    def better(self, url: str, page: Page) -> Page:
-        """Return the page with the text of its Markdown, if the site publishes it and it matches the HTML."""
-        if page.noindex or not page.text:
+    def better(self, url: str, page: Page, scope: Scope) -> Page:
+        """Return the page with the text of its Markdown, if the site publishes it and it matches the HTML.
+
+        A page that a script makes gets its text and its links from the Markdown alone.
+
+        :param scope: decides which links are followed
+        """
+        if page.noindex or not (page.text or page.is_shell):
             return page
+        replaced = partial(self._replaced, page=page, url=url, scope=scope)
         if page.markdown:
-            return self._linked(url, page) or page
+            return self._linked(url, page, replaced) or page
         with self._lock:
             if self._way is None:
                 ways: tuple[_Way, ...] = (self._negotiated, self._suffixed, self._suffixed_folder)
-                for way in ways:
-                    if found := _replaced(way(url), page):
+                for way in (*ways, self._read_me) if page.is_shell else ways:
+                    if found := replaced(way(url)):
                         self._way = way
                         return found
                 self._way = _no_markdown
                 return page
             way = self._way
-        return _replaced(way(url), page) or page
+        return replaced(way(url)) or page
 
-    def _linked(self, url: str, page: Page) -> Page | None:
+    def _replaced(self, response: Fetched | None, *, page: Page, url: str, scope: Scope) -> Page | None:
+        """Return the page with the text of a response, None if that is not its Markdown."""
+        if response is None:
+            return None
+        try:
+            source = decode(response.body, response.charset)
+            if source.lstrip()[:1] == "<" or not source.strip():
+                return None
+            text = read_markdown_within(source, seconds=self._fetcher.limits.reading)
+        except (NotHtmlError, ReadingError):
+            return None
+        if page.is_shell:
+            return _made_of(source, text, page, url, scope)
+        return replace(page, text="\n".join(_with_anchors_of(page, text))) if _is_same(page, text) else None
+
+    def _linked(self, url: str, page: Page, replaced: Callable[[Fetched | None], Page | None]) -> Page | None:
         assert page.markdown
         if urlsplit(page.markdown).netloc != urlsplit(url).netloc:
             return None
-        return _replaced(self._get(page.markdown), page)
+        return replaced(self._get(page.markdown))
 
     def _negotiated(self, url: str) -> Fetched | None:
         response = self._get(url, accept=_ACCEPT)
@@ -87,6 +111,9 @@ class Alternates:
         path = url.partition("?")[0]
         return self._get(f"{path}index.md" if path.endswith("/") else f"{path}.md")
 
+    def _read_me(self, url: str) -> Fetched | None:
+        return self._get(urljoin(url, "README.md")) if url.endswith(("/", "/index.html")) else None
+
     def _get(self, url: str, *, accept: str | None = None) -> Fetched | None:
         if not self._allowed(url):
             return None
@@ -94,7 +121,7 @@ class Alternates:
             response = self._fetcher.get(url, accept=accept, attempts=2)
         except FetchError:
             return None
-        if response.status != 200 or response.content_type not in (*MARKDOWN_TYPES, "text/plain"):
+        if response.status != 200 or response.content_type not in _SENT_AS:
             return None
         return response
 
@@ -103,25 +130,31 @@ def _no_markdown(_url: str) -> None:
     return None
 
 
-def _replaced(response: Fetched | None, page: Page) -> Page | None:
-    """Return the page with the text of a response, None if that is not its Markdown."""
-    if response is None:
-        return None
-    try:
-        source = decode(response.body, response.charset)
-    except NotHtmlError:
-        return None
-    if source.lstrip()[:1] == "<" or not source.strip():
-        return None
-    text = read_markdown(source)
-    html_words, words = Counter(_WORD.findall(page.text.lower())), Counter(_WORD.findall(text.markdown.lower()))
+def _is_same(page: Page, markdown: str) -> bool:
+    """Return whether Markdown has the words of a page."""
+    html_words, words = Counter(_WORD.findall(page.text.lower())), Counter(_WORD.findall(markdown.lower()))
     shared = (html_words & words).total()
-    if shared < _MIN_SHARED * html_words.total() or words.total() > _MAX_RATIO * max(html_words.total(), _MIN_WORDS):
-        return None
-    return replace(page, text="\n".join(_with_anchors_of(page, text)))
+    return shared >= _MIN_SHARED * html_words.total() and words.total() <= _MAX_RATIO * max(
+        html_words.total(), _MIN_WORDS
+    )
 
 
-def _with_anchors_of(page: Page, text: Text) -> Iterator[str]:
+def _made_of(source: str, markdown: str, page: Page, url: str, scope: Scope) -> Page:
+    """Return a page without a text of its own with that of its Markdown, whose headings get no anchors."""
+    lines = markdown.split("\n")
+    first = next((split_anchor(line)[0] for line in lines if line.startswith("# ")), "")
+    links = dict.fromkeys(place for href in markdown_links(source) if (place := scope.link(href, url)))
+    links.pop(url, None)
+    text = "\n".join(_without_anchors(lines))
+    return replace(page, title=first.removeprefix("# ") or page.title, text=text, links=(*page.links, *links))
+
+
+def _without_anchors(lines: list[str]) -> Iterator[str]:
+    for line, is_code in lines_with_code(lines, nested=True):
+        yield split_anchor(line)[0] if is_heading(line) and not is_code else line
+
+
+def _with_anchors_of(page: Page, markdown: str) -> Iterator[str]:
     """Yield the lines of the Markdown, its headings with the anchors that they have on the page, and no others."""
     anchors: dict[str, list[str]] = {}
     for line, is_code in lines_with_code(page.text.split("\n"), nested=True):
@@ -129,7 +162,7 @@ def _with_anchors_of(page: Page, text: Text) -> Iterator[str]:
             heading, anchor = split_anchor(line)
             if anchor:
                 anchors.setdefault(_words(heading), []).append(anchor.fragment)
-    for line, is_code in lines_with_code(text.markdown.split("\n"), nested=True):
+    for line, is_code in lines_with_code(markdown.split("\n"), nested=True):
         if is_code or not is_heading(line):
             yield line
             continue
@@ -141,10 +174,3 @@ def _with_anchors_of(page: Page, text: Text) -> Iterator[str]:
 
 def _words(heading: str) -> str:
     return " ".join(_WORD.findall(heading.lower()))
-
-
-def markdown_links(source: str) -> Iterator[str]:
-    """Yield the targets of the links in a Markdown page, without those in code."""
-    for line, is_code in lines_with_code(source.split("\n"), nested=True):
-        if not is_code:
-            yield from _LINK.findall(re.sub(r"`[^`]*`", "", line))

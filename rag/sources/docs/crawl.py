@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 
 from rag.errors import SourceError, SourceUnavailable
 from rag.settings import DocsConfig
-from rag.sources import Change, Failed
+from rag.sources import Change, Failed, Noticed
 from rag.sources.docs.fetch import Fetcher, FetchError
 from rag.sources.docs.frontier import Frontier
 from rag.sources.docs.interpret import MAX_REDIRECTS, Interpreter
 from rag.sources.docs.inventory import Inventory
-from rag.sources.docs.outcomes import Failure, NotAPage, Outcome, Redirect
+from rag.sources.docs.lists import find_list
+from rag.sources.docs.outcomes import Failure, NotAPage, NotModified, Outcome, Read, Redirect
+from rag.sources.docs.publish import Publisher
 from rag.sources.docs.robots import read_robots
-from rag.sources.docs.sitemap import SitemapError, list_pages
+from rag.sources.docs.sitemap import SitemapError, WrongEntries, list_pages
+from rag.sources.docs.tally import LeftOut
 from rag.sources.docs.urls import Scope, normalise
 from rag.sources.docs.visit import Visitor
 
@@ -47,10 +50,17 @@ class Crawl:
         self._frontier = Frontier(config.name, self._scope_of(start))
         self._inventory = Inventory(config.name, store)
         self._visitor = Visitor(fetcher, self._frontier, self._inventory, full=full)
+        self._publisher = Publisher(self._inventory)
         self._interpreter = Interpreter(
-            self._frontier, self._inventory, self._visitor, follow_links=config.sitemap is None
+            self._frontier, self._inventory, self._visitor, self._publisher, follow_links=config.sitemap is None
         )
+        for url in self._inventory.known:
+            if self._inventory.is_indexed(url):
+                self._frontier.found_page(url)
+        for url in self._publisher.outdated():
+            self._visitor.refetch(url)
         self._fetched = 0
+        self._most = config.max_pages
         #: whether the crawl finds all pages; only then are unseen ones gone
         self._is_complete = True
 
@@ -73,16 +83,41 @@ class Crawl:
             yield from self._read_sitemap(self._config.sitemap)
         else:
             yield from self._open(start)
-        yield from self._inventory.adopt_version()
-        yield from self._visit_all()
+        yield from self._inventory.adopt(self._fetcher.private)
+        try:
+            yield from self._visit_all()
+        except SourceUnavailable:
+            yield from self._publisher.flush()
+            raise
         yield from self._interpreter.release_all()
+        yield from self._publisher.flush()
+        yield from self._interpreter.tally.notices()
+        yield from self._publisher.notices()
         yield from self._inventory.finish(
             self._config.url,
             self._frontier.seen,
-            is_complete=self._is_complete and self._interpreter.is_complete,
+            is_complete=self._has_seen_all,
             is_asked_for=self._is_asked_for,
             most_removed=self._most_removed,
         )
+        if not self._inventory.has_documents:
+            yield Failed(self._config.url, self._why_empty())
+
+    @property
+    def _has_seen_all(self) -> bool:
+        return self._is_complete and self._interpreter.is_complete
+
+    def _why_empty(self) -> str:
+        left_out = self._interpreter.tally.left_out
+        reasons = self._interpreter.tally.why_empty()
+        message = f"no page became a document: {reasons}" if reasons else "no page became a document"
+        if left_out[LeftOut.SCRIPT]:
+            return (
+                f"{message}. The crawler runs no JavaScript, and the site offers no text without it: no llms.txt, "
+                "sitemap or Markdown whose pages have text. Add the Markdown that the site is made of as a "
+                "[[repository]] source."
+            )
+        return f"{message}. Check url, include and exclude of {self._config.name}."
 
     def _is_asked_for(self, url: str) -> bool:
         scope = self._frontier.scope
@@ -96,6 +131,10 @@ class Crawl:
                 if isinstance(found, SitemapError):
                     self._is_complete = False
                     yield Failed(found.url, str(found))
+                    continue
+                if isinstance(found, WrongEntries):
+                    entries = "entry" if found.count == 1 else "entries"
+                    yield Noticed(f"{found.count} {entries} of {found.url} name no address and were skipped.")
                     continue
                 listed += 1
                 url = normalise(found.url)
@@ -135,6 +174,24 @@ class Crawl:
         if isinstance(outcome, Failure | NotAPage):
             raise self._start_error(url, outcome)
         yield from self._interpreter.interpret(url, outcome)
+        if self._needs_a_list(url, outcome):
+            yield from self._follow_a_list(url)
+
+    def _needs_a_list(self, url: str, outcome: Outcome) -> bool:
+        """Return whether a script makes the start page, so that it links to nothing."""
+        if isinstance(outcome, NotModified):
+            known = self._inventory.known.get(url)
+            return known is not None and not known.links
+        return isinstance(outcome, Read) and outcome.page.is_shell
+
+    def _follow_a_list(self, url: str) -> Iterator[Change]:
+        found = find_list(url, self._frontier.scope, self._frontier.robots, self._fetcher)
+        if found:
+            self._frontier.add_all(found.pages)
+            yield Noticed(
+                f"{url} needs JavaScript to show its text and links, which the crawler does not run; the pages that "
+                f"{found.url} lists are read instead."
+            )
 
     def _moved_start(self, url: str, target: str) -> str:
         """Return the address that the start page redirects to.
@@ -166,10 +223,11 @@ class Crawl:
         workers = self._fetcher.limits.concurrency
         done: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
         busy: dict[Future[Outcome], str] = {}
+        is_settled = False
         with ThreadPoolExecutor(workers, thread_name_prefix="crawl") as pool:
             try:
                 while True:
-                    while self._frontier and len(busy) < workers * 2 and self._fetched < self._config.max_pages:
+                    while self._frontier and len(busy) < workers * 2 and self._fetched < self._most:
                         url = self._frontier.pop()
                         self._fetched += 1
                         future = pool.submit(self._visitor.visit, url)
@@ -178,14 +236,26 @@ class Crawl:
                     if busy:
                         future = done.get()
                         yield from self._interpreter.interpret(busy.pop(future), future.result())
-                    elif self._frontier and self._fetched >= self._config.max_pages:
+                    elif self._frontier and self._fetched >= self._most:
                         self._stop_at_limit()
                         break
                     elif not self._interpreter.release_one():
-                        break
+                        yield from self._publisher.flush()
+                        if is_settled or not self._visit_outdated():
+                            break
+                        is_settled = True
             finally:
                 self._fetcher.close()
                 pool.shutdown(cancel_futures=True)
+
+    def _visit_outdated(self) -> bool:
+        """Visit again the pages whose documents lack the wrong blocks; return whether there are any."""
+        current = self._inventory.current(is_complete=self._has_seen_all)
+        outdated = self._publisher.settle(current)
+        for url in outdated:
+            self._interpreter.visit_again(url)
+        self._most = max(self._most, self._fetched + len(outdated))
+        return bool(outdated)
 
     def _stop_at_limit(self) -> None:
         self._is_complete = False

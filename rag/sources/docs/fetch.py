@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -15,9 +16,11 @@ import httpx
 from rag import __version__
 from rag.sources.backoff import delay, retry_after
 from rag.sources.docs.network import (
+    AddressGuard,
     Deadline,
     ForbiddenAddressError,
     GuardedTransport,
+    ProxyTransport,
     UnknownHostError,
     proxy_for,
 )
@@ -27,6 +30,9 @@ __all__ = ["USER_AGENT", "FetchError", "Fetched", "Fetcher", "Limits"]
 
 USER_AGENT = f"support-engine/{__version__}"
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([^\s;,\"']+)", re.IGNORECASE)
+#: A longer validator is not one that a server can want back.
+_MAX_VALIDATOR = 1_000
 _ACCEPT = "text/html, application/xhtml+xml, text/markdown;q=0.9, */*;q=0.5"
 
 
@@ -41,6 +47,7 @@ class Limits:
     :param attempts: how often a request is sent before the page fails
     :param backoff: the delay before the second attempt; see `rag.sources.backoff`
     :param retry_after: the longest wait that a server may ask for; beyond it the page fails
+    :param reading: the processor time that reading one page may take
     """
 
     concurrency: int = 8
@@ -50,6 +57,7 @@ class Limits:
     attempts: int = 4
     backoff: float = 0.5
     retry_after: float = 120.0
+    reading: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,18 @@ class Fetched:
     @property
     def charset(self) -> str | None:
         """The encoding of the body that the server declares."""
-        return httpx.Response(200, headers=self.headers).charset_encoding
+        match = _CHARSET.search(self.headers.get("content-type", ""))
+        return match[1] if match else None
+
+    @property
+    def etag(self) -> str | None:
+        """The ETag, None if there is none that can be sent back."""
+        return _validator(self.headers.get("etag"))
+
+    @property
+    def last_modified(self) -> str | None:
+        """The time of the last change, None if there is none that can be sent back."""
+        return _validator(self.headers.get("last-modified"))
 
 
 class FetchError(Exception):
@@ -89,20 +108,27 @@ class Fetcher:
     """Fetches addresses, from several threads.
 
     :param trusted: hosts of the configuration; only they may have private addresses
+    :param private: whether the address of each trusted host was private at the last sync
     :param transport: replaces the network
     """
 
     def __init__(
-        self, *, trusted: Iterable[str] = (), limits: Limits | None = None, transport: httpx.BaseTransport | None = None
+        self,
+        *,
+        trusted: Iterable[str] = (),
+        private: Mapping[str, bool] | None = None,
+        limits: Limits | None = None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.requests = 0
         self._deadline = Deadline()
+        self._guard = AddressGuard(trusted, private)
         self._transport = transport or GuardedTransport(
-            trusted=trusted, connections=self.limits.concurrency, deadline=self._deadline
+            guard=self._guard, connections=self.limits.concurrency, deadline=self._deadline
         )
         self._given = transport
-        self._proxies: dict[str, httpx.HTTPTransport] = {}
+        self._proxies: dict[str, httpx.BaseTransport] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._delay = 0.0
@@ -122,6 +148,11 @@ class Fetcher:
         for transport in (self._transport, *self._proxies.values()):
             transport.close()
 
+    @property
+    def private(self) -> dict[str, bool]:
+        """Whether the address of each trusted host was private when it was first seen."""
+        return self._guard.private
+
     def slow_down(self, seconds: float) -> None:
         """Leave at least this many seconds between the starts of two requests; a longer delay set before stays."""
         self._delay = max(self._delay, seconds)
@@ -135,6 +166,8 @@ class Fetcher:
         max_bytes: int | None = None,
         accept: str | None = None,
         attempts: int | None = None,
+        extra: Mapping[str, str] | None = None,
+        wanted: Callable[[Fetched], bool] | None = None,
     ) -> Fetched:
         """Fetch an address; redirects are returned, not followed.
 
@@ -143,21 +176,16 @@ class Fetcher:
         :param max_bytes: replaces the limits' `body_bytes`
         :param accept: the Accept header; by default HTML is preferred
         :param attempts: replaces the limits' `attempts`
+        :param extra: further headers of the request
+        :param wanted: decides by the head of a successful response whether its body is read; else it stays empty
         :raises FetchError: there is no usable response after all attempts
         """
-        headers = {
-            "User-Agent": USER_AGENT,
-            "Accept": accept or _ACCEPT,
-            "Accept-Encoding": "gzip, deflate",
-        }
-        if etag:
-            headers["If-None-Match"] = etag
-        if last_modified:
-            headers["If-Modified-Since"] = last_modified
+        headers = {"User-Agent": USER_AGENT, "Accept": accept or _ACCEPT, "Accept-Encoding": "gzip, deflate"}
+        headers |= _conditions(etag, last_modified) | dict(extra or {})
         most = attempts or self.limits.attempts
         for attempt in range(1, most + 1):
             try:
-                fetched = self._once(url, headers, max_bytes or self.limits.body_bytes)
+                fetched = self._once(url, headers, max_bytes or self.limits.body_bytes, wanted)
             except FetchError as error:
                 if not error.transient or attempt == most or self._stop.is_set():
                     raise
@@ -192,7 +220,9 @@ class Fetcher:
         if self._stop.is_set():
             raise FetchError("the crawl was stopped", transient=True)
 
-    def _once(self, url: str, headers: dict[str, str], max_bytes: int) -> Fetched:
+    def _once(
+        self, url: str, headers: dict[str, str], max_bytes: int, wanted: Callable[[Fetched], bool] | None
+    ) -> Fetched:
         self._wait_for_turn()
         limit = self.limits.timeout
         timeouts = {"connect": limit, "read": limit, "write": limit, "pool": None}
@@ -202,7 +232,9 @@ class Fetcher:
             request = httpx.Request("GET", url, headers=headers, extensions={"timeout": timeouts})
             response = self._transport_for(request.url).handle_request(request)
             try:
-                body = self._read(response, max_bytes, ends)
+                head = Fetched(url, response.status_code, response.headers, b"")
+                is_read = response.status_code != 200 or wanted is None or wanted(head)
+                body = self._read(response, max_bytes, ends) if is_read else b""
             finally:
                 response.close()
         except UnknownHostError as error:
@@ -228,18 +260,18 @@ class Fetcher:
             return self._transport
         with self._lock:
             if proxy not in self._proxies:
-                self._proxies[proxy] = httpx.HTTPTransport(proxy=proxy)
+                self._proxies[proxy] = ProxyTransport(proxy, guard=self._guard, deadline=self._deadline)
             return self._proxies[proxy]
 
     def _read(self, response: httpx.Response, max_bytes: int, ends: float) -> bytes:
         if response.status_code in (204, 304):
             return b""
-        announced = response.headers.get("content-length", "")
-        if announced.isdigit() and int(announced) > max_bytes:
+        announced = _announced(response)
+        if announced is not None and announced > max_bytes:
             raise _too_large(max_bytes)
         if response.status_code >= 300:
             # The body of a redirect or error is not used; a short one is read so that the connection can be reused.
-            if announced.isdigit() and int(announced) <= 65_536:
+            if announced is not None and announced <= 65_536:
                 for _ in response.iter_raw():
                     pass
             return b""
@@ -253,6 +285,24 @@ class Fetcher:
                 raise FetchError(f"the body took longer than {self.limits.deadline:.0f} s", transient=True)
             parts.append(part)
         return b"".join(parts)
+
+
+def _validator(value: str | None) -> str | None:
+    """Return an ETag or a date if it can be sent back to the server: in ASCII, and not endless."""
+    is_usable = value and value.isascii() and value.isprintable() and len(value) <= _MAX_VALIDATOR
+    return value if is_usable else None
+
+
+def _conditions(etag: str | None, last_modified: str | None) -> dict[str, str]:
+    """Return the headers of a request for a page only if it has changed."""
+    values = {"If-None-Match": _validator(etag), "If-Modified-Since": _validator(last_modified)}
+    return {name: value for name, value in values.items() if value}
+
+
+def _announced(response: httpx.Response) -> int | None:
+    """Return the length of the body that a response announces."""
+    length = response.headers.get("content-length", "")
+    return int(length[:20]) if length.isascii() and length.isdigit() else None
 
 
 def _decoded(response: httpx.Response, max_bytes: int) -> Iterator[bytes]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from rag.errors import SourceUnavailable
 from rag.sources import Change, Failed
+from rag.sources.docs.copies import Original, digest, markdown_twins
 from rag.sources.docs.frontier import Frontier
 from rag.sources.docs.inventory import Inventory
 from rag.sources.docs.outcomes import Failure, NotAPage, NotModified, Outcome, Read, Redirect
 from rag.sources.docs.page import Page
+from rag.sources.docs.publish import Publisher
+from rag.sources.docs.tally import LeftOut, Tally
 from rag.sources.docs.urls import twins
 from rag.sources.docs.visit import Visitor
 from rag.store.resources import Resource
@@ -23,6 +26,11 @@ MAX_REDIRECTS = 10
 _OUTAGE = 20
 #: A longer page with a meta refresh has content of its own.
 _MAX_REFRESH_TEXT = 500
+#: The title of a page that stands for a missing one although the server answers 200, and the words it has at most.
+_MISSING = re.compile(
+    r"^(?:error\s+)?404\b|\b(?:page|document|file)\s+(?:was\s+)?not\s+found\b|^not\s+found$", re.IGNORECASE
+)
+_MAX_MISSING_WORDS = 60
 
 
 @dataclass(slots=True)
@@ -42,13 +50,23 @@ class Interpreter:
     :param follow_links: visit the pages that a page links to; otherwise the sitemap lists all pages
     """
 
-    def __init__(self, frontier: Frontier, inventory: Inventory, visitor: Visitor, *, follow_links: bool) -> None:
+    def __init__(
+        self,
+        frontier: Frontier,
+        inventory: Inventory,
+        visitor: Visitor,
+        publisher: Publisher,
+        *,
+        follow_links: bool,
+    ) -> None:
+        self.tally = Tally()
+        self._publisher = publisher
         self._frontier = frontier
         self._inventory = inventory
         self._visitor = visitor
         self._follow_links = follow_links
-        #: the digest of the document of each finished address, None if it has no document
-        self._settled: dict[str, str | None] = {}
+        #: the document of each finished address, its address if it has not changed, None if it has none
+        self._settled: dict[str, Original | str | None] = {}
         #: pages that wait for a canonical address
         self._deferred: dict[str, list[_Deferred]] = {}
         self._redirects: dict[str, str] = {}
@@ -78,6 +96,8 @@ class Interpreter:
         elif isinstance(outcome, Redirect):
             yield from self._redirected(url, outcome.url)
         elif isinstance(outcome, NotAPage):
+            if outcome.status == 200:
+                self.tally.leave_out(LeftOut.OTHER_TYPE)
             yield from self._drop(url, Resource(url) if outcome.status == 200 else None)
 
     def _failed(self, url: str, failure: Failure) -> Iterator[Change]:
@@ -102,7 +122,7 @@ class Interpreter:
         self._follow(page.links)
         if page.document_id == self._inventory.id_of(url):
             yield self._inventory.unchanged(page)
-            yield from self._settle(url, page.document_id)
+            yield from self._settle(url, url)
         elif page.document_id:
             yield from self._defer(self._inventory.url_of(page.document_id), _Deferred(url, None))
         else:
@@ -138,8 +158,9 @@ class Interpreter:
         if refresh and refresh != url and len(page.text) < _MAX_REFRESH_TEXT:
             yield from self._redirected(url, refresh)
             return
-        is_index = url in self._index_pages and url != scope.start
-        if page.noindex or is_index or not scope.wants(url) or not page.text.strip():
+        self._frontier.found_page(url)
+        if reason := self._reason_to_leave_out(url, page):
+            self.tally.leave_out(reason)
             yield from self._drop(url, self._inventory.describe(url, read, None))
             return
         canonical = self._canonical(url, page)
@@ -147,6 +168,18 @@ class Interpreter:
             yield from self._defer(canonical, _Deferred(url, read))
         else:
             yield from self._document(url, read)
+
+    def _reason_to_leave_out(self, url: str, page: Page) -> LeftOut | None:
+        scope = self._frontier.scope
+        if page.noindex:
+            return LeftOut.NOINDEX
+        if (url in self._index_pages and url != scope.start) or not scope.wants(url):
+            return LeftOut.UNWANTED
+        if not page.text.strip():
+            return LeftOut.SCRIPT if page.is_shell else LeftOut.EMPTY
+        if _MISSING.search(page.title) and len(page.text.split()) < _MAX_MISSING_WORDS:
+            return LeftOut.MISSING
+        return None
 
     def _follow(self, links: tuple[str, ...]) -> None:
         if self._follow_links:
@@ -161,8 +194,9 @@ class Interpreter:
                 return placed
             if placed == url:
                 return None
-        if self._inventory.is_indexed(url):
-            return None
+        of_markdown = next((twin for twin in markdown_twins(url) if twin in self._frontier.seen), None)
+        if of_markdown or self._inventory.is_indexed(url):
+            return of_markdown
         return next((twin for twin in twins(url) if twin in self._frontier.seen), None)
 
     def _defer(self, canonical: str, deferred: _Deferred) -> Iterator[Change]:
@@ -175,23 +209,39 @@ class Interpreter:
 
     def _decide(self, canonical: str, deferred: _Deferred) -> Iterator[Change]:
         """Decide whether a page is a copy of the document at its canonical address, or a document of its own."""
-        digest = self._settled[canonical]
+        original = self._settled[canonical]
         url, read = deferred.url, deferred.read
         if read is None:
-            if digest is None:
-                self._visit_again(url)
+            if original is None:
+                self.visit_again(url)
             else:
                 self._inventory.note(self._inventory.known[url])
                 yield from self._settle(url, None)
-            return
-        declared = read.page.canonical
-        is_declared = declared is not None and self._frontier.scope.place(declared) == canonical
-        if digest is not None and (is_declared or digest == _digest(read.page)):
+        elif original is not None and self._is_copy(url, read.page, canonical):
             yield from self._drop(url, self._inventory.describe(url, read, self._inventory.id_of(canonical)))
         else:
             yield from self._document(url, read)
 
-    def _visit_again(self, url: str) -> None:
+    def _is_copy(self, url: str, page: Page, canonical: str) -> bool:
+        """Return whether a page is a copy of the document at an address that it declares, or that usually has it."""
+        original = self._settled[canonical]
+        if isinstance(original, str):
+            original = self._settled[canonical] = self._inventory.original(original)
+        if original is None:
+            return False
+        if canonical in markdown_twins(url):
+            return True
+        if original.digest == digest(page.title, page.text):
+            return True
+        if page.canonical is None or self._frontier.scope.place(page.canonical) != canonical:
+            return False
+        is_copy = original.is_copied_by(page.title, page.text)
+        if not is_copy:
+            self.tally.keep_despite(canonical)
+        return is_copy
+
+    def visit_again(self, url: str) -> None:
+        """Fetch a page once more, and make a document of it whatever address it declares as canonical."""
         self._visitor.refetch(url)
         self._standalone.add(url)
         self._frontier.add_again(url)
@@ -202,7 +252,7 @@ class Interpreter:
             self._settled.setdefault(canonical, None)
             del self._deferred[canonical]
             for deferred in waiting:
-                self._visit_again(deferred.url)
+                self.visit_again(deferred.url)
             return True
         return False
 
@@ -215,8 +265,9 @@ class Interpreter:
                         yield from self._document(deferred.url, deferred.read)
 
     def _document(self, url: str, read: Read) -> Iterator[Change]:
-        yield self._inventory.changed(url, read)
-        yield from self._settle(url, _digest(read.page))
+        self.tally.count_words(url, read.page)
+        yield from self._publisher.add(url, read)
+        yield from self._settle(url, Original(read.page.title, read.page.text))
 
     def _drop(self, url: str, page: Resource | None) -> Iterator[Change]:
         """Settle an address without a document; None forgets the address."""
@@ -224,11 +275,7 @@ class Interpreter:
             self._frontier.seen.discard(url)
         yield from self._settle(url, None)
 
-    def _settle(self, url: str, digest: str | None) -> Iterator[Change]:
-        self._settled[url] = digest
+    def _settle(self, url: str, original: Original | str | None) -> Iterator[Change]:
+        self._settled[url] = original
         for deferred in self._deferred.pop(url, []):
             yield from self._decide(url, deferred)
-
-
-def _digest(page: Page) -> str:
-    return hashlib.sha256(f"{page.title}\0{page.text}".encode("utf-8", "replace")).hexdigest()

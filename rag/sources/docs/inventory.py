@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from llama_index.core.schema import Document
 
 from rag.sources import Change, Changed, Checkpoint, Record, Removed, Unchanged
+from rag.sources.docs.copies import Original
 from rag.sources.docs.outcomes import Read
 from rag.sources.docs.page import EXTRACTION
 from rag.sources.removals import refused_removals
@@ -18,7 +19,10 @@ from rag.store.resources import Resource
 if TYPE_CHECKING:
     from rag.store.store import Store, Transaction
 
-__all__ = ["Inventory"]
+__all__ = ["PRIVATE_HOSTS", "Inventory"]
+
+#: The key of the cursor for whether the hosts of the configuration have private addresses.
+PRIVATE_HOSTS = "private_hosts"
 
 #: A crawl may always remove this many pages, whatever their share of the source.
 _FREE_REMOVALS = 10
@@ -41,13 +45,14 @@ class Inventory:
         self._noted: dict[str, Resource] = {}
         #: documents whose page is gone, and what to record with their removal when the crawl ends
         self._removals: dict[str, Record] = {}
-        cursor = store.sources.cursor(source)
-        self._new_cursor: dict[str, object] | None = None
-        if cursor.get("extraction") != EXTRACTION:
+        self._documents = store.documents
+        self._cursor = store.sources.cursor(source)
+        self._is_other_version = self._cursor.get("extraction") != EXTRACTION
+        if self._is_other_version:
             # The pages were read by another version: fetch all of them again. Their links are still good.
-            self._new_cursor = {**cursor, "extraction": EXTRACTION}
             self.known = {
-                url: replace(page, etag=None, last_modified=None, lastmod=None) for url, page in self.known.items()
+                url: replace(page, etag=None, last_modified=None, lastmod=None, edges=(), cut=())
+                for url, page in self.known.items()
             }
 
     def id_of(self, url: str) -> str:
@@ -62,10 +67,33 @@ class Inventory:
         """Return whether the address has a document in the index."""
         return self.id_of(url) in self.indexed
 
-    def adopt_version(self) -> Iterator[Change]:
-        """Record that the pages are read by this version of the extraction, if another one read them before."""
-        if self._new_cursor:
-            yield Checkpoint(partial(_remember, self.source, list(self.known.values()), [], self._new_cursor))
+    @property
+    def has_documents(self) -> bool:
+        """Whether the crawl has found a document."""
+        return bool(self._kept)
+
+    def original(self, url: str) -> Original | None:
+        """Return the stored document of an address."""
+        stored = self._documents.text(self.id_of(url))
+        return Original(*stored) if stored else None
+
+    def adopt(self, private_hosts: Mapping[str, bool]) -> Iterator[Change]:
+        """Record what holds for all pages, if it is new.
+
+        It is the version of the extraction that reads them, and whether the addresses of the hosts are private.
+        """
+        cursor = {**self._cursor, "extraction": EXTRACTION, PRIVATE_HOSTS: dict(private_hosts)}
+        if cursor != self._cursor:
+            pages = list(self.known.values()) if self._is_other_version else []
+            yield Checkpoint(partial(_remember, self.source, pages, [], cursor))
+
+    def current(self, *, is_complete: bool) -> set[str]:
+        """Return the addresses of the documents that the site has.
+
+        :param is_complete: whether the crawl has found all pages; otherwise unseen ones are taken to be there
+        """
+        kept = self._kept if is_complete else (self.indexed - self._removals.keys()) | self._kept
+        return {self.url_of(document_id) for document_id in kept}
 
     def keep(self, url: str) -> str:
         """Keep the document of an address and return its id."""
@@ -85,15 +113,23 @@ class Inventory:
         lastmod = self.lastmods.get(url)
         return Resource(url, read.etag, read.last_modified, read.page.links, document_id, lastmod)
 
-    def changed(self, url: str, read: Read) -> Changed:
-        """Keep the document of a page that was read, and return the change."""
+    def changed(
+        self, url: str, read: Read, *, text: str, edges: tuple[int, ...] = (), cut: tuple[int, ...] = ()
+    ) -> Changed:
+        """Keep the document of a page that was read, and return the change.
+
+        :param text: the text of the page without the blocks that it shares with many others
+        :param edges: the blocks at its edges
+        :param cut: those that the text lacks
+        """
         document_id = self.keep(url)
         document = Document(
             id_=document_id,
-            text=read.page.text,
+            text=text,
             metadata={"url": url, "title": read.page.title, "source": self.source, "kind": "page"},
         )
-        return Changed(document, partial(_put_page, self.source, self.describe(url, read, document_id)))
+        page = replace(self.describe(url, read, document_id), edges=edges, cut=cut)
+        return Changed(document, partial(_put_page, self.source, page))
 
     def unchanged(self, page: Resource) -> Unchanged:
         """Keep the document of a page that has not changed."""

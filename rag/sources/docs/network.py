@@ -13,17 +13,32 @@ import ssl
 import threading
 import time
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore
 import httpx
 
-__all__ = ["Deadline", "ForbiddenAddressError", "GuardedTransport", "UnknownHostError", "is_public"]
+__all__ = [
+    "AddressGuard",
+    "Deadline",
+    "ForbiddenAddressError",
+    "GuardedTransport",
+    "ProxyTransport",
+    "UnknownHostError",
+    "is_public",
+]
 
 _SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 _QUICKACK: int = getattr(socket, "TCP_QUICKACK", 0)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_UNICAST = ipaddress.ip_network("2000::/3")
+# Global for Python 3.11, yet reachable only from inside: services of Oracle's and Azure's clouds among them.
+_INSIDE = tuple(
+    ipaddress.ip_network(network)
+    for network in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "2001::/23", "3fff::/20")
+)
+_ISATAP = (0x00005EFE, 0x02005EFE)
 
 
 class ForbiddenAddressError(Exception):
@@ -38,12 +53,20 @@ def is_public(address: str) -> bool:
     """Return whether an IP address is public, including IPv4 addresses embedded in IPv6 ones."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        inner = _embedded(ip)
         if inner is not None:
             return is_public(str(inner))
-    return ip.is_global and not ip.is_multicast
+        if ip not in _UNICAST:
+            return False
+    return ip.is_global and not ip.is_multicast and not any(ip in network for network in _INSIDE)
+
+
+def _embedded(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address that packets to an IPv6 address end at, None for a native one."""
+    low = int(ip) & 0xFFFFFFFF
+    if ip in _NAT64 or (int(ip) >> 32) & 0xFFFFFFFF in _ISATAP:
+        return ipaddress.IPv4Address(low)
+    return ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
 
 
 class Deadline:
@@ -104,12 +127,55 @@ class _Stream(httpcore.NetworkStream):
         return self._stream.get_extra_info(info)
 
 
-class _GuardedBackend(httpcore.SyncBackend):
-    """Resolves a host name, checks its addresses, then connects to one of them."""
+class AddressGuard:
+    """Decides which addresses a host name may have.
 
-    def __init__(self, trusted: Iterable[str], deadline: Deadline) -> None:
+    :param trusted: hosts of the configuration, which may be private
+    :param private: whether the address of each host was private when it was first seen; it is added to
+    """
+
+    def __init__(self, trusted: Iterable[str], private: Mapping[str, bool] | None = None) -> None:
         self._trusted = frozenset(trusted)
-        self._private: dict[str, bool] = {}
+        self._private = dict(private or {})
+
+    @property
+    def private(self) -> dict[str, bool]:
+        """Whether the address of each trusted host was private when it was first seen."""
+        return dict(self._private)
+
+    def addresses(self, host: str, port: int) -> list[str]:
+        """Return the addresses of a host.
+
+        :raises UnknownHostError: the host does not exist
+        :raises ForbiddenAddressError: the host has a private address, and is not trusted to have one
+        """
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            if error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)):
+                raise UnknownHostError(f"the host {host} does not exist") from error
+            raise httpcore.ConnectError(f"the name {host} could not be resolved: {error.strerror}") from error
+        except UnicodeError as error:
+            raise UnknownHostError(f"{host} is not the name of a host") from error
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        private = [address for address in addresses if not is_public(address)]
+        if host in self._trusted:
+            # A host of the configuration may be private, but not become so later, in this crawl or the next.
+            if self._private.setdefault(host, bool(private)) or not private:
+                return addresses
+            raise ForbiddenAddressError(
+                f"{host} had a public address before and now resolves to the private address {private[0]}, which is "
+                "refused; if the site has moved into your network, remove the source with rag.remove and sync it anew"
+            )
+        if private:
+            raise ForbiddenAddressError(f"{host} resolves to the private address {private[0]}, which is refused")
+        return addresses
+
+
+class _TimedBackend(httpcore.SyncBackend):
+    """Connects within the deadline of the request, and gives connections that keep it."""
+
+    def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
 
     def connect_tcp(
@@ -120,46 +186,73 @@ class _GuardedBackend(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[_SocketOption] | None = None,
     ) -> httpcore.NetworkStream:
+        left = self._deadline.left(timeout)
+        stream = super().connect_tcp(host, port, left, local_address, socket_options)
+        return _Stream(stream, self._deadline)
+
+
+class _GuardedBackend(_TimedBackend):
+    """Resolves a host name, checks its addresses, then connects to one of them."""
+
+    def __init__(self, guard: AddressGuard, deadline: Deadline) -> None:
+        super().__init__(deadline)
+        self._guard = guard
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[_SocketOption] | None = None,
+    ) -> httpcore.NetworkStream:
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for address in self._resolve(host, port):
+        for address in self._guard.addresses(host, port):
             try:
-                stream = super().connect_tcp(address, port, timeout, local_address, socket_options)
+                return super().connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
-            else:
-                return _Stream(stream, self._deadline)
         raise failure
-
-    def _resolve(self, host: str, port: int) -> list[str]:
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except socket.gaierror as error:
-            if error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)):
-                raise UnknownHostError(f"the host {host} does not exist") from error
-            raise httpcore.ConnectError(f"the name {host} could not be resolved: {error.strerror}") from error
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        private = [address for address in addresses if not is_public(address)]
-        # A host of the configuration may be private, but not become so later.
-        allowed = host in self._trusted and self._private.setdefault(host, bool(private))
-        if private and not allowed:
-            raise ForbiddenAddressError(f"{host} resolves to the private address {private[0]}, which is refused")
-        return addresses
 
 
 class GuardedTransport(httpx.HTTPTransport):
     """An httpx transport that refuses private addresses and ends slow responses.
 
-    :param trusted: hosts of the configuration, which may be private
     :param connections: the maximum number of open connections
     """
 
-    def __init__(self, *, trusted: Iterable[str], connections: int, deadline: Deadline) -> None:
+    def __init__(self, *, guard: AddressGuard, connections: int, deadline: Deadline) -> None:
         super().__init__(
             http2=True,
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
         )
         # httpx has no argument for httpcore's network backend.
-        self._pool._network_backend = _GuardedBackend(trusted, deadline)
+        self._pool._network_backend = _GuardedBackend(guard, deadline)
+
+
+class ProxyTransport(httpx.HTTPTransport):
+    """An httpx transport that speaks through a proxy, refuses private addresses and ends slow responses.
+
+    The proxy resolves host names, so only an address that this machine knows can be refused.
+
+    :param proxy: the URL of the proxy
+    """
+
+    def __init__(self, proxy: str, *, guard: AddressGuard, deadline: Deadline) -> None:
+        super().__init__(proxy=proxy)
+        self._guard = guard
+        self._pool._network_backend = _TimedBackend(deadline)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request.
+
+        :raises ForbiddenAddressError: the host has a private address
+        """
+        url = request.url
+        # Behind some proxies no name of the outside is known.
+        with contextlib.suppress(UnknownHostError, httpcore.ConnectError):
+            self._guard.addresses(url.host, url.port or (443 if url.scheme == "https" else 80))
+        return super().handle_request(request)
 
 
 def proxy_for(url: httpx.URL) -> str | None:

@@ -10,6 +10,7 @@ from lxml import etree
 from lxml.etree import _Element as Element
 
 from rag.sources.docs.html import NotHtmlError, decode, is_streamed, read_content, read_head
+from rag.sources.docs.urls import normalise
 from rag.text.lines import one_line
 
 __all__ = ["EXTRACTION", "NotHtmlError", "Page", "decode", "read_page"]
@@ -25,6 +26,18 @@ _LINKS = etree.XPath(
     "//*[self::a or self::area][not(contains(@rel, 'nofollow'))]/@href | //*[self::frame or self::iframe]/@src",
     smart_strings=False,
 )
+_BASE = etree.XPath("//base[not(ancestor::noscript)]/@href", smart_strings=False)
+_VISIBLE = "not(ancestor::script or ancestor::style or ancestor::template or ancestor::noscript)"
+_WORDS = etree.XPath(
+    f"//body//text()[{_VISIBLE} and not(ancestor::a or ancestor::nav or ancestor::option or ancestor::button)]",
+    smart_strings=False,
+)
+#: A page with a script file, without links and headings, and with next to no text, is made by its script.
+_SCRIPTS = etree.XPath("boolean(//script[@src or @type='module'])")
+_STRUCTURE = etree.XPath(
+    f"boolean(//body//*[self::a[@href] or self::h1 or self::h2 or self::h3 or self::pre or self::li][{_VISIBLE}])"
+)
+_MAX_SHELL_WORDS = 15
 _SUFFIX_SEPARATOR = re.compile(r"\s+(?:\||—|–|·|::|»|«|-)\s+")
 _SITE_SEPARATORS = (" | ", " — ", " – ", " - ", " · ")
 
@@ -49,6 +62,10 @@ class Page:
     index_pages: tuple[str, ...] = ()
     #: where the page is published as Markdown
     markdown: str | None = None
+    #: whether a script makes the page, so that it has no text of its own
+    is_shell: bool = False
+    #: the number of words that a reader sees, without links and menus
+    words: int = 0
 
 
 def read_page(
@@ -64,7 +81,10 @@ def read_page(
     """
     markup = decode(body, charset)
     root = _parse(markup)
-    head = read_head(markup, url)
+    bases = _BASE(root)
+    head = read_head(markup, url, (normalise(bases[0], url) or url) if bases else None)
+    words = sum(len(text.split()) for text in _WORDS(root))
+    is_shell = words < _MAX_SHELL_WORDS and _SCRIPTS(root) and not _STRUCTURE(root)
     ids = _IDS(root)
     fragments = {*ids, *_ANCHORS(root)}
     directives = set(re.split(r"[\s,]+", f"{robots.lower()},{head.robots}"))
@@ -78,18 +98,21 @@ def read_page(
         return tuple(found)
 
     follow = not directives & {"nofollow", "none"}
-    content = None if noindex else read_content(root, fragments, ids, head.base)
+    content = None if noindex or is_shell else read_content(root, fragments, ids, head.base)
     heading, first = (content.heading, content.first_heading) if content else ("", "")
+    text = content.markdown if content else ""
     return Page(
         title=_title(head.title, head.site, heading, first, url),
-        text=content.markdown if content else "",
+        text=text,
         links=addresses((*head.neighbours, *_LINKS(root))) if follow else (),
         canonical=head.canonical,
-        refresh=head.refresh,
+        refresh=head.refresh or (None if text.strip() else head.refresh_without_scripts),
         noindex=noindex,
         fragments=frozenset(fragments),
         index_pages=addresses(head.index_links),
         markdown=head.markdown,
+        is_shell=is_shell,
+        words=words,
     )
 
 

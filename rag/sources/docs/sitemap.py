@@ -7,20 +7,25 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from lxml import etree
 
 from rag.sources.docs.fetch import Fetcher, FetchError
+from rag.sources.docs.urls import resolved
 
-__all__ = ["Listed", "SitemapError", "list_pages"]
+__all__ = ["Listed", "SitemapError", "WrongEntries", "list_pages"]
 
 # The limit of sitemaps.org is 50 MB and 50,000 addresses a file.
 _MAX_BYTES = 52_428_800
 _MAX_FILES = 500
 _MAX_PAGES = 200_000
 _MAX_REDIRECTS = 5
-_MARKDOWN_LINK = re.compile(r"\]\(<?([^)\s>]+)|^(https?://\S+)$", re.MULTILINE)
+_MARKDOWN_LINK = re.compile(r"\]\(<?([^)\s>]+)|^[ \t]*(https?://\S+)[ \t]*\r?$", re.MULTILINE)
+_DECLARATION = re.compile(r"^<\?xml[^>]*\?>")
+# XML knows five names of characters, and does without most control characters.
+_BARE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});)")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 class SitemapError(Exception):
@@ -40,10 +45,31 @@ class Listed:
     lastmod: str | None = None
 
 
-def list_pages(url: str, fetcher: Fetcher) -> Iterator[Listed | SitemapError]:
+@dataclass(frozen=True, slots=True)
+class WrongEntries:
+    """Entries of a file that name no address, and were skipped."""
+
+    url: str
+    count: int
+
+
+@dataclass(slots=True)
+class _File:
+    """The content of one file."""
+
+    pages: list[Listed]
+    sitemaps: list[Listed]
+    #: the number of entries that name no address
+    wrong: int = 0
+    #: why the file could be read in part only
+    error: SitemapError | None = None
+
+
+def list_pages(url: str, fetcher: Fetcher) -> Iterator[Listed | WrongEntries | SitemapError]:
     """Yield the pages of a sitemap; of a sitemap index, the pages of the files on the same host that it lists.
 
-    A file of an index that cannot be read is yielded as an error, and the others are read.
+    A file of an index that cannot be read is yielded as an error, and the others are read. An entry that names no
+    address is skipped and counted.
 
     :raises SitemapError: the first file cannot be read
     """
@@ -53,13 +79,17 @@ def list_pages(url: str, fetcher: Fetcher) -> Iterator[Listed | SitemapError]:
     while waiting:
         file = waiting.pop(0)
         try:
-            found, more = _read(file, fetcher)
+            read = _read(file, fetcher)
         except SitemapError as error:
             if file == url:
                 raise
             yield error
             continue
-        for address in (listed.url for listed in more):
+        if read.error:
+            yield read.error
+        if read.wrong:
+            yield WrongEntries(file, read.wrong)
+        for address in (listed.url for listed in read.sitemaps):
             if address not in seen and urlsplit(address).netloc == urlsplit(url).netloc:
                 if len(seen) >= _MAX_FILES:
                     yield SitemapError(url, f"it lists more than {_MAX_FILES} files", transient=True)
@@ -67,7 +97,7 @@ def list_pages(url: str, fetcher: Fetcher) -> Iterator[Listed | SitemapError]:
                     break
                 seen.add(address)
                 waiting.append(address)
-        for listed in found:
+        for listed in read.pages:
             pages += 1
             if pages > _MAX_PAGES:
                 yield SitemapError(url, f"it lists more than {_MAX_PAGES} pages", transient=True)
@@ -75,8 +105,7 @@ def list_pages(url: str, fetcher: Fetcher) -> Iterator[Listed | SitemapError]:
             yield listed
 
 
-def _read(url: str, fetcher: Fetcher) -> tuple[list[Listed], list[Listed]]:
-    """Return the pages and the sitemaps in one file."""
+def _read(url: str, fetcher: Fetcher) -> _File:
     try:
         body, content_type = _fetch(url, fetcher)
     except FetchError as error:
@@ -86,7 +115,9 @@ def _read(url: str, fetcher: Fetcher) -> tuple[list[Listed], list[Listed]]:
     if urlsplit(url).path.endswith((".txt", ".md")) or content_type in ("text/plain", "text/markdown"):
         text = body.decode("utf-8-sig", "replace")
         if not text.lstrip().startswith("<"):
-            return [Listed(urljoin(url, match[1] or match[2])) for match in _MARKDOWN_LINK.finditer(text)], []
+            links = [match[1] or match[2] for match in _MARKDOWN_LINK.finditer(text)]
+            pages = [Listed(page) for link in links if (page := resolved(link, url))]
+            return _File(pages, [], wrong=len(links) - len(pages))
     return _parse(url, body)
 
 
@@ -95,7 +126,10 @@ def _fetch(url: str, fetcher: Fetcher) -> tuple[bytes, str]:
         response = fetcher.get(url, max_bytes=_MAX_BYTES)
         location = response.headers.get("location")
         if 300 <= response.status < 400 and location:
-            url = urljoin(url, location)
+            target = resolved(location, url)
+            if target is None:
+                raise FetchError("it redirects to no valid address", transient=False)
+            url = target
             continue
         if response.status != 200:
             raise FetchError(f"the server answers {response.status}", transient=False)
@@ -114,26 +148,67 @@ def _unpacked(url: str, body: bytes) -> bytes:
     return unpacked
 
 
-def _parse(url: str, body: bytes) -> tuple[list[Listed], list[Listed]]:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-    try:
-        root = etree.fromstring(body, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise SitemapError(url, f"it is not valid XML: {' '.join(str(error).split())}", transient=False) from error
-    kind = etree.QName(root).localname if isinstance(root.tag, str) else ""
+def _parse(url: str, body: bytes) -> _File:
+    error: SitemapError | None = None
+    root = _root(body)
+    if root is None:
+        mended = _mended(body)
+        root = _root(mended)
+        if root is None:
+            error = SitemapError(url, f"it is not valid XML: {_why_invalid(mended)}", transient=False)
+            root = _root(mended, recover=True)
+    kind = etree.QName(root).localname if root is not None and isinstance(root.tag, str) else ""
     if kind not in ("urlset", "sitemapindex"):
-        raise SitemapError(url, f"it is not a sitemap: its root element is <{kind}>", transient=False)
-    listed = [found for entry in root if (found := _listed(url, entry))]
-    return ([], listed) if kind == "sitemapindex" else (listed, [])
+        raise error or SitemapError(url, f"it is not a sitemap: its root element is <{kind}>", transient=False)
+    assert root is not None
+    entries = [entry for entry in root if isinstance(entry.tag, str)]
+    listed = [found for entry in entries if (found := _listed(url, entry))]
+    if error and not listed:
+        raise error
+    wrong = 0 if error else len(entries) - len(listed)
+    return _File([], listed, wrong, error) if kind == "sitemapindex" else _File(listed, [], wrong, error)
+
+
+def _root(body: bytes, *, recover: bool = False) -> etree._Element | None:
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=recover, remove_comments=True
+    )
+    try:
+        return etree.fromstring(body, parser)
+    except (etree.XMLSyntaxError, ValueError):
+        return None
+
+
+def _why_invalid(body: bytes) -> str:
+    try:
+        etree.fromstring(body, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
+    except (etree.XMLSyntaxError, ValueError) as error:
+        return " ".join(str(error).split())
+    return "it is empty"
+
+
+def _mended(body: bytes) -> bytes:
+    """Return XML without the faults that sitemaps of many sites have, and that leave no doubt of what is meant.
+
+    White space before the declaration, an ampersand or a name of a character that XML does not know, control
+    characters, and bytes that are not in the declared encoding.
+    """
+    text = body.decode("utf-8-sig", "replace").lstrip()
+    text = _BARE_AMPERSAND.sub("&amp;", _CONTROL.sub("", _DECLARATION.sub("", text)))
+    return text.encode("utf-8", "replace")
 
 
 def _listed(url: str, entry: etree._Element) -> Listed | None:
-    values = {
-        etree.QName(part).localname: part.text.strip()
-        for part in entry
-        if isinstance(part.tag, str) and part.text and part.text.strip()
-    }
-    return Listed(urljoin(url, values["loc"]), _final(values.get("lastmod"))) if "loc" in values else None
+    # Extensions have a <loc> too, such as that of an image, in a namespace of their own.
+    space = etree.QName(entry).namespace
+    values: dict[str, str] = {}
+    for part in entry:
+        if isinstance(part.tag, str) and part.text and part.text.strip():
+            name = etree.QName(part)
+            if name.namespace == space:
+                values.setdefault(name.localname, part.text.strip())
+    page = resolved(values.get("loc", ""), url) if "loc" in values else None
+    return Listed(page, _final(values.get("lastmod"))) if page else None
 
 
 def _final(lastmod: str | None) -> str | None:
@@ -142,9 +217,9 @@ def _final(lastmod: str | None) -> str | None:
         return None
     try:
         then = datetime.fromisoformat(lastmod)
-    except ValueError:
+        ends = then + (timedelta(days=1) if len(lastmod) <= len("2026-01-01") else timedelta(minutes=1))
+        # A date without a time zone is over when it is over in every zone.
+        over = ends if ends.tzinfo else (ends + timedelta(hours=12)).replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    ends = then + (timedelta(days=1) if len(lastmod) <= len("2026-01-01") else timedelta(minutes=1))
-    # A date without a time zone is over when it is over in every zone.
-    over = ends if ends.tzinfo else (ends + timedelta(hours=12)).replace(tzinfo=UTC)
     return lastmod if over < datetime.now(UTC) else None

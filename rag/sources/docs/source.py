@@ -12,6 +12,7 @@ from rag.settings import DocsConfig
 from rag.sources import MOST_REMOVED, Change
 from rag.sources.docs.crawl import Crawl
 from rag.sources.docs.fetch import Fetcher, Limits
+from rag.sources.docs.inventory import PRIVATE_HOSTS
 
 if TYPE_CHECKING:
     from rag.store.store import Store
@@ -55,7 +56,9 @@ class DocsSource:
         :raises SourceError: the start page or sitemap is refused, missing or unreadable
         """
         hosts = {urlsplit(url).hostname or "" for url in (self._config.url, self._config.sitemap) if url}
-        with Fetcher(trusted=hosts, limits=self._limits, transport=self._transport) as fetcher:
+        seen = self._store.sources.cursor(self.name).get(PRIVATE_HOSTS)
+        private = {host: bool(seen[host]) for host in hosts if host in seen} if isinstance(seen, dict) else {}
+        with Fetcher(trusted=hosts, private=private, limits=self._limits, transport=self._transport) as fetcher:
             fetcher.slow_down(self._config.delay)
             crawl = Crawl(self._config, self._store, fetcher, full=full, most_removed=self._most_removed)
             try:

@@ -8,26 +8,36 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, quote_plus, unquote_plus, urljoin, urlsplit, urlunsplit
 
 from wcmatch import glob
 
-__all__ = ["Scope", "may_be_page", "normalise", "twins"]
+__all__ = ["Scope", "file_suffix", "is_media", "normalise", "resolved", "twins"]
 
 _MAX_LENGTH = 2048
 _MAX_SLASHES = 32
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Parameters that identify a visitor or a campaign, never the page.
 _TRACKING = re.compile(
-    r"^(utm_\w+|gclid|fbclid|msclkid|mc_[ce]id|_ga|_gl|ref_src|phpsessid|jsessionid|sid|session_?id)$", re.IGNORECASE
+    r"^(utm_\w+|gclid|fbclid|msclkid|mc_[ce]id|_ga|_gl|ref_src|phpsessid|jsessionid)$", re.IGNORECASE
 )
+# Parameters that identify a visitor if their value is a random token; otherwise they name a section.
+_SESSION = re.compile(r"^(sid|session|session_?id)$", re.IGNORECASE)
+_TOKEN = re.compile(r"^(?=[^0-9]*[0-9])[A-Za-z0-9_-]{16,}$")
 _SESSION_PATH = re.compile(r";jsessionid=[^/?#]*", re.IGNORECASE)
 # The same folder four times in a row comes from a relative link that leads to its own page.
 _LOOPING = re.compile(r"(/[^/]+(?:/[^/]+)?)\1{3,}(?=/|$)")
+# Pictures, sound, fonts and printed books: no page of text has such an address.
+_MEDIA = re.compile(
+    r"\.(?:png|jpe?g|gif|svgz?|webp|avif|ico|bmp|tiff?|mp3|mp4|webm|ogg|wav|avi|mov|pdf|epub|mobi|docx?|xlsx?|pptx?|odt|"
+    r"woff2?|ttf|eot|otf|deb|rpm|dmg|exe|msi|iso|tgz|tar\.(?:gz|bz2|xz|zst))$",
+    re.IGNORECASE,
+)
+# Files, unless a page is named like one: a module system.xml, a package nats.go, a tool next.js.
 _FILE_SUFFIX = re.compile(
-    r"\.(?:png|jpe?g|gif|svg|webp|avif|ico|bmp|tiff?|mp3|mp4|webm|ogg|wav|avi|mov|pdf|ps|eps|epub|mobi|zip|gz|tgz|bz2|xz|"
-    r"zst|7z|rar|tar|whl|jar|deb|rpm|dmg|exe|msi|iso|bin|css|m?js|map|jsonl?|ya?ml|toml|xml|rss|atom|csv|tsv|woff2?|ttf|"
-    r"eot|otf|ipynb|py|c|h|cpp|rs|go|java|rb|sh|ps1|sql|txt|patch|diff|asc|sig|inv|wasm|xsd|dtd)$",
+    r"\.(css|m?js|[cm]?ts|jsx|tsx|map|jsonl?|ya?ml|toml|ini|cfg|conf|xml|rss|atom|csv|tsv|ipynb|py|pyi|c|cc|cpp|cs|h|hpp|rs|"
+    r"go|java|kt|swift|rb|php|pl|lua|r|sh|bat|ps1|sql|txt|rst|log|patch|diff|asc|sig|inv|wasm|xsd|dtd|ps|eps|zip|gz|bz2|xz|"
+    r"zst|7z|rar|tar|whl|jar|war|bin|dll|so)$",
     re.IGNORECASE,
 )
 _GLOB_FLAGS = glob.GLOBSTAR | glob.BRACE | glob.DOTGLOB | glob.FORCEUNIX
@@ -63,6 +73,17 @@ def normalise(url: str, base: str = "") -> str | None:
     return clean if len(clean) <= _MAX_LENGTH else None
 
 
+def resolved(href: str, base: str) -> str | None:
+    """Return a link as an absolute HTTP address, else as it is written; None if it cannot be one, such as ``http://[``."""
+    try:
+        url = urljoin(base, href.strip())
+        parts = urlsplit(url)
+        is_valid = parts.scheme in _DEFAULT_PORTS and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    return url if is_valid else None
+
+
 def _path(path: str) -> str:
     path = _SESSION_PATH.sub("", path) or "/"
     path = quote(_ENCODED.sub(_plain, path), safe="/~!$&'()*+,;=:@-._%")
@@ -80,15 +101,29 @@ def _plain(encoded: re.Match[str]) -> str:
 
 
 def _query(query: str) -> str:
-    if not query:
-        return ""
-    pairs = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if not _TRACKING.match(name)]
-    return urlencode(sorted(pairs))
+    """Return the parameters in the order of their names, without those of visitors; ``?faq`` stays ``?faq``."""
+    pairs = [part.partition("=") for part in query.split("&") if part]
+    kept = [(unquote_plus(name), equals, unquote_plus(value)) for name, equals, value in pairs]
+    kept = [pair for pair in kept if not _identifies_a_visitor(pair[0], pair[2])]
+    return "&".join(
+        f"{quote_plus(name)}={quote_plus(value)}" if equals else quote(name, safe="/:;@!$'()*,")
+        for name, equals, value in sorted(kept, key=lambda pair: (pair[0], pair[2]))
+    )
 
 
-def may_be_page(path: str) -> bool:
-    """Return whether an address without its parameters may be a page: images, archives and code are not."""
-    return not _FILE_SUFFIX.search(path)
+def _identifies_a_visitor(name: str, value: str) -> bool:
+    return bool(_TRACKING.match(name)) or bool(_SESSION.match(name) and _TOKEN.match(value))
+
+
+def is_media(path: str) -> bool:
+    """Return whether an address without its parameters is a picture, a film, a font or a printed book by its name."""
+    return bool(_MEDIA.search(path))
+
+
+def file_suffix(path: str) -> str:
+    """Return the suffix of an address without its parameters that is named like a file, empty for other addresses."""
+    match = _FILE_SUFFIX.search(path)
+    return match[1].lower() if match else ""
 
 
 def twins(url: str) -> tuple[str, ...]:

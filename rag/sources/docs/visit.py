@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 from urllib.parse import urlsplit
 
-from rag.sources.docs.alternate import MARKDOWN_TYPES, Alternates, markdown_links
+from rag.sources.docs.alternate import Alternates
 from rag.sources.docs.fetch import Fetched, Fetcher, FetchError
+from rag.sources.docs.formats import may_be_page
 from rag.sources.docs.frontier import Frontier
 from rag.sources.docs.inventory import Inventory
 from rag.sources.docs.outcomes import Failure, NotAPage, NotModified, Outcome, Read, Redirect
-from rag.sources.docs.page import NotHtmlError, Page, decode, read_page
-from rag.sources.docs.urls import Scope, normalise
-from rag.sources.markup.markdown import read_markdown
-from rag.text.anchors import split_anchor
-from rag.text.blocks import is_heading, lines_with_code
+from rag.sources.docs.page import NotHtmlError
+from rag.sources.docs.reading import ReadingError, read_page_within
+from rag.sources.docs.urls import normalise
+from rag.store.resources import Resource
 
 __all__ = ["Visitor"]
 
-log = logging.getLogger(__name__)
-
-_HTML_TYPES = frozenset({"text/html", "application/xhtml+xml", "application/xml", "text/xml", ""})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -53,25 +49,48 @@ class Visitor:
         if known and known.lastmod and known.lastmod == self._inventory.lastmods.get(url):
             return NotModified()
         try:
-            response = self._fetcher.get(
-                url, etag=known.etag if known else None, last_modified=known.last_modified if known else None
-            )
-            return self._read(url, response)
+            return self._read(url, self._fetch(url, known))
         except FetchError as error:
             return Failure(str(error), error.transient)
-        except NotHtmlError as error:
+        except (NotHtmlError, ReadingError) as error:
             return Failure(str(error), transient=False)
-        except Exception as error:
-            # Pages come from anywhere: one that breaks the reader must not end the crawl.
-            log.exception("%s could not be read", url)
-            return Failure(f"it could not be read ({type(error).__name__})", transient=False)
+
+    def _fetch(self, url: str, known: Resource | None) -> Fetched:
+        """Request an address; once more where a server wants its cookie back, or answers what was not asked."""
+        etag = known.etag if known else None
+        modified = known.last_modified if known else None
+        response = self._get(url, etag=etag, last_modified=modified)
+        if response.status == 304 and not (etag or modified):
+            response = self._get(url, extra={"Cache-Control": "no-cache"})
+            if response.status == 304:
+                raise FetchError("the server answers 304 (not modified) to a first request", transient=False)
+        elif _leads_to_itself(url, response) and (cookies := _cookies(response)):
+            response = self._get(url, extra={"Cookie": cookies})
+        return response
+
+    def _get(
+        self,
+        url: str,
+        *,
+        etag: str | None = None,
+        last_modified: str | None = None,
+        extra: dict[str, str] | None = None,
+    ) -> Fetched:
+        return self._fetcher.get(
+            url,
+            etag=etag,
+            last_modified=last_modified,
+            extra=extra,
+            wanted=lambda response: may_be_page(url, response.content_type),
+        )
 
     def _read(self, url: str, response: Fetched) -> Outcome:
         status = response.status
         if status == 304:
             return NotModified()
         if status in _REDIRECTS:
-            target = normalise(response.headers.get("location", ""), url)
+            location = response.headers.get("location", "").strip()
+            target = normalise(location, url) if location else None
             return Redirect(target) if target else Failure("it redirects to no valid address", transient=False)
         if status in (404, 410):
             return NotAPage(f"does not exist (the server answers {status})", status)
@@ -80,43 +99,22 @@ class Visitor:
                 "asks for a login" if status in (401, 407) else "is refused" if status == 403 else "cannot be read"
             )
             return Failure(f"it {problem} (the server answers {status})", transient=False)
-        content_type = response.content_type
-        if content_type in _HTML_TYPES:
-            page = read_page(
-                response.body,
-                url=url,
-                charset=response.charset,
-                robots=response.headers.get("x-robots-tag", ""),
-                link=self._frontier.scope.link,
-            )
-            page = self._alternates.better(url, page)
-        elif content_type in MARKDOWN_TYPES:
-            page = _read_markdown_page(response, url, self._frontier.scope)
-        else:
-            return NotAPage(f"is {content_type}, not an HTML page")
-        return Read(page, response.headers.get("etag"), response.headers.get("last-modified"))
+        seconds = self._fetcher.limits.reading
+        page = None
+        if may_be_page(url, response.content_type):
+            page = read_page_within(response, self._frontier.scope, seconds=seconds)
+        if page is None:
+            return NotAPage(f"is {response.content_type or 'of no type'}, not an HTML page")
+        page = self._alternates.better(url, page, self._frontier.scope)
+        return Read(page, response.etag, response.last_modified)
 
 
-def _read_markdown_page(response: Fetched, url: str, scope: Scope) -> Page:
-    """Read a page that exists only as Markdown; its headings get no anchors, since no page has them."""
-    source = decode(response.body, response.charset)
-    text = read_markdown(source)
-    links = dict.fromkeys(place for href in markdown_links(source) if (place := scope.link(href, url)))
-    links.pop(url, None)
-    lines: list[str] = []
-    title = ""
-    for line, is_code in lines_with_code(text.markdown.split("\n"), nested=True):
-        if is_heading(line) and not is_code:
-            lines.append(split_anchor(line)[0])
-            title = title or (lines[-1].removeprefix("# ") if line.startswith("# ") else "")
-        else:
-            lines.append(line)
-    return Page(
-        title or text.title or url.rstrip("/").rpartition("/")[2],
-        "\n".join(lines),
-        tuple(links),
-        canonical=None,
-        refresh=None,
-        noindex=False,
-        fragments=frozenset(),
-    )
+def _leads_to_itself(url: str, response: Fetched) -> bool:
+    location = response.headers.get("location", "")
+    return response.status in _REDIRECTS and bool(location) and normalise(location, url) == url
+
+
+def _cookies(response: Fetched) -> str:
+    """Return the cookies that a response sets, as the next request sends them back."""
+    pairs = [header.partition(";")[0].strip() for header in response.headers.get_list("set-cookie")]
+    return "; ".join(pair for pair in pairs if "=" in pair and pair.isascii() and pair.isprintable())

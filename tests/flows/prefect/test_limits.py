@@ -24,6 +24,7 @@ from flows.engine import reporting_to
 from flows.ingest import ingest_source, run_ingest
 from flows.prefect.limits import WINDOWS_LIMIT, asking, free_slots, host_limit
 from flows.prefect.server import ServerProcess
+from flows.prefect.slots import holding
 from rag.errors import SourceError
 from rag.ingest.report import SyncReport
 from rag.settings import DocsConfig
@@ -159,6 +160,58 @@ def test_waiting_too_long_for_a_host_is_an_error_with_a_remedy(site: DocsSite, l
 
     with pytest.raises(SourceError, match=f"set the active slots of Prefect's concurrency limit {limit} to 0."):
         asyncio.run(crawl("other"))
+
+
+def test_slots_are_handed_on_one_holder_at_a_time_without_a_word_in_the_log(
+    site: DocsSite, limit: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    turns: list[int] = []
+    holders: list[int] = []
+
+    async def wait_for_it() -> None:
+        pass
+
+    async def take_turn(number: int) -> None:
+        async with holding(limit, 8, lease_seconds=60, longest_wait=60, waiting=wait_for_it):
+            holders.append(number)
+            await asyncio.sleep(0.01)
+            turns.append(holders.pop())
+            assert not holders
+
+    async def all_turns() -> float:
+        async with asyncio.TaskGroup() as group:
+            for number in range(16):
+                group.create_task(take_turn(number))
+        async with get_client() as client:
+            found = await client.read_global_concurrency_limit_by_name(limit)
+        return found.active_slots
+
+    set_limit(limit, 8)
+    assert asyncio.run(all_turns()) == 0
+
+    assert sorted(turns) == list(range(16))
+    assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+
+
+def test_a_run_that_is_cancelled_while_it_waits_leaves_no_slot_taken(site: DocsSite, limit: str) -> None:
+    async def wait_for_it() -> None:
+        pass
+
+    async def cancelled() -> float:
+        async with holding(limit, 8, lease_seconds=60, longest_wait=60, waiting=wait_for_it):
+            others = [asyncio.ensure_future(hold()) for _ in range(3)]
+            await asyncio.sleep(0)
+            others[0].cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        async with get_client() as client:
+            return (await client.read_global_concurrency_limit_by_name(limit)).active_slots
+
+    async def hold() -> None:
+        async with holding(limit, 8, lease_seconds=60, longest_wait=60, waiting=wait_for_it):
+            pass
+
+    set_limit(limit, 8)
+    assert asyncio.run(cancelled()) == 0
 
 
 def test_slots_of_a_killed_run_are_released(site: DocsSite, limit: str) -> None:

@@ -17,7 +17,7 @@ _REFRESH = re.compile(r"^\s*(\d+)[^;,]*[;,]\s*(?:url\s*=\s*)?[\"']?([^\"']+)", r
 #: A refresh within this number of seconds is a redirect.
 _REDIRECT_SECONDS = 10
 # A head is small and often broken, so BeautifulSoup reads it; for the body it would take five times as long as lxml.
-_TAGS = SoupStrainer(["base", "link", "meta", "title"])
+_TAGS = SoupStrainer(["base", "link", "meta", "noscript", "title"])
 _START = re.compile(r"<head\b", re.IGNORECASE)
 _END = re.compile(r"</head\s*>|<body\b", re.IGNORECASE)
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*>")
@@ -36,6 +36,8 @@ class Head:
     canonical: str | None = None
     #: the target of a redirect by meta refresh
     refresh: str | None = None
+    #: the target of a redirect for readers without JavaScript
+    refresh_without_scripts: str | None = None
     #: links to the previous and the next page
     neighbours: list[str] = field(default_factory=list)
     #: links to the site's index and search pages
@@ -44,25 +46,37 @@ class Head:
     markdown: str | None = None
 
 
-def read_head(markup: str, url: str) -> Head:
-    """Read the text between <head> and <body>; without these tags, the whole page."""
+def read_head(markup: str, url: str, base: str | None = None) -> Head:
+    """Read the text between <head> and <body>; without these tags, the whole page.
+
+    :param base: the URL that relative links are resolved against, if the page's first <base> names one
+    """
     start = _START.search(markup)
     end = _END.search(markup, start.end() if start else 0)
     # Text before <head> is left out: an XML declaration there would make BeautifulSoup warn.
     part = markup[start.start() if start else 0 : end.start() if end else len(markup)]
-    head = Head(url)
+    head = Head(base or url)
     if "<" not in part:
         return head
     for tag in BeautifulSoup(_XML_DECLARATION.sub("", part), "lxml", parse_only=_TAGS).find_all(True):
-        if tag.name == "base":
-            head.base = normalise(_attribute(tag, "href"), url) or url
+        if tag.name == "noscript" or tag.find_parent("noscript"):
+            _read_noscript(head, tag)
+        elif tag.name == "base" and base is None and tag.has_attr("href"):
+            # Only the first one counts, even if its address is invalid.
+            base = head.base = normalise(_attribute(tag, "href"), url) or url
         elif tag.name == "title":
             head.title = head.title or one_line(tag.get_text())
         elif tag.name == "meta":
             _read_meta(head, tag)
-        else:
+        elif tag.name == "link":
             _read_relation(head, tag)
     return head
+
+
+def _read_noscript(head: Head, tag: Tag) -> None:
+    """Read the redirect of readers without JavaScript, which is for pages that have no text without it."""
+    if tag.name == "meta" and _attribute(tag, "http-equiv").lower() == "refresh":
+        head.refresh_without_scripts = head.refresh_without_scripts or _refresh(_attribute(tag, "content"), head.base)
 
 
 def _attribute(tag: Tag, name: str) -> str:
@@ -75,10 +89,15 @@ def _read_meta(head: Head, tag: Tag) -> None:
     content = _attribute(tag, "content")
     if name in ("robots", "support-engine"):
         head.robots += f",{content.lower()}"
-    elif name == "refresh" and (match := _REFRESH.match(content)) and int(match[1][:4]) <= _REDIRECT_SECONDS:
-        head.refresh = normalise(match[2], head.base)
+    elif name == "refresh":
+        head.refresh = head.refresh or _refresh(content, head.base)
     elif name in ("og:site_name", "application-name"):
         head.site = head.site or content.strip()
+
+
+def _refresh(content: str, base: str) -> str | None:
+    match = _REFRESH.match(content)
+    return normalise(match[2], base) if match and int(match[1][:4]) <= _REDIRECT_SECONDS else None
 
 
 def _read_relation(head: Head, tag: Tag) -> None:

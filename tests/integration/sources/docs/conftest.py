@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from rag.settings import DocsConfig
-from rag.sources import MOST_REMOVED, Change, Changed, Checkpoint, Failed, Removed, Unchanged
+from rag.sources import MOST_REMOVED, Change, Changed, Checkpoint, Failed, Noticed, Removed, Unchanged
 from rag.sources.docs import DocsSource, Limits
 from rag.store.documents import DocumentRow
 from rag.store.store import Store
@@ -25,6 +25,7 @@ class Outcome:
     unchanged: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    noticed: list[str] = field(default_factory=list)
     checkpoints: int = 0
     requests: int = 0
     changes: list[Change] = field(default_factory=list)
@@ -72,6 +73,8 @@ def crawl(site: DocsSite, store: Store) -> Crawl:
                         outcome.removed.append(document_id.removeprefix(prefix))
                     case Failed(url, error, _):
                         outcome.failed[url.removeprefix(site.url(""))] = error
+                    case Noticed(message):
+                        outcome.noticed.append(message)
                     case Checkpoint():
                         outcome.checkpoints += 1
         finally:
@@ -101,6 +104,6 @@ def commit(store: Store, change: Change) -> None:
             )
         elif isinstance(change, Removed):
             transaction.documents.delete([change.document_id])
-        record = None if isinstance(change, Failed) else change.record
+        record = None if isinstance(change, Failed | Noticed) else change.record
         if record:
             record(transaction)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 
 import httpcore
 import pytest
@@ -33,6 +34,21 @@ from tests.servers.docs_site import DocsSite, html
         "::ffff:169.254.169.254",
         "64:ff9b::7f00:1",
         "2002:7f00:1::",
+        "fec0::1",
+        "64:ff9b:1::7f00:1",
+        "64:ff9b:1:fffe::8.8.8.8",
+        "192.0.0.192",
+        "192.0.0.8",
+        "168.63.129.16",
+        "100.100.100.200",
+        "::7f00:1",
+        "::ffff:0:127.0.0.1",
+        "2001:db8::1",
+        "3fff::1",
+        "2606:4700::5efe:a00:1",
+        "fd00:ec2::254",
+        "5f00::1",
+        "100::1",
     ],
 )
 def test_private_addresses_are_recognised_in_every_notation(address: str) -> None:
@@ -84,6 +100,66 @@ def test_a_public_host_that_later_resolves_to_a_private_address_is_refused(monke
             fetcher.get("http://docs.example.org/")
         with pytest.raises(FetchError, match=r"private address 127\.0\.0\.1"):
             fetcher.get("http://docs.example.org/")
+        assert fetcher.private == {"docs.example.org": False}
+
+
+@pytest.mark.parametrize("seen", [None, True])
+def test_a_host_of_the_configuration_that_was_private_before_stays_trusted(seen: bool | None) -> None:
+    with DocsSite() as site:
+        site.put("/", html("Intranet"))
+        private = {} if seen is None else {"127.0.0.1": seen}
+        with Fetcher(trusted=["127.0.0.1"], private=private) as fetcher:
+            fetcher.get(site.url("/"))
+            assert fetcher.private == {"127.0.0.1": True}
+
+
+def test_a_host_that_was_public_at_the_last_sync_must_not_be_private_now() -> None:
+    with DocsSite() as site:
+        site.put("/", html("Secret"))
+        with (
+            Fetcher(trusted=["127.0.0.1"], private={"127.0.0.1": False}) as fetcher,
+            pytest.raises(FetchError, match=r"had a public address before and now resolves to .* rag\.remove"),
+        ):
+            fetcher.get(site.url("/"))
+
+    assert not site.requests
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[DocsSite]:
+    """A proxy that the environment names; it answers for every host."""
+    with DocsSite() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url(""))
+        monkeypatch.setenv("no_proxy", "")
+        yield proxy
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254", "[fd00:ec2::254]", "0x0a000001"])
+def test_a_private_address_is_refused_behind_a_proxy_too(proxy: DocsSite, host: str) -> None:
+    with Fetcher() as fetcher, pytest.raises(FetchError, match="private address"):
+        fetcher.get(f"http://{host}/")
+
+    assert not proxy.requests
+
+
+def test_a_proxy_resolves_the_names_that_this_machine_does_not_know(proxy: DocsSite) -> None:
+    proxy.put("http://docs.invalid/", html("Start"))
+
+    with Fetcher() as fetcher:
+        assert b"Start" in fetcher.get("http://docs.invalid/").body
+
+
+def test_the_deadline_holds_behind_a_proxy(proxy: DocsSite) -> None:
+    proxy.put("http://docs.invalid/", proxy.drip(b"a", 0.05))
+    limits = Limits(attempts=1, deadline=0.4, timeout=5.0)
+
+    with Fetcher(limits=limits) as fetcher, pytest.raises(FetchError, match=r"took longer than 0\.4 s"):
+        fetcher.get("http://docs.invalid/")
+
+
+def test_a_name_that_no_host_can_have_is_unknown() -> None:
+    with Fetcher() as fetcher, pytest.raises(FetchError, match=r"does not exist|not the name of a host|invalid"):
+        fetcher.get(f"http://{'a' * 70}.example.org/")
 
 
 def test_a_deadline_shortens_timeouts_and_expires() -> None:

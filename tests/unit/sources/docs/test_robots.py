@@ -7,7 +7,7 @@ import pytest
 
 from rag.errors import SourceUnavailable
 from rag.sources.docs.fetch import Fetcher, FetchError, Limits
-from rag.sources.docs.robots import read_robots
+from rag.sources.docs.robots import Robots, read_robots
 
 FAST = Limits(attempts=2, backoff=0.001)
 
@@ -40,3 +40,35 @@ def test_a_failed_connection_is_unavailable_whatever_the_text_of_its_error() -> 
 
 def test_a_missing_file_allows_everything() -> None:
     assert read_robots("https://docs.example.org/", fetcher(httpx.Response(404))).allows("https://docs.example.org/a")
+
+
+@pytest.mark.parametrize(
+    ("rule", "delay"),
+    [
+        ("Crawl-delay: 2.5", 2.5),
+        ("Crawl-delay: 30", 30.0),
+        ("Crawl-delay: 600", 30.0),
+        ("Crawl-delay: 1e9", 1.0),
+        ("Crawl-delay: 99999999999999999999999", 1.0),
+        ("Crawl-delay: inf", 0.0),
+        ("Crawl-delay: nan", 0.0),
+        ("Crawl-delay: -5", 0.0),
+        ("Crawl-delay: soon", 0.0),
+        ("Request-rate: 1/10", 10.0),
+        ("Request-rate: 0/5", 0.0),
+        ("Request-rate: 1/999999999d", 1.0),
+    ],
+)
+def test_a_delay_that_nobody_can_mean_is_not_waited_for(rule: str, delay: float) -> None:
+    assert Robots(f"User-agent: *\n{rule}\n").delay == delay
+
+
+def test_a_shortened_delay_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    rules = httpx.ByteStream(b"User-agent: *\nCrawl-delay: 1e9\n")
+    response = httpx.Response(200, stream=rules, headers={"content-type": "text/plain"})
+
+    read_robots("https://docs.example.org/", fetcher(response))
+
+    assert caplog.messages == [
+        "robots.txt of docs.example.org asks for 1e+09 seconds between two requests; this crawl leaves 1"
+    ]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.sources.docs.urls import Scope, may_be_page, normalise, twins
+from rag.sources.docs.urls import Scope, file_suffix, is_media, normalise, resolved, twins
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,46 @@ def test_twins_are_symmetric() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "page"), [("/a.html", True), ("/v1.2", True), ("/x.PDF", False), ("/a.tar.gz", False)]
+    ("path", "media", "suffix"),
+    [
+        ("/a.html", False, ""),
+        ("/v1.2", False, ""),
+        ("/x.PDF", True, ""),
+        ("/a.tar.gz", True, "gz"),
+        ("/system.xml", False, "xml"),
+        ("/next.js", False, "js"),
+    ],
 )
-def test_addresses_that_may_be_pages_are_recognised(path: str, page: bool) -> None:
-    assert may_be_page(path) is page
+def test_media_and_addresses_named_like_files_are_recognised(path: str, media: bool, suffix: str) -> None:
+    assert (is_media(path), file_suffix(path)) == (media, suffix)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://x/?faq", "http://x/?faq"),
+        ("http://x/?faq=", "http://x/?faq="),
+        ("http://x/index.php?/topic/7-a-b/", "http://x/index.php?/topic/7-a-b/"),
+        ("http://x/?b&a&utm_source=mail", "http://x/?a&b"),
+        ("http://x/?q=a b&p=1/2", "http://x/?p=1%2F2&q=a+b"),
+        ("http://x/?sid=install", "http://x/?sid=install"),
+        ("http://x/?session=2", "http://x/?session=2"),
+        ("http://x/?session_id=closing-keynote", "http://x/?session_id=closing-keynote"),
+        ("http://x/?sid=0123456789abcdef0123456789abcdef", "http://x/"),
+        ("http://x/?t=1&sessionid=a8Gs73_kdh2-4kds9Q", "http://x/?t=1"),
+        ("http://x/?PHPSESSID=short", "http://x/"),
+    ],
+)
+def test_a_query_keeps_its_spelling_but_for_what_identifies_a_visitor(url: str, expected: str) -> None:
+    assert normalise(url) == expected
+
+
+@pytest.mark.parametrize(
+    "href", ["http://[", "http://[::1", "http://x:port/", "http://x:99999/", "ftp://x/", "mailto:a@b"]
+)
+def test_a_link_that_is_no_address_is_none(href: str) -> None:
+    assert resolved(href, "http://docs.example.org/a/") is None
+
+
+def test_a_relative_link_is_resolved() -> None:
+    assert resolved(" ../b ", "http://docs.example.org/a/c") == "http://docs.example.org/b"
