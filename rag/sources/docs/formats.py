@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
-from rag.sources.docs.page import Page, decode, read_page
+from rag.sources.docs.page import NotHtmlError, Page, decode, read_page
 from rag.sources.docs.robots_tag import directives
 from rag.sources.docs.urls import Scope, file_suffix
 from rag.sources.markup.markdown import Text, read_markdown
+from rag.sources.markup.notebook import NotebookError, read_notebook
 from rag.text.anchors import split_anchor
 from rag.text.blocks import is_heading, lines_with_code
 
@@ -84,10 +85,18 @@ def read_body(
     rules = directives(robots)
     if found is Format.HTML:
         return read_page(body, url=url, charset=charset, robots=",".join(sorted(rules)), link=scope.link)
-    if found is Format.MARKDOWN:
-        source = decode(body, charset)
-        return _page_of(read_markdown(source), source, url, scope, noindex=bool(rules & {"noindex", "none"}))
-    return None
+    if found is None:
+        return None
+    source = decode(body, charset)
+    text = read_markdown(source) if found is Format.MARKDOWN else _notebook(source)
+    return _page_of(text, source, url, scope, noindex=bool(rules & {"noindex", "none"}))
+
+
+def _notebook(source: str) -> Text:
+    try:
+        return read_notebook(source)
+    except NotebookError as error:
+        raise NotHtmlError(str(error)) from None
 
 
 def _page_of(text: Text, source: str, url: str, scope: Scope, *, noindex: bool) -> Page:

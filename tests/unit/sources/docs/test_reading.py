@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import httpx
@@ -66,3 +67,24 @@ def test_a_reading_process_has_none_of_the_secrets_of_this_one(monkeypatch: pyte
         assert b"canary" not in Path(f"/proc/{reader._process.pid}/environ").read_bytes()
     finally:
         reader.close()
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-ipynb+json", "text/plain"])
+def test_a_notebook_is_a_page(content_type: str) -> None:
+    cells = [
+        {"cell_type": "markdown", "source": ["# Plots\n", "See [the API](api.html)."]},
+        {"cell_type": "code", "source": "plot(1)", "outputs": [{"output_type": "stream", "text": "drawn"}]},
+    ]
+
+    page = read(json.dumps({"cells": cells, "nbformat": 4}), name="a.ipynb", content_type=content_type)
+
+    assert page is not None
+    assert page.title == "Plots"
+    assert page.links == ("http://docs.example.org/guide/api.html",)
+    assert "```python\nplot(1)\n```" in page.text
+    assert "drawn" in page.text
+
+
+def test_a_file_named_like_a_notebook_is_an_error() -> None:
+    with pytest.raises(NotHtmlError, match=r"^the file is not a Jupyter notebook: it has no cells$"):
+        read('{"a": 1}', name="a.ipynb", content_type="application/json")
