@@ -234,6 +234,7 @@ class Questions:
             api_key=self._settings.openai_key,
             base_url=self._settings.openai_base_url,
             context_window=self._settings.context_window,
+            timeout=self._settings.llm_timeout,
         )
 
     @cached_property

@@ -12,7 +12,7 @@ from llama_index.core.utils import get_tokenizer
 from rag.answer.answer import Turn
 from rag.answer.prompt import ANSWER, CONDENSE, NO_ANSWER, REFINE, SUMMARIZE, conversation, fitted, grouped
 from rag.errors import ContextTooLong
-from rag.llm.clients import translating_errors
+from rag.llm.failures import translating_errors
 from rag.search.neighbours import stretches
 from rag.search.results import SearchResult
 from rag.text.blocks import blocks
