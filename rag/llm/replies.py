@@ -138,7 +138,7 @@ def _read(event: Mapping[str, Any], *, is_stream: bool) -> tuple[str, str | None
     said = said if isinstance(said, dict) else {}
     text = _text(said["content"] if "content" in said else said.get("text"))
     if not text.strip() and said.get("refusal"):
-        raise ReplyError(f"refused to answer: {one_line(said['refusal'])[:_LONGEST_REASON]}")
+        raise ReplyError("refused to answer.")  # its words are not shown: they are not checked
     reason = choice.get("finish_reason")
     return text, reason if isinstance(reason, str) and reason else None
 
