@@ -39,9 +39,8 @@ _ANSWER_TOKENS = 1024
 _TOKENIZER_SLACK = 1.15
 # How many stretches of documents a prompt holds in the mode tree_summarize.
 _BRANCH = 3
-# A prompt that the server refuses as too long is halved, at most this often.
-_SHRINKS = 4
-_SMALLEST_WINDOW = 512
+# A prompt that the server refuses as too long is halved down to this window, the smallest that RAG_CONTEXT_WINDOW takes.
+_SMALLEST_WINDOW = 1024
 # What LlamaIndex returns if there is nothing to summarize.
 _NOTHING = "Empty Response"
 
@@ -78,14 +77,14 @@ class AnswerWriter:
 
     def _pieces(self, question: str, results: Sequence[SearchResult], *, streaming: bool) -> Iterator[str]:
         window = self._llm.metadata.context_window
-        for shrunk in range(_SHRINKS + 1):
+        while True:
             try:
                 yield from self._synthesized(question, results, window, streaming=streaming)
             except ContextTooLong:
-                # Half of a window that the prompt did not fill would be the same prompt.
-                window = min(window, self._needed(question, results)) // 2
-                if shrunk == _SHRINKS or window < _SMALLEST_WINDOW:
+                if window <= _SMALLEST_WINDOW:
                     raise
+                # Half of a window that the prompt did not fill would be the same prompt.
+                window = max(min(window, self._needed(question, results)) // 2, _SMALLEST_WINDOW)
             else:
                 return
 

@@ -91,9 +91,6 @@ def translating_errors(model: str) -> Iterator[None]:
         raise LLMError(f"{model} did not answer in time. Set RAG_LLM_TIMEOUT to more seconds.") from error
     except httpx.HTTPError as error:
         raise LLMError(f"{model} stopped in the middle of its answer. Try again.") from error
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        # Other LlamaIndex clients raise these on a reply that is not a chat completion.
-        raise LLMError(f"{model} sent a reply that is not a chat completion. Check OPENAI_BASE_URL.") from error
 
 
 def _context_too_long(model: str) -> ContextTooLong:

@@ -75,31 +75,35 @@ class Thoughts:
 
     def read(self, line: str) -> tuple[bool, str]:
         """Return whether all lines before belong to a thought, and the part of this line that does not."""
-        shown, was_thought = "", False
+        kept: list[str] = []
+        was_thought, place = False, 0
         if self._is_first and line.strip():
             self._is_first = False
             opened = _BARE_OPEN.match(line) or _SAID_OPEN.match(line)
             if opened:
                 self.is_open = self.found = True
-                line = line[opened.end() :]
-        while line:
+                place = opened.end()
+        plain = "" if self._is_code else _INLINE_CODE.sub(_blank, line)
+        while place < len(line):
             if self.is_open:
-                close = _CLOSE.search(line)
+                close = _CLOSE.search(line, place)
                 if close is None:
-                    return was_thought, shown
-                self.is_open, line = False, line[close.end() :]
+                    break
+                self.is_open, place = False, close.end()
                 continue
-            mark = None if self._is_code else _MARK.search(_INLINE_CODE.sub(_blank, line))
+            mark = _MARK.search(plain, place)
             if mark is None:
-                shown += line
+                kept.append(line[place:])
                 break
             self.found = True
             if mark["open"]:
-                shown += line[: mark.start()]
+                kept.append(line[place : mark.start()])
                 self.is_open = True
             else:  # all before it was a thought
-                shown, was_thought = "", True
-            line = line[mark.end() :]
+                kept.clear()
+                was_thought = True
+            place = mark.end()
+        shown = "".join(kept)
         if not self.is_open and _FENCE.match(shown):
             self._is_code = not self._is_code
         return was_thought, shown

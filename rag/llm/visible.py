@@ -31,6 +31,10 @@ _LABEL = re.compile(r"\s*[*_#]*(?:final\s+)?(?:answer|response)\s*:[*_]*\s*", re
 _ANSWER_KEYS = ("answer", "final_answer", "response", "reply", "text", "content", "output", "result", "message")
 
 
+# How much of a reply shows what it begins with, in characters.
+_START = 800
+
+
 class UnfinishedThought(Exception):  # noqa: N818 - the state of a reply
     """The reply ends within a thought, and has nothing else."""
 
@@ -50,11 +54,13 @@ def visible_lines(pieces: Iterable[str], *, at_once: bool) -> Iterator[str]:
     :raises UnfinishedThought: there is none, since a thought does not end
     """
     thoughts, held = Thoughts(), list[str]()
+    start = ""
     is_released = is_code = said = False
     for line in _whole_lines(pieces):
         was_thought, shown = thoughts.read(line)
         if was_thought:
             held.clear()
+            start = ""
         if is_released and not was_thought:
             is_code ^= bool(_FENCE_LINE.match(shown))
             text, is_end = (shown, False) if is_code else _cut(shown)
@@ -63,10 +69,14 @@ def visible_lines(pieces: Iterable[str], *, at_once: bool) -> Iterator[str]:
                 return
             continue
         held.append(shown)
-        if at_once and not thoughts.is_open and _is_certain(text := "".join(held), has_thought=thoughts.found):
+        start = (start + shown).lstrip()[:_START]
+        if at_once and not thoughts.is_open and _is_certain(start, has_thought=thoughts.found):
             is_released = said = True
             is_code = sum(bool(_FENCE_LINE.match(part)) for part in held) % 2 == 1
-            yield _unwrapped(text) + ("\n" if text.endswith("\n") else "")
+            text, is_end = _without_tokens("".join(held))
+            yield _without_label(text)
+            if is_end:
+                return
             held.clear()
     rest = _unwrapped("".join(held))
     if not rest.strip() and not said and thoughts.is_open:
@@ -76,30 +86,35 @@ def visible_lines(pieces: Iterable[str], *, at_once: bool) -> Iterator[str]:
 
 def _is_certain(text: str, *, has_thought: bool) -> bool:
     """Return whether a beginning is neither a wrapper nor, if no thought had its tags, a thought without an opening tag."""
-    first = text.strip()
-    if not first or _WRAPPER.match(first.split("\n")[0]) or first.startswith(("{", "<", "[")):
+    if not text or _WRAPPER.match(text.split("\n")[0]) or text.startswith(("{", "<", "[")):
         return False
-    return has_thought or not sounds_like_thinking(first)
+    return has_thought or not sounds_like_thinking(text)
 
 
 def _unwrapped(text: str) -> str:
     """Return a text without special tokens and without what is put around the whole of it."""
-    text = _until_end(_LEADING.sub("", text, count=1) if _LEADING.match(text) else text)
-    text = _from_json(_without_fence(_without_tags(text)))
+    return _without_label(_from_json(_without_fence(_without_tags(_without_tokens(text)[0]))))
+
+
+def _without_label(text: str) -> str:
     label = _LABEL.match(text)
     return text[label.end() :] if label else text
 
 
-def _until_end(text: str) -> str:
-    """Cut a text at its first special token outside code: what follows is another turn."""
+def _without_tokens(text: str) -> tuple[str, bool]:
+    """Cut special tokens off both ends of a text, and what follows its end, which is another turn.
+
+    :return: the text, and whether it has an end
+    """
+    leading = _LEADING.match(text)
     kept, is_code = [], False
-    for line in text.splitlines(keepends=True):
+    for line in (text[leading.end() :] if leading else text).splitlines(keepends=True):
         is_code ^= bool(_FENCE_LINE.match(line))
         shown, is_end = (line, False) if is_code else _cut(line)
         kept.append(shown)
         if is_end:
-            break
-    return "".join(kept)
+            return "".join(kept), True
+    return "".join(kept), False
 
 
 def _cut(line: str) -> tuple[str, bool]:
