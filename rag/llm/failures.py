@@ -26,7 +26,7 @@ _BEYOND = (
 _TOO_LONG = re.compile(
     rf"\b(?:{_SIZED})\b.{{0,160}}?(?:{_BEYOND})|(?:{_BEYOND}).{{0,160}}?\b(?:{_SIZED})\b"
     r"|context[_ ](?:length|window|size)[_ ]?exceed|exceed_context_size|string_above_max_length|tokens_limit_reached"
-    r"|request\s+(?:body\s+)?(?:is\s+)?too\s+large|range\s+of\s+input\s+length|max_tokens\s+must\s+be\s+at\s+least",
+    r"|reduce\s+the\s+length|request\s+(?:body\s+)?(?:is\s+)?too\s+large|range\s+of\s+input\s+length|max_tokens\s+must\s+be\s+at\s+least",
     re.IGNORECASE | re.DOTALL,
 )
 _TOO_LONG_STATUSES = frozenset({400, 413, 422, 500})
