@@ -51,6 +51,7 @@ _LEADING = re.compile(rf"({MARKERS.pattern}[.,;:!?]?\s*)")
 _ITEM = re.compile(r"^(\s*(?:[-*+]|\d{1,3}[.)]|>|\|)\s+)(.*)$", re.DOTALL)
 _RULE = re.compile(r"^[\s|:\-*_=]*$")
 _INLINE = re.compile(r"`([^`\n]+)`")
+_OBJECT = re.compile(r"\{\s*\"[^{}\n]*\}")
 # What a chunk must contain literally: numbers and versions, flags, and identifiers.
 _EXACT = re.compile(
     r"(?<![a-z0-9_.])(?:--?[a-z][\w-]+|v?\d+(?:[.,:]\d+)*|[a-z][a-z0-9_]*(?:[._:/][a-z0-9_]+)+|[a-z]+_[a-z0-9_]+"
@@ -244,7 +245,7 @@ def _cited_sentences(text: str, inherited: Sequence[int]) -> list[_Sentence]:
 def _exact_parts(sentence: str) -> list[str]:
     """Return the parts of a sentence that its source must contain literally, folded."""
     text = unicodedata.normalize("NFKC", sentence)
-    code = [_folded(part) for part in _INLINE.findall(text)]
+    code = [_folded(part) for pattern in (_INLINE, _OBJECT) for part in pattern.findall(text)]
     found = [_folded(part) for part in _EXACT.findall(_digits(_INLINE.sub(" ", text)))]
     return [*filter(None, code), *(part for part in found if part not in _ABBREVIATIONS)]
 
