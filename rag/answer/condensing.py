@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rag.answer.answer import Turn
 from rag.answer.declining import is_no_answer
 from rag.text.citation_forms import normalized
-from rag.text.citations import sanitized
+from rag.text.citations import cited, sanitized
 from rag.text.sentences import sentences
 from rag.text.words import stems
 from rag.trust.addresses import addresses
@@ -42,7 +42,12 @@ def standalone_question(reply: str, question: str, history: Sequence[Turn]) -> s
     most = min(_LONGER * len(asked) + _MORE_CHARACTERS, _MOST_CHARACTERS)
     if not text or len(text) > most or len(sentences(text)) > _MOST_SENTENCES or is_no_answer(text):
         return None
-    if sanitized(text) != text or "`" * 3 in text or normalized(text, ()) != text or speaks_to_models(text):
+    if (
+        sanitized(text) != text
+        or "`" * 3 in text
+        or cited(normalized(text, ()), range(1, 1000))
+        or speaks_to_models(text)
+    ):
         return None
     if not addresses(text) <= addresses(said) or (stems(text) and not stems(text) & stems(said)):
         return None

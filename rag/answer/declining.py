@@ -12,9 +12,7 @@ __all__ = ["declines", "is_no_answer", "without_declining"]
 _EXACT = re.compile(rf"\b{NO_ANSWER}\b")
 _WHOLE = re.compile(r"\W*no[\s_-]?answer\W*", re.IGNORECASE)
 
-_SOURCES = (
-    r"(?:sources?|contexts?|documents?|documentation|passages?|excerpts?|texts?|materials?|information|snippets?|articles?)"
-)
+_SOURCES = r"(?:sources?|contexts?|documents?|documentation|passages?|excerpts?|texts?|materials?|information|snippets?|articles?)"
 _GIVEN = rf"(?:provided|given|numbered|available|retrieved|supplied|above|these|those|the|any|of|in|from|\[\d+\]|{_SOURCES}|,|and|or)"
 _NOT = r"(?:do(?:es)?\s+not|don't|doesn't|did\s+not|didn't|cannot|can't|(?:is|are|was|were)\s+not|isn't|aren't|fails?\s+to|never|lacks?)"
 _SAY = (

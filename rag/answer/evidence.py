@@ -37,9 +37,7 @@ def trusted_texts(result: SearchResult) -> list[str]:
         return [result.text]
     ends = [*(offset for offset, _ in result.voices[1:]), len(result.text)]
     return [
-        result.text[start:end]
-        for (start, voice), end in zip(result.voices, ends, strict=True)
-        if is_trusted(voice)
+        result.text[start:end] for (start, voice), end in zip(result.voices, ends, strict=True) if is_trusted(voice)
     ]
 
 

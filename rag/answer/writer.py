@@ -112,7 +112,10 @@ class AnswerWriter:
         """Return the window that one prompt with all the chunks fills, in tokens."""
         count = _token_counter()
         chunks = sum(map(count, fitted([list(enumerate(results, start=1))], count, budget=sys.maxsize)))
-        return int((chunks + count(str(ANSWER.format(context_str="", query_str=question)))) * _TOKENIZER_SLACK) + _ANSWER_TOKENS
+        return (
+            int((chunks + count(str(ANSWER.format(context_str="", query_str=question)))) * _TOKENIZER_SLACK)
+            + _ANSWER_TOKENS
+        )
 
     def _grouped(self, question: str, results: Sequence[SearchResult], window: int, reserved: int) -> list[str]:
         """Return the chunks as one text for each prompt; each fits the context window."""

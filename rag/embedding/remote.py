@@ -149,7 +149,9 @@ class RemoteEncoder:
         """
         vector: Vector = self._encode([text], _QUERY_RETRIES)[0]
         if not np.isfinite(vector[0]):
-            raise EmbeddingError(f"{self._endpoint.base_url} (embedding model {self.model}) has no vector for this text.")
+            raise EmbeddingError(
+                f"{self._endpoint.base_url} (embedding model {self.model}) has no vector for this text."
+            )
         return vector
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -178,7 +180,9 @@ class RemoteEncoder:
             except EmbeddingError:
                 pool.shutdown(cancel_futures=True)
                 raise
-        found = [row for row in rows if row is not None] or [row for row in self._request([_PROBE], 0) if row is not None]
+        found = [row for row in rows if row is not None] or [
+            row for row in self._request([_PROBE], 0) if row is not None
+        ]
         if not found:
             raise EmbeddingError(
                 f"{self._endpoint.base_url} (embedding model {self.model}) returned numbers that are no vector: "

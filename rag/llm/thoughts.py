@@ -42,7 +42,9 @@ _SAID_OPEN = re.compile(r"\W*here(?:'s| is) my (?:thought process|thinking|reaso
 _SAID_CLOSE = r"here(?:'s| is) my (?:response|answer)\s*:[*\s]*"
 _CLOSE_ONLY = "|".join(_CLOSES)
 _CLOSE = re.compile(f"{_CLOSE_ONLY}|</details>|{_BARE_CLOSE}|{_SAID_CLOSE}", re.IGNORECASE)
-_MARK = re.compile(rf"(?P<open>{'|'.join(_OPENS)})|(?P<close>{_CLOSE_ONLY})|(?P<bare>(?-i:{_BARE_CLOSE}))", re.IGNORECASE)
+_MARK = re.compile(
+    rf"(?P<open>{'|'.join(_OPENS)})|(?P<close>{_CLOSE_ONLY})|(?P<bare>(?-i:{_BARE_CLOSE}))", re.IGNORECASE
+)
 _INLINE_CODE = re.compile(r"`[^`\n]+`")
 _FENCE = re.compile(r"\s{0,3}(?:```|~~~)")
 

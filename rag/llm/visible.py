@@ -140,7 +140,9 @@ def _without_fence(text: str) -> str:
     body = rest.rstrip()
     mark = first.strip()[:3]
     last = body.rpartition("\n")[2].strip()
-    body = body[: len(body) - len(last)].rstrip() if last and not last.strip(mark[0]) and last.startswith(mark) else body
+    body = (
+        body[: len(body) - len(last)].rstrip() if last and not last.strip(mark[0]) and last.startswith(mark) else body
+    )
     info = fence["info"].lower()
     is_markdown = info in _MARKDOWN or (info in _PLAIN and mark not in body and bool(_ANY_MARKER.search(body)))
     return body if is_markdown or (info == "json" and body.lstrip().startswith("{")) else text

@@ -38,7 +38,9 @@ _EMPTY_TAG = re.compile(
     r"<(?:cite|ref|citation|source|co)\b[^<>\n]{0,40}?(?:id|index|n|ref|source|name|doc)?\s*[=:]\s*[\"']?(?:\w+[-_:])?(?P<list>\d{1,3}(?:\s*,\s*\d{1,3})*)[\"']?\s*(?:/>|>\s*</\w+>|>)",
     re.IGNORECASE,
 )
-_SUPERSCRIPT = re.compile(r"(?:(?<=[^\W\d]{3})|(?<=[.,;:!?。！？、)\]\"'»”’]))\u207d?[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]{1,3}(?:[,\u02d2\u2e34\u1427 ]{1,2}[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]{1,3})*\u207e?")
+_SUPERSCRIPT = re.compile(
+    r"(?:(?<=[^\W\d]{3})|(?<=[.,;:!?。！？、)\]\"'»”’]))\u207d?[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]{1,3}(?:[,\u02d2\u2e34\u1427 ]{1,2}[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]{1,3})*\u207e?"
+)
 _RAISED_NUMBER = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]{1,3}")
 _ENDS = r"(?=\s*(?:[.,;:!?。、，；\[]|$))"
 _ROUND = re.compile(
@@ -64,7 +66,9 @@ _REFERENCES = re.compile(
     r"|referencias|références|fonti|riferimenti|fontes|referências|источники|ссылки|литература|参考文献|参考资料|參考資料|来源|出典|参考|引用|출처|참고\s?문헌|المصادر|المراجع|kaynaklar|πηγές|स्रोत))\W*",
     re.IGNORECASE,
 )
-_REFERENCE_LINE = re.compile(r"\s*(?:[-*+]\s+)?(?:\*\*)?(?:[\[【［(]\W?\d{1,3}\W?[\]】］)](?:\([^()\n]*\))?|\d{1,3}[.):])(?:\*\*)?\s*[:.\-–—]?\s*(?P<title>.*)$")
+_REFERENCE_LINE = re.compile(
+    r"\s*(?:[-*+]\s+)?(?:\*\*)?(?:[\[【［(]\W?\d{1,3}\W?[\]】］)](?:\([^()\n]*\))?|\d{1,3}[.):])(?:\*\*)?\s*[:.\-–—]?\s*(?P<title>.*)$"
+)
 _MARKER = re.compile(r"\[\d+\]")
 
 

@@ -25,11 +25,13 @@ _DEFANGED = re.compile(
     r"|(?<=[a-z0-9])(?:[\s_]dot[\s_]|\s\.\s?)(?=(?:com|net|org|info|io|dev|app|co|me|xyz|ru|cn|de|uk|site|top)\b)",
     re.IGNORECASE,
 )
-_SEPARATED = re.compile(r"[\[({<]\s?(?P<sign>:|://|@|at)\s?[\])}>]|(?<=[\w])\s?[\[({<]\s?AT\s?[\])}>]\s?", re.IGNORECASE)
+_SEPARATED = re.compile(
+    r"[\[({<]\s?(?P<sign>:|://|@|at)\s?[\])}>]|(?<=[\w])\s?[\[({<]\s?AT\s?[\])}>]\s?", re.IGNORECASE
+)
 _MARKUP = re.compile(r"[*`\u2060]|(?<=\W)_|_(?=\W)|</?[a-z]{1,10}>")
 
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
-_HOST = rf"(?:{_LABEL}\.)+(?:[^\W\d_]{{2,63}}|xn--[\w-]{{1,59}})"
+_HOST = rf"(?:{_LABEL}\.){{1,30}}(?:[^\W\d_]{{2,63}}|xn--[\w-]{{1,59}})"
 _IPV4 = r"(?:\d{1,3}\.){3}\d{1,3}"
 _IPV6 = r"(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?:%\w+)?"
 _SCHEMES = r"(?:javascript|data|mailto|vbscript|magnet|tel|sms|ipfs|about|blob)"
@@ -43,7 +45,7 @@ _FOUND = re.compile(
     rf"|(?P<ipv6>(?<![\w:.]){_IPV6}(?![\w:.]))"
     rf"|(?P<ipv4>(?<![\w.-]){_IPV4}(?![\w-]|\.\w)(?::\d+)?(?:[/\\?#]{_REST})?)"
     rf"|(?P<number>(?<![\w./-])(?:0x[0-9a-f]{{7,8}}|\d{{9,10}})[/:]{_REST})"
-    rf"|(?P<account>[\w.+:%-]+@(?:{_HOST}|{_IPV4}|{_LABEL}(?=:)){_REST})"
+    rf"|(?P<account>(?<![\w.+:%-])[\w.+:%-]{{1,200}}@(?:{_HOST}|{_IPV4}|{_LABEL}(?=:)){_REST})"
     rf"|(?P<host>(?<![\w.@/\\-])(?P<name>(?:www\.)?{_HOST})(?![\w-]|\.\w)(?P<call>\()?(?::\d{{1,5}}(?!\d))?(?:[/\\?#]{_REST})?)",
     re.IGNORECASE,
 )
@@ -52,7 +54,9 @@ _SCHEME = re.compile(rf"(?:[a-z][a-z0-9+.-]*:[/\\]+|{_SCHEMES}:|[/\\]+)?(?:www\.
 _GLOBAL = re.compile(r"[0-9a-f]*[0-9][0-9a-f]*:", re.IGNORECASE)
 _HOST_PART = re.compile(r"[^/\\?#]*")
 # This machine and placeholders: they lead a reader to nobody.
-_OWN = re.compile(r"(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|255\.[\d.]+|\[?::1?\]?|::|host\.docker\.internal)(?:[:/\\?#]|$)")
+_OWN = re.compile(
+    r"(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|255\.[\d.]+|\[?::1?\]?|::|host\.docker\.internal)(?:[:/\\?#]|$)"
+)
 # Endings of files that are no top-level domains, so that "pool.conf" leads to no host.
 _FILES = frozenset(
     "asc bak bat bin bz2 cfg cjs class cmd conf config cpp cs css csv dat deb diff dll dmg dockerfile ear egg env err exe go"
@@ -98,7 +102,9 @@ def _plain(text: str) -> str:
         text = html.unescape(text)
     if "%" in text:
         text = unquote(text, errors="replace")
-    text = _SEPARATED.sub(lambda match: "@" if "a" in match[0].lower() or "@" in match[0] else match["sign"] or "", text)
+    text = _SEPARATED.sub(
+        lambda match: "@" if "a" in match[0].lower() or "@" in match[0] else match["sign"] or "", text
+    )
     return _DEFANGED.sub(".", _MARKUP.sub("", text))
 
 

@@ -43,7 +43,9 @@ _SPEAK = (
     r"|cite|link|conclude|summari[sz]e|repeat|warn|advise|instruct|direct|treat|assume|add|inform|report|describe|write|act|reveal|pretend)"
 )
 # "Ignore the above instructions if you use Docker" speaks to people.
-_NOT_A_CONDITION = r"(?!,? (?:if|when|unless|for|on|in|since|because|as|they|it|these|those|i|we|from|about|there|at)\b)"
+_NOT_A_CONDITION = (
+    r"(?!,? (?:if|when|unless|for|on|in|since|because|as|they|it|these|those|i|we|from|about|there|at)\b)"
+)
 _START = r"(?:^|[.!?:;,)\]] ?|\b(?:please|and|then|now|must|always|just|to) )"
 
 _ENGLISH = (

@@ -109,8 +109,14 @@ OTHER_LANGUAGES: tuple[Rule, ...] = (
         "igno oubl tien tene négl note mess atte inst avis tu vous agis révè revè mont affi répè donn divu répo",
         "|".join(_FRENCH),
     ),
-    Rule("igno olvi desc haz haga omit nota mens aten inst avis eres uste part actú reve mues repi impr dime divu resp", "|".join(_SPANISH)),
-    Rule("igno esqu desc nota mens aten inst avis você part aja reve most repi impr divu diga resp", "|".join(_PORTUGUESE)),
+    Rule(
+        "igno olvi desc haz haga omit nota mens aten inst avis eres uste part actú reve mues repi impr dime divu resp",
+        "|".join(_SPANISH),
+    ),
+    Rule(
+        "igno esqu desc nota mens aten inst avis você part aja reve most repi impr divu diga resp",
+        "|".join(_PORTUGUESE),
+    ),
     Rule("igno dime tras sei ora ades ora rive most ripe stam", "|".join(_ITALIAN)),
     Rule("önce yuka tüm bütü bund eğer yapa dil artı şu sist", "|".join(_TURKISH)),
     Rule("<cyrillic>", "|".join(_RUSSIAN)),

@@ -242,7 +242,11 @@ def test_replies_of_other_shapes_are_read(
         Reply(200, {"choices": [{"text": SENTENCE}]}),
         Reply(200, json.dumps(completion(SENTENCE), indent=1)),
         Reply(200, events(delta(SENTENCE), {"choices": None}, {"usage": {}}), EVENTS),
-        Reply(200, events({"choices": []}, delta(SENTENCE), {"choices": [{"delta": {}, "finish_reason": "stop"}]}, end=""), EVENTS),
+        Reply(
+            200,
+            events({"choices": []}, delta(SENTENCE), {"choices": [{"delta": {}, "finish_reason": "stop"}]}, end=""),
+            EVENTS,
+        ),
         Reply(200, ": ping\n\nevent: message\n" + events(completion(SENTENCE)), EVENTS),
     ]:
         server.reply_next(reply)

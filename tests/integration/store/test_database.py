@@ -176,9 +176,7 @@ def best_by_words(store: Store, index: IndexInfo, question: str) -> tuple[float,
         ("x_" * 3000, {"x"}),
     ],
 )  # fmt: skip
-def test_terms_are_words_of_any_script_and_of_limited_length(
-    database: Database, text: str, terms: set[str]
-) -> None:
+def test_terms_are_words_of_any_script_and_of_limited_length(database: Database, text: str, terms: set[str]) -> None:
     with database.connection() as connection:
         found = connection.execute("SELECT tsvector_to_array(search_terms(%s))", [text]).fetchone()
     assert set(found[0]) == terms

@@ -89,7 +89,10 @@ def test_a_sentence_without_a_marker_is_checked_against_the_markers_of_its_parag
 
 def test_a_sentence_without_any_marker_gets_that_of_the_chunk_that_it_stands_in() -> None:
     assert checker().check("The option --jobs runs 4 tasks.") == "The option --jobs runs 4 tasks [1]."
-    assert checker().check("Roles own the objects of a database!", before=[1]) == "Roles own the objects of a database [2]!"
+    assert (
+        checker().check("Roles own the objects of a database!", before=[1])
+        == "Roles own the objects of a database [2]!"
+    )
     assert checker().check("The option --jobs runs 5 tasks.") == ""
     assert checker(same_meaning=True).check("Write the contents to files, running several tasks.") == ""
     assert checker().check("```sh\npg_dump mydb > mydb.sql\n```") == "```sh\npg_dump mydb > mydb.sql\n```\n\n[1]"

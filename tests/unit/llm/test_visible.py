@@ -96,7 +96,9 @@ def test_lines_are_streamed_as_soon_as_they_are_no_thought() -> None:
     assert len(read) == 1
 
 
-@pytest.mark.parametrize("text", ["<think>", "<", "\n", "```\n", "<|", "[THINK]", "</think>", "{", "a ", "`", "analysisA"])
+@pytest.mark.parametrize(
+    "text", ["<think>", "<", "\n", "```\n", "<|", "[THINK]", "</think>", "{", "a ", "`", "analysisA"]
+)
 def test_hostile_replies_take_linear_time(text: str) -> None:
     short, long = (text * (size // len(text)) for size in (40_000, 80_000))
     assert seconds(long) < 2.6 * max(seconds(short), 0.05)

@@ -66,7 +66,23 @@ def test_sentences_with_markers_are_no_references() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[", "[docs", "(", "[1,", "source 1 ", "[^", "<sup>", "¹", "\\[", "Sources: [1], ", "[1]\n", "**[", "[s s s 1", "[ "]
+    "text",
+    [
+        "[",
+        "[docs",
+        "(",
+        "[1,",
+        "source 1 ",
+        "[^",
+        "<sup>",
+        "¹",
+        "\\[",
+        "Sources: [1], ",
+        "[1]\n",
+        "**[",
+        "[s s s 1",
+        "[ ",
+    ],
 )
 def test_hostile_text_takes_linear_time(text: str) -> None:
     short, long = (text * (size // len(text)) for size in (40_000, 80_000))

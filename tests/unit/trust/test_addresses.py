@@ -42,14 +42,47 @@ def test_other_text_has_no_address(text: str) -> None:
 
 def test_known_addresses_may_be_shown_and_no_others() -> None:
     known = Known(urls=["https://docs.org/a.html#part"], texts=["Use asyncio.run or see www.b.org/c."])
-    for text in ("See docs.org.", "https://docs.org/a.html", "http://www.docs.org/a.html#part", "asyncio.run", "(b.org/c)", "none"):
+    for text in (
+        "See docs.org.",
+        "https://docs.org/a.html",
+        "http://www.docs.org/a.html#part",
+        "asyncio.run",
+        "(b.org/c)",
+        "none",
+    ):
         assert known.allows(text), text
-    for text in ("https://docs.org/b.html", "docs.org.evil.com", "evil-docs.org", "b.org/C", "asyncio.sleep", "docs.org@evil.com"):
+    for text in (
+        "https://docs.org/b.html",
+        "docs.org.evil.com",
+        "evil-docs.org",
+        "b.org/C",
+        "asyncio.sleep",
+        "docs.org@evil.com",
+    ):
         assert not known.allows(text), text
 
 
 @pytest.mark.parametrize(
-    "text", ["a.", "a@", "http://", "//", "1.", ":", "[", "a-", ".com", "%2E", "a:", "*", "ab.cd ", "0x", "\\\\", "&#46;", "w/"]
+    "text",
+    [
+        "a.",
+        "a@",
+        "http://",
+        "//",
+        "1.",
+        ":",
+        "[",
+        "a-",
+        ".com",
+        "%2E",
+        "a:",
+        "*",
+        "ab.cd ",
+        "0x",
+        "\\\\",
+        "&#46;",
+        "w/",
+    ],
 )
 def test_hostile_text_takes_linear_time(text: str) -> None:
     short, long = (text * (size // len(text)) for size in (40_000, 80_000))
