@@ -64,7 +64,7 @@ class Answer:
     note: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the shape that `rag.ask --json` prints; if a language model was asked, what it cost and why it failed."""
+        """Return the shape that `rag.ask --json` prints; with a language model, what it cost and why it failed."""
         usage = {} if self.usage is None else {"usage": asdict(self.usage)}
         note = {} if self.note is None else {"note": self.note}
         return {

@@ -1,5 +1,6 @@
 """Whether a language model says that the sources do not contain the answer: with NO_ANSWER, or in its own words."""
 
+# ruff: noqa: E501, RUF001 - the patterns are read line by line
 from __future__ import annotations
 
 import re

@@ -1,9 +1,9 @@
 """Grounding: check each sentence of a language model's answer against the chunks that it cites.
 
-A sentence is kept if one of its chunks supports it: every number, flag and piece of code in the sentence occurs there,
-and enough of its words, or of its meaning, do. Code is kept if its lines occur there. A sentence without a marker is
-checked against the chunks that its paragraph cites. Where there are none, or they do not support it, it is kept with the
-marker of a chunk that says nearly the same in the same words.
+A sentence is kept if one of its chunks supports it: every number, flag and piece of code in the sentence occurs
+there, and enough of its words, or of its meaning, do. Code is kept if its lines occur there. A sentence without a
+marker is checked against the chunks that its paragraph cites. Where there are none, or they do not support it, it is
+kept with the marker of a chunk that says nearly the same in the same words.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _WORDS, _WINDOW, _MEANING, _BIAS = 2.86, 1.48, 1.47, -2.76
 _SUPPORTED = 0.4
 # A sentence without a marker stands in a chunk if two neighbouring sentences of it contain this share of its words.
 _STANDS_IN = 0.8
-# What counts as the similarity of meanings between texts in scripts that the embedding model may not read: it then gives
-# all of them the same vector.
+# What counts as the similarity of meanings between texts in scripts that the embedding model may not read: it then
+# gives all of them the same vector.
 _UNREAD_MEANING = 0.5
 # The share of the lines of a code block that a chunk must contain: a language model may add a comment.
 _CODE_LINES = 0.8
@@ -58,7 +58,7 @@ _EXACT = re.compile(
     r"|(?-i:[A-Z]){2,}\d+)(?![a-z0-9_])",
     re.IGNORECASE | re.ASCII,
 )
-_END_MARK = re.compile(r"([.!?:;。！？।؟]*)\s*$")
+_END_MARK = re.compile(r"([.!?:;\u3002\uff01\uff1f\u0964\u061f]*)\s*$")
 _DIGIT = re.compile(r"[^\x00-\x7f\D]")
 _ABBREVIATIONS = frozenset({"e.g", "i.e", "and/or", "etc", "vs"})
 

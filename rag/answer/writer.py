@@ -39,7 +39,7 @@ _ANSWER_TOKENS = 1024
 _TOKENIZER_SLACK = 1.15
 # How many stretches of documents a prompt holds in the mode tree_summarize.
 _BRANCH = 3
-# A prompt that the server refuses as too long is halved down to this window, the smallest that RAG_CONTEXT_WINDOW takes.
+# A prompt that the server refuses as too long is halved down to this window, RAG_CONTEXT_WINDOW's smallest.
 _SMALLEST_WINDOW = 1024
 # What LlamaIndex returns if there is nothing to summarize.
 _NOTHING = "Empty Response"

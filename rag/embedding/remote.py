@@ -63,7 +63,7 @@ _SHORTEST, _NO_LENGTH = 16, 1e-12
 Vector = NDArray[np.float32]
 
 
-class _TextRefused(EmbeddingError):
+class _TextRefused(EmbeddingError):  # noqa: N818 - not named *Error: a condition
     """The server refuses a request, maybe for one of its texts."""
 
     def __init__(self, message: str, *, is_too_long: bool) -> None:
@@ -233,7 +233,8 @@ class RemoteEncoder:
             return self._request(texts, retries)
         except _TextRefused as refusal:
             if len(texts) == 1 and not refusal.is_too_long:
-                return [self._refused(texts[0], refusal)]
+                self._check_server(texts[0], refusal)
+                return [None]
             if len(texts) == 1 and len(texts[0]) <= _SHORTEST:
                 raise
             if len(texts) > 1:
@@ -243,7 +244,7 @@ class RemoteEncoder:
         middle = len(texts) // 2
         return [*self._vectors(texts[:middle], 1), *self._vectors(texts[middle:], 1)]
 
-    def _refused(self, text: str, refusal: _TextRefused) -> None:
+    def _check_server(self, text: str, refusal: _TextRefused) -> None:
         """Log the refusal of a text, if it is not the server that refuses.
 
         :raises EmbeddingError: the server refuses any text
@@ -258,8 +259,8 @@ class RemoteEncoder:
 
     def _request(self, texts: list[str], retries: int) -> list[Vector | None]:
         with _translating_errors(self._endpoint):
-            # The client's default, base64, is refused by some servers, and others ignore either. OpenAI rejects an empty
-            # text, but not a space.
+            # The client's default, base64, is refused by some servers, and others ignore what is asked for. OpenAI
+            # rejects an empty text, but not a space.
             reply = self._client.with_options(max_retries=retries).embeddings.create(
                 model=self._endpoint.name, input=[text or " " for text in texts], encoding_format="float"
             )

@@ -32,8 +32,8 @@ _TOO_LONG = re.compile(
 _TOO_LONG_STATUSES = frozenset({400, 413, 422, 500})
 _LONGEST_MESSAGE = 1000
 _QUOTA = re.compile(
-    r"insufficient[_ ](?:quota|balance|funds|credits?)|exceeded your current quota|credit balance|billing|out of credits?"
-    r"|payment required|quota (?:is )?(?:exhausted|used up)",
+    r"insufficient[_ ](?:quota|balance|funds|credits?)|exceeded your current quota|credit balance|billing"
+    r"|out of credits?|payment required|quota (?:is )?(?:exhausted|used up)",
     re.IGNORECASE,
 )
 _BUSY_STATUSES = frozenset({408, 409, 429})

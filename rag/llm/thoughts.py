@@ -1,7 +1,8 @@
 """Thoughts: the parts of a language model's reply that are not meant for a reader.
 
 Servers without a parser for a model's reasoning pass it on within the content, between tags that differ by vendor;
-often only the closing tag, since the template of the prompt opened it. Tags in code are text: answers may be about them.
+often only the closing tag, since the template of the prompt opened it. Tags in code are text: answers may be about
+them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _NAMES = (
     r"(?:seed:|antml:|ant_)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis|deliberation"
     r"|inner_?monologue|internal(?:_\w+)?|cot|chain[_-]of[_-]thought)"
 )
-# What opens a thought, and what closes one, by vendor. Harmony (gpt-oss) names channels, of which "final" is the answer.
+# What opens a thought, and what closes one, by vendor. Harmony (gpt-oss) has channels, of which "final" is the answer.
 _OPENS = (
     rf"<{_NAMES}(?:\s[^<>\n]*)?>",
     r"\[THINK(?:ING)?\]",
@@ -60,7 +61,7 @@ _READ_ALOUD = 600
 
 
 def sounds_like_thinking(text: str) -> bool:
-    """Return whether a text reads like the beginning of a thought whose opening tag the template of the prompt holds."""
+    """Return whether a text reads like a thought whose opening tag is in the template of the prompt."""
     return bool(_ALOUD.match(text[:_READ_ALOUD]))
 
 

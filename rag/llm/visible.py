@@ -1,4 +1,4 @@
-"""What a reader sees of a reply: without thoughts, special tokens, and the fence, tags or JSON around the whole of it."""
+"""What a reader sees of a reply: no thoughts, no special tokens, no fence, tags or JSON around the whole of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FENCE_LINE = re.compile(r"\s{0,3}(?:```|~~~)")
 _WRAPPER = re.compile(r"\s*(?:```+|~~~+)[ \t]*(?P<info>[\w-]*)[ \t]*$")
 _MARKDOWN = frozenset({"markdown", "md", "mdx"})
 _PLAIN = frozenset({"", "text", "txt", "plaintext", "plain", "answer"})
-_ANY_MARKER = re.compile(r"[\[【［(]\^?\W?\d{1,3}\W|[\u00b9\u00b2\u00b3\u2070-\u2079]")
+_ANY_MARKER = re.compile(r"[\[【\uff3b(]\^?\W?\d{1,3}\W|[\u00b9\u00b2\u00b3\u2070-\u2079]")
 _TAGS = re.compile(
     r"\s*<(?P<name>(?:final_?)?(?:answer|response|output|result|reply|solution))>(?P<text>.*?)(?:</(?P=name)>.*)?$",
     re.IGNORECASE | re.DOTALL,
@@ -85,7 +85,7 @@ def visible_lines(pieces: Iterable[str], *, at_once: bool) -> Iterator[str]:
 
 
 def _is_certain(text: str, *, has_thought: bool) -> bool:
-    """Return whether a beginning is neither a wrapper nor, if no thought had its tags, a thought without an opening tag."""
+    """Return whether a beginning is no wrapper and, unless thoughts have tags here, no thought without a tag."""
     if not text or _WRAPPER.match(text.split("\n")[0]) or text.startswith(("{", "<", "[")):
         return False
     return has_thought or not sounds_like_thinking(text)

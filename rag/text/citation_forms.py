@@ -1,5 +1,6 @@
 """The forms in which language models cite, as markers: `【2†source】`, `[^2]`, `(2)` and `<sup>2</sup>` become `[2]`."""
 
+# ruff: noqa: E501, RUF001 - the patterns are read line by line
 from __future__ import annotations
 
 import re

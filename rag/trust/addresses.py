@@ -1,8 +1,8 @@
 """Addresses: everything in a text that leads a reader, or a command that a reader copies, to another machine.
 
-Which addresses may be shown is decided by a list of known ones, so every spelling counts: with or without a scheme, with
-`hxxp` or `[.]`, an IP address, an account on a host, a name with any top-level domain. What is called a name of a host
-here may be an attribute such as `asyncio.run`; it is then shown if a trusted text has it too.
+Which addresses may be shown is decided by a list of known ones, so every spelling counts: with or without a scheme,
+with `hxxp` or `[.]`, an IP address, an account on a host, a name with any top-level domain. What is called a name of a
+host here may be an attribute such as `asyncio.run`; it is then shown if a trusted text has it too.
 """
 
 from __future__ import annotations
@@ -49,21 +49,22 @@ _FOUND = re.compile(
     rf"|(?P<host>(?<![\w.@/\\-])(?P<name>(?:www\.)?{_HOST})(?![\w-]|\.\w)(?P<call>\()?(?::\d{{1,5}}(?!\d))?(?:[/\\?#]{_REST})?)",
     re.IGNORECASE,
 )
-_SCHEME = re.compile(rf"(?:[a-z][a-z0-9+.-]*:[/\\]+|{_SCHEMES}:|[/\\]+)?(?:www\.)?", re.IGNORECASE)
+_SCHEME = re.compile(rf"^(?:[a-z][a-z0-9+.-]*:[/\\]+|{_SCHEMES}:|[/\\]+)?(?:www\.)?", re.IGNORECASE)
 # The first group of a global IPv6 address; `dead::beef` may as well be a name in C++.
 _GLOBAL = re.compile(r"[0-9a-f]*[0-9][0-9a-f]*:", re.IGNORECASE)
-_HOST_PART = re.compile(r"[^/\\?#]*")
+_HOST_SIGN = re.compile(r"[/\\?#]")
 # This machine and placeholders: they lead a reader to nobody.
 _OWN = re.compile(
     r"(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|255\.[\d.]+|\[?::1?\]?|::|host\.docker\.internal)(?:[:/\\?#]|$)"
 )
 # Endings of files that are no top-level domains, so that "pool.conf" leads to no host.
-_FILES = frozenset(
-    "asc bak bat bin bz2 cfg cjs class cmd conf config cpp cs css csv dat deb diff dll dmg dockerfile ear egg env err exe go"
-    " gradle gz h hcl hpp htm html ico ini ipynb iso jar java jpeg jpg js json jsonl jsx kt lock log lua mdx mjs mod msi"
-    " nix o old orig out patch pdf pem php png proto ps1 pyc pyi r rb rpm rst scss sock sql sqlite sum svg"
-    " tar tgz tmp toml ts tsv tsx txt vue war wasm whl xls xlsx xml xz yaml yml".split()
-)
+_FILE_ENDINGS = """
+asc bak bat bin bz2 cfg cjs class cmd conf config cpp cs css csv dat deb diff dll dmg dockerfile ear egg env
+err exe go gradle gz h hcl hpp htm html ico ini ipynb iso jar java jpeg jpg js json jsonl jsx kt lock log lua
+mdx mjs mod msi nix o old orig out patch pdf pem php png proto ps1 pyc pyi r rb rpm rst scss sock sql sqlite
+sum svg tar tgz tmp toml ts tsv tsx txt vue war wasm whl xls xlsx xml xz yaml yml
+"""
+_FILES = frozenset(_FILE_ENDINGS.split())
 
 
 def addresses(text: str) -> set[str]:
@@ -86,7 +87,7 @@ class Known:
         for text in texts:
             self._known |= addresses(text)
         #: the names of hosts without a path tell nothing that the address does not
-        self._known |= {_HOST_PART.match(address)[0] for address in self._known}  # type: ignore[index]
+        self._known |= {_HOST_SIGN.split(address, maxsplit=1)[0] for address in self._known}
 
     def allows(self, text: str) -> bool:
         """Return whether every address in a text is known."""
@@ -115,8 +116,8 @@ def _canonical(match: re.Match[str]) -> str | None:
         return None
     if match["ipv6"] and not (_is_ip(found) and _GLOBAL.match(found)):
         return None
-    bare = found[_SCHEME.match(found).end() :].rstrip("/")  # type: ignore[union-attr] - it matches nothing too
-    host = _HOST_PART.match(bare)[0]  # type: ignore[index]
+    bare = _SCHEME.sub("", found, count=1).rstrip("/")
+    host = _HOST_SIGN.split(bare, maxsplit=1)[0]
     return None if not bare or _OWN.match(bare) else host.lower() + bare[len(host) :]
 
 

@@ -6,6 +6,7 @@ tool is within a model's reach. The patterns only keep the plain attempts from w
 what people write to each other: "ignore the previous message" is no attack.
 """
 
+# ruff: noqa: E501 - the patterns are read line by line
 from __future__ import annotations
 
 import re
@@ -156,7 +157,7 @@ _ENGLISH = (
     ),
     Rule(
         "answ resp repl outp|ever each all any fina next",
-        rf"\b(?:in|into|to) (?:every|each|all(?: of)?(?: your)?|any of your) (?:future )?answers?\b|\byour (?:final|next) (?:answer|response|reply|output) (?:must|should|shall|has to|is|will)\b",
+        r"\b(?:in|into|to) (?:every|each|all(?: of)?(?: your)?|any of your) (?:future )?answers?\b|\byour (?:final|next) (?:answer|response|reply|output) (?:must|should|shall|has to|is|will)\b",
     ),
     Rule(
         "deco decr deob|foll obey do exec",
@@ -165,7 +166,7 @@ _ENGLISH = (
     # A line that plays the system.
     Rule(
         "syst deve assi inst admi|igno disr say reve from you must will shou alwa only neve tell answ repl resp reco",
-        rf"(?:^|[.!?] )#{{0,4}} ?(?:system|developer|assistant|system prompt|system message|instructions?|admin|administrator) ?(?:override|update|notice|alert|prompt)? ?: ?(?:\S{{1,20}} ){{0,2}}?(?:ignore|disregard|say so|reveal|from now on|you are (?:now |an? )|(?:you )?(?:must|will|should)? ?(?:always |only |never )?(?:say|tell (?:users?|the user|everyone|them)|answer|reply|respond|recommend))\b",
+        r"(?:^|[.!?] )#{0,4} ?(?:system|developer|assistant|system prompt|system message|instructions?|admin|administrator) ?(?:override|update|notice|alert|prompt)? ?: ?(?:\S{1,20} ){0,2}?(?:ignore|disregard|say so|reveal|from now on|you are (?:now |an? )|(?:you )?(?:must|will|should)? ?(?:always |only |never )?(?:say|tell (?:users?|the user|everyone|them)|answer|reply|respond|recommend))\b",
     ),
     Rule(
         "syst|say",

@@ -3,6 +3,7 @@
 The text is in lower case, with single spaces.
 """
 
+# ruff: noqa: E501, RUF001 - the patterns are read line by line
 from __future__ import annotations
 
 from rag.trust.rule import Rule

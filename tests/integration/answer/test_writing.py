@@ -281,7 +281,7 @@ def test_an_answer_of_which_nothing_holds_is_replaced_by_extracts(writing: Calla
     "said",
     ["NO_ANSWER", "no_answer", "**No answer.**", "The sources do not contain the answer to this question [1].",
      "I'm sorry, but the provided sources don't mention that.", "Die Quellen enthalten dazu keine Angaben.",
-     "В источниках нет ответа на этот вопрос."],
+     "\u0412 источниках нет ответа на этот вопрос."],
 )  # fmt: skip
 def test_a_model_may_say_that_the_sources_do_not_answer(writing: Callable[..., Engine], said: str) -> None:
     answer = writing(said).ask(QUESTION)

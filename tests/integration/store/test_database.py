@@ -1,5 +1,6 @@
 """Postgres is found or started, and the first process migrates it once."""
 
+# ruff: noqa: RUF001 - other scripts are the point
 from __future__ import annotations
 
 import shutil

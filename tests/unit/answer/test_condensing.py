@@ -1,5 +1,6 @@
 """Follow-ups as language models rewrite them, and replies that are no question of the conversation."""
 
+# ruff: noqa: RUF001 - other scripts are the point
 from __future__ import annotations
 
 import pytest

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rag.answer.evidence import OMITTED, evidence, trusted_at, trusted_texts, without_addresses
-from rag.trust.addresses import Known
 from rag.search.results import SearchResult
+from rag.trust.addresses import Known
 from rag.trust.authorship import Voice
 
 ANN = Voice("ann", "member", "2024-05-01T10:00:00Z")

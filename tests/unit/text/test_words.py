@@ -1,5 +1,6 @@
 """Content words, stems, and text on one line."""
 
+# ruff: noqa: RUF001 - other scripts are the point
 from __future__ import annotations
 
 import pytest
