@@ -13,6 +13,7 @@ from typing import Annotated
 from prefect import flow, runtime
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import INPUTS, TASK_SOURCE
+from prefect.transactions import get_transaction
 from pydantic import Field
 
 from flows.engine import in_thread, program, shared_engine
@@ -35,7 +36,7 @@ def _run_name() -> str:
     persist_result=True,
 )
 async def ask(question: str, source: str | None, top_k: int, made_from: str) -> Answer:
-    """Ask the engine.
+    """Ask the engine. An answer that the language model failed to write is not cached.
 
     :param made_from: what else the answer depends on: the state of the index, the model and the program
     """
@@ -44,7 +45,11 @@ async def ask(question: str, source: str | None, top_k: int, made_from: str) -> 
         with shared_engine() as engine:
             return engine.ask(question, top_k=top_k, source=source)
 
-    return await in_thread(ask_engine)
+    found = await in_thread(ask_engine)
+    transaction = get_transaction()
+    if found.note and transaction is not None:
+        transaction.write_on_commit = False
+    return found
 
 
 @flow(name="answer", flow_run_name=_run_name)

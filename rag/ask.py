@@ -115,21 +115,19 @@ def _answer(
     engine: Engine, options: argparse.Namespace, filters: Filters, question: str, history: Sequence[Turn]
 ) -> Answer:
     """Print an answer: as one JSON object, or paragraph by paragraph as each is ready."""
-    answer: Answer | None = None
-    if not options.json:
-        sys.stdout.write("\n")
-    for piece in engine.questions.ask_stream(question, top_k=options.top_k or 8, filters=filters, history=history):
-        if isinstance(piece, Answer):
-            answer = piece
-        elif not options.json:
-            sys.stdout.write(piece)
-            sys.stdout.flush()
-    assert answer is not None
+    top_k = options.top_k or 8
     if options.json:
+        answer = engine.ask(question, top_k=top_k, filters=filters, history=history)
         print_json(answer.to_json())
-    else:
-        _print_sources(answer)
-    return answer
+        return answer
+    sys.stdout.write("\n")
+    for piece in engine.questions.ask_stream(question, top_k=top_k, filters=filters, history=history):
+        if isinstance(piece, Answer):
+            _print_sources(piece)
+            return piece
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    raise AssertionError("a stream ends with its answer")
 
 
 def _print_sources(answer: Answer) -> None:

@@ -195,6 +195,11 @@ class Settings(BaseSettings):
         validation_alias="RAG_CONTEXT_WINDOW",
         description="the tokens of the language model's prompt and answer together, at least 1024",
     )
+    llm_timeout: Annotated[float, Field(gt=0, le=3600)] = Field(
+        60.0,
+        validation_alias="RAG_LLM_TIMEOUT",
+        description="the seconds that the language model may take for a reply, at most 3600",
+    )
     reranker: str | None = Field(
         None,
         validation_alias="RAG_RERANKER",

@@ -60,10 +60,13 @@ class Answer:
     usage: Usage | None = None
     #: under which it is logged; None if it is not
     id: str | None = None
+    #: the last sentence of `answer`, where the language model failed or wrote nothing that holds
+    note: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the shape that `rag.ask --json` prints; what it cost, if a language model was asked."""
+        """Return the shape that `rag.ask --json` prints; with a language model, what it cost and why it failed."""
         usage = {} if self.usage is None else {"usage": asdict(self.usage)}
+        note = {} if self.note is None else {"note": self.note}
         return {
             "question": self.question,
             "answered": self.answered,
@@ -72,4 +75,5 @@ class Answer:
             "model": {"embedding": self.embedding_model, "llm": self.llm},
             "timings": self.timings,
             **usage,
+            **note,
         }

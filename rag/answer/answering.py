@@ -10,23 +10,29 @@ face, and only `rag.answer.writer` needs a language model.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rag.answer.answer import Answer, Turn
+from rag.answer.declining import is_no_answer, without_declining
 from rag.answer.draft import Draft, citation
 from rag.answer.extracts import Extractor
 from rag.answer.grounding import GroundingChecker
+from rag.errors import LLMError
 from rag.search.neighbours import REACH, with_neighbours
 from rag.search.results import SearchResult
 from rag.search.searcher import Searcher
+from rag.text.citation_forms import normalized, without_references
 from rag.text.citations import cited, keep_known_links, sanitized
 
 if TYPE_CHECKING:
     from rag.answer.writer import AnswerWriter
 
 __all__ = ["ABSTENTION", "Answerer"]
+
+log = logging.getLogger(__name__)
 
 #: Shown instead of an answer; the nearest pages follow as citations.
 ABSTENTION = "The sources do not answer this. The nearest pages are listed below."
@@ -74,7 +80,7 @@ class Answerer:
         """Answer a question.
 
         :param history: earlier turns of the conversation, which a follow-up may refer to
-        :raises LLMError: the language model cannot be asked
+        :raises LLMError: the language model fails, and no passage can be quoted instead
         """
         return self.answer_with_results(question, history=history)[0]
 
@@ -88,7 +94,7 @@ class Answerer:
     def stream(self, question: str, *, history: Sequence[Turn] = ()) -> Iterator[str | Answer]:
         """Yield the blocks of the answer, each after its check, and then the complete `Answer`.
 
-        :raises LLMError: the language model cannot be asked; the blocks yielded before stay valid
+        :raises LLMError: the language model fails, and no passage can be quoted instead
         """
         answer, _ = yield from self._stream(question, history, streaming=True)
         yield answer
@@ -96,12 +102,13 @@ class Answerer:
     def standalone(self, question: str, history: Sequence[Turn]) -> str:
         """Return a follow-up rewritten as a standalone question.
 
-        Without a language model, the question before it is prepended if the follow-up alone finds nothing.
+        Without a language model, or if it does not rewrite it, the question before it is prepended if the follow-up
+        alone finds nothing.
         """
         if not history:
             return question
-        if self._writer is not None:
-            return self._writer.standalone(question, history)
+        if self._writer is not None and (rewritten := self._writer.standalone(question, history)):
+            return rewritten
         alone = self._searcher.search(question, top_k=1, source=self._source)
         return question if self._is_answerable(alone) else f"{history[-1].question} {question}"
 
@@ -120,19 +127,23 @@ class Answerer:
             for block in draft.verdicts():
                 yield draft.add(block) + "\n\n"
         answered = bool(draft.numbers)
+        if draft.note:
+            draft.blocks.append(draft.note)
+            yield draft.note + "\n\n"
         used = draft.used if answered else _distinct_pages(results)[:_NEAREST]
         if not answered:
             yield ABSTENTION
         done = time.perf_counter()
         text = draft.text if answered else ABSTENTION
-        about = text if answered and self._writer else asked
+        about = text if answered and draft.is_written else asked
         answer = Answer(
             question=question,
             answered=answered,
             answer=text,
-            sources=tuple(citation(number, result, about) for number, result in enumerate(used, start=1)),
+            sources=tuple(citation(number, result, about) for number, result in enumerate(draft.shown(used), start=1)),
             embedding_model=self._embedding_model,
             llm=self._llm_name,
+            note=draft.note,
             timings={
                 "retrieve": round(retrieved - started, 4),
                 "answer": round(done - retrieved, 4),
@@ -145,22 +156,50 @@ class Answerer:
         return any(result.score >= self._threshold for result in results)
 
     def _blocks(self, question: str, draft: Draft, *, streaming: bool) -> Iterator[str]:
-        """Yield the blocks of an answer, whose markers count the draft's results; none is empty."""
-        if self._writer is None:
-            blocks: Iterator[str] = iter([self._extractor.answer(question, draft.results) or ""])
-        else:
-            blocks = self._checked(self._writer.write(question, draft.results, streaming=streaming), question, draft)
-        return filter(None, blocks)
+        """Yield the blocks of an answer, whose markers count the draft's results; none is empty.
 
-    def _checked(self, blocks: Iterable[str], question: str, draft: Draft) -> Iterator[str]:
+        If the language model fails, or nothing that it writes holds, they are extracts, and the draft says why.
+
+        :raises LLMError: there are no extracts either
+        """
+        failure: LLMError | None = None
+        if self._writer is not None:
+            checker = GroundingChecker(self._extractor.encoder, draft.results, question)
+            draft.is_written, draft.addresses = True, checker.known
+            try:
+                written = self._writer.write(question, draft.results, streaming=streaming)
+                yield from filter(None, self._checked(written, checker, draft))
+            except LLMError as error:
+                log.warning("%s", error)
+                failure = error
+            if failure and draft.numbers:
+                draft.note = f"The answer ends here, because {_reason(failure)}."
+            if draft.numbers or (draft.is_declined and not failure):
+                return
+            draft.is_written = False
+            failure = failure or LLMError(f"What {self._llm_name} wrote is not supported by the sources.")
+            draft.note = f"This answer is quoted from the sources, because {_reason(failure)}."
+            draft.results = draft.shown(draft.results)
+        extracts = self._extractor.answer(question, draft.results)
+        if extracts:
+            yield extracts
+        elif failure:
+            raise failure
+
+    @staticmethod
+    def _checked(blocks: Iterable[str], checker: GroundingChecker, draft: Draft) -> Iterator[str]:
         """Yield the supported part of each block; a block without markers is checked against its neighbours' chunks."""
-        checker = GroundingChecker(self._extractor.encoder, draft.results, question)
         known = range(1, len(draft.results) + 1)
-        links = [result.url for result in draft.results]
         before: list[int] = []
         waiting: list[str] = []
         for block in blocks:
-            block = keep_known_links(sanitized(block), links)
+            if is_no_answer(block):
+                draft.is_declined = True
+                break
+            block, declined = without_declining(block)
+            draft.is_declined = draft.is_declined or declined
+            block = sanitized(without_references(normalized(block, known)))
+            block = keep_known_links(block, checker.known.allows)
             numbers = cited(block, known)
             if not numbers and not before:
                 waiting.append(block)
@@ -169,6 +208,8 @@ class Answerer:
                 yield checker.check(unchecked, before or numbers, draft.numbers)
             waiting.clear()
             before = numbers or before
+        for block in waiting:  # nothing was cited: only what stands in a source is kept
+            yield checker.check(block, (), draft.numbers)
 
 
 def _returned(
@@ -181,6 +222,12 @@ def _returned(
         except StopIteration as stop:
             value: tuple[Answer, list[SearchResult]] = stop.value
             return value
+
+
+def _reason(error: LLMError) -> str:
+    """Return the first sentence of an error's message, to be put into another sentence."""
+    first = str(error).partition(". ")[0].rstrip(".")
+    return first[:1].lower() + first[1:] if first.startswith(("What ", "The ")) else first
 
 
 def _distinct_pages(results: Sequence[SearchResult]) -> list[SearchResult]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rag.answer.answer import Citation
-from rag.answer.evidence import evidence
+from rag.answer.evidence import evidence, without_addresses
 from rag.search.results import SearchResult
 from rag.text.citations import best_quote, cited, renumber, text_fragment
+from rag.trust.addresses import Known
 from rag.trust.authorship import origin, verdict
 
 __all__ = ["Draft", "citation"]
@@ -22,6 +23,14 @@ class Draft:
     #: the numbers of the cited results, counted from 1, in the order of their first citation
     numbers: list[int] = field(default_factory=list)
     blocks: list[str] = field(default_factory=list)
+    #: whether a language model wrote the blocks
+    is_written: bool = False
+    #: whether the language model says that the sources do not contain the answer
+    is_declined: bool = False
+    #: a sentence that says what became of the language model's answer, where it is not shown whole
+    note: str | None = None
+    #: the addresses that may be shown; None: all, since no language model was asked
+    addresses: Known | None = None
 
     def add(self, block: str) -> str:
         """Add a block whose markers count the results, and return it as it is displayed."""
@@ -31,6 +40,11 @@ class Draft:
         shown = renumber(block, self.numbers)
         self.blocks.append(shown)
         return shown
+
+    def shown(self, results: Sequence[SearchResult]) -> list[SearchResult]:
+        """Return results without the sentences whose addresses may not be shown."""
+        known = self.addresses
+        return list(results) if known is None else [without_addresses(result, known) for result in results]
 
     @property
     def text(self) -> str:

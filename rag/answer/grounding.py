@@ -1,26 +1,29 @@
 """Grounding: check each sentence of a language model's answer against the chunks that it cites.
 
-A sentence is kept if one of its chunks supports it: every number, flag and piece of code in the sentence occurs there,
-and enough of its words, or of its meaning, do. Code is kept if its lines occur there. A sentence without a marker is
-checked against the chunks that its paragraph cites; a paragraph without any citation is removed.
+A sentence is kept if one of its chunks supports it: every number, flag and piece of code in the sentence occurs
+there, and enough of its words, or of its meaning, do. Code is kept if its lines occur there. A sentence without a
+marker is checked against the chunks that its paragraph cites. Where there are none, or they do not support it, it is
+kept with the marker of a chunk that says nearly the same in the same words.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rag.answer.evidence import evidence, trusted_at
+from rag.answer.evidence import evidence, trusted_texts
 from rag.search.neighbours import stretches
 from rag.search.results import SearchResult
 from rag.text.blocks import heading, is_code, open_fence
 from rag.text.citations import MARKERS, REMOVED, cited
 from rag.text.lines import one_line
 from rag.text.sentences import sentences
-from rag.text.words import stems, words
+from rag.text.words import folded, stems, words
+from rag.trust.addresses import Known
 from rag.trust.authorship import is_trusted
 from rag.trust.injection import speaks_to_models
 
@@ -34,6 +37,11 @@ __all__ = ["GroundingChecker"]
 # and 41% of the second, which are about the same subject. The claims paraphrase more freely than a language model does.
 _WORDS, _WINDOW, _MEANING, _BIAS = 2.86, 1.48, 1.47, -2.76
 _SUPPORTED = 0.4
+# A sentence without a marker stands in a chunk if two neighbouring sentences of it contain this share of its words.
+_STANDS_IN = 0.8
+# What counts as the similarity of meanings between texts in scripts that the embedding model may not read: it then
+# gives all of them the same vector.
+_UNREAD_MEANING = 0.5
 # The share of the lines of a code block that a chunk must contain: a language model may add a comment.
 _CODE_LINES = 0.8
 _FEW_WORDS = 3
@@ -43,15 +51,15 @@ _LEADING = re.compile(rf"({MARKERS.pattern}[.,;:!?]?\s*)")
 _ITEM = re.compile(r"^(\s*(?:[-*+]|\d{1,3}[.)]|>|\|)\s+)(.*)$", re.DOTALL)
 _RULE = re.compile(r"^[\s|:\-*_=]*$")
 _INLINE = re.compile(r"`([^`\n]+)`")
+_OBJECT = re.compile(r"\{\s*\"[^{}\n]*\}")
 # What a chunk must contain literally: numbers and versions, flags, and identifiers.
 _EXACT = re.compile(
-    r"(?<![\w.])(?:--?[A-Za-z][\w-]+|v?\d+(?:[.,:]\d+)*|[A-Za-z]\w*(?:[._:/]\w+)+|[A-Za-z]+_\w+|[A-Z]{2,}\d+)(?![\w])"
+    r"(?<![a-z0-9_.])(?:--?[a-z][\w-]+|v?\d+(?:[.,:]\d+)*|[a-z][a-z0-9_]*(?:[._:/][a-z0-9_]+)+|[a-z]+_[a-z0-9_]+"
+    r"|(?-i:[A-Z]){2,}\d+)(?![a-z0-9_])",
+    re.IGNORECASE | re.ASCII,
 )
-_URL = re.compile(
-    r"\b[a-z][a-z0-9+.-]*://|\bwww\."
-    r"|\b[\w-]+\.(?:com|net|org|io|example|ru|cn|xyz|info|biz|top|site|online|click|link|zip|test|invalid)\b",
-    re.IGNORECASE,
-)
+_END_MARK = re.compile(r"([.!?:;\u3002\uff01\uff1f\u0964\u061f]*)\s*$")
+_DIGIT = re.compile(r"[^\x00-\x7f\D]")
 _ABBREVIATIONS = frozenset({"e.g", "i.e", "and/or", "etc", "vs"})
 
 
@@ -88,6 +96,11 @@ class GroundingChecker:
         self._evidence = {number: _read(result) for number, result in enumerate(results, start=1)}
         self._stretch = {number: numbers for numbers in stretches(results) for number in numbers}
         self._question = _folded(question)
+        #: the addresses that an answer may show
+        self.known = Known(
+            urls=[result.url for result in results],
+            texts=[question, *(text for result in results for text in trusted_texts(result))],
+        )
 
     def check(self, block: str, before: Sequence[int] = (), shown: Collection[int] = ()) -> str:
         """Return the supported part of a paragraph, list, table or code block; it may be empty.
@@ -104,35 +117,48 @@ class GroundingChecker:
                 kept.append(line)
                 continue
             mark, text = _split_mark(line)
-            held = [sentence.text for sentence in _cited_sentences(text, inherited) if self._is_supported(sentence)]
+            held = list(filter(None, map(self._supported, _cited_sentences(text, inherited))))
             if held:
                 kept.append(mark + " ".join(held))
         text = "\n".join(kept)
         if not words(MARKERS.sub(" ", text)):
             return ""
-        if not cited(text, self._evidence):  # the sentence with the marker was removed
+        if inherited and not cited(text, self._evidence):  # the sentence with the marker was removed
             text += f" [{inherited[0]}]"
         return text
 
-    def _is_supported(self, sentence: _Sentence) -> bool:
-        if REMOVED in sentence.text or speaks_to_models(sentence.text, trusted=True):
-            return False
+    def _supported(self, sentence: _Sentence) -> str | None:
+        """Return a sentence that its chunks support, with a marker if it had none of its own; else None."""
+        if REMOVED in sentence.text or speaks_to_models(sentence.text) or not self.known.allows(sentence.text):
+            return None
         bare = MARKERS.sub(" ", sentence.text)
-        known = [self._evidence[number] for number in sentence.numbers if number in self._evidence]
-        if not known:
-            return False
+        known = [number for number in sentence.numbers if number in self._evidence]
         if not words(bare):
-            return not sentence.inherits
-        exact = _exact_parts(bare)
+            return sentence.text if known and not sentence.inherits else None
+        if known and self._holds(bare, known):
+            return sentence.text
+        if known and not sentence.inherits:
+            return None
+        number = next((one for one in self._evidence if self._stands_in(bare, one) and self._holds(bare, [one])), None)
+        if number is None:
+            return None
+        return _END_MARK.sub(rf" [{number}]\1", bare.strip(), count=1)
+
+    def _holds(self, claim: str, numbers: Sequence[int]) -> bool:
+        """Return whether chunks support a sentence without markers."""
+        known = [self._evidence[number] for number in numbers]
+        exact = _exact_parts(claim)
         if not all(part in self._question or any(part in chunk.folded for chunk in known) for part in exact):
             return False
         # One or two words from an untrusted author can be quoted out of any context.
-        if len(words(bare)) < _FEW_WORDS and not any(_is_trusted(chunk.result) for chunk in known):
+        if len(words(claim)) < _FEW_WORDS and not any(_is_trusted(chunk.result) for chunk in known):
             return False
-        # An address is shown only if a trusted author wrote it.
-        if not all(any(_in_trusted_text(link, chunk.result) for chunk in known) for link in _addresses(bare)):
-            return False
-        return any(self._likely(bare, chunk) >= _SUPPORTED for chunk in known)
+        return any(self._likely(claim, chunk) >= _SUPPORTED for chunk in known)
+
+    def _stands_in(self, claim: str, number: int) -> bool:
+        """Return whether nearly all words of a sentence stand near each other in a chunk."""
+        wanted = stems(claim)
+        return any(len(wanted & stems(part)) >= _STANDS_IN * len(wanted) for part in self._evidence[number].windows)
 
     def _likely(self, claim: str, chunk: _Evidence) -> float:
         """Return the probability that a chunk supports a claim, in [0, 1]."""
@@ -145,6 +171,8 @@ class GroundingChecker:
         # The similarity of the meanings, in [0, 1], cannot change the decision: the encoder need not run.
         if _logistic(base + _MEANING) < _SUPPORTED or _logistic(base) >= _SUPPORTED:
             return _logistic(base)
+        if not _is_latin(claim):
+            return _logistic(base + _MEANING * _UNREAD_MEANING)
         vectors = self._encoder.encode_queries([claim, *chunk.windows])
         return _logistic(base + _MEANING * float((vectors[1:] @ vectors[0]).max()))
 
@@ -155,7 +183,7 @@ class GroundingChecker:
         fence = opening.strip()[:3]
         own = cited(closing.replace("`", "").replace("~", ""), self._evidence)
         wanted = [line for line in lines if line.strip()]
-        for number in [*own, *before]:
+        for number in [*own, *before] or self._evidence:
             if number not in self._evidence or not wanted:
                 continue
             # Code that was cut into two chunks is partly in the chunk beside the cited one.
@@ -171,12 +199,9 @@ class GroundingChecker:
 
     def _containing(self, line: str, numbers: Sequence[int]) -> int | None:
         """Return the number of the first of these chunks that contains a line of code."""
-        for number in numbers:
-            chunk = self._evidence[number]
-            # A line of code with an address is shown only if a trusted author wrote it.
-            if _folded(line) in chunk.folded and (not _URL.search(line) or _in_trusted_text(line, chunk.result)):
-                return number
-        return None
+        if not self.known.allows(line):
+            return None
+        return next((number for number in numbers if _folded(line) in self._evidence[number].folded), None)
 
 
 def _read(result: SearchResult) -> _Evidence:
@@ -219,19 +244,10 @@ def _cited_sentences(text: str, inherited: Sequence[int]) -> list[_Sentence]:
 
 def _exact_parts(sentence: str) -> list[str]:
     """Return the parts of a sentence that its source must contain literally, folded."""
-    code = [_folded(part) for part in _INLINE.findall(sentence)]
-    prose = _INLINE.sub(" ", sentence)
-    found = [_folded(part) for part in _EXACT.findall(prose)]
+    text = unicodedata.normalize("NFKC", sentence)
+    code = [_folded(part) for pattern in (_INLINE, _OBJECT) for part in pattern.findall(text)]
+    found = [_folded(part) for part in _EXACT.findall(_digits(_INLINE.sub(" ", text)))]
     return [*filter(None, code), *(part for part in found if part not in _ABBREVIATIONS)]
-
-
-def _addresses(sentence: str) -> list[str]:
-    return [word.strip("`\"'<>()[],;").rstrip(".") for word in sentence.split() if _URL.search(word)]
-
-
-def _in_trusted_text(line: str, result: SearchResult) -> bool:
-    place = result.text.find(line.strip())
-    return place >= 0 and trusted_at(result, place)
 
 
 def _is_trusted(result: SearchResult) -> bool:
@@ -239,7 +255,18 @@ def _is_trusted(result: SearchResult) -> bool:
 
 
 def _folded(text: str) -> str:
-    return one_line(text.lower())
+    return _digits(one_line(folded(text)))
+
+
+def _digits(text: str) -> str:
+    """Return a text whose digits of any script are ASCII digits."""
+    return text if text.isascii() else _DIGIT.sub(lambda digit: str(unicodedata.digit(digit[0])), text)
+
+
+def _is_latin(text: str) -> bool:
+    """Return whether most letters of a text are Latin ones."""
+    letters = [letter for letter in text if letter.isalpha()]
+    return 2 * sum(letter < "\u0250" for letter in letters) >= len(letters)
 
 
 def _logistic(value: float) -> float:

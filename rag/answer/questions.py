@@ -80,7 +80,7 @@ class Questions:
         :param filters: answer only from documents that match these
         :param history: earlier turns of the conversation, which a follow-up may refer to
         :raises ConfigurationError: the index or the question is empty, or a filter is wrong
-        :raises LLMError: the language model fails
+        :raises LLMError: the language model fails, and no passage can be quoted instead
         """
         from rag.llm.usage import counted
 
@@ -234,6 +234,7 @@ class Questions:
             api_key=self._settings.openai_key,
             base_url=self._settings.openai_base_url,
             context_window=self._settings.context_window,
+            timeout=self._settings.llm_timeout,
         )
 
     @cached_property

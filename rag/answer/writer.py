@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -10,9 +12,11 @@ from llama_index.core.response_synthesizers import ResponseMode, get_response_sy
 from llama_index.core.utils import get_tokenizer
 
 from rag.answer.answer import Turn
-from rag.answer.prompt import ANSWER, CONDENSE, NO_ANSWER, REFINE, SUMMARIZE, conversation, fitted, grouped
-from rag.errors import ContextTooLong
-from rag.llm.clients import translating_errors
+from rag.answer.condensing import standalone_question
+from rag.answer.declining import is_no_answer
+from rag.answer.prompt import ANSWER, CONDENSE, REFINE, SUMMARIZE, conversation, fitted, grouped
+from rag.errors import ContextTooLong, LLMError
+from rag.llm.failures import translating_errors
 from rag.search.neighbours import stretches
 from rag.search.results import SearchResult
 from rag.text.blocks import blocks
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
     from llama_index.core.response_synthesizers import BaseSynthesizer
 
 __all__ = ["AnswerWriter", "Mode"]
+
+log = logging.getLogger(__name__)
 
 #: How the language model reads the chunks: in as few prompts as possible, in groups whose answers are then combined, or
 #: one after the other.
@@ -33,9 +39,8 @@ _ANSWER_TOKENS = 1024
 _TOKENIZER_SLACK = 1.15
 # How many stretches of documents a prompt holds in the mode tree_summarize.
 _BRANCH = 3
-# A prompt that the server refuses as too long is shortened to a half, then to a quarter of the window.
-_SHRINKS = 3
-_LONGEST_QUESTION = 2000
+# A prompt that the server refuses as too long is halved down to this window, RAG_CONTEXT_WINDOW's smallest.
+_SMALLEST_WINDOW = 1024
 # What LlamaIndex returns if there is nothing to summarize.
 _NOTHING = "Empty Response"
 
@@ -51,34 +56,35 @@ class AnswerWriter:
         self._name = name
         self._mode = mode
 
-    def standalone(self, question: str, history: Sequence[Turn]) -> str:
-        """Return a follow-up rewritten as a standalone question.
-
-        :raises LLMError: the language model cannot be asked
-        """
-        with translating_errors(self._name):
-            reply = self._llm.predict(CONDENSE, chat_history=conversation(history), question=question).strip()
-        return reply if 0 < len(reply) <= _LONGEST_QUESTION else question
+    def standalone(self, question: str, history: Sequence[Turn]) -> str | None:
+        """Return a follow-up rewritten as a standalone question; None if the language model fails to rewrite it."""
+        try:
+            with translating_errors(self._name):
+                reply = self._llm.predict(CONDENSE, chat_history=conversation(history), question=question)
+        except LLMError as error:
+            log.warning("The follow-up is searched with the question before it: %s", error)
+            return None
+        return standalone_question(reply, question, history)
 
     def write(self, question: str, results: Sequence[SearchResult], *, streaming: bool) -> Iterator[str]:
-        """Yield the blocks of an answer, whose markers count `results` from 1; none if the model finds no answer.
+        """Yield the blocks of an answer, whose markers count `results` from 1; see also `rag.answer.declining`.
 
         :param streaming: yield each block as soon as it is written; the server then reports no token counts
-        :raises LLMError: the language model cannot be asked
+        :raises LLMError: the language model cannot be asked, or its reply is not an answer; a block that it was writing
+            is not yielded
         """
-        for block in blocks(_lines(self._pieces(question, results, streaming=streaming)), headings=False, markers=True):
-            if NO_ANSWER in block:
-                return
-            yield block
+        yield from blocks(_lines(self._pieces(question, results, streaming=streaming)), headings=False, markers=True)
 
     def _pieces(self, question: str, results: Sequence[SearchResult], *, streaming: bool) -> Iterator[str]:
         window = self._llm.metadata.context_window
-        for shrunk in range(_SHRINKS):
+        while True:
             try:
-                yield from self._synthesized(question, results, window >> shrunk, streaming=streaming)
+                yield from self._synthesized(question, results, window, streaming=streaming)
             except ContextTooLong:
-                if shrunk == _SHRINKS - 1:
+                if window <= _SMALLEST_WINDOW:
                     raise
+                # Half of a window that the prompt did not fill would be the same prompt.
+                window = max(min(window, self._needed(question, results)) // 2, _SMALLEST_WINDOW)
             else:
                 return
 
@@ -93,7 +99,7 @@ class AnswerWriter:
             if self._mode == "tree_summarize" and len(groups) > 1:
                 single = self._synthesizer(ResponseMode.REFINE, helper, streaming=False)
                 answers = [str(single.get_response(question, [group])) for group in groups]
-                groups = [text for text in answers if text.strip() and NO_ANSWER not in text]
+                groups = [text for text in answers if text.strip() and not is_no_answer(text)]
                 if len(groups) < 2:
                     yield from groups
                     return
@@ -101,6 +107,15 @@ class AnswerWriter:
             written = self._synthesizer(mode, helper, streaming=streaming).get_response(question, groups)
             # A string, or a generator of its parts.
             yield from map(str, [written] if isinstance(written, str) else cast(Iterator[str], written))
+
+    def _needed(self, question: str, results: Sequence[SearchResult]) -> int:
+        """Return the window that one prompt with all the chunks fills, in tokens."""
+        count = _token_counter()
+        chunks = sum(map(count, fitted([list(enumerate(results, start=1))], count, budget=sys.maxsize)))
+        return (
+            int((chunks + count(str(ANSWER.format(context_str="", query_str=question)))) * _TOKENIZER_SLACK)
+            + _ANSWER_TOKENS
+        )
 
     def _grouped(self, question: str, results: Sequence[SearchResult], window: int, reserved: int) -> list[str]:
         """Return the chunks as one text for each prompt; each fits the context window."""

@@ -80,7 +80,7 @@ class CachedEmbedding(EncoderEmbedding):
         left = {content: text for content, text in texts.items() if content not in vectors}
         if left:
             new = dict(zip(left, self.encoder.encode(list(left.values())), strict=True))
-            self._cache.keep(self.model_name, new)
+            self._cache.keep(self.model_name, {key: vector for key, vector in new.items() if np.isfinite(vector[0])})
             vectors |= new
         with self._counting:
             self._embedded += len(texts)

@@ -41,7 +41,10 @@ class Encoder(Protocol):
         """Embed a few short texts with low latency: shape (len(texts), dimension), in their order."""
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed many texts with high throughput: shape (len(texts), dimension), in their order."""
+        """Embed many texts with high throughput: shape (len(texts), dimension), in their order.
+
+        The row of a text for which the model has no vector is NaN.
+        """
 
     def count_tokens(self, text: str) -> int:
         """Count the tokens of the whole text, special tokens excluded."""

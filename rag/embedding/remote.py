@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import logging
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,12 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import ConfigurationError, EmbeddingError
+from rag.llm.failures import is_too_long
 from rag.text.lines import one_line
 
 if TYPE_CHECKING:
     import openai
 
 __all__ = ["Endpoint", "RemoteEncoder"]
+
+log = logging.getLogger(__name__)
 
 _OPENAI_URL = "https://api.openai.com/v1"
 _OLLAMA_URL = "http://localhost:11434/v1"
@@ -45,6 +51,24 @@ _QUERY_RETRIES = 2
 # An estimate: three letters or one other character per token, and two or three tokens for a character outside ASCII,
 # by its bytes in UTF-8. OpenAI's tokenizers make fewer tokens of prose and of code.
 _TOKEN = re.compile(r"[A-Za-z]{1,3}|\S", re.ASCII)
+
+
+# The statuses with which servers refuse a text: too long, not valid, or with a vector that they cannot write as JSON.
+_TEXT_STATUSES = frozenset({400, 413, 422, 500})
+# A text that every embedding model has a vector for.
+_PROBE = "word"
+# A text of so few characters, or a vector so short, is not the reason of a refusal, or no vector.
+_SHORTEST, _NO_LENGTH = 16, 1e-12
+
+Vector = NDArray[np.float32]
+
+
+class _TextRefused(EmbeddingError):  # noqa: N818 - not named *Error: a condition
+    """The server refuses a request, maybe for one of its texts."""
+
+    def __init__(self, message: str, *, is_too_long: bool) -> None:
+        super().__init__(message)
+        self.is_too_long = is_too_long
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +108,9 @@ class Endpoint:
 class RemoteEncoder:
     """Requests vectors of unit length from a server; the counterpart of `LocalEncoder`.
 
+    A server may refuse one text, or return numbers for it that are no vector. `encode` then has NaN in its row, and all
+    others are kept; if it has no vector for any text, that is an error.
+
     It uses the openai client directly: LlamaIndex's `OpenAIEmbedding` (see `open_embedding`) retries around the
     client's own retries, and takes 1.3 s to import.
 
@@ -107,29 +134,38 @@ class RemoteEncoder:
         :raises EmbeddingError: the request failed
         """
         known = _DIMENSIONS.get(self._endpoint.name)
-        return known if known is not None else self._request(["word"], _QUERY_RETRIES).shape[1]
+        if known is not None:
+            return known
+        (vector,) = self._request([_PROBE], _QUERY_RETRIES)
+        if vector is None:
+            raise _not_openai(self._endpoint)
+        return len(vector)
 
     def encode_query(self, text: str) -> NDArray[np.float32]:
-        """Embed one text, with few retries.
+        """Embed one text, with few retries; of a text that is too long for the server, the beginning.
 
         :return: shape (dimension,), unit length
-        :raises EmbeddingError: the request failed, after 2 retries
+        :raises EmbeddingError: the request failed, after 2 retries, or the server has no vector for the text
         """
-        vector: NDArray[np.float32] = self.encode_queries([text])[0]
+        vector: Vector = self._encode([text], _QUERY_RETRIES)[0]
+        if not np.isfinite(vector[0]):
+            raise EmbeddingError(
+                f"{self._endpoint.base_url} (embedding model {self.model}) has no vector for this text."
+            )
         return vector
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed a few texts, with few retries.
 
-        :return: shape (len(texts), dimension), unit length, in the order of `texts`
+        :return: shape (len(texts), dimension), unit length, in the order of `texts`; zeros where there is no vector
         :raises EmbeddingError: a request failed, after 2 retries
         """
-        return self._encode(texts, _QUERY_RETRIES)
+        return np.nan_to_num(self._encode(texts, _QUERY_RETRIES), copy=False)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed many texts, four requests at a time.
 
-        :return: shape (len(texts), dimension), unit length, in the order of `texts`
+        :return: shape (len(texts), dimension), unit length, in the order of `texts`; NaN where there is no vector
         :raises EmbeddingError: a request failed, after 6 retries
         """
         return self._encode(texts, _CORPUS_RETRIES)
@@ -138,18 +174,29 @@ class RemoteEncoder:
         if not texts:
             return np.empty((0, self.dimension), np.float32)
         with ThreadPoolExecutor(_PARALLEL_REQUESTS) as pool:
-            requests = [pool.submit(self._request, batch, retries) for batch in self._batches(texts)]
+            requests = [pool.submit(self._vectors, batch, retries) for batch in self._batches(texts)]
             try:
-                vectors = np.concatenate([request.result() for request in requests])
+                rows = [row for request in requests for row in request.result()]
             except EmbeddingError:
                 pool.shutdown(cancel_futures=True)
                 raise
-        if vectors.shape[1] != self.dimension:
+        found = [row for row in rows if row is not None] or [
+            row for row in self._request([_PROBE], 0) if row is not None
+        ]
+        if not found:
             raise EmbeddingError(
-                f"{self._endpoint.base_url} returned vectors of {vectors.shape[1]} dimensions for {self.model}, "
-                f"which has {self.dimension}; does it serve another model under this name?"
+                f"{self._endpoint.base_url} (embedding model {self.model}) returned numbers that are no vector: "
+                "check that it is an embedding model."
             )
-        return vectors
+        dimension = self.dimension
+        common = Counter(map(len, found)).most_common(1)[0][0]
+        if common != dimension:
+            raise EmbeddingError(
+                f"{self._endpoint.base_url} returned vectors of {common} dimensions for {self.model}, "
+                f"which has {dimension}; does it serve another model under this name?"
+            )
+        none = np.full(dimension, np.nan, np.float32)
+        return np.stack([none if row is None or len(row) != dimension else row for row in rows])
 
     def count_tokens(self, text: str) -> int:
         """Estimate the tokens of a text, too high rather than too low; needs no tokenizer."""
@@ -177,19 +224,54 @@ class RemoteEncoder:
             tokens += count
         yield batch
 
-    def _request(self, texts: list[str], retries: int) -> NDArray[np.float32]:
+    def _vectors(self, texts: list[str], retries: int) -> list[Vector | None]:
+        """Return the vector of each text; None where the server refuses the text, or has no vector for it.
+
+        :raises EmbeddingError: the server refuses any text
+        """
+        try:
+            return self._request(texts, retries)
+        except _TextRefused as refusal:
+            if len(texts) == 1 and not refusal.is_too_long:
+                self._check_server(texts[0], refusal)
+                return [None]
+            if len(texts) == 1 and len(texts[0]) <= _SHORTEST:
+                raise
+            if len(texts) > 1:
+                self._request([_PROBE], 0)  # fails if it is the server, and not one of the texts
+        if len(texts) == 1:
+            return self._vectors([texts[0][: len(texts[0]) // 2]], retries)
+        middle = len(texts) // 2
+        return [*self._vectors(texts[:middle], 1), *self._vectors(texts[middle:], 1)]
+
+    def _check_server(self, text: str, refusal: _TextRefused) -> None:
+        """Log the refusal of a text, if it is not the server that refuses.
+
+        :raises EmbeddingError: the server refuses any text
+        """
+        if text == _PROBE:
+            raise refusal
+        try:
+            self._request([_PROBE], 0)
+        except EmbeddingError:
+            raise refusal from None
+        log.warning("%s The text begins with %r.", refusal, one_line(text)[:60])
+
+    def _request(self, texts: list[str], retries: int) -> list[Vector | None]:
         with _translating_errors(self._endpoint):
-            # OpenAI rejects an empty text, but not a space.
-            answer = self._client.with_options(max_retries=retries).embeddings.create(
-                model=self._endpoint.name, input=[text or " " for text in texts]
+            # The client's default, base64, is refused by some servers, and others ignore what is asked for. OpenAI
+            # rejects an empty text, but not a space.
+            reply = self._client.with_options(max_retries=retries).embeddings.create(
+                model=self._endpoint.name, input=[text or " " for text in texts], encoding_format="float"
             )
-            rows = sorted(answer.data, key=lambda row: row.index)
-            vectors = np.array([row.embedding for row in rows], np.float32)
-        if vectors.ndim != 2 or len(vectors) != len(texts):
+            rows = list(reply.data)
+            numbers = [getattr(row, "index", None) for row in rows]
+            if sorted(numbers, key=str) == sorted(range(len(rows)), key=str):  # Gemini's have no index
+                rows = [row for _, row in sorted(zip(numbers, rows, strict=True), key=lambda pair: pair[0] or 0)]
+            vectors = [_vector(row.embedding) for row in rows]
+        if len(vectors) != len(texts):
             raise _not_openai(self._endpoint)
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        unit: NDArray[np.float32] = vectors / np.maximum(norms, np.finfo(np.float32).tiny)
-        return unit
+        return vectors
 
 
 @contextmanager
@@ -227,10 +309,32 @@ def _translating_errors(endpoint: Endpoint) -> Iterator[None]:
         )
         raise EmbeddingError(message) from error
     except openai.APIStatusError as error:
-        raise EmbeddingError(f"{where} answered {error.status_code}: {_reason(error)}") from error
+        message = f"{where} answered {error.status_code}: {_reason(error)}"
+        if error.status_code in _TEXT_STATUSES:
+            raise _TextRefused(message, is_too_long=is_too_long(_reason(error))) from error
+        raise EmbeddingError(message) from error
     except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:
         # The client raises any of these for an unexpected reply.
         raise _not_openai(endpoint) from error
+
+
+def _vector(row: object) -> Vector | None:
+    """Return a vector of unit length; None if a row of numbers has none, since it is not finite or has no length.
+
+    :raises ValueError: it is no row of numbers at all
+    """
+    try:
+        if isinstance(row, str):
+            vector = np.frombuffer(base64.b64decode(row, validate=True), "<f4").astype(np.float32)
+        else:
+            vector = np.array(row, np.float32)
+    except TypeError:  # a number is null
+        return None
+    if vector.ndim != 1 or not len(vector):
+        raise ValueError("not a vector")
+    with np.errstate(over="ignore"):
+        norm = float(np.linalg.norm(vector.astype(np.float64)))
+    return (vector / norm).astype(np.float32) if np.isfinite(norm) and norm > _NO_LENGTH else None
 
 
 def _estimated_tokens(piece: str) -> int:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import groupby
 from typing import Literal, TypeVar
 
+import numpy as np
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import BaseNode, Document, TransformComponent
 
@@ -27,8 +28,7 @@ from rag.ingest.batches import Batch, StoredBatch, Work, batches, document_ids
 from rag.ingest.compaction import QUEUED_CHUNKS, Compaction
 from rag.ingest.report import SyncReport
 from rag.ingest.writing import Tally, Writer, chunk_row, make_storable
-from rag.sources import Changed, Source
-from rag.store.chunks import ChunkRow
+from rag.sources import Change, Changed, Failed, Source
 from rag.store.documents import DocumentRow
 from rag.store.indexes import IndexInfo
 from rag.store.store import Store
@@ -146,7 +146,9 @@ class Ingestion:
         sources: set[str] = set()
         with contextlib.closing(self._ready(self._stored, self._cut_stored)) as ready:
             for batch in ready:
-                rows, chunks = batch.rows, batch.chunks
+                rows, chunks = [row for row in batch.rows if row.id not in batch.refused], batch.chunks
+                for refused in batch.refused:
+                    log.warning("%s: the embedding model has no vector for a part of it; it is not indexed", refused)
                 for source, documents in groupby(sorted(rows, key=lambda row: row.source), key=lambda row: row.source):
                     with self._store.transaction() as transaction:
                         self._writer.replace_chunks(transaction, source, {row.id: chunks[row.id] for row in documents})
@@ -222,18 +224,24 @@ class Ingestion:
         return list(self._cutting.run(documents=list(documents), in_place=False)) if documents else []
 
     def _embed(self, batch: _AnyWork) -> _AnyWork:
-        self._add_rows(batch.nodes, batch.chunks)
+        self._add_rows(batch)
         batch.nodes = []
         return batch
 
-    def _add_rows(self, nodes: Sequence[BaseNode], rows: dict[str, list[ChunkRow]]) -> None:
-        if nodes:
-            for node in self._embedding_of_nodes.run(nodes=list(nodes)):
-                of_document = rows[node.ref_doc_id or ""]
-                of_document.append(chunk_row(node, len(of_document)))
+    def _add_rows(self, batch: Work) -> None:
+        if not batch.nodes:
+            return
+        for node in self._embedding_of_nodes.run(nodes=batch.nodes):
+            of_document = batch.chunks[node.ref_doc_id or ""]
+            row = chunk_row(node, len(of_document))
+            of_document.append(row)
+            if not np.isfinite(row.embedding[0]):
+                batch.refused.add(node.ref_doc_id or "")
+        for document_id in batch.refused:
+            batch.chunks[document_id] = []
 
     def _commit(self, source: str, batch: Batch, tally: Tally) -> None:
-        changes, chunks = batch.changes, batch.chunks
+        changes, chunks = self._without_refused(batch), batch.chunks
         mentioned = [document_id for change in changes for document_id in document_ids(change)]
         known = self._store.documents.known_hashes(set(mentioned))
         # The batch before may have changed a document that was unchanged when this batch was cut.
@@ -243,7 +251,11 @@ class Ingestion:
             for document in documents
             if document.id_ not in chunks and known.get(document.id_) != document.hash
         ]
-        chunks |= self._chunks(late)
+        if late:
+            again = Batch(changes, nodes=self._nodes(late), chunks={document.id_: [] for document in late})
+            self._add_rows(again)
+            changes = self._without_refused(again)
+            chunks |= again.chunks
         # One transaction for the batch costs a tenth of one for each document. If the batch holds a document twice, or
         # the database refuses one of its documents, the documents are written one by one, so that the others are kept.
         try:
@@ -256,8 +268,19 @@ class Ingestion:
             current = self._store.documents.known_hashes(document_ids(change))
             tally.add(self._writer.write(source, [change], current, chunks))
 
-    def _chunks(self, documents: Sequence[Document]) -> dict[str, list[ChunkRow]]:
-        """Cut and embed documents; return their chunks by document id."""
-        rows: dict[str, list[ChunkRow]] = {document.id_: [] for document in documents}
-        self._add_rows(self._nodes(documents), rows)
-        return rows
+    def _without_refused(self, batch: Batch) -> Sequence[Change]:
+        """Return the changes of a batch; a document of which a part has no vector has failed, and stays as it was."""
+        if not batch.refused:
+            return batch.changes
+        model = self._index.embedding_model
+        return [
+            Failed(
+                str(change.document.metadata["url"]),
+                f"the embedding model {model} has no vector for a part of it: the server refuses its text, or returns "
+                "numbers that are no vector",
+                change.document.id_,
+            )
+            if isinstance(change, Changed) and change.document.id_ in batch.refused
+            else change
+            for change in batch.changes
+        ]

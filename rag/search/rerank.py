@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import ConfigurationError
-from rag.llm.clients import translating_errors
+from rag.llm.failures import translating_errors
 from rag.search.results import SearchResult
 from rag.text.lines import one_line
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from rag.text.blocks import blocks, is_code
 from rag.text.lines import INVISIBLE
@@ -12,6 +12,7 @@ from rag.text.sentences import sentences
 from rag.text.words import words
 
 __all__ = [
+    "CODE",
     "MARKERS",
     "REMOVED",
     "best_quote",
@@ -39,7 +40,8 @@ _URL = re.compile(
 _REFERENCE = re.compile(r"^[ \t]*\[[^\]\n]+\]:[ \t]*\S.*$", re.MULTILINE)
 _TAG = re.compile(r"<[a-z/!?][^<>\n]*>", re.IGNORECASE)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]+`)", re.DOTALL)
+#: Fenced and inline code; splitting at it gives text and code in turn.
+CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]+`)", re.DOTALL)
 
 
 def cited(answer: str, known: Collection[int]) -> list[int]:
@@ -53,7 +55,7 @@ def cited(answer: str, known: Collection[int]) -> list[int]:
 
 def code_blanked(text: str) -> str:
     """Return a text with its code replaced by letters; offsets stay valid, and `items[0]` is not a citation."""
-    return _CODE.sub(lambda code: "x" * len(code[0]), text)
+    return CODE.sub(lambda code: "x" * len(code[0]), text)
 
 
 def escape_markers(passage: str) -> str:
@@ -61,7 +63,7 @@ def escape_markers(passage: str) -> str:
 
     It looks the same: a word joiner, which has no width, follows each bracket.
     """
-    parts = _CODE.split(passage)
+    parts = CODE.split(passage)
     parts[::2] = [_MARKER.sub(lambda match: f"[\u2060{match[0][1:]}", part) for part in parts[::2]]
     return "".join(parts)
 
@@ -77,7 +79,7 @@ def renumber(answer: str, numbers: Sequence[int]) -> str:
         kept = "".join(f"[{new[number]}]" for number in _numbers(match) if number in new)
         return match["before"] + kept if kept else ""
 
-    parts = _CODE.split(answer)
+    parts = CODE.split(answer)
     parts[::2] = [_MARKER_AND_SPACE.sub(replace, part) for part in parts[::2]]
     return "".join(parts).strip()
 
@@ -87,7 +89,7 @@ def sanitized(answer: str) -> str:
 
     These can hide text or load a resource. Code keeps what looks like HTML.
     """
-    parts = _CODE.split(INVISIBLE.sub("", answer))
+    parts = CODE.split(INVISIBLE.sub("", answer))
     parts[::2] = [_TAG.sub(_autolink, _without_comments(_REFERENCE.sub("", part))) for part in parts[::2]]
     return "".join(parts)
 
@@ -103,24 +105,23 @@ def _autolink(match: re.Match[str]) -> str:
     return match[0] if _URL.fullmatch(match[0]) else ""
 
 
-def keep_known_links(answer: str, known: Collection[str]) -> str:
-    """Remove every link and URL that was not retrieved: the text of a link stays, a bare URL becomes `REMOVED`.
+def keep_known_links(answer: str, is_known: Callable[[str], bool]) -> str:
+    """Remove every link and URL that may not be shown: the text of a link stays, a bare URL becomes `REMOVED`.
 
-    :param known: the URLs that may be shown; a URL with a fragment also allows the page without it
+    :param is_known: returns whether a URL may be shown
     """
-    allowed = {address for url in known for address in (url, url.partition("#")[0])}
 
     def link(match: re.Match[str]) -> str:
         if match[0].startswith("!"):
             return REMOVED
-        return match[0] if match[2] in allowed else match[1]
+        return match[0] if is_known(match[2]) else match[1]
 
     def url(match: re.Match[str]) -> str:
         bare = match[0].strip("<>")
         trimmed = bare.rstrip(".,;:!?*_")
-        return match[0] if trimmed in allowed else REMOVED + bare[len(trimmed) :]
+        return match[0] if is_known(trimmed) else REMOVED + bare[len(trimmed) :]
 
-    parts = _CODE.split(answer)
+    parts = CODE.split(answer)
     for position in range(0, len(parts), 2):
         pieces = []
         start = 0
@@ -173,4 +174,4 @@ def _numbers(match: re.Match[str]) -> list[int]:
 
 
 def _prose(answer: str) -> list[str]:
-    return _CODE.split(answer)[::2]
+    return CODE.split(answer)[::2]

@@ -1,127 +1,205 @@
-"""Prompt injection: sentences that address a language model instead of a reader.
+"""Prompt injection: sentences that address a language model beyond doubt.
 
-No list of patterns is complete, and this one need not be: it removes the plain attempts before a language model reads
-them, and `rag.answer.grounding` checks what the model writes nevertheless.
+No list of patterns is complete, and this one need not be. What protects is that text of strangers stands between marks
+that nobody can guess, that every sentence and every address of an answer is checked against the sources, and that no
+tool is within a model's reach. The patterns only keep the plain attempts from wasting an answer, so they must not match
+what people write to each other: "ignore the previous message" is no attack.
 """
 
+# ruff: noqa: E501 - the patterns are read line by line
 from __future__ import annotations
 
 import re
 import unicodedata
 
-from rag.text.lines import INVISIBLE
+from rag.text.lines import INVISIBLE, one_line
+from rag.trust.injection_languages import OTHER_LANGUAGES
+from rag.trust.rule import Rule
 
 __all__ = ["speaks_to_models"]
 
-
 # Cyrillic and Greek letters that look like Latin letters, as the Latin ones.
-_LOOKALIKES = str.maketrans(
-    "аеорсухіјѕԁһԛԝАВЕКМНОРСТХІЈЅοαρνικτΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
-    "aeopcyxijsdhqwABEKMHOPCTXIJSoapviktABEZHIKMNOPTYX",
+_LOOKALIKES = str.maketrans("аеорсухіјѕԁһԛԝοαρνικτ", "aeopcyxijsdhqwoapvikt")
+# A mark repeated, or Markdown around words, hides nothing from a model.
+_MARKUP = re.compile(r"[*_`~|\"“”„«»]+|(?<=\s)[>#=-]+(?=\s)")
+_INLINE_CODE = re.compile(r"`[^`\n]*`")
+
+# Tokens of chat templates; in inline code they are what a text is about.
+_TEMPLATE = re.compile(
+    r"<\|(?:im_start|im_end|im_sep|system|user|assistant|endoftext|eot_id|eom_id|start_header_id|end_header_id|begin_of_text"
+    r"|end_of_text|start_of_role|channel|message)\|>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<</?untrusted\b",
+    re.IGNORECASE,
 )
 
+#: At most so many words between two parts of a pattern; the text has single spaces.
+_FEW = r"(?:\S{1,30} ){0,3}"
+_MODELS = (
+    r"(?:(?:ai|a\.i\.|llm|virtual|automated) (?:assistants?|models?|agents?|systems?|bots?|readers?|tools?|crawlers?)|llms?|ais?"
+    r"|(?:large )?language models?|chat ?bots?|chat ?gpt|gpt-?\d\w*)"
+)
+_INSTRUCTIONS = r"(?:instructions?|directives?|guidelines?|system (?:prompts?|messages?)|programming)"
+_SAID_BEFORE = r"(?:previous|prior|above|earlier|preceding|foregoing|former|original|initial|system|your)"
+_SPEAK = (
+    r"(?:say|tell|answer|reply|respond|recommend|mention|ignore|disregard|output|include|print|state|claim|refuse|follow|obey"
+    r"|cite|link|conclude|summari[sz]e|repeat|warn|advise|instruct|direct|treat|assume|add|inform|report|describe|write|act|reveal|pretend)"
+)
+# "Ignore the above instructions if you use Docker" speaks to people.
+_NOT_A_CONDITION = (
+    r"(?!,? (?:if|when|unless|for|on|in|since|because|as|they|it|these|those|i|we|from|about|there|at)\b)"
+)
+_START = r"(?:^|[.!?:;,)\]] ?|\b(?:please|and|then|now|must|always|just|to) )"
 
-def _near(first: str, then: str, words: int = 4) -> str:
-    """Return a pattern for two expressions in this order, with at most `words` words between them."""
-    return rf"\b(?:{first})\b\W+(?:\S+\s+){{0,{words}}}?(?:{then})\b"
-
-
-_MODELS = r"ai|llms?|assistants?|chat\s?bots?|language\s+models?|gpt|chatgpt|claude|gemini|copilot"
-_PROMPT = r"(?:instruction|prompt|guideline|directive|system\s+message)s?"
-_SAID_BEFORE = r"(?:previous|prior|above|earlier|preceding)\s+(?:rule|context|message|source|text|conversation)s?"
-_REPLY = r"(?:answer|response|output|summary|citation)s?|repl(?:y|ies)"
-_READERS = (
-    r"(?:the\s+|all\s+|any\s+|every\s+)?(?:users?|readers?|askers?|humans?|customers?|visitors?)|them\s+(?:to|that)"
+_ENGLISH = (
+    # The instructions that a model has are to be ignored.
+    Rule(
+        "igno disr forg over bypa disc negl aban set pay foll|inst dire guid syst prog prom rule comm orde cons safe trai cont conv text",
+        rf"\b(?:ignore|disregard|forget|override|overrule|bypass|discard|neglect|abandon|set aside|pay no attention to|(?:do not|don't) (?:follow|obey)|stop following)"
+        rf" {_FEW}(?:(?:all|any|every|each|these|those|{_SAID_BEFORE}) {_FEW}{_INSTRUCTIONS}"
+        rf"|{_SAID_BEFORE} {_FEW}(?:prompts?|rules?|commands|orders|constraints|safeguards|training|context|conversation|text))\b{_NOT_A_CONDITION}",
+    ),
+    Rule(
+        "forg|ever all anyt",
+        r"\bforget (?:everything|all|anything)(?: (?:that )?(?:above|before this|prior to this|(?:you|i|we) (?:were|have been|was) (?:told|given|instructed|taught)|i (?:said|told you)|you were))",
+    ),
+    Rule(
+        "over supe repl take|inst dire guid syst prog prom rule",
+        rf"\b(?:overrides?|supersedes?|replaces?|takes? precedence over) (?:all|any|your|every) {_FEW}(?:{_INSTRUCTIONS}|prompts?|rules)\b",
+    ),
+    Rule(
+        "trea|inst dire guid syst prog prom mess",
+        rf"\btreat (?:this|these|the following) {_FEW}as {_FEW}(?:system|your|new|highest.priority) (?:{_INSTRUCTIONS}|prompt|message)",
+    ),
+    # A model is addressed.
+    Rule(
+        "note mess atte inst remi noti hint dire memo comm orde|ai a.i ais llm llms virt auto lang larg chat gpt gpt- assi mode gpt3 gpt4 gpt5",
+        rf"\b(?:note|message|attention|instructions?|reminder|notice|hint|directive|memo|command|order) ?(?:to|for|,|:)? (?:(?:all|any|the|every|other|you) ){{0,2}}"
+        rf"(?:{_MODELS}|assistants?|the model)\b ?(?:[:,!—–]|(?:reading|processing|that|who|summari[sz]ing)\b)",
+    ),
+    Rule(
+        "atte dear hey hi hell list ok okay to|ai a ais llm llms virt auto lang larg chat gpt gpt3 gpt4 gpt5 assi",
+        rf"(?:^|[.!?] )(?:attention|dear|hey|hi|hello|listen|ok|okay|to) ,?(?:(?:all|any|the) )?(?:{_MODELS}|assistant)\b ?[:,!—–]",
+    ),
+    Rule(
+        "if sinc beca when|ai a ais llm llms virt auto lang larg chat gpt gpt3 gpt4 gpt5 arti",
+        rf"\b(?:if|since|because|when) (?:you|the reader)(?:'re| are| is) (?:reading this (?:as )?)?(?:an? |the )?{_FEW}(?:{_MODELS}|artificial intelligence)\b",
+    ),
+    Rule(
+        "as bein|ai a ais llm llms virt auto lang larg chat gpt gpt3 gpt4 gpt5",
+        rf"\b(?:as|being) an? {_MODELS}(?: language model)? ?, (?:you|your|always|never|please|{_SPEAK})\b",
+    ),
+    Rule(
+        "read proc summ pars anal inge answ|ai a ais llm llms virt auto lang larg chat gpt gpt3 gpt4 gpt5 assi mode",
+        rf"\b(?:{_MODELS}|assistants?|any model|the model|models) (?:who (?:is|are) |that (?:is|are) |which (?:is|are) |currently )?(?:reading|processing|summari[sz]ing|parsing|analy[sz]ing|ingesting|answering from) (?:this|these|the above)\b",
+    ),
+    Rule(
+        "must shou shal have need are|ai ais llm llms virt auto lang larg chat gpt gpt3 gpt4 gpt5",
+        rf"(?:^|[.!?:] )(?:all |any |every |note that )?{_MODELS} {_FEW}(?:must|should|shall|have to|need to|are (?:required|instructed|asked|to)) (?:not |always |only |now |never |also ){{0,3}}{_SPEAK}\b",
+    ),
+    Rule(
+        "chat clau gemi copi assi ai llm bot mode",
+        rf"(?:^|[.!?:] )(?:chat ?gpt|claude|gemini|copilot|assistant|ai|llm|bot|model), (?:please |you must |you should |now |always |never ){{0,3}}{_SPEAK}\b",
+    ),
+    # A model gets another role.
+    Rule(
+        "you act beha pret role beco resp answ|ai ais llm llms virt auto lang larg chat gpt gpt3 gpt4 gpt5 dan jail unre unfi unce help evil rogu mali obed new diff arti",
+        r"\b(?:you are|you're|you will be|you shall be|act as|behave as|behave like|pretend (?:to be|you are|you're|that you are)|role-?play as|become|respond as|answer as) (?:now |no longer |henceforth |going to be |if you (?:are|were) ){0,3}(?:an? |the |my )?"
+        rf"(?:\S{{1,20}} ){{0,2}}(?:{_MODELS}|dan\b|jailbroken|unrestricted|unfiltered|uncensored|(?:helpful|evil|rogue|unrestricted|malicious|obedient|new|different) assistant|artificial intelligence)\b",
+    ),
+    Rule(
+        "long|you",
+        r"\byou are no longer (?:bound|restricted|limited|required|an? (?:assistant|ai|helpful))\b",
+    ),
+    Rule(
+        "from|now",
+        rf"\bfrom now on,? (?:you (?:will|must|should|shall|are to|can|are going to) (?:only |always |now |not ){{0,3}}{_SPEAK}|you are|(?:only |always |never ){_SPEAK}|{_SPEAK} (?:as|only|every|all|in|with|like)\b)",
+    ),
+    Rule(
+        "anyt dan jail unre unfi unce",
+        r"\b(?:do anything now|dan mode|jailbreak mode|(?:enter|enable|activate|switch to) (?:jailbreak|unrestricted|unfiltered|uncensored|dan)\b)",
+    ),
+    Rule(
+        "your|new real actu true upda only",
+        r"\byour (?:new|real|actual|true|updated|only real) (?:tasks?|instructions?|objective|goal|mission|purpose|persona|directives?) ?(?::|(?:is|are)(?: now)? (?:to|as follows)\b|from now on)",
+    ),
+    # What a model was told is to be told.
+    Rule(
+        "reve repe leak disc reci expo exfi quot tran summ|prom inst rule guid dire syst",
+        r"\b(?:reveal|repeat|leak|disclose|recite|expose|exfiltrate|quote|translate|summari[sz]e) (?:\S{1,20} ){0,4}?(?:your (?:\S{1,20} ){0,2}?(?:prompts?|instructions|rules|guidelines|directives|system message)|(?:the|this|any) (?:hidden |secret |full |entire |initial ){0,3}system (?:prompt|message))\b",
+    ),
+    Rule(
+        "prin show outp disp tell give shar dump writ what|prom syst init hidd secr orig",
+        r"\b(?:print|show|output|display|tell me|give me|share|dump|write out|what (?:is|are|was|were)) (?:\S{1,20} ){0,4}?your (?:\S{1,20} ){0,1}?(?:system (?:prompt|message|instructions)|(?:initial|hidden|secret|original) (?:prompt|instructions?))\b",
+    ),
+    Rule(
+        "send post uplo forw tran exfi leak appe enco|syst conv chat inst cont",
+        r"\b(?:send|post|upload|forward|transmit|exfiltrate|leak|append|encode) (?:\S{1,20} ){0,4}?(?:system prompt|conversation history|chat history|this conversation|the conversation so far|your (?:instructions|context window))\b",
+    ),
+    Rule(
+        "do don neve|inst prom syst dire",
+        rf"\b(?:do not|don't|never) (?:reveal|mention|disclose|repeat|tell (?:anyone|the users?|them)(?: about)?) {_FEW}(?:these|this|your|the above|the system) (?:instructions?|prompt|system message|directives?)\b",
+    ),
+    # How a model shall answer, and nobody else can.
+    Rule(
+        "repl resp answ|with",
+        rf"{_START}(?:reply|respond|answer) (?:to (?:every|all|each|any) (?:question|user|query|request)s? )?(?:only |exclusively |solely |exactly )?with (?:only |nothing but |exactly |just ){{0,3}}(?:the )?(?:(?:single |exact |following |one )?(?:word|phrase|sentence|string)\b|nothing but\b)",
+    ),
+    Rule(
+        "repl resp answ|only excl sole",
+        rf"{_START}(?:reply|respond|answer) (?:only|exclusively|solely) (?:in|as|with) ",
+    ),
+    Rule(
+        "outp prin say writ retu|word phra",
+        rf"{_START}(?:output|print|say|write|return) (?:only|nothing but|exactly|just) (?:the )?(?:single |exact )?(?:word|phrase)\b(?! (?:that|which|count|list))",
+    ),
+    Rule(
+        "repl resp answ end begi star fini pref conc|ques answ user",
+        rf"{_START}(?:reply|respond|answer|end|begin|start|finish|preface|conclude) (?:to )?(?:every|each|all(?: of)?(?: your| the)?) (?:questions?|answers?|user)\b ?(?:with|by|as|in|:)",
+    ),
+    Rule(
+        "answ resp repl outp|ever each all any fina next",
+        r"\b(?:in|into|to) (?:every|each|all(?: of)?(?: your)?|any of your) (?:future )?answers?\b|\byour (?:final|next) (?:answer|response|reply|output) (?:must|should|shall|has to|is|will)\b",
+    ),
+    Rule(
+        "deco decr deob|foll obey do exec",
+        r"\b(?:decode|decrypt|deobfuscate) (?:\S{1,30} ){0,6}?and (?:then )?(?:follow|obey|do what|execute the instruct)",
+    ),
+    # A line that plays the system.
+    Rule(
+        "syst deve assi inst admi|igno disr say reve from you must will shou alwa only neve tell answ repl resp reco",
+        r"(?:^|[.!?] )#{0,4} ?(?:system|developer|assistant|system prompt|system message|instructions?|admin|administrator) ?(?:override|update|notice|alert|prompt)? ?: ?(?:\S{1,20} ){0,2}?(?:ignore|disregard|say so|reveal|from now on|you are (?:now |an? )|(?:you )?(?:must|will|should)? ?(?:always |only |never )?(?:say|tell (?:users?|the user|everyone|them)|answer|reply|respond|recommend))\b",
+    ),
+    Rule(
+        "syst|say",
+        rf"\bsystem ?: {_FEW}[^.!?]{{0,80}}, say so\b",
+    ),
 )
 
-# Instructions to a language model, whoever wrote them. The text is matched in lower case.
-_PLAIN = [
-    _near(r"ignor\w+|disregard\w*|forget|overrid\w+|overrul\w+|bypass\w*|supersed\w+", f"{_PROMPT}|{_SAID_BEFORE}", 6),
-    r"\b(?:system|developer|initial|hidden|secret)\s+(?:prompt|instruction|message\s*:)",
-    r"(?:<\|?|\[/?|<</?)\s*(?:im_start|im_end|inst|system|assistant|endoftext)\b",
-    r"<\|\s*(?:user|sys)\b|<</?\s*sys\b",
-    r"(?:^|[.!?]\s)\W*(?:system|assistant|developer)\s*:",
-    r"#{2,}\s*(?:system|assistant|instruction|response)s?\b",
-    _near(
-        r"you\s+are|you're|act\s+as|pretend|behave|role-?play",
-        rf"now\s+an?|dan|jailbr\w+|unrestricted|(?:{_MODELS}|bot)",
-    ),
-    _near(_MODELS, r"must|should|shall|need\s+to|reading\s+this|please|have\s+to", 5),
-    _near(r"attention|note|message|instructions?|reminder|dear|hey|hello", _MODELS, 3),
-    _near(
-        r"(?:reveal|repeat|leak|exfiltrate|disclose|print|show|output)\w*",
-        r"(?:your|the\s+system)\s+(?:\S+\s+){0,2}?(?:prompt|instruction|rule|secret|key|token|credential|context)s?",
-        6,
-    ),
-]
-# The same in other widespread languages.
-_PLAIN += [
-    _near(r"ignorier\w*|vergiss|vergesst", r"alles|vorherige\w*|bisherige\w*|anweisung\w*|regeln", 3),
-    _near(
-        r"ignor\w+|olvid\w+|oubli\w+|dimentic\w+|esque\w+", r"todo|tout|tutto|tudo|instruc\w+|istruzion\w+|consignes", 4
-    ),
-    r"(?:忽略|无视|忘记|無視)[\s\S]{0,12}(?:指令|指示|说明|提示|命令)|игнориру\w+|забудь\w*\s+(?:все|предыдущ\w+)".translate(
-        _LOOKALIKES
-    ),
-]
-# Sentences that may well address people; from an untrusted author they are not worth the risk.
-_DOUBTFUL = [
-    _near(
-        r"(?:respond|reply|answer|conclude|begin|start|end|finish|preface)\w*",
-        r"only|exactly|verbatim|always|instead|with\s+(?:the|a|an|this|nothing|just)",
-    ),
-    _near(
-        rf"(?:your|every|each|all|the|any)\s+(?:\S+\s+){{0,2}}?(?:{_REPLY})",
-        r"must|should|shall|needs?|have|has|will|with|as|in|to",
-    ),
-    _near(r"in|to|into|of|with|from", rf"(?:your|every|each|all|the\s+final)\s+(?:\S+\s+){{0,2}}?(?:{_REPLY})", 0),
-    _near(r"(?:tell|inform|convinc|urg|persuad|instruct|advis|warn|direct|send|ask|remind|encourag)\w*", _READERS, 3),
-    _near(
-        r"do\s+not|don't|never|stop|refuse\s+to|avoid",
-        r"mention|cite|citing|reveal|disclose|answer|answering|follow|quote|use\s+(?:\S+\s+){0,2}?(?:source|document)s?",
-        2,
-    ),
-    _near(
-        r"call|invoke|execute|trigger|use|run",
-        r"tool|function|plugin|browser|shell|code\s+interpreter|web\s+search|api",
-        3,
-    ),
-    _near(
-        r"say|write|output|print|return|emit|append|include|insert|add|embed|cite",
-        r"markdown|html|iframe|script\s+tag|image|hyperlink|this\s+link|following\s+(?:text|link|url|words?|sentence|line)",
-        6,
-    ),
-    r"\b(?:say|write|output|print|emit|append|add|cite)\b.{0,40}\[\d+\]",
-    r"\b(?:say|write|output|print|emit)\b\W+(?:only|exactly|the\s+words?|that\s+you|[\"'“`]?(?-i:[A-Z]{4,}))\b",
-    r"\bbase64\b.{0,40}\b(?:decode|follow|execute|run)\b|\b(?:decode|follow|execute)\b.{0,40}\bbase64\b",
-    r"\b(?:new|updated|real|actual|following|additional|important)\s+(?:task|instruction|rule|directive|objective)s?\b",
-    # In documentation, <user> is a placeholder and <sys/types.h> a header.
-    r"(?:<|\[/?)\s*(?:user|sys)\b",
-    r"\bNO_ANSWER\b",
-]
-_DOUBTFUL_MARKS = re.compile("|".join(_DOUBTFUL), re.IGNORECASE | re.MULTILINE)
+_RULES = (*_ENGLISH, *OTHER_LANGUAGES)
+_WORD = re.compile(r"[^\W_]+")
+_SCRIPTS = {
+    "<cyrillic>": re.compile("[\u0400-\u04ff]"),
+    "<han>": re.compile("[\u4e00-\u9fff]"),
+    "<kana>": re.compile("[\u3040-\u30ff]"),
+    "<hangul>": re.compile("[\uac00-\ud7af]"),
+    "<arabic>": re.compile("[\u0600-\u06ff]"),
+}
 
 
-def _combined(patterns: list[str]) -> re.Pattern[str]:
-    """Return one pattern for lower-case text, which tries those that begin with a word only where a word begins.
+def speaks_to_models(text: str) -> bool:
+    """Return whether a text addresses a language model beyond doubt instead of informing a reader; in linear time."""
+    if "<" in text or "[" in text:
+        shown = _INLINE_CODE.sub(" ", text) if "`" in text else text
+        if _TEMPLATE.search(shown):
+            return True
+    if text.isascii():
+        return _matches(one_line(_MARKUP.sub(" ", text)).lower())
+    plain = INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+    lower = one_line(_MARKUP.sub(" ", plain)).lower()
+    return _matches(lower) or _matches(lower.translate(_LOOKALIKES))
 
-    It is four times as fast as the patterns one after the other: each chunk of each answer is searched.
-    """
-    words = [pattern.removeprefix(r"\b") for pattern in patterns if pattern.startswith(r"\b")]
-    signs = [pattern for pattern in patterns if not pattern.startswith(r"\b")]
-    return re.compile("|".join([rf"\b(?=[a-z])(?:{'|'.join(words)})", *signs]), re.MULTILINE)
 
-
-_PLAIN_MARKS = _combined(_PLAIN)
-
-
-def speaks_to_models(text: str, *, trusted: bool) -> bool:
-    """Return whether a text instructs a language model instead of informing a reader.
-
-    :param trusted: it is by the project itself, so that only plain instructions count
-    """
-    lower = text.lower()
+def _matches(text: str) -> bool:
+    beginnings = {word[:4] for word in _WORD.findall(text)}
     if not text.isascii():
-        text = INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).translate(_LOOKALIKES)
-        lower = text.lower().translate(_LOOKALIKES)
-    return bool(_PLAIN_MARKS.search(lower) or (not trusted and _DOUBTFUL_MARKS.search(text)))
+        beginnings |= {name for name, letter in _SCRIPTS.items() if letter.search(text)}
+    return any(rule.matches(text, beginnings) for rule in _RULES)

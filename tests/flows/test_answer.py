@@ -13,6 +13,7 @@ from rag.engine import Engine
 from rag.errors import ConfigurationError
 from tests.flows.prefect_records import artifact, flow_run, task_run
 from tests.servers.github import GitHubServer
+from tests.servers.openai import OpenAIServer
 
 Sources = Callable[..., None]
 QUESTION = "Can I run this on a laptop without Docker?"
@@ -47,6 +48,23 @@ def test_a_repeated_question_is_answered_from_the_cache(ingested: None) -> None:
 
     assert asyncio.run(again.aresult()) == first  # even the timings are equal: the answer is the cached answer
     assert task_run(again.state_details.flow_run_id, "ask").state.name == "Cached"
+
+
+def test_an_answer_that_a_model_failed_to_write_is_not_cached(ingested: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    with OpenAIServer() as server:
+        monkeypatch.setenv("RAG_LLM", "openai/gpt-4o-mini")
+        monkeypatch.setenv("OPENAI_API_KEY", server.key)
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        server.answer = ""
+        first = asyncio.run(answer(QUESTION))
+        server.answer = "NO_ANSWER"
+        second = asyncio.run(answer(QUESTION))
+        third = asyncio.run(answer(QUESTION))
+
+    assert "wrote nothing" in str(first.note)
+    assert (second.note, second.answered) == (None, False)
+    assert third == second
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("other", [{"top_k": 3}, {"source": "issues"}])

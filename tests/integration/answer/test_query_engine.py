@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from rag.engine import Engine
-from rag.errors import ConfigurationError, LLMError
+from rag.errors import ConfigurationError
 from rag.settings import Settings
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
@@ -139,9 +139,8 @@ def test_invented_sentences_do_not_reach_the_user(with_llm: Callable[[str], Engi
     assert [source.url.partition("#")[0] for source in answer.sources] == ["https://example.org/backup"]
 
 
-@pytest.mark.parametrize("said", ["NO_ANSWER", "I am sure it is easy.", ""])
-def test_an_answer_without_a_citation_is_an_abstention(with_llm: Callable[[str], Engine], said: str) -> None:
-    answer = with_llm(said).ask(QUESTION)
+def test_no_answer_of_a_model_is_an_abstention(with_llm: Callable[[str], Engine]) -> None:
+    answer = with_llm("NO_ANSWER").ask(QUESTION)
     assert not answer.answered
     assert answer.sources
 
@@ -153,9 +152,10 @@ def test_a_model_is_not_asked_when_nothing_relevant_was_found(
     assert openai_server.requests == []
 
 
-def test_a_wrong_key_is_a_clear_error(with_llm: Callable[..., Engine]) -> None:
-    with pytest.raises(LLMError, match="does not accept OPENAI_API_KEY"):
-        with_llm("x", key="sk-wrong").ask(QUESTION)
+def test_a_wrong_key_is_said_beside_extracts(with_llm: Callable[..., Engine]) -> None:
+    answer = with_llm("x", key="sk-wrong").ask(QUESTION)
+    assert "does not accept OPENAI_API_KEY" in str(answer.note)
+    assert "pg_dump mydb > mydb.sql" in answer.answer
 
 
 def test_a_rate_limit_is_waited_out(with_llm: Callable[[str], Engine], openai_server: OpenAIServer) -> None:

@@ -1,5 +1,6 @@
 """Postgres is found or started, and the first process migrates it once."""
 
+# ruff: noqa: RUF001 - other scripts are the point
 from __future__ import annotations
 
 import shutil
@@ -15,6 +16,7 @@ import pytest
 from rag.errors import DatabaseError
 from rag.store.database import Database
 from rag.store.embedded import embedded_dsn, stop_embedded
+from rag.store.indexes import IndexInfo
 from rag.store.migrations import migrate
 from rag.store.queries import Queries, sql_folder
 from rag.store.store import Store
@@ -132,6 +134,59 @@ def test_migrating_an_earlier_index_adds_identifiers_to_its_terms(empty_dsn: str
         assert found() == pytest.approx(migrated)
         store.postings.compact(index, "docs", thorough=True)
         assert found() == pytest.approx(migrated)
+
+
+def test_migrating_an_earlier_index_makes_terms_of_any_script(empty_dsn: str, tmp_path: Path) -> None:
+    for path in sorted((sql_folder() / "migrations").glob("000?_*.sql"))[:2]:
+        shutil.copy(path, tmp_path)
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        migrate(connection, tmp_path, QUERIES)
+        connection.execute((FIXTURES / "index_before_0003.sql").read_bytes())
+        connection.execute("UPDATE data_old SET text = '組み込みデータベースを停止' WHERE node_id = 'docs:1#7'")
+    with Database(empty_dsn, embedded=False) as database:
+        store = Store(database)
+        index = store.indexes.active()
+        assert index
+        migrated = best_by_words(store, index, "停止")
+        assert "データベース" in migrated[1]
+        store.postings.queue_all(index)
+        store.postings.compact(index, "docs", thorough=True)
+        assert best_by_words(store, index, "停止") == migrated
+
+
+def best_by_words(store: Store, index: IndexInfo, question: str) -> tuple[float, str]:
+    """The BM25 score and the text of the best chunk."""
+    found = store.search.candidates(index, question=question, embedding=VECTOR, candidates=600)
+    best = max(found, key=lambda one: one.bm25)
+    return round(best.bm25, 4), store.chunks.by_id(index, [best.id])[best.id].text
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("停止する", {"停止", "止す", "する"}),
+        ("停 止", {"停", "止"}),
+        ("如何停止 the database", {"如何", "何停", "停止", "databas"}),
+        ("중지하려면", {"중지", "지하", "하려", "려면"}),
+        ("базы данных", {"баз", "дан"}),
+        ("βάσεις", {"βασ"}),
+        ("البيانات", {"بيان"}),
+        ("ｆｕｌｌ WIDTH", {"full", "width"}),
+        ("Gömülü", {"gömülü"}),
+        ("a" * 3000 + "_b.c x", {"b.c", "x"}),
+        ("x_" * 3000, {"x"}),
+    ],
+)  # fmt: skip
+def test_terms_are_words_of_any_script_and_of_limited_length(database: Database, text: str, terms: set[str]) -> None:
+    with database.connection() as connection:
+        found = connection.execute("SELECT tsvector_to_array(search_terms(%s))", [text]).fetchone()
+    assert set(found[0]) == terms
+
+
+@pytest.mark.parametrize("text", ["停止" * 200_000, "x_" * 500_000, "".join(map(chr, range(0x4E00, 0x9FFF))) * 20])
+def test_any_text_has_terms_that_can_be_stored(database: Database, text: str) -> None:
+    with database.connection() as connection:
+        assert connection.execute("SELECT length(search_terms(%s)) > 0", [text]).fetchone() == (True,)
 
 
 def test_the_error_for_an_unreachable_server_is_one_line_without_the_password() -> None:

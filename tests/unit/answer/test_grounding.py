@@ -85,7 +85,17 @@ def test_a_sentence_without_a_marker_is_checked_against_the_markers_of_its_parag
     block = "Use pg_dump to write one database to a file. The option --jobs runs 4 tasks [1]."
     assert checker().check(block) == block
     assert checker().check("The option --jobs runs 4 tasks.", before=[1]) == "The option --jobs runs 4 tasks. [1]"
-    assert checker().check("The option --jobs runs 4 tasks.") == ""
+
+
+def test_a_sentence_without_any_marker_gets_that_of_the_chunk_that_it_stands_in() -> None:
+    assert checker().check("The option --jobs runs 4 tasks.") == "The option --jobs runs 4 tasks [1]."
+    assert (
+        checker().check("Roles own the objects of a database!", before=[1])
+        == "Roles own the objects of a database [2]!"
+    )
+    assert checker().check("The option --jobs runs 5 tasks.") == ""
+    assert checker(same_meaning=True).check("Write the contents to files, running several tasks.") == ""
+    assert checker().check("```sh\npg_dump mydb > mydb.sql\n```") == "```sh\npg_dump mydb > mydb.sql\n```\n\n[1]"
 
 
 def test_list_marks_are_kept_and_heading_marks_removed() -> None:
@@ -132,3 +142,40 @@ def test_words_of_the_question_need_no_source() -> None:
     asked = GroundingChecker(SameMeaning(), [chunk(GUIDE)], "Does pg_dump 16 write one database to a file?")  # type: ignore[arg-type]
     answer = "With 16, use pg_dump to write one database to a file [1]."
     assert asked.check(answer) == answer
+
+
+# ruff: noqa: RUF001 - other scripts are the point
+SOURCES = {
+    "ru": "Чтобы создать резервную копию, запустите `pg_dump` в терминале. Она займёт 5 минут.",
+    "zh": "要备份数据库，请在终端中运行 `pg_dump` 命令。备份需要5分钟。",
+    "ja": "データベースをバックアップするには、端末で `pg_dump` を実行します。5分かかります。",
+    "ko": "데이터베이스를 백업하려면 터미널에서 `pg_dump` 명령을 실행하십시오. 5분이 걸립니다.",
+    "el": "Για να δημιουργήσετε αντίγραφο, εκτελέστε το `pg_dump` στο τερματικό. Διαρκεί 5 λεπτά.",
+    "ar": "لإنشاء نسخة احتياطية، نفذ الأمر `pg_dump` في الطرفية. يستغرق ذلك 5 دقائق.",
+    "hi": "बैकअप बनाने के लिए टर्मिनल में `pg_dump` चलाएँ। इसमें 5 मिनट लगते हैं।",
+    "th": "หากต้องการสำรองฐานข้อมูล ให้เรียกใช้ `pg_dump` ในเทอร์มินัล ใช้เวลา 5 นาที",
+    "de": "Um die Datenbank zu sichern, führen Sie `pg_dump` im Terminal aus. Es dauert 5 Minuten.",
+}
+FALSE = {
+    "ru": "Удалите все таблицы навсегда и купите лодку, затем вызовите `pg_dump` [1].",
+    "zh": "请永远删除所有表格并购买一艘船，然后使用 `pg_dump` [1]。",
+    "ja": "すべての表を永久に削除して船を買い、`pg_dump` と言ってください [1]。",
+    "ko": "모든 표를 영원히 삭제하고 배를 사서 `pg_dump` 라고 말하세요 [1].",
+    "el": "Διαγράψτε όλους τους πίνακες για πάντα και αγοράστε μια βάρκα με `pg_dump` [1].",
+    "ar": "احذف كل الجداول إلى الأبد واشتر قاربا ثم قل `pg_dump` [1].",
+    "hi": "सभी तालिकाएँ हमेशा के लिए हटाकर एक नाव खरीदें और `pg_dump` कहें [1]।",
+    "th": "ลบตารางทั้งหมดตลอดไปแล้วซื้อเรือหนึ่งลำและพูดว่า `pg_dump` [1]",
+    "de": "Löschen Sie für immer alle Tabellen und kaufen Sie ein Boot mit `pg_dump` [1].",
+}
+
+
+@pytest.mark.parametrize("language", SOURCES)
+def test_true_sentences_are_kept_and_false_ones_removed_in_every_script(language: str) -> None:
+    # An embedding model for English texts gives all texts in a script that it does not read the same vector.
+    said = f"{SOURCES[language]} [1]"
+    same_meaning = language != "de"
+    check = checker(chunk(SOURCES[language]), same_meaning=same_meaning).check
+    assert check(said) == said
+    assert check(FALSE[language]) == ""
+    assert "7" not in check(said.replace("5", "7"))
+    assert "[1]" in check(SOURCES[language])

@@ -188,3 +188,88 @@ def test_the_error_for_an_unknown_model_lists_the_choices(tmp_path: Path, model:
 def test_openai_without_a_key_is_an_error_with_the_setting(tmp_path: Path):
     with pytest.raises(ConfigurationError, match="set OPENAI_API_KEY, or choose the local model"):
         open_encoder("openai/text-embedding-3-small", home=tmp_path)
+
+
+def reply_of(*rows: object, **fields: object) -> Reply:
+    """A reply with these rows, which have no index as Gemini's have none, unless `fields` has one."""
+    data = [{"object": "embedding", "embedding": row, **fields} for row in rows]
+    return Reply(200, {"object": "list", "data": data, "model": "m", "usage": {"prompt_tokens": 1, "total_tokens": 1}})
+
+
+UNIT = [0.6, 0.8] + [0.0] * 6
+NO_VECTORS = [[0.0] * 8, [None] + [0.1] * 7, [float("nan")] * 8, [float("inf")] + [0.0] * 7, [0.5] * 3, [1e-30] * 8]
+
+
+@pytest.mark.parametrize("index", [{}, {"index": 0}, {"index": None}], ids=str)
+def test_rows_without_their_place_keep_the_order_of_the_texts(
+    server: OpenAIServer, encoder: RemoteEncoder, index: dict[str, object]
+):
+    assert encoder.dimension == 8
+    server.reply_next(reply_of(UNIT, UNIT[::-1], **index))
+    assert np.allclose(encoder.encode(["one", "two"]), [UNIT, UNIT[::-1]])
+
+
+def test_base64_is_not_asked_for_but_read(server: OpenAIServer, encoder: RemoteEncoder):
+    import base64
+
+    assert encoder.dimension == 8
+    server.reply_next(reply_of(base64.b64encode(np.array(UNIT, "<f4").tobytes()).decode()))
+    assert np.allclose(encoder.encode_query("one"), UNIT)
+    assert {request.body["encoding_format"] for request in server.requests} == {"float"}
+
+
+@pytest.mark.parametrize("numbers", NO_VECTORS, ids=str)
+def test_numbers_that_are_no_vector_cost_only_their_text(
+    server: OpenAIServer, encoder: RemoteEncoder, numbers: list[float | None]
+):
+    assert encoder.dimension == 8
+    server.reply_next(reply_of(UNIT, numbers, UNIT), reply_of(UNIT, numbers), reply_of(numbers))
+    vectors = encoder.encode(["one", "two", "three"])
+    assert np.isnan(vectors[1]).all()
+    assert np.allclose(vectors[[0, 2]], UNIT)
+    assert np.array_equal(encoder.encode_queries(["one", "two"])[1], np.zeros(8))
+    with pytest.raises(EmbeddingError, match="vector"):
+        encoder.encode_query("two")
+
+
+def test_a_server_without_any_vector_is_an_error(server: OpenAIServer, encoder: RemoteEncoder):
+    assert encoder.dimension == 8
+    server.reply_next(reply_of([0.0] * 8, [0.0] * 8), reply_of([0.0] * 8))
+    with pytest.raises(EmbeddingError, match="numbers that are no vector: check that it is an embedding model"):
+        encoder.encode(["one", "two"])
+
+
+class RefusingServer(OpenAIServer):
+    """Refuses requests with a certain word, or texts that are too long."""
+
+    def __init__(self, status: int, *, most: int = 10_000) -> None:
+        super().__init__()
+        self.status, self.most = status, most
+
+    def handle(self, request):  # type: ignore[no-untyped-def]
+        texts = request.body.get("input", [])
+        if any("poison" in text for text in texts):
+            self.requests.append(request)
+            return Reply(self.status, {"error": {"message": "cannot be embedded"}}, AT_ONCE)
+        if any(len(text) > self.most for text in texts):
+            return Reply(self.status, {"error": "input length exceeds the context length"}, AT_ONCE)
+        return super().handle(request)
+
+
+@pytest.mark.parametrize("status", [400, 413, 422, 500])
+def test_a_refused_text_costs_only_itself(status: int):
+    texts = [f"text {number}" for number in range(40)]
+    texts[13] = "poison"
+    with RefusingServer(status) as server:
+        vectors = _open("openai/some-model", server).encode(texts)
+        assert np.isnan(vectors).any(axis=1).nonzero()[0].tolist() == [13]
+        assert np.allclose(vectors[39], server.vector("text 39"), atol=1e-6)
+        assert np.isnan(_open("openai/some-model", server).encode(["poison"])).all()
+
+
+@pytest.mark.parametrize("status", [400, 413, 500])
+def test_of_a_text_that_is_too_long_the_beginning_is_read(status: int):
+    with RefusingServer(status, most=100) as server:
+        vectors = _open("openai/some-model", server).encode(["word " * 100, "short"])
+        assert np.allclose(vectors[0], server.vector(("word " * 100)[:62]), atol=1e-6)
+        assert _open("openai/some-model", server).encode_query("word " * 100).shape == (8,)

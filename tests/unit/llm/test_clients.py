@@ -9,7 +9,8 @@ import pytest
 from llama_index.core.llms import LLM, ChatMessage
 
 from rag.errors import ConfigurationError, ContextTooLong, LLMError
-from rag.llm.clients import EXTRACTIVE, open_llm, translating_errors
+from rag.llm.clients import EXTRACTIVE, open_llm
+from rag.llm.failures import translating_errors
 from tests.servers.openai import OpenAIServer, Reply
 
 NO_RETRY = {"x-should-retry": "false"}

@@ -38,7 +38,7 @@ def test_a_footnote_in_a_quoted_passage_is_not_a_marker() -> None:
 
 
 def test_unknown_links_lose_their_target_and_keep_their_text() -> None:
-    known = ["https://docs.org/a#part"]
+    known = ["https://docs.org/a"].__contains__
     assert keep_known_links("See [the page](https://docs.org/a).", known) == "See [the page](https://docs.org/a)."
     assert keep_known_links("See [the page](https://evil.org/x).", known) == "See the page."
     assert keep_known_links("See https://evil.org/x?q=1.", known) == f"See {REMOVED}."
@@ -48,7 +48,7 @@ def test_unknown_links_lose_their_target_and_keep_their_text() -> None:
 
 @given(st.text(alphabet="[](){}<>!`htps:/.evilorg \n1", max_size=200))
 def test_unknown_hosts_are_removed_in_every_spelling_of_a_link(answer: str) -> None:
-    shown = keep_known_links(answer + " https://evil.org/pay", [])
+    shown = keep_known_links(answer + " https://evil.org/pay", lambda url: False)
     assert "https://evil.org/pay" not in shown or "`" in answer
 
 

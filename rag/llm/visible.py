@@ -1,0 +1,173 @@
+"""What a reader sees of a reply: no thoughts, no special tokens, no fence, tags or JSON around the whole of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+
+from rag.llm.thoughts import Thoughts, sounds_like_thinking
+
+__all__ = ["UnfinishedThought", "visible", "visible_lines"]
+
+_BAR, _SPACE = "|\uff5c", "\u2581 "  # DeepSeek's special tokens have a full-width bar and a low block
+_SPECIAL = (
+    rf"<[{_BAR}][\w/{_SPACE}-]{{1,40}}[{_BAR}]?>|<[\w{_SPACE}-]{{1,20}}[{_BAR}]>|</?s>|</?(?:eos|bos|end_of_turn|start_of_turn)>"
+    r"|\[/?(?:INST|EOS|BOS)\]|<</?SYS>>|\[e~\["
+)
+_LEADING = re.compile(rf"\s*(?:(?:{_SPECIAL})\s*(?:(?:assistant|model|final)\b\s*:?\s*\n?)?)+", re.IGNORECASE)
+_END = re.compile(_SPECIAL, re.IGNORECASE)
+_CODE = re.compile(r"(`[^`\n]+`)")
+_FENCE_LINE = re.compile(r"\s{0,3}(?:```|~~~)")
+_WRAPPER = re.compile(r"\s*(?:```+|~~~+)[ \t]*(?P<info>[\w-]*)[ \t]*$")
+_MARKDOWN = frozenset({"markdown", "md", "mdx"})
+_PLAIN = frozenset({"", "text", "txt", "plaintext", "plain", "answer"})
+_ANY_MARKER = re.compile(r"[\[【\uff3b(]\^?\W?\d{1,3}\W|[\u00b9\u00b2\u00b3\u2070-\u2079]")
+_TAGS = re.compile(
+    r"\s*<(?P<name>(?:final_?)?(?:answer|response|output|result|reply|solution))>(?P<text>.*?)(?:</(?P=name)>.*)?$",
+    re.IGNORECASE | re.DOTALL,
+)
+_LABEL = re.compile(r"\s*[*_#]*(?:final\s+)?(?:answer|response)\s*:[*_]*\s*", re.IGNORECASE)
+_ANSWER_KEYS = ("answer", "final_answer", "response", "reply", "text", "content", "output", "result", "message")
+
+
+# How much of a reply shows what it begins with, in characters.
+_START = 800
+
+
+class UnfinishedThought(Exception):  # noqa: N818 - the state of a reply
+    """The reply ends within a thought, and has nothing else."""
+
+
+def visible(text: str) -> str:
+    """Return the part of a whole reply that is meant for a reader.
+
+    :raises UnfinishedThought: there is none, since a thought does not end
+    """
+    return "".join(visible_lines([text], at_once=False))
+
+
+def visible_lines(pieces: Iterable[str], *, at_once: bool) -> Iterator[str]:
+    """Yield the lines of a reply that are meant for a reader.
+
+    :param at_once: yield each line as soon as it is certain that it is no part of a thought or a wrapper
+    :raises UnfinishedThought: there is none, since a thought does not end
+    """
+    thoughts, held = Thoughts(), list[str]()
+    start = ""
+    is_released = is_code = said = False
+    for line in _whole_lines(pieces):
+        was_thought, shown = thoughts.read(line)
+        if was_thought:
+            held.clear()
+            start = ""
+        if is_released and not was_thought:
+            is_code ^= bool(_FENCE_LINE.match(shown))
+            text, is_end = (shown, False) if is_code else _cut(shown)
+            yield text
+            if is_end:
+                return
+            continue
+        held.append(shown)
+        start = (start + shown).lstrip()[:_START]
+        if at_once and not thoughts.is_open and _is_certain(start, has_thought=thoughts.found):
+            is_released = said = True
+            is_code = sum(bool(_FENCE_LINE.match(part)) for part in held) % 2 == 1
+            text, is_end = _without_tokens("".join(held))
+            yield _without_label(text)
+            if is_end:
+                return
+            held.clear()
+    rest = _unwrapped("".join(held))
+    if not rest.strip() and not said and thoughts.is_open:
+        raise UnfinishedThought
+    yield rest
+
+
+def _is_certain(text: str, *, has_thought: bool) -> bool:
+    """Return whether a beginning is no wrapper and, unless thoughts have tags here, no thought without a tag."""
+    if not text or _WRAPPER.match(text.split("\n")[0]) or text.startswith(("{", "<", "[")):
+        return False
+    return has_thought or not sounds_like_thinking(text)
+
+
+def _unwrapped(text: str) -> str:
+    """Return a text without special tokens and without what is put around the whole of it."""
+    return _without_label(_from_json(_without_fence(_without_tags(_without_tokens(text)[0]))))
+
+
+def _without_label(text: str) -> str:
+    label = _LABEL.match(text)
+    return text[label.end() :] if label else text
+
+
+def _without_tokens(text: str) -> tuple[str, bool]:
+    """Cut special tokens off both ends of a text, and what follows its end, which is another turn.
+
+    :return: the text, and whether it has an end
+    """
+    leading = _LEADING.match(text)
+    kept, is_code = [], False
+    for line in (text[leading.end() :] if leading else text).splitlines(keepends=True):
+        is_code ^= bool(_FENCE_LINE.match(line))
+        shown, is_end = (line, False) if is_code else _cut(line)
+        kept.append(shown)
+        if is_end:
+            return "".join(kept), True
+    return "".join(kept), False
+
+
+def _cut(line: str) -> tuple[str, bool]:
+    parts = _CODE.split(line)
+    for place in range(0, len(parts), 2):
+        end = _END.search(parts[place])
+        if end:
+            return "".join(parts[:place]) + parts[place][: end.start()].rstrip(), True
+    return line, False
+
+
+def _without_tags(text: str) -> str:
+    tagged = _TAGS.match(text)
+    return tagged["text"].strip() if tagged else text
+
+
+def _without_fence(text: str) -> str:
+    """Take the fence off a reply that is fenced as a whole; fenced code stays as it is."""
+    first, _, rest = text.strip().partition("\n")
+    fence = _WRAPPER.match(first)
+    if fence is None:
+        return text
+    body = rest.rstrip()
+    mark = first.strip()[:3]
+    last = body.rpartition("\n")[2].strip()
+    body = (
+        body[: len(body) - len(last)].rstrip() if last and not last.strip(mark[0]) and last.startswith(mark) else body
+    )
+    info = fence["info"].lower()
+    is_markdown = info in _MARKDOWN or (info in _PLAIN and mark not in body and bool(_ANY_MARKER.search(body)))
+    return body if is_markdown or (info == "json" and body.lstrip().startswith("{")) else text
+
+
+def _from_json(text: str) -> str:
+    """Return the answer in a JSON object, if the reply is one and names it."""
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    found = next((body[key] for key in _ANSWER_KEYS if isinstance(body.get(key), str)), None)
+    return text if found is None else found
+
+
+def _whole_lines(pieces: Iterable[str]) -> Iterator[str]:
+    """Yield lines with their ends, each as soon as it is complete."""
+    rest: list[str] = []
+    for piece in pieces:
+        *whole, last = piece.split("\n")
+        for line in whole:
+            yield "".join([*rest, line, "\n"])
+            rest.clear()
+        rest.append(last)
+    if any(rest):
+        yield "".join(rest)

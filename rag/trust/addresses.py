@@ -1,0 +1,129 @@
+"""Addresses: everything in a text that leads a reader, or a command that a reader copies, to another machine.
+
+Which addresses may be shown is decided by a list of known ones, so every spelling counts: with or without a scheme,
+with `hxxp` or `[.]`, an IP address, an account on a host, a name with any top-level domain. What is called a name of a
+host here may be an attribute such as `asyncio.run`; it is then shown if a trusted text has it too.
+"""
+
+from __future__ import annotations
+
+import html
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Iterable
+from urllib.parse import unquote
+
+from rag.text.lines import INVISIBLE
+
+__all__ = ["Known", "addresses"]
+
+# What stands for the dot of a host's name: dots of other scripts, and the spellings that keep filters from seeing it.
+_DOTS = re.compile("[\u3002\uff0e\uff61\u2024\u2025\u00b7\u2027\u30fb\u0589\u06d4\u05c3\ufe52\u2219\u22c5]")
+_DEFANGED = re.compile(
+    r"\s?[\[({<]\s?(?:\.|dot|punkt|point|punto|点)\s?[\])}>]\s?|\\\."
+    r"|(?<=[a-z0-9])(?:[\s_]dot[\s_]|\s\.\s?)(?=(?:com|net|org|info|io|dev|app|co|me|xyz|ru|cn|de|uk|site|top)\b)",
+    re.IGNORECASE,
+)
+_SEPARATED = re.compile(
+    r"[\[({<]\s?(?P<sign>:|://|@|at)\s?[\])}>]|(?<=[\w])\s?[\[({<]\s?AT\s?[\])}>]\s?", re.IGNORECASE
+)
+_MARKUP = re.compile(r"[*`\u2060]|(?<=\W)_|_(?=\W)|</?[a-z]{1,10}>")
+
+_LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
+_HOST = rf"(?:{_LABEL}\.){{1,30}}(?:[^\W\d_]{{2,63}}|xn--[\w-]{{1,59}})"
+_IPV4 = r"(?:\d{1,3}\.){3}\d{1,3}"
+_IPV6 = r"(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?:%\w+)?"
+_SCHEMES = r"(?:javascript|data|mailto|vbscript|magnet|tel|sms|ipfs|about|blob)"
+_REST = r"[^\s<>\"'`|(){}\[\],;]*"
+_FOUND = re.compile(
+    rf"(?P<url>\b[a-z][a-z0-9+.-]{{1,20}}:(?:/{{1,3}}|\\{{1,3}})[^\s<>\"'`|(){{}},;]*)"
+    rf"|(?P<scheme>\b{_SCHEMES}:[^\s<>\"'`]+)"
+    rf"|(?P<relative>(?<![\w:/.*])//{_LABEL}\.[^\s<>\"'`|(){{}},;]*)"
+    rf"|(?P<unc>(?<![\w\\])\\\\{_LABEL}[.\\][^\s<>\"'`|(){{}},;]*)"
+    rf"|(?P<bracketed>\[{_IPV6}\]{_REST})"
+    rf"|(?P<ipv6>(?<![\w:.]){_IPV6}(?![\w:.]))"
+    rf"|(?P<ipv4>(?<![\w.-]){_IPV4}(?![\w-]|\.\w)(?::\d+)?(?:[/\\?#]{_REST})?)"
+    rf"|(?P<number>(?<![\w./-])(?:0x[0-9a-f]{{7,8}}|\d{{9,10}})[/:]{_REST})"
+    rf"|(?P<account>(?<![\w.+:%-])[\w.+:%-]{{1,200}}@(?:{_HOST}|{_IPV4}|{_LABEL}(?=:)){_REST})"
+    rf"|(?P<host>(?<![\w.@/\\-])(?P<name>(?:www\.)?{_HOST})(?![\w-]|\.\w)(?P<call>\()?(?::\d{{1,5}}(?!\d))?(?:[/\\?#]{_REST})?)",
+    re.IGNORECASE,
+)
+_SCHEME = re.compile(rf"^(?:[a-z][a-z0-9+.-]*:[/\\]+|{_SCHEMES}:|[/\\]+)?(?:www\.)?", re.IGNORECASE)
+# The first group of a global IPv6 address; `dead::beef` may as well be a name in C++.
+_GLOBAL = re.compile(r"[0-9a-f]*[0-9][0-9a-f]*:", re.IGNORECASE)
+_HOST_SIGN = re.compile(r"[/\\?#]")
+# This machine and placeholders: they lead a reader to nobody.
+_OWN = re.compile(
+    r"(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|255\.[\d.]+|\[?::1?\]?|::|host\.docker\.internal)(?:[:/\\?#]|$)"
+)
+# Endings of files that are no top-level domains, so that "pool.conf" leads to no host.
+_FILE_ENDINGS = """
+asc bak bat bin bz2 cfg cjs class cmd conf config cpp cs css csv dat deb diff dll dmg dockerfile ear egg env
+err exe go gradle gz h hcl hpp htm html ico ini ipynb iso jar java jpeg jpg js json jsonl jsx kt lock log lua
+mdx mjs mod msi nix o old orig out patch pdf pem php png proto ps1 pyc pyi r rb rpm rst scss sock sql sqlite
+sum svg tar tgz tmp toml ts tsv tsx txt vue war wasm whl xls xlsx xml xz yaml yml
+"""
+_FILES = frozenset(_FILE_ENDINGS.split())
+
+
+def addresses(text: str) -> set[str]:
+    """Return the addresses in a text in one spelling: lower case, without scheme, `www.` and the marks behind them."""
+    plain = _plain(text)
+    return {address for match in _FOUND.finditer(plain) if (address := _canonical(match))}
+
+
+class Known:
+    """The addresses that may be shown.
+
+    :param urls: of pages; the page of a fragment is known too
+    :param texts: whatever address they contain is known
+    """
+
+    def __init__(self, urls: Iterable[str] = (), texts: Iterable[str] = ()) -> None:
+        self._known: set[str] = set()
+        for url in urls:
+            self._known |= addresses(url) | addresses(url.partition("#")[0])
+        for text in texts:
+            self._known |= addresses(text)
+        #: the names of hosts without a path tell nothing that the address does not
+        self._known |= {_HOST_SIGN.split(address, maxsplit=1)[0] for address in self._known}
+
+    def allows(self, text: str) -> bool:
+        """Return whether every address in a text is known."""
+        return addresses(text) <= self._known
+
+
+def _plain(text: str) -> str:
+    """Return a text with one spelling for the signs of an address."""
+    if not text.isascii():
+        text = INVISIBLE.sub("", text)
+        text = _DOTS.sub(".", unicodedata.normalize("NFKC", _DOTS.sub(".", text)))
+    if "&" in text:
+        text = html.unescape(text)
+    if "%" in text:
+        text = unquote(text, errors="replace")
+    text = _SEPARATED.sub(
+        lambda match: "@" if "a" in match[0].lower() or "@" in match[0] else match["sign"] or "", text
+    )
+    return _DEFANGED.sub(".", _MARKUP.sub("", text))
+
+
+def _canonical(match: re.Match[str]) -> str | None:
+    """Return an address in one spelling; None if what was found leads nowhere."""
+    found = match[0].rstrip(".,;:!?*_)'\"")
+    if match["host"] and (match["call"] or match["name"].rpartition(".")[2].lower() in _FILES):
+        return None
+    if match["ipv6"] and not (_is_ip(found) and _GLOBAL.match(found)):
+        return None
+    bare = _SCHEME.sub("", found, count=1).rstrip("/")
+    host = _HOST_SIGN.split(bare, maxsplit=1)[0]
+    return None if not bare or _OWN.match(bare) else host.lower() + bare[len(host) :]
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    return True
