@@ -119,7 +119,7 @@ class GroundingChecker:
             mark, text = _split_mark(line)
             held = list(filter(None, map(self._supported, _cited_sentences(text, inherited))))
             if held:
-                kept.append(mark + " ".join(held))
+                kept.append(mark + _joined(held))
         text = "\n".join(kept)
         if not words(MARKERS.sub(" ", text)):
             return ""
@@ -219,6 +219,14 @@ def _split_mark(line: str) -> tuple[str, str]:
         return "", title.text
     item = _ITEM.match(line)
     return (item[1], item[2]) if item else ("", line)
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """Join sentences as their script does: with a space, except after a full-width stop."""
+    text = parts[0]
+    for part in parts[1:]:
+        text += part if unicodedata.east_asian_width(text[-1]) in "WF" else f" {part}"
+    return text
 
 
 def _cited_sentences(text: str, inherited: Sequence[int]) -> list[_Sentence]:
