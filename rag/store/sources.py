@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -61,33 +62,34 @@ class Sources(Reads):
 
         :param shared: share the lock with other holders that share it, as the windows of a backfill do
         """
-        values = {"name": name}
-        lock, unlock = ("share_source", "unshare_source") if shared else ("lock_source", "unlock_source")
-        with self._database.connection() as connection:
-            row = connection.execute(self._queries.compose(lock), values).fetchone()
-            locked = bool(row and row[0])
-            try:
-                yield locked
-            finally:
-                if locked and not connection.closed:
-                    connection.execute(self._queries.compose(unlock), values)
+        with self._holding("share_source" if shared else "lock_source", [name]) as busy:
+            yield busy is None
 
     @contextmanager
     def all_locked(self, names: Sequence[str]) -> Iterator[str | None]:
         """Hold the sync locks of several sources on one connection; yield the first source whose lock is taken."""
+        with self._holding("lock_source", names) as busy:
+            yield busy
+
+    @contextmanager
+    def _holding(self, lock: str, names: Sequence[str]) -> Iterator[str | None]:
+        """Hold locks in a transaction of their own; yield the first name whose lock is taken.
+
+        The end of the connection releases them, however it ends. That it was lost meanwhile is no error of the block.
+        """
         with self._database.connection() as connection:
-            held = []
+            connection.execute(self._queries.compose("begin"))
             try:
+                busy = None
                 for name in names:
-                    row = connection.execute(self._queries.compose("lock_source"), {"name": name}).fetchone()
+                    row = connection.execute(self._queries.compose(lock), {"name": name}).fetchone()
                     if not (row and row[0]):
+                        busy = name
                         break
-                    held.append(name)
-                yield None if len(held) == len(names) else names[len(held)]
+                yield busy
             finally:
-                if not connection.closed:
-                    for name in held:
-                        connection.execute(self._queries.compose("unlock_source"), {"name": name})
+                with suppress(psycopg.Error):
+                    connection.rollback()
 
     def mark_synced(self, name: str) -> None:
         """Record that a source was synced successfully."""

@@ -4,21 +4,13 @@ INSERT INTO sources (name, kind) VALUES (%(name)s, %(kind)s)
 ON CONFLICT (name) DO UPDATE SET kind = excluded.kind WHERE sources.kind <> excluded.kind;
 
 -- name: lock_source
--- Try to acquire the exclusive lock of a source: one sync of a source runs at a time, across all processes. The lock is held
--- until it is released or the session ends.
-SELECT pg_try_advisory_lock(hashtextextended('sync ' || %(name)s, 0)) AS locked;
+-- Try to acquire the exclusive lock of a source: one sync of a source runs at a time, across all processes. The lock is
+-- released at the end of the transaction, which stays open meanwhile and reads nothing else.
+SELECT pg_try_advisory_xact_lock(hashtextextended('sync ' || %(name)s, 0)) AS locked;
 
 -- name: share_source
 -- Try to acquire the shared lock of a source: the windows of a backfill run concurrently, but not with a sync.
-SELECT pg_try_advisory_lock_shared(hashtextextended('sync ' || %(name)s, 0)) AS locked;
-
--- name: unshare_source
--- Release the shared lock of a source at the end of a window.
-SELECT pg_advisory_unlock_shared(hashtextextended('sync ' || %(name)s, 0));
-
--- name: unlock_source
--- Release the exclusive lock of a source, so that its next sync can start.
-SELECT pg_advisory_unlock(hashtextextended('sync ' || %(name)s, 0));
+SELECT pg_try_advisory_xact_lock_shared(hashtextextended('sync ' || %(name)s, 0)) AS locked;
 
 -- name: cursor
 -- Select the cursor of a source, which records how far the source has been synced.
