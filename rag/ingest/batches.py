@@ -25,6 +25,8 @@ class Work:
     nodes: list[BaseNode] = field(default_factory=list)
     #: by document id
     chunks: dict[str, list[ChunkRow]] = field(default_factory=dict)
+    #: why documents cannot be cut, embedded or stored, by document id
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

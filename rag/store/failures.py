@@ -21,8 +21,8 @@ __all__ = ["MOST_SECONDS", "answered_in_time", "storable_values", "told", "trans
 MOST_SECONDS = 30.0
 
 # Classes of SQLSTATE, see https://www.postgresql.org/docs/current/errcodes-appendix.html: what is wrong with one value,
-# row or text, and not with the database. P0 are errors that a trigger or a function raises; XX000 is also "invalid memory
-# alloc request size", which one huge text causes.
+# row or text, and not with the database. P0 are errors that a trigger or a function raises; XX000 is also "invalid
+# memory alloc request size", which one huge text causes.
 _OF_DATA = ("21", "22", "23", "44", "54", "P0", "XX000")
 _CONNECTION = ("08", "57P")
 # Two transactions met; the next attempt has other luck.

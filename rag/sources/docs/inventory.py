@@ -65,7 +65,7 @@ class Inventory:
     def adopt_version(self) -> Iterator[Change]:
         """Record that the pages are read by this version of the extraction, if another one read them before."""
         if self._new_cursor:
-            yield Checkpoint(partial(_remember, self.source, list(self.known.values()), [], self._new_cursor))
+            yield Checkpoint(partial(_remember, self.source, list(self.known.values()), [], self._new_cursor), self.source)
 
     def keep(self, url: str) -> str:
         """Keep the document of an address and return its id."""
@@ -149,7 +149,7 @@ class Inventory:
             yield Removed(document_id, self._removals.get(document_id, unlinked))
         left = sorted(url for url in forgotten if self.id_of(url) not in gone)
         if notes or left:
-            yield Checkpoint(partial(_remember, self.source, notes, left, None))
+            yield Checkpoint(partial(_remember, self.source, notes, left, None), self.source)
 
 
 def _put_page(source: str, page: Resource, transaction: Transaction) -> None:
