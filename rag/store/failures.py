@@ -95,7 +95,8 @@ def answered_in_time(connection: psycopg.Connection[TupleRow], seconds: float = 
 
 def told(error: psycopg.Error) -> DatabaseError:
     """Return the error of this package for one of Postgres's."""
-    state, reason = error.sqlstate or "", one_line(error).rstrip(".")
+    # The primary message alone: the detail shows the row, with whatever text is in it.
+    state, reason = error.sqlstate or "", one_line(error.diag.message_primary or error).rstrip(".")
     if isinstance(error, PoolTimeout | TooManyRequests):
         return DatabaseUnavailable("The database did not answer in time: no connection to it became free. Try again.")
     if state in _HINTS:

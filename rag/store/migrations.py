@@ -35,13 +35,14 @@ def migrate(connection: Connection, folder: Path, queries: Queries) -> list[str]
     if known.keys() >= {path.stem for path in files}:
         _refuse_edited(files, known)
         return []
+    applied: list[str] = []
     try:
         # The lock ends with the transaction, even if the connection is lost or shared.
         with connection.transaction():
             connection.execute(queries.compose("lock_migrations"))
             applied, error = _apply_new(connection, files, queries)
     except psycopg.errors.InsufficientPrivilege as refused:
-        applied, error = [], refused
+        error = refused
     if error:
         hint = _migration_hint(connection, error, queries)
         raise DatabaseError(f"The database cannot be migrated: {one_line(error).rstrip('.')}. {hint}") from error

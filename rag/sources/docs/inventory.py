@@ -65,7 +65,8 @@ class Inventory:
     def adopt_version(self) -> Iterator[Change]:
         """Record that the pages are read by this version of the extraction, if another one read them before."""
         if self._new_cursor:
-            yield Checkpoint(partial(_remember, self.source, list(self.known.values()), [], self._new_cursor), self.source)
+            adopt = partial(_remember, self.source, list(self.known.values()), [], self._new_cursor)
+            yield Checkpoint(adopt, self.source)
 
     def keep(self, url: str) -> str:
         """Keep the document of an address and return its id."""
