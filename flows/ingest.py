@@ -36,6 +36,7 @@ from rag.errors import ConfigurationError, RagError, SourceBusy
 from rag.ingest.report import Failure, SyncReport
 from rag.settings import DocsConfig, Settings, load_settings
 from rag.store.answers import StaleAnswer
+from rag.trust.urls import shown
 
 __all__ = ["chosen_sources", "ingest", "ingest_source", "main", "run_ingest", "sync_source"]
 
@@ -233,7 +234,7 @@ def _broken_off(name: str, error: str) -> SyncReport:
     """Return the report of a sync that ended in an error."""
     with shared_engine() as engine:
         config = engine.syncs.config(name)
-    place = config.repo if config.kind == "github" else config.url
+    place = config.repo if config.kind == "github" else shown(config.url)
     return SyncReport(name, config.kind, "failed", errors=(Failure(place, error),))
 
 

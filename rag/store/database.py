@@ -25,6 +25,7 @@ from rag.store.poolers import refuse_transaction_pooling
 from rag.store.queries import Queries, sql_folder
 from rag.text.lines import one_line
 from rag.trust.secrets import MASK
+from rag.trust.urls import checked
 
 __all__ = ["Connection", "Database"]
 
@@ -157,7 +158,8 @@ def _connect(dsn: str) -> Connection:
     try:
         connection = psycopg.connect(dsn, autocommit=True, **_LINE)
     except (psycopg.Error, UnicodeError) as error:
-        raise DatabaseError(f"Postgres cannot be reached: {_reason(error, dsn)}. Check RAG_DATABASE_URL.") from None
+        reason = _reason(error, dsn)
+        raise DatabaseError(f"Postgres cannot be reached: {reason}. Check RAG_DATABASE_URL.") from None
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         connection.close()
@@ -171,13 +173,13 @@ def _connect(dsn: str) -> Connection:
 def _reason(error: Exception, dsn: str) -> str:
     """Return why a connection could not be opened, without the parts of the connection string that may be secret."""
     try:
-        secrets = {value for key, value in conninfo_to_dict(dsn).items() if key in ("password", "sslpassword")}
-    except (psycopg.Error, UnicodeError):
+        given = conninfo_to_dict(checked(dsn))
+    except (psycopg.Error, ValueError):
         # libpq repeats a malformed URL, or parts of it, in its message.
-        return "RAG_DATABASE_URL is not a valid postgresql:// URL; write % in a password as %25, and @ as %40"
+        return "it is not a valid postgresql:// URL; write % in a password as %25, @ as %40, / as %2F, ? as %3F"
     said = one_line(error)
-    for secret in sorted(map(str, filter(None, secrets)), key=len, reverse=True):
-        said = said.replace(secret, MASK)
+    for secret in filter(None, (given.get("password"), given.get("sslpassword"))):
+        said = said.replace(str(secret), MASK)
     return said.rstrip(".?")
 
 
