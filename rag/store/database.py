@@ -103,6 +103,17 @@ class Database:
             finally:
                 self._first.append(first)
 
+    @contextmanager
+    def own_connection(self) -> Iterator[Connection]:
+        """Open a connection that belongs to the block alone, for locks: closing it releases them."""
+        connection = _connect(self._restart())
+        try:
+            with translated():
+                _configure(connection, self.queries)
+                yield connection
+        finally:
+            connection.close()
+
     def _usable_first(self) -> Connection | None:
         try:
             first = self._first.pop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from rag.text.lines import one_line
 __all__ = ["embedded_dsn", "stop_embedded"]
 
 log = logging.getLogger(__name__)
+
+# The lock between processes does not keep the threads of one apart.
+_starting = threading.Lock()
 
 # The defaults of the wheel suit a test run; these settings suit a laptop. There are no replicas, so WAL is minimal.
 # Nothing here weakens durability. shared_buffers, set in `_tune`, is an eighth of the memory; the system commits it as
@@ -74,6 +78,7 @@ def _start_embedded(data: Path) -> str:
             running = _running_dsn(data)
             if running:
                 return running
+            _remove_stale_locks(data)
             server = server_package.get_server(data, cleanup_mode=None, start=False)
             if not (data / "PG_VERSION").exists():
                 log.info("setting up the embedded Postgres in %s", data)
@@ -86,6 +91,36 @@ def _start_embedded(data: Path) -> str:
         raise DatabaseError(
             f"The embedded Postgres in {data} does not start: {one_line(error).rstrip('.')}. Its log is {data / 'log'}."
         ) from error
+
+
+def _remove_stale_locks(data: Path) -> None:
+    """Remove lock files whose number another process has by now, after a crash or in a restarted container.
+
+    Postgres itself removes such a file only if no process has the number.
+    """
+    for lock in (data / "postmaster.pid", *data.glob(".s.PGSQL.*.lock")):
+        try:
+            number = int(lock.read_text(encoding="utf-8").splitlines()[0])
+        except (OSError, ValueError, IndexError):
+            continue
+        if _has_another_process(number, data):
+            log.warning("removing %s: process %d is no Postgres of this folder", lock, number)
+            lock.unlink(missing_ok=True)
+
+
+def _has_another_process(number: int, data: Path) -> bool:
+    """Return whether a process has this number and is surely not the Postgres of a folder."""
+    import psutil
+
+    try:
+        process = psutil.Process(number)
+        name, command = process.name(), process.cmdline()
+    except psutil.ZombieProcess:
+        return True
+    except psutil.Error:
+        return False
+    folders = (str(data), str(data.resolve()))
+    return "postgres" not in name.lower() or bool(command and not any(part in folders for part in command))
 
 
 def _interprocess_lock(path: Path) -> Any:  # noqa: ANN401 - untyped, and there wherever the server's package is

@@ -35,3 +35,11 @@ SELECT pg_backend_pid();
 -- name: begin
 -- Begin a transaction that holds locks.
 BEGIN;
+
+-- name: savepoint
+-- Mark a place in the transaction.
+SAVEPOINT place;
+
+-- name: to_savepoint
+-- Undo what the transaction did since the place, locks included.
+ROLLBACK TO SAVEPOINT place;

@@ -4,8 +4,8 @@
 SELECT pg_advisory_xact_lock(7261503942118061);
 
 -- name: has_ledger
--- Return whether any migration was ever applied to this database.
-SELECT to_regclass('migrations') IS NOT NULL;
+-- Return whether any migration was ever applied to this database, in the schema where new tables are made.
+SELECT to_regclass(quote_ident(current_schema()) || '.migrations') IS NOT NULL;
 
 -- name: create_ledger
 -- Create the table of applied migrations, with the checksums of their files.
