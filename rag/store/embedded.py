@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 # The lock between processes does not keep the threads of one apart.
 _starting = threading.Lock()
+# The recovery after a crash replays at most max_wal_size.
+_RECOVERY_SECONDS = 300.0
 
 # The defaults of the wheel suit a test run; these settings suit a laptop. There are no replicas, so WAL is minimal.
 # Nothing here weakens durability. shared_buffers, set in `_tune`, is an eighth of the memory; the system commits it as
@@ -91,6 +94,41 @@ def _start_embedded(data: Path) -> str:
         raise DatabaseError(
             f"The embedded Postgres in {data} does not start: {one_line(error).rstrip('.')}. Its log is {data / 'log'}."
         ) from error
+
+
+def _started_dsn(server: Any, data: Path) -> str:  # noqa: ANN401 - as above
+    """Start the server and return its connection string.
+
+    :raises Exception: it does not start; the package waits ten seconds only, which its recovery after a crash may exceed
+    """
+    try:
+        server.start()
+        return str(server.get_uri())
+    except Exception:
+        if dsn := _awaited_dsn(data):
+            return dsn
+        raise
+
+
+def _awaited_dsn(data: Path) -> str | None:
+    """Return the connection string of the server under `data`; wait while it starts. None if no server is there."""
+    deadline = time.monotonic() + _RECOVERY_SECONDS
+    dsn = _running_dsn(data)
+    while dsn is None and _is_starting(data) and time.monotonic() < deadline:
+        time.sleep(0.2)
+        dsn = _running_dsn(data)
+    return dsn
+
+
+def _is_starting(data: Path) -> bool:
+    import psutil
+
+    try:
+        lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        process = psutil.Process(int(lines[0]))
+        return process.status() != psutil.STATUS_ZOMBIE and not _has_another_process(process.pid, data)
+    except (OSError, ValueError, IndexError, psutil.Error):
+        return False
 
 
 def _remove_stale_locks(data: Path) -> None:

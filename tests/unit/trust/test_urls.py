@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from rag.trust.urls import SecretUrl, checked, shown
@@ -37,10 +39,14 @@ def test_no_part_of_a_password_with_an_unescaped_character_is_printed(scheme: st
     url = f"{scheme}://app:{CANARY}{odd}{CANARY}@host/path"
     assert CANARY not in shown(url)
     assert CANARY not in f"{SecretUrl(url)}"
-    try:
-        checked(url)
-    except ValueError as error:
-        assert CANARY not in str(error)
+    said = []
+    with suppress(ValueError):
+        try:
+            checked(url)
+        except ValueError as error:
+            said.append(str(error))
+            raise
+    assert not any(CANARY in message for message in said)
 
 
 @pytest.mark.parametrize("odd", ["@", "/", "#", "%zz", "%"])
