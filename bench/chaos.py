@@ -64,8 +64,10 @@ def run(options: argparse.Namespace) -> Iterator[Table]:
     """Yield the table of the outcome."""
     seed = options.seed if options.seed is not None else random.randrange(10**6)
     outcomes = chaos(options.kills, seed)
-    rows = [[name, one.rounds, one.killed, len(one.violations)] for name, one in outcomes.items()]
-    yield Table(f"{options.kills} kills, seed {seed}", ["operation", "rounds", "killed at work", "violations"], rows)
+    table = Table(f"{options.kills} kills, seed {seed}", ["operation", "rounds", "killed at work", "violations"])
+    for name, one in outcomes.items():
+        table.add(name, one.rounds, one.killed, len(one.violations))
+    yield table
     for name, one in outcomes.items():
         for violation in one.violations:
             print(f"{name}: {violation}", file=sys.stderr)

@@ -61,7 +61,7 @@ class _HashEncoder:
 
 
 class _HashEncoders(Encoders):
-    def of(self, model: str) -> _HashEncoder:  # type: ignore[override]
+    def of(self, model: str) -> _HashEncoder:
         return _HashEncoder(model)
 
 

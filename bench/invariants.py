@@ -91,11 +91,12 @@ def _cursor_ahead(connection: psycopg.Connection[tuple[object, ...]]) -> list[st
     if not isinstance(cursor, dict) or "read" not in cursor:
         return []
     version = cursor["version"]
-    texts = dict(connection.execute("SELECT id, text FROM documents WHERE source = 'pages'").fetchall())
+    rows = connection.execute("SELECT id, text FROM documents WHERE source = 'pages'").fetchall()
+    texts = {str(name): str(text) for name, text in rows}
     for number in range(cursor["read"]):
         is_gone = version == 2 and number % 7 == 0
         shown = f"version {version if number % 3 == 0 else 1}."
-        text = str(texts.get(f"pages:{number}", ""))
+        text = texts.get(f"pages:{number}", "")
         if bool(text) == is_gone or (text and shown not in text):
             return [f"the cursor covers page {number}, which is not stored so"]
     return []

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 import threading
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,9 @@ log = logging.getLogger(__name__)
 _starting = threading.Lock()
 # The recovery after a crash replays at most max_wal_size.
 _RECOVERY_SECONDS = 300.0
+_SLOW_START_SECONDS = 60.0
+# Server processes end by themselves when they find their postmaster gone.
+_ORPHAN_SECONDS = 30.0
 
 # The defaults of the wheel suit a test run; these settings suit a laptop. There are no replicas, so WAL is minimal.
 # Nothing here weakens durability. shared_buffers, set in `_tune`, is an eighth of the memory; the system commits it as
@@ -99,22 +104,31 @@ def _start_embedded(data: Path) -> str:
 def _started_dsn(server: Any, data: Path) -> str:  # noqa: ANN401 - as above
     """Start the server and return its connection string.
 
-    :raises Exception: it does not start; the package waits ten seconds only, which its recovery after a crash may exceed
+    The package waits ten seconds, which the recovery after a crash may exceed.
+
+    :raises Exception: it does not start
     """
     try:
         server.start()
         return str(server.get_uri())
+    except subprocess.TimeoutExpired:
+        if dsn := _awaited_dsn(data, patience=_SLOW_START_SECONDS):
+            return dsn
+        raise
     except Exception:
         if dsn := _awaited_dsn(data):
             return dsn
         raise
 
 
-def _awaited_dsn(data: Path) -> str | None:
-    """Return the connection string of the server under `data`; wait while it starts. None if no server is there."""
-    deadline = time.monotonic() + _RECOVERY_SECONDS
+def _awaited_dsn(data: Path, *, patience: float = 0.0) -> str | None:
+    """Return the connection string of the server under `data`; wait while it starts. None if no server is there.
+
+    :param patience: the seconds for which a server may not even be seen to start
+    """
+    started = time.monotonic()
     dsn = _running_dsn(data)
-    while dsn is None and _is_starting(data) and time.monotonic() < deadline:
+    while dsn is None and time.monotonic() < started + (_RECOVERY_SECONDS if _is_starting(data) else patience):
         time.sleep(0.2)
         dsn = _running_dsn(data)
     return dsn
@@ -141,9 +155,37 @@ def _remove_stale_locks(data: Path) -> None:
             number = int(lock.read_text(encoding="utf-8").splitlines()[0])
         except (OSError, ValueError, IndexError):
             continue
-        if _has_another_process(number, data):
+        if _has_another_process(number, data) and not _has_orphans(data):
             log.warning("removing %s: process %d is no Postgres of this folder", lock, number)
             lock.unlink(missing_ok=True)
+
+
+def _has_orphans(data: Path) -> bool:
+    """Return whether processes of a killed server still work on a folder, after waiting for their end.
+
+    A second server beside them would damage the data; its own check for them needs the lock file.
+    """
+    deadline = time.monotonic() + _ORPHAN_SECONDS
+    while found := any(_works_in(process, data) for process in _processes()):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    return found
+
+
+def _processes() -> Iterator[Any]:
+    import psutil
+
+    return psutil.process_iter(["name"])
+
+
+def _works_in(process: Any, data: Path) -> bool:  # noqa: ANN401 - psutil has no types
+    import psutil
+
+    try:
+        return process.info["name"] == "postgres" and Path(process.cwd()) == data.resolve()
+    except psutil.Error:
+        return False
 
 
 def _has_another_process(number: int, data: Path) -> bool:

@@ -54,7 +54,7 @@ def _apply_new(connection: Connection, files: list[Path], queries: Queries) -> t
     connection.execute(queries.compose("create_ledger"))
     known = _ledger(connection, queries)
     _refuse_edited(files, known)
-    applied = []
+    applied: list[str] = []
     for path in files:
         if path.stem not in known:
             try:
