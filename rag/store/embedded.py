@@ -82,18 +82,17 @@ def _start_embedded(data: Path) -> str:
     try:
         # Set the mode once, here: as root, the server package widens it afterwards for its own user.
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _interprocess_lock(home / "postgres.lock"):
-            running = _running_dsn(data)
+        with _starting, _interprocess_lock(home / "postgres.lock"):
+            _remove_stale_locks(data)
+            running = _awaited_dsn(data)
             if running:
                 return running
-            _remove_stale_locks(data)
             server = server_package.get_server(data, cleanup_mode=None, start=False)
             if not (data / "PG_VERSION").exists():
                 log.info("setting up the embedded Postgres in %s", data)
                 server.ensure_pgdata_inited()
                 _tune(data / "postgresql.conf")
-            server.start()
-            return str(server.get_uri())
+            return _started_dsn(server, data)
     except Exception as error:
         # The package raises subprocess, OS and lock errors of many types.
         raise DatabaseError(

@@ -195,9 +195,8 @@ class GitHubSource:
                 # Nothing was listed, which does not mean that nothing is there.
                 if listed is not None:
                     listed.comments.pop(listing.comment_kind, None)
-                yield Failed(
-                    f"https://github.com/{self._config.repo}", f"The {_WHAT[listing.name]} are missing: {error}"
-                )
+                said = f"The list of {_WHAT[listing.name]} is missing: {error}"
+                yield Failed(f"https://github.com/{self._config.repo}", said)
                 return
             gone = "issues are switched off" if listing.name == "issues" else "comments cannot be listed"
             log.warning("%s: the repository's %s (%s)", self.name, gone, error)
