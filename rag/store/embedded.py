@@ -177,7 +177,7 @@ def _has_orphans(data: Path) -> bool:
 def _processes() -> Iterator[Any]:
     import psutil
 
-    return psutil.process_iter(["name"])
+    yield from psutil.process_iter(["name"])
 
 
 def _works_in(process: Any, data: Path) -> bool:  # noqa: ANN401 - psutil has no types
