@@ -8,6 +8,7 @@ with that of an undisturbed run.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import signal
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
@@ -154,8 +156,12 @@ def _end_of(child: int) -> bool:
 
 def _kill_postgres(home: Path) -> None:
     lock = home / "postgres" / "postmaster.pid"
-    postmaster = int(lock.read_text().splitlines()[0])
-    os.kill(postmaster, signal.SIGKILL)
+    postmaster = psutil.Process(int(lock.read_text().splitlines()[0]))
+    postmaster.kill()
+    # Until it is gone, it still accepts connections.
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while postmaster.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.02)
 
 
 class _Copies:
