@@ -8,3 +8,5 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 # A run that misses several heartbeats is marked Crashed: see flows.prefect.lost_runs.
 os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
+# Prefect keeps results and its database in files of the default mode; they hold answers.
+os.umask(os.umask(0o077) | 0o077)

@@ -9,23 +9,26 @@ from __future__ import annotations
 import textwrap
 from datetime import timedelta
 from typing import Annotated
+from uuid import UUID
 
 from prefect import flow, runtime
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import INPUTS, TASK_SOURCE
 from prefect.transactions import get_transaction
+from prefect.client.orchestration import get_client
 from pydantic import Field
 
 from flows.engine import in_thread, program, shared_engine
 from flows.prefect.retries import retrying_task
 from rag.answer.answer import Answer
 from rag.text.lines import one_line
+from rag.trust.secrets import masked
 
 __all__ = ["answer", "answer_markdown", "ask"]
 
 
 def _run_name() -> str:
-    question = one_line(runtime.flow_run.parameters["question"])
+    question = masked(one_line(runtime.flow_run.parameters["question"]))
     return f"answer: {textwrap.shorten(question, 80, placeholder=' …')}"
 
 
@@ -34,6 +37,7 @@ def _run_name() -> str:
     cache_policy=INPUTS + TASK_SOURCE,
     cache_expiration=timedelta(days=30),
     persist_result=True,
+    result_serializer="json",
 )
 async def ask(question: str, source: str | None, top_k: int, made_from: str) -> Answer:
     """Ask the engine. An answer that the language model failed to write is not cached.
@@ -52,7 +56,7 @@ async def ask(question: str, source: str | None, top_k: int, made_from: str) -> 
     return found
 
 
-@flow(name="answer", flow_run_name=_run_name)
+@flow(name="answer", flow_run_name=_run_name, persist_result=False)
 async def answer(
     question: Annotated[str, Field(min_length=1)],
     source: str | None = None,
@@ -68,11 +72,23 @@ async def answer(
         top_k: The number of chunks that the answer may draw on.
 
     """
+    question = await _without_secrets(question)
     with shared_engine() as engine:
         made_from = " ".join([await in_thread(engine.questions.index_state), engine.settings.llm, program()])
         found = await ask(question, source, top_k, made_from)
     await acreate_markdown_artifact(answer_markdown(found), key="answer", description=question)
     return found
+
+
+async def _without_secrets(question: str) -> str:
+    """Mask the secrets in a question, in the parameters that Prefect keeps of this run too."""
+    clean = masked(question)
+    run_id = runtime.flow_run.id
+    if clean != question and run_id:
+        async with get_client() as client:
+            parameters = {**runtime.flow_run.parameters, "question": clean}
+            await client.update_flow_run(UUID(run_id), parameters=parameters)
+    return clean
 
 
 def answer_markdown(answer: Answer) -> str:

@@ -26,6 +26,8 @@ from rich.console import Console
 from flows.embedding import embedding_workers
 from flows.engine import in_thread, progress_listener, reporting_to, shared_engine
 from flows.prefect.limits import asking, crawls_at_once, host_limit
+from flows.prefect.abandoned import known_reader
+from flows.prefect.limits import asking
 from flows.prefect.retries import retrying_task
 from flows.prefect.run_records import Outcome, capture_warnings, link_failures, live_artifact, outcome_rows, rename_run
 from flows.prefect.server import connected, log_to, wanted_server
@@ -36,6 +38,9 @@ from rag.errors import ConfigurationError, RagError, SourceBusy
 from rag.ingest.report import Failure, SyncReport
 from rag.settings import DocsConfig, Settings, SourceConfig, load_settings
 from rag.store.answers import StaleAnswer
+from rag.text.lines import one_line
+from rag.trust.secrets import masked
+from rag.trust.urls import shown
 
 __all__ = ["chosen_sources", "ingest", "ingest_source", "main", "run_ingest", "sync_source"]
 
@@ -87,7 +92,7 @@ async def sync_source(
             return await when_free(sync, name, when_busy)
         # Before waiting for the host: a run that is to be skipped does not wait.
         await when_free(check_free, name, when_busy)
-        async with asking(config) as at_once:
+        async with known_reader(config), asking(config) as at_once:
             return await when_free(lambda: sync(at_once), name, when_busy)
 
     try:
@@ -244,14 +249,25 @@ async def _report(name: str, state: State[Any]) -> SyncReport:
     result = await state.aresult(raise_on_failure=False)
     if isinstance(result, SyncReport):
         return result
-    return await in_thread(lambda: _broken_off(name, f"{type(result).__name__}: {result}"))
+    problem = _sentence(result if result is not None else state)
+    return await in_thread(lambda: _broken_off(name, problem))
+
+
+def _sentence(end: object) -> str:
+    """Return why a run has no report, never the form in which Prefect or Python shows an object."""
+    if isinstance(end, RagError):
+        return str(end)
+    if isinstance(end, State):
+        return one_line(end.message or "") or f"Its run ended as {end.name}, without a reason."
+    said = masked(one_line(end)) or "no message"
+    return f"Its run broke off by {type(end).__name__}: {said.rstrip('.')}."
 
 
 def _broken_off(name: str, error: str) -> SyncReport:
     """Return the report of a sync that ended in an error."""
     with shared_engine() as engine:
         config = engine.syncs.config(name)
-    place = config.repo if config.kind == "github" else config.url
+    place = config.repo if config.kind == "github" else shown(config.url)
     return SyncReport(name, config.kind, "failed", errors=(Failure(place, error),))
 
 
@@ -304,9 +320,10 @@ async def run_ingest(names: list[str], *, full: bool = False, accept_removals: b
     """Run the flow; return the reports of all sources, failed ones included."""
     state = await ingest(names, full, accept_removals, return_state=True)
     result = await state.aresult(raise_on_failure=False)
-    if isinstance(result, BaseException):
+    if isinstance(result, RagError) or (isinstance(result, BaseException) and not isinstance(result, Exception)):
         raise result
-    assert isinstance(result, list)
+    if not isinstance(result, list):
+        raise RagError(_sentence(result if result is not None else state))
     return result
 
 

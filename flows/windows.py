@@ -94,6 +94,7 @@ Span = tuple[datetime, datetime]
     cache_policy=INPUTS + TASK_SOURCE,
     cache_expiration=timedelta(days=30),
     persist_result=True,
+    result_serializer="json",
 )
 def backfill_window(
     name: str,

@@ -70,7 +70,7 @@ def run(parser: CommandParser, command: Callable[[argparse.Namespace], int], arg
     """
     try:
         try:
-            return _run(parser.parse_args(arguments), command)
+            return _run(parser.parse_args(_encodable(parser, arguments)), command)
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -78,6 +78,16 @@ def run(parser: CommandParser, command: Callable[[argparse.Namespace], int], arg
         # would report the error again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _encodable(parser: CommandParser, arguments: Sequence[str] | None) -> Sequence[str]:
+    given = sys.argv[1:] if arguments is None else arguments
+    for argument in given:
+        # Python keeps the bytes of such an argument as lone surrogates, which no database and no model can read.
+        if any("\ud800" <= character <= "\udfff" for character in argument):
+            shown = argument.encode("utf-8", "backslashreplace").decode()
+            parser.error(f"the argument {shown} is not UTF-8; set LANG to a UTF-8 locale, or correct it")
+    return given
 
 
 def _run(options: argparse.Namespace, command: Callable[[argparse.Namespace], int]) -> int:

@@ -20,6 +20,7 @@ What the product does is done by services, each built when it is first asked for
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from rag.operate.answer_log import AnswerLog
 from rag.settings import Settings, load_settings
 from rag.store.database import Database
 from rag.store.store import Store
+from rag.trust.private import make_private
 
 if TYPE_CHECKING:
     from rag.answer.answer import Answer, Turn
@@ -70,6 +72,10 @@ class Engine:
         """
         settings = settings or load_settings()
         url = settings.database_url.get_secret_value() if settings.database_url else None
+        if url and not (settings.home / "postgres").exists():
+            # An embedded Postgres makes the folder itself, and needs it wider if it runs as a user of its own.
+            with suppress(OSError):
+                make_private(settings.home)
         return cls(settings, Database.open(url=url, home=settings.home), encoder=encoder)
 
     def close(self) -> None:

@@ -3,6 +3,8 @@
 RagError                    exit 1: the work was tried and failed
 ├── ConfigurationError      exit 2: a setting, an argument or sources.toml is wrong, or a dependency is missing
 ├── DatabaseError           exit 1: Postgres could not be started, reached or migrated
+│   ├── DatabaseUnavailable exit 1: the connection was lost or the server was busy; a retry may help
+│   └── Unstorable          exit 1: Postgres refused one document; others can be stored
 ├── EmbeddingError          exit 1: the embedding model could not be loaded or queried
 ├── LLMError                exit 1: the language model could not be queried
 │   └── ContextTooLong      exit 1: the sources exceed the model's context window
@@ -33,6 +35,16 @@ class ConfigurationError(RagError):
 
 class DatabaseError(RagError):
     """Postgres could not be started, reached or migrated."""
+
+
+class DatabaseUnavailable(DatabaseError):  # noqa: N818 - not named *Error: a condition
+    """The connection to Postgres was lost, or the server was busy; a retry may help."""
+
+    retryable = True
+
+
+class Unstorable(DatabaseError):  # noqa: N818 - not named *Error: a condition
+    """Postgres refused one document; others can be stored."""
 
 
 class EmbeddingError(RagError):

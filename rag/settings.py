@@ -24,6 +24,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from rag.errors import ConfigurationError
+from rag.trust.urls import SecretUrl, checked, shown
 
 __all__ = ["DocsConfig", "GitHubConfig", "RepositoryConfig", "Setting", "Settings", "SourceConfig", "load_settings"]
 
@@ -60,8 +61,13 @@ class GitHubConfig(_Table):
 
 
 def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(checked(value))
+        is_absolute = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError as error:
+        # The parser's own message shows a part of the URL, with its password.
+        raise ValueError(str(error) if "escape" in str(error) else "is not a valid URL") from None
+    if not is_absolute:
         raise ValueError("must be an absolute http:// or https:// URL")
     return value
 
@@ -71,8 +77,8 @@ class DocsConfig(_Table):
 
     kind: Literal["docs"] = "docs"
     name: Name
-    url: str
-    sitemap: str | None = None
+    url: SecretUrl
+    sitemap: SecretUrl | None = None
     include: tuple[str, ...] = ("**",)
     exclude: tuple[str, ...] = ()
     max_pages: Annotated[int, Field(ge=1)] = 5000
@@ -80,8 +86,10 @@ class DocsConfig(_Table):
 
     @field_validator("url", "sitemap")
     @classmethod
-    def _absolute(cls, value: str | None) -> str | None:
-        return value if value is None else _http_url(value)
+    def _absolute(cls, value: SecretUrl | None) -> SecretUrl | None:
+        if value is not None:
+            _http_url(value)
+        return value
 
 
 class RepositoryConfig(_Table):
@@ -89,8 +97,14 @@ class RepositoryConfig(_Table):
 
     kind: Literal["repository"] = "repository"
     name: Name
-    url: Annotated[str, Field(min_length=1)]
+    url: Annotated[SecretUrl, Field(min_length=1)]
     paths: tuple[str, ...] = ("docs/**/*.md", "docs/**/*.mdx", "README.md")
+
+    @field_validator("url")
+    @classmethod
+    def _readable(cls, value: SecretUrl) -> SecretUrl:
+        checked(value)
+        return value
 
 
 SourceConfig = GitHubConfig | DocsConfig | RepositoryConfig
@@ -115,15 +129,14 @@ class _Sources(_Table):
 
 
 class DatabaseUrl(SecretStr):
-    """A connection string; `masked` hides its password only, or all of it where it is not a URL."""
+    """A connection string; printed, its password is masked, or all of it where it is not a URL."""
 
     def masked(self) -> str:
-        """Return the connection string without its password."""
-        url = self.get_secret_value()
-        if "://" not in url:
-            return _MASK
-        password = urlsplit(url).password
-        return url.replace(f":{password}@", f":{_MASK}@") if password else url
+        """Return the connection string without its passwords."""
+        return shown(self.get_secret_value())
+
+    def _display(self) -> str:
+        return self.masked()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +183,7 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = Field(
         None, validation_alias="OPENAI_API_KEY", description="the key for OpenAI or the server of OPENAI_BASE_URL"
     )
-    openai_base_url: str | None = Field(
+    openai_base_url: SecretUrl | None = Field(
         None, validation_alias="OPENAI_BASE_URL", description="the URL of any server that speaks the OpenAI API"
     )
     llm: Annotated[str, _DefaultText("openai/gpt-4o-mini if OPENAI_API_KEY is set, else extractive")] = Field(
@@ -210,8 +223,8 @@ class Settings(BaseSettings):
         validation_alias="GITHUB_TOKEN",
         description="raises GitHub's rate limit; required for discussions and private repositories",
     )
-    github_api_url: str = Field(
-        "https://api.github.com",
+    github_api_url: SecretUrl = Field(
+        SecretUrl("https://api.github.com"),
         validation_alias="RAG_GITHUB_API_URL",
         description="the URL of GitHub's API; `https://HOST/api/v3` for GitHub Enterprise Server",
     )
@@ -269,8 +282,15 @@ class Settings(BaseSettings):
 
     @field_validator("github_api_url")
     @classmethod
-    def _absolute_url(cls, value: str) -> str:
-        return _http_url(value).rstrip("/")
+    def _absolute_url(cls, value: SecretUrl) -> SecretUrl:
+        return SecretUrl(_http_url(value).rstrip("/"))
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _readable_url(cls, value: SecretUrl | None) -> SecretUrl | None:
+        if value is not None:
+            checked(value)
+        return value
 
     @field_validator("run_on")
     @classmethod
@@ -389,6 +409,8 @@ def _shown(value: object) -> object:
     match value:
         case DatabaseUrl():
             return value.masked()
+        case SecretUrl():
+            return shown(value)
         case SecretStr():
             return _MASK
         case Path():

@@ -36,7 +36,7 @@ class Discussions:
             case "Discussions":
                 rows = sorted(self._rows, key=lambda row: (row["updated_at"], row["number"]), reverse=True)
                 totals = {"issues": {"totalCount": issues}, "pullRequests": {"totalCount": pull_requests}}
-                page = _page(list(map(self._discussion, rows)), 25, after, count=True)
+                page = _page(list(map(self._discussion, rows)), variables["first"], after, count=True)
                 return {"repository": {**totals, "discussions": page}}
             case "Numbers":
                 rows = sorted(self._rows, key=lambda row: (row["created_at"], row["number"]), reverse=True)

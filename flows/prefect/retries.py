@@ -47,6 +47,7 @@ def retrying_task(
     persist_result: bool = False,
     cache_policy: CachePolicy | type[NotSet] = NotSet,
     cache_expiration: timedelta | None = None,
+    result_serializer: str | None = None,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Decorate a function as a Prefect task that is retried with exponential pauses.
 
@@ -64,4 +65,5 @@ def retrying_task(
         persist_result=persist_result,
         cache_policy=cache_policy,
         cache_expiration=cache_expiration,
+        result_serializer=result_serializer,
     )

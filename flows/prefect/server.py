@@ -71,6 +71,9 @@ class ServerProcess:
             else ["uvicorn", "--factory", _APP, "--host", _HOST, "--port", str(self.port), "--log-level", "error"]
         )
         environment = {**os.environ, "PREFECT__SERVER_FINAL": "1"}
+        # By default a page of any website could list the runs, start some and read their answers through the reader's
+        # browser.
+        environment.setdefault("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", f"{self.url},http://localhost:{self.port}")
         if ui:
             # By default its pages send requests to port 4200, and runs and logs are kept for ever.
             environment["PREFECT_UI_API_URL"] = self.api_url

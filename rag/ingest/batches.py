@@ -25,8 +25,8 @@ class Work:
     nodes: list[BaseNode] = field(default_factory=list)
     #: by document id
     chunks: dict[str, list[ChunkRow]] = field(default_factory=dict)
-    #: the documents of which a part has no vector; they have no chunks
-    refused: set[str] = field(default_factory=set)
+    #: why documents cannot be cut, embedded or stored, by document id
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -24,7 +24,9 @@ class Compaction:
     def __init__(self, store: Store, index: IndexInfo, source: str) -> None:
         self._write = functools.partial(store.postings.compact, index, source)
         self._thread = ThreadPoolExecutor(1, "compact")
-        self._writing: Future[None] | None = None
+        self._writing: Future[list[int]] | None = None
+        #: the chunks whose terms the database refused to pack
+        self.refused: set[int] = set()
         self._written = 0
         self._finished = False
 
@@ -55,4 +57,4 @@ class Compaction:
     def _wait(self) -> None:
         writing, self._writing = self._writing, None
         if writing:
-            writing.result()
+            self.refused |= set(writing.result())

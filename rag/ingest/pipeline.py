@@ -12,23 +12,23 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Literal, TypeVar
 
-import numpy as np
-from llama_index.core.ingestion import IngestionPipeline
-from llama_index.core.schema import BaseNode, Document, TransformComponent
+from llama_index.core.schema import Document, TransformComponent
 
 from rag.embedding.cache import CachedEmbedding
 from rag.embedding.workers import EmbeddingWorkers
-from rag.errors import DatabaseError
+from rag.errors import DatabaseUnavailable, Unstorable
 from rag.ingest.ahead import ahead, in_own_thread
 from rag.ingest.batches import Batch, StoredBatch, Work, batches, document_ids
 from rag.ingest.compaction import QUEUED_CHUNKS, Compaction
-from rag.ingest.report import SyncReport
-from rag.ingest.writing import Tally, Writer, chunk_row, make_storable
-from rag.sources import Change, Changed, Failed, Source
+from rag.ingest.preparation import Preparation
+from rag.ingest.report import Failure, SyncReport
+from rag.ingest.writing import Tally, Writer
+from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Source, Unchanged
+from rag.store.chunks import ChunkRow
 from rag.store.documents import DocumentRow
 from rag.store.indexes import IndexInfo
 from rag.store.store import Store
@@ -73,9 +73,7 @@ class Ingestion:
         self._writer = Writer(store, index)
         self._batches_at_once = embedding_workers.batches if embedding_workers else 0
         self._batch_characters = embedding_workers.characters if embedding_workers else _BATCH_CHARACTERS
-        # Its own cache hashes whole batches and its docstore commits apart from the vectors, so neither is used.
-        self._cutting = IngestionPipeline(transformations=[chunker], disable_cache=True)
-        self._embedding_of_nodes = IngestionPipeline(transformations=[embedding], disable_cache=True)
+        self._documents = Preparation(chunker, embedding)
 
     def sync(
         self, source: Source, *, full: bool = False, partial: bool = False, progress: Progress | None = None
@@ -130,6 +128,7 @@ class Ingestion:
                 self._build_hnsw()
         finally:
             compaction.close()
+        tally.errors += self._uncompacted(compaction)
         # The cursor says that documents which the source does not mention are unchanged.
         tally.unchanged += max(0, stored_before - tally.mentioned)
         return report("failed" if tally.errors else "completed")
@@ -146,12 +145,12 @@ class Ingestion:
         sources: set[str] = set()
         with contextlib.closing(self._ready(self._stored, self._cut_stored)) as ready:
             for batch in ready:
-                rows, chunks = [row for row in batch.rows if row.id not in batch.refused], batch.chunks
-                for refused in batch.refused:
-                    log.warning("%s: the embedding model has no vector for a part of it; it is not indexed", refused)
+                rows, chunks = batch.rows, batch.chunks
+                for row_id, reason in batch.refused.items():
+                    log.warning("%s is left out of the index: %s", row_id, reason)
+                rows = [row for row in rows if row.id not in batch.refused]
                 for source, documents in groupby(sorted(rows, key=lambda row: row.source), key=lambda row: row.source):
-                    with self._store.transaction() as transaction:
-                        self._writer.replace_chunks(transaction, source, {row.id: chunks[row.id] for row in documents})
+                    self._reindex_documents(source, list(documents), chunks)
                 done += len(rows)
                 queued += sum(map(len, chunks.values()))
                 sources |= {row.source for row in rows}
@@ -165,6 +164,25 @@ class Ingestion:
             self._store.postings.compact(self._index, status.name, thorough=True)
         self._build_hnsw()
         return done
+
+    def _reindex_documents(
+        self, source: str, documents: Sequence[DocumentRow], chunks: Mapping[str, Sequence[ChunkRow]]
+    ) -> None:
+        try:
+            with self._store.transaction() as transaction:
+                self._writer.replace_chunks(transaction, source, {row.id: chunks[row.id] for row in documents})
+        except Unstorable as error:
+            if len(documents) == 1:
+                log.warning("%s is left out of the index: %s", documents[0].id, error)
+                return
+            for row in documents:
+                self._reindex_documents(source, [row], chunks)
+
+    def _uncompacted(self, compaction: Compaction) -> list[Failure]:
+        """Return the failures of documents whose terms the database refused to pack."""
+        found = self._store.chunks.by_id(self._index, sorted(compaction.refused))
+        reason = "The database refused to pack its terms. It is found all the same; the next sync tries again."
+        return [Failure(url, reason) for url in sorted({chunk.url for chunk in found.values()})]
 
     def _build_hnsw(self) -> None:
         if self._index.dimension <= _HNSW_MOST_DIMENSIONS:
@@ -206,81 +224,79 @@ class Ingestion:
             embedded.close()
 
     def _cut(self, batch: Batch) -> Batch:
-        documents = {change.document.id_: change.document for change in batch.changes if isinstance(change, Changed)}
-        for document in documents.values():
-            make_storable(document)
-        known = self._store.documents.known_hashes(documents)
-        new = [document for name, document in documents.items() if known.get(name) != document.hash]
-        batch.chunks = {document.id_: [] for document in new}
-        batch.nodes = self._nodes(new)
+        changed = [change.document for change in batch.changes if isinstance(change, Changed)]
+        documents = {document.id_: document for document in changed}
+        batch.refused = self._documents.refused(documents.values())
+        whole = {name: document for name, document in documents.items() if name not in batch.refused}
+        known = self._store.documents.known_hashes(whole)
+        new = [document for name, document in whole.items() if known.get(name) != document.hash]
+        self._documents.cut(batch, new)
         return batch
 
     def _cut_stored(self, batch: StoredBatch) -> StoredBatch:
-        batch.chunks = {row.id: [] for row in batch.rows}
-        batch.nodes = self._nodes([Document(id_=row.id, text=row.text, metadata=row.metadata) for row in batch.rows])
+        self._documents.cut(batch, [Document(id_=row.id, text=row.text, metadata=row.metadata) for row in batch.rows])
         return batch
-
-    def _nodes(self, documents: Sequence[Document]) -> list[BaseNode]:
-        return list(self._cutting.run(documents=list(documents), in_place=False)) if documents else []
 
     def _embed(self, batch: _AnyWork) -> _AnyWork:
-        self._add_rows(batch)
-        batch.nodes = []
+        self._documents.embed(batch)
         return batch
 
-    def _add_rows(self, batch: Work) -> None:
-        if not batch.nodes:
-            return
-        for node in self._embedding_of_nodes.run(nodes=batch.nodes):
-            of_document = batch.chunks[node.ref_doc_id or ""]
-            row = chunk_row(node, len(of_document))
-            of_document.append(row)
-            if not np.isfinite(row.embedding[0]):
-                batch.refused.add(node.ref_doc_id or "")
-        for document_id in batch.refused:
-            batch.chunks[document_id] = []
-
     def _commit(self, source: str, batch: Batch, tally: Tally) -> None:
-        changes, chunks = self._without_refused(batch), batch.chunks
+        changes = [_refused(change, batch.refused) for change in batch.changes]
         mentioned = [document_id for change in changes for document_id in document_ids(change)]
         known = self._store.documents.known_hashes(set(mentioned))
-        # The batch before may have changed a document that was unchanged when this batch was cut.
-        documents = [change.document for change in changes if isinstance(change, Changed)]
-        late = [
-            document
-            for document in documents
-            if document.id_ not in chunks and known.get(document.id_) != document.hash
-        ]
-        if late:
-            again = Batch(changes, nodes=self._nodes(late), chunks={document.id_: [] for document in late})
-            self._add_rows(again)
-            changes = self._without_refused(again)
-            chunks |= again.chunks
+        self._catch_up(batch, changes, known)
+        changes = [_refused(change, batch.refused) for change in changes]
         # One transaction for the batch costs a tenth of one for each document. If the batch holds a document twice, or
         # the database refuses one of its documents, the documents are written one by one, so that the others are kept.
         try:
             if len(mentioned) == len(set(mentioned)):
-                tally.add(self._writer.write(source, changes, known, chunks))
+                tally.add(self._writer.write(source, changes, known, batch.chunks))
                 return
-        except DatabaseError as error:
+        except (Unstorable, DatabaseUnavailable) as error:
             log.info("%s: writing a batch one by one: %s", source, error)
         for change in changes:
-            current = self._store.documents.known_hashes(document_ids(change))
-            tally.add(self._writer.write(source, [change], current, chunks))
+            tally.add(self._write_one(source, change, batch.chunks))
 
-    def _without_refused(self, batch: Batch) -> Sequence[Change]:
-        """Return the changes of a batch; a document of which a part has no vector has failed, and stays as it was."""
-        if not batch.refused:
-            return batch.changes
-        model = self._index.embedding_model
-        return [
-            Failed(
-                str(change.document.metadata["url"]),
-                f"the embedding model {model} has no vector for a part of it: the server refuses its text, or returns "
-                "numbers that are no vector",
-                change.document.id_,
-            )
-            if isinstance(change, Changed) and change.document.id_ in batch.refused
-            else change
-            for change in batch.changes
+    def _catch_up(self, batch: Batch, changes: Sequence[Change], known: Mapping[str, str]) -> None:
+        """Cut and embed what was unchanged when the batch was cut, but which the batch before it has changed."""
+        documents = [change.document for change in changes if isinstance(change, Changed)]
+        late = [
+            document
+            for document in documents
+            if document.id_ not in batch.chunks and known.get(document.id_) != document.hash
         ]
+        if late:
+            self._documents.cut(batch, late)
+            self._documents.embed(batch)
+
+    def _write_one(self, source: str, change: Change, chunks: Mapping[str, Sequence[ChunkRow]]) -> Tally:
+        """Write one change; if the database refuses it, report it as failed."""
+        known = self._store.documents.known_hashes(document_ids(change))
+        try:
+            return self._writer.write(source, [change], known, chunks)
+        except Unstorable as error:
+            failed = _failed(change, str(error))
+            if failed is None:
+                raise
+            return self._writer.write(source, [failed], known, chunks)
+
+
+def _refused(change: Change, reasons: Mapping[str, str]) -> Change:
+    """Return a change, or the failure of its document if that was refused."""
+    if isinstance(change, Changed) and (reason := reasons.get(change.document.id_)):
+        return _failed(change, reason) or change
+    return change
+
+
+def _failed(change: Change, reason: str) -> Failed | None:
+    """Return the failure of a change whose document cannot be stored; None if the change is about no document."""
+    match change:
+        case Changed(document, _):
+            return Failed(str(document.metadata.get("url", document.id_)), reason, document.id_)
+        case Unchanged(document_id, _) | Removed(document_id, _):
+            return Failed(document_id, reason, document_id)
+        case Checkpoint(_, about) if about:
+            return Failed(about, reason)
+        case _:
+            return None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["Failure", "SyncReport"]
+__all__ = ["Failure", "SyncReport", "printable"]
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +64,9 @@ class SyncReport:
             "errors": [{"url": failure.url, "error": failure.error} for failure in self.errors],
             "warnings": list(self.warnings),
         }
+
+
+def printable(text: str) -> str:
+    """Return a text that can be printed on any terminal: what cannot be is escaped."""
+    encodable = text.encode("utf-8", "backslashreplace").decode()
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", encodable)

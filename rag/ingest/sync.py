@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
@@ -9,7 +10,8 @@ from uuid import UUID
 from rag.embedding.cache import CachedEmbedding
 from rag.embedding.encoders import Encoders
 from rag.embedding.workers import EmbeddingWorkers
-from rag.errors import RagError
+from rag.errors import DatabaseError
+from rag.ingest.endings import told_as_error
 from rag.ingest.indexing import Indexing
 from rag.ingest.opening import SourceOpener
 from rag.ingest.pipeline import Ingestion, Progress
@@ -18,9 +20,12 @@ from rag.settings import SourceConfig
 from rag.sources import MOST_REMOVED, Source
 from rag.store.indexes import IndexInfo
 from rag.store.locks import locked_source
+from rag.store.sources import HostShare
 from rag.store.store import Store
 
 __all__ = ["Syncs"]
+
+log = logging.getLogger(__name__)
 
 # Enough for the four requests that a remote model is sent at once.
 _EMBEDDED_AT_ONCE = 512
@@ -82,11 +87,21 @@ class Syncs:
     def run(
         self, source: Source, ingestion: Ingestion, *, full: bool = False, progress: Progress | None = None
     ) -> SyncReport:
-        """Sync a source whose lock is held, and record the outcome."""
+        """Sync a source whose lock is held, and record the outcome, however it ends.
+
+        :raises RagError: the sync broke off; whatever ended it is told in a sentence
+        """
+        self._store.sources.mark_started(source.name)
         try:
             report = ingestion.sync(source, full=full, progress=progress)
-        except RagError as error:
-            self._store.sources.mark_failed(source.name, str(error))
+        except Exception as error:
+            told = told_as_error(error, source.name)
+            self._record_failure(source.name, str(told))
+            if told is error:
+                raise
+            raise told from error
+        except BaseException:
+            self._record_failure(source.name, "The last sync was interrupted.")
             raise
         if report.state == "completed":
             self._store.sources.mark_synced(source.name)
@@ -95,6 +110,19 @@ class Syncs:
             problem = f"{report.failed} failed; the first: {first.url}: {first.error}"
             self._store.sources.mark_failed(source.name, problem)
         return report
+
+    def _record_failure(self, name: str, problem: str) -> None:
+        try:
+            self._store.sources.mark_failed(name, problem)
+        except DatabaseError as error:
+            # The reason of the sync's end matters more than that it could not be recorded.
+            log.warning("%s: the failure of its sync could not be recorded: %s", name, error)
+
+    @contextmanager
+    def reading_host(self, host: str) -> Iterator[HostShare]:
+        """Be known as one of those who read from a host of docs sites, or wait for it; see `HostShare`."""
+        with self._store.sources.host_shared(host) as share:
+            yield share
 
     def config(self, name: str) -> SourceConfig:
         """Return the configuration of a source.

@@ -6,20 +6,16 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
-import numpy as np
-from llama_index.core.schema import BaseNode, Document, MetadataMode
-from llama_index.core.vector_stores.utils import node_to_metadata_dict
+from llama_index.core.schema import Document
 
-from rag.ingest.report import Failure
+from rag.ingest.report import Failure, printable
 from rag.sources import Change, Changed, Failed, Noticed, Removed, Unchanged
 from rag.store.chunks import ChunkRow
 from rag.store.documents import DocumentRow
-from rag.store.encoding import storable
 from rag.store.indexes import IndexInfo
 from rag.store.store import Store, Transaction
-from rag.trust.secrets import masked
 
-__all__ = ["Tally", "Writer", "chunk_row", "make_storable"]
+__all__ = ["Tally", "Writer"]
 
 log = logging.getLogger(__name__)
 
@@ -72,9 +68,9 @@ class Writer:
                 case Removed(document_id, _):
                     removed.append(document_id)
                 case Failed(url, error, _):
-                    log.warning("%s: %s", url, error)
+                    log.warning("%s: %s", printable(url), printable(error))
                 case Noticed(message):
-                    log.warning("%s: %s", source, message)
+                    log.warning("%s: %s", source, printable(message))
         records = [change.record for change in changes if not isinstance(change, Failed | Noticed) and change.record]
         if written or removed or records:
             with self._store.transaction() as transaction:
@@ -116,32 +112,9 @@ def _count(change: Change, known: Mapping[str, str], tally: Tally) -> None:
         case Removed(document_id, _):
             tally.deleted += document_id in known
         case Failed(url, error, _):
-            tally.errors.append(Failure(url, error))
+            tally.errors.append(Failure(printable(url), printable(error)))
         case Noticed(message):
-            tally.warnings.append(message)
-
-
-def make_storable(document: Document) -> None:
-    """Remove the characters that Postgres cannot store, and mask secrets, before the document is hashed."""
-    text, title = document.text, str(document.metadata["title"])
-    if (clean := masked(storable(text))) != text:
-        document.set_content(clean)
-    if (clean := masked(storable(title))) != title:
-        document.metadata["title"] = clean
-
-
-def chunk_row(node: BaseNode, ordinal: int) -> ChunkRow:
-    """Return an embedded node as a row of the chunk table."""
-    metadata = node_to_metadata_dict(node, remove_text=True, flat_metadata=False)
-    return ChunkRow(
-        node_id=node.node_id,
-        ordinal=ordinal,
-        text=node.get_content(MetadataMode.NONE),
-        heading=str(node.metadata.get("heading", "")),
-        url=str(node.metadata["url"]),
-        metadata=metadata,
-        embedding=np.asarray(node.get_embedding(), dtype=np.float32),
-    )
+            tally.warnings.append(printable(message))
 
 
 def _document_row(source: str, document: Document) -> DocumentRow:

@@ -92,6 +92,9 @@ class Checkpoint:
     """
 
     record: Record
+    #: the address that the state is about, if the source can go on without it and reads it again next time: if the
+    #: database refuses the state, the address is reported as failed
+    about: str | None = None
 
 
 Change = Changed | Unchanged | Removed | Failed | Noticed | Checkpoint

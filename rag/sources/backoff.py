@@ -8,6 +8,9 @@ from email.utils import parsedate_to_datetime
 
 __all__ = ["delay", "retry_after"]
 
+# A century, in seconds: whatever a server asks for, the end of the wait is a date.
+_LONGEST = 3.2e9
+
 
 def delay(attempt: int, *, first: float, jitter: float = 0.5) -> float:
     """Return the seconds to wait after a failed attempt.
@@ -28,9 +31,9 @@ def retry_after(value: str | None) -> float | None:
     :param value: a number of seconds, or an HTTP date
     """
     text = (value or "").strip()
-    if text.isdecimal():
-        return float(text)
+    if text.isascii() and text.isdecimal():
+        return min(float(text), _LONGEST)
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, OverflowError, TypeError):
+        return min(max(0.0, parsedate_to_datetime(text).timestamp() - time.time()), _LONGEST)
+    except (ValueError, TypeError, OverflowError):
         return None

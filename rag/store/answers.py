@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from rag.store.encoding import dump_json, storable
 from rag.store.indexes import IndexInfo
-from rag.store.statements import Reads, Writes, refused_writes
+from rag.store.statements import Reads, Writes
 
 __all__ = ["AnswerCounts", "AnswerRow", "AnswerWrites", "Answers", "LoggedRow", "StaleAnswer", "Thumb"]
 
@@ -76,7 +76,7 @@ class Answers(Reads):
 
     def mark_late_stale(self, index: IndexInfo, since: datetime) -> None:
         """Mark stale the answers given since a time whose cited chunks have changed or been deleted."""
-        with refused_writes(), self._database.connection() as connection, connection.transaction():
+        with self._database.connection() as connection, connection.transaction():
             AnswerWrites(connection, self._queries).mark_late_stale(index, since)
 
     def stale(self, *, limit: int = 100) -> list[StaleAnswer]:

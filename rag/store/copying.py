@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from graphlib import TopologicalSorter
 
-import psycopg
 from psycopg import sql
 
 from rag.errors import DatabaseError
@@ -41,7 +40,7 @@ def copy_store(here: Database, there: Database, *, progress: Callable[[str], Non
                 writing.execute(queries.compose("create_chunks", tables))
                 writing.execute(queries.compose("create_postings", tables))
             copied = _copy_tables(reading, writing, queries, progress)
-    except psycopg.Error as error:
+    except DatabaseError as error:
         raise DatabaseError(
             f"The copy broke off, and nothing of it was kept: {one_line(error).rstrip('.')}."
         ) from error

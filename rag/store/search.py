@@ -15,10 +15,11 @@ from psycopg import sql
 from rag.store.chunks import Vector
 from rag.store.database import Connection, Database
 from rag.store.encoding import storable
+from rag.store.failures import answered_in_time
 from rag.store.filters import Filters
 from rag.store.hnsw import LARGE_SOURCE, has_own_hnsw
 from rag.store.indexes import IndexInfo, SourceSizes
-from rag.store.statements import IndexTables, Reads, unanswered_reads
+from rag.store.statements import IndexTables, Reads, repeated
 
 __all__ = ["ENTRIES_A_CHUNK", "MANY_ENTRIES", "Candidate", "Search", "filter_values"]
 
@@ -81,8 +82,12 @@ class Search(Reads):
         of_best = words == "best_words" and self.chunk_count(index, None) >= self._many_entries
         values |= {"many": self._many_entries if of_best else math.inf, "entries_a_chunk": self._entries_a_chunk}
         statement = self._statement(index, words, nearest, of_best=of_best)
-        with self.connection(index, filters.source) as connection:
-            return [Candidate(*row) for row in connection.execute(statement, values)]
+
+        def find() -> list[Candidate]:
+            with self.connection(index, filters.source) as connection:
+                return [Candidate(*row) for row in connection.execute(statement, values)]
+
+        return repeated(find)
 
     def _ways(self, index: IndexInfo, filters: Filters) -> tuple[str, str]:
         """Return the names of the fastest queries by words and by vectors."""
@@ -91,10 +96,8 @@ class Search(Reads):
         # An HNSW scan misses too many matches if fewer than a twentieth of the chunks match.
         most = max(LARGE_SOURCE, sum(self._sizes.by_source(index).values()) // 20)
         names = {"wanted": self._queries.compose("wanted"), **IndexTables(index).identifiers}
-        with self._database.connection() as connection:
-            values = {**filter_values(filters), "most": most + 1}
-            row = connection.execute(self._queries.compose("count_wanted", names), values).fetchone()
-        few = row is None or row[0] <= most
+        rows = self._fetch(self._queries.compose("count_wanted", names), {**filter_values(filters), "most": most + 1})
+        few = not rows or rows[0][0] <= most
         return ("best_words_of_few", "nearest_of_few") if few else ("best_words_of_many", "nearest_of_many")
 
     @contextmanager
@@ -104,7 +107,7 @@ class Search(Reads):
         :raises DatabaseError: the database refused or went away
         """
         neighbours = self._neighbours(index, source)
-        with unanswered_reads(), self._database.connection() as connection:
+        with self._database.connection() as connection, answered_in_time(connection):
             if neighbours == _NEIGHBOURS:
                 yield connection
             else:
@@ -157,9 +160,9 @@ def filter_values(filters: Filters) -> dict[str, object]:
     """Return the filters as the values that the queries of search.sql bind."""
     until = filters.until
     return {
-        "source": filters.source,
+        "source": filters.source and storable(filters.source),
         "kind": filters.kind,
-        "label": filters.label,
+        "label": filters.label and storable(filters.label),
         "state": filters.state,
         "since": filters.since and filters.since.isoformat(),
         # date.max has no next day.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from psycopg.rows import class_row
@@ -15,7 +16,11 @@ from rag.store.encoding import storable
 from rag.store.indexes import Indexes
 from rag.store.statements import IndexTables, Reads, Writes
 
-__all__ = ["Incident", "SourceStatus", "SourceWrites", "Sources"]
+__all__ = ["HostShare", "Incident", "SourceStatus", "SourceWrites", "Sources"]
+
+
+#: The last error of a source whose sync has begun and not ended, and does not run.
+UNENDED = "The last sync did not end: its process was killed, or the connection to the database was lost for good."
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,14 @@ class Incident:
     last_error: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class HostShare:
+    """A reader of a host. Whoever is alone keeps others out until `let_others_in` is called."""
+
+    is_alone: bool
+    let_others_in: Callable[[], object]
+
+
 class Sources(Reads):
     """The sources that have ever been synced."""
 
@@ -61,38 +74,52 @@ class Sources(Reads):
 
         :param shared: share the lock with other holders that share it, as the windows of a backfill do
         """
-        values = {"name": name}
-        lock, unlock = ("share_source", "unshare_source") if shared else ("lock_source", "unlock_source")
-        with self._database.connection() as connection:
-            row = connection.execute(self._queries.compose(lock), values).fetchone()
-            locked = bool(row and row[0])
-            try:
-                yield locked
-            finally:
-                if locked and not connection.closed:
-                    connection.execute(self._queries.compose(unlock), values)
+        with self._holding("share_source" if shared else "lock_source", [name]) as busy:
+            yield busy is None
 
     @contextmanager
     def all_locked(self, names: Sequence[str]) -> Iterator[str | None]:
         """Hold the sync locks of several sources on one connection; yield the first source whose lock is taken."""
-        with self._database.connection() as connection:
-            held = []
-            try:
-                for name in names:
-                    row = connection.execute(self._queries.compose("lock_source"), {"name": name}).fetchone()
-                    if not (row and row[0]):
-                        break
-                    held.append(name)
-                yield None if len(held) == len(names) else names[len(held)]
-            finally:
-                if not connection.closed:
-                    for name in held:
-                        connection.execute(self._queries.compose("unlock_source"), {"name": name})
+        with self._holding("lock_source", names) as busy:
+            yield busy
+
+    @contextmanager
+    def _holding(self, lock: str, names: Sequence[str]) -> Iterator[str | None]:
+        """Hold locks on a connection of their own; yield the first name whose lock is taken.
+
+        They are not held on a connection of the pool, which may have fewer than there are sources.
+        """
+        with self._database.own_connection() as connection:
+            connection.execute(self._queries.compose("begin"))
+            busy = None
+            for name in names:
+                row = connection.execute(self._queries.compose(lock), {"name": name}).fetchone()
+                if not (row and row[0]):
+                    busy = name
+                    break
+            yield busy
+
+    @contextmanager
+    def host_shared(self, host: str) -> Iterator[HostShare]:
+        """Be known as one of those who read from a host, or wait for it, until the block or the process ends."""
+        with self._database.own_connection() as connection:
+            connection.execute(self._queries.compose("begin"))
+            connection.execute(self._queries.compose("share_host"), {"host": host})
+            connection.execute(self._queries.compose("savepoint"))
+            row = connection.execute(self._queries.compose("lock_host"), {"host": host}).fetchone()
+            share = HostShare(bool(row and row[0]), partial(connection.execute, self._queries.compose("to_savepoint")))
+            if not share.is_alone:
+                share.let_others_in()
+            yield share
 
     def mark_synced(self, name: str) -> None:
         """Record that a source was synced successfully."""
         with self._database.connection() as connection:
             connection.execute(self._queries.compose("mark_synced"), {"name": name})
+
+    def mark_started(self, name: str) -> None:
+        """Record that a sync has begun: if its process is killed, this is what `status` shows."""
+        self._change("mark_started", {"name": name, "note": UNENDED})
 
     def mark_failed(self, name: str, error: str) -> None:
         """Record why a source could not be synced."""
@@ -138,7 +165,7 @@ class Sources(Reads):
             self._database.connection() as connection,
             connection.cursor(row_factory=class_row(SourceStatus)) as cursor,
         ):
-            return cursor.execute(self._queries.compose("source_status")).fetchall()
+            return cursor.execute(self._queries.compose("source_status"), {"note": UNENDED}).fetchall()
 
     def cursor(self, source: str) -> dict[str, Any]:
         """Return how far a source has been synced; empty before the first sync."""

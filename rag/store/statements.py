@@ -1,23 +1,24 @@
-"""Run the named queries of sql/: the one place that turns Postgres's errors into sentences."""
+"""Run the named queries of sql/."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg import sql
 
-from rag.errors import DatabaseError
+from rag.errors import DatabaseUnavailable
 from rag.store.database import Connection, Database
+from rag.store.failures import answered_in_time, storable_values
 from rag.store.queries import Queries
-from rag.text.lines import one_line
 
 if TYPE_CHECKING:
     from rag.store.indexes import IndexInfo
 
-__all__ = ["IndexTables", "Reads", "Writes", "refused_writes", "unanswered_reads"]
+__all__ = ["IndexTables", "Reads", "Writes", "repeated"]
+
+T = TypeVar("T")
 
 
 class IndexTables:
@@ -49,12 +50,15 @@ class Reads:
         return self._fetch(self._queries.compose(name, tables), values)
 
     def _fetch(self, statement: bytes | sql.Composed | sql.SQL, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
-        with unanswered_reads(), self._database.connection() as connection:
-            return connection.execute(statement, values).fetchall()
+        def fetch() -> list[tuple[Any, ...]]:
+            with storable_values(), self._database.connection() as connection, answered_in_time(connection):
+                return connection.execute(statement, values).fetchall()
+
+        return repeated(fetch)
 
     def _change(self, name: str, values: Mapping[str, object]) -> int:
         """Run a statement that changes rows, in a transaction of its own; return the number of rows changed."""
-        with refused_writes(), self._database.connection() as connection:
+        with storable_values(), self._database.connection() as connection:
             return connection.execute(self._queries.compose(name), values).rowcount
 
 
@@ -72,19 +76,9 @@ class Writes:
         return self._connection.execute(self._queries.compose(name, tables), values)
 
 
-@contextmanager
-def unanswered_reads() -> Iterator[None]:
-    """Raise a DatabaseError where Postgres does not answer a query."""
+def repeated(read: Callable[[], T]) -> T:
+    """Return the result of a read, repeated once if the connection was lost: a restart of the server costs nothing."""
     try:
-        yield
-    except psycopg.Error as error:
-        raise DatabaseError(f"The database does not answer: {one_line(error)}") from error
-
-
-@contextmanager
-def refused_writes() -> Iterator[None]:
-    """Raise a DatabaseError where Postgres refuses a write."""
-    try:
-        yield
-    except psycopg.Error as error:
-        raise DatabaseError(f"The database refused a write: {one_line(error)}") from error
+        return read()
+    except DatabaseUnavailable:
+        return read()

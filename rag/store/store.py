@@ -19,6 +19,7 @@ from rag.store.database import Connection, Database
 from rag.store.documents import Documents, DocumentWrites
 from rag.store.embeddings import Embeddings
 from rag.store.evaluations import Evaluations
+from rag.store.failures import storable_values, translated
 from rag.store.github import StagedThreads, StagedThreadWrites
 from rag.store.hnsw import VectorIndexes
 from rag.store.indexes import Indexes, SourceSizes
@@ -27,7 +28,7 @@ from rag.store.queries import Queries
 from rag.store.resources import Resources, ResourceWrites
 from rag.store.search import Search
 from rag.store.sources import Sources, SourceWrites
-from rag.store.statements import Reads, refused_writes
+from rag.store.statements import Reads
 
 __all__ = ["Store", "Transaction"]
 
@@ -42,6 +43,16 @@ class Transaction:
         self.documents = DocumentWrites(connection, queries)
         self.chunks = ChunkWrites(connection, queries)
         self.answers = AnswerWrites(connection, queries)
+        self._connection = connection
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """Do a part of the transaction; an exception undoes the part, and the rest can still be committed.
+
+        :raises Unstorable: the database refused what was written
+        """
+        with storable_values(), translated(), self._connection.transaction():
+            yield
 
 
 class Store(Reads):
@@ -67,9 +78,10 @@ class Store(Reads):
     def transaction(self) -> Iterator[Transaction]:
         """Open a transaction; leaving commits it, an exception rolls it back.
 
+        :raises Unstorable: the database refused what was written; other data can be stored
         :raises DatabaseError: the database refused or went away; nothing of the transaction is kept
         """
-        with refused_writes(), self._database.connection() as connection, connection.transaction():
+        with storable_values(), self._database.connection() as connection, connection.transaction():
             yield Transaction(connection, self._queries)
 
     def now(self) -> datetime:

@@ -11,11 +11,14 @@ SELECT NULL::vector;
 -- name: configure_session
 -- Configure the session for searches. An HNSW scan with ef_search 400 finds 95 in 100 of the ten nearest neighbours at a
 -- million chunks, and visits more vectors if a filter drops some (iterative scans require pgvector 0.8). Each search is
--- planned anew, since its plan depends on its values, and its hash tables must not spill to disk.
+-- planned anew, since its plan depends on its values, and its hash tables must not spill to disk. Whatever a role or a
+-- database prefers, dates come in ISO format, and a transaction that holds a lock may be idle.
 SELECT set_config(s.name, wanted.value, false)
 FROM pg_settings s
 JOIN (VALUES ('hnsw.ef_search', '400'), ('hnsw.iterative_scan', 'strict_order'), ('plan_cache_mode', 'force_custom_plan'),
-             ('work_mem', '64MB'), ('jit', 'off')) wanted (name, value) ON wanted.name = s.name;
+             ('work_mem', '64MB'), ('jit', 'off'),
+             ('DateStyle', 'ISO, YMD'), ('IntervalStyle', 'postgres'), ('standard_conforming_strings', 'on'),
+             ('default_transaction_isolation', 'read committed'), ('idle_in_transaction_session_timeout', '0')) wanted (name, value) ON wanted.name = s.name;
 
 -- name: now
 -- Return the current time by the clock of the server, which dates answers.
@@ -24,3 +27,19 @@ SELECT now();
 -- name: vacuum
 -- Reclaim the space of deleted rows, and update the planner's statistics for all tables.
 VACUUM (ANALYZE);
+
+-- name: server_process
+-- Return the number of the server process that runs this statement.
+SELECT pg_backend_pid();
+
+-- name: begin
+-- Begin a transaction that holds locks.
+BEGIN;
+
+-- name: savepoint
+-- Mark a place in the transaction.
+SAVEPOINT place;
+
+-- name: to_savepoint
+-- Undo what the transaction did since the place, locks included.
+ROLLBACK TO SAVEPOINT place;

@@ -3,6 +3,10 @@
 SELECT EXISTS (SELECT FROM {fresh} WHERE source = %(source)s)
        OR EXISTS (SELECT FROM {postings} WHERE source = %(source)s AND chunks < 0);
 
+-- name: queued_chunks
+-- Select the ids of the queued chunks of a source.
+SELECT chunk FROM {fresh} WHERE source = %(source)s ORDER BY chunk;
+
 -- name: lock_postings
 -- Allow one compaction of an index at a time; the lock is released at the end of the transaction.
 SELECT pg_advisory_xact_lock(hashtextextended('postings ' || %(index)s, 0));
@@ -12,7 +16,8 @@ SELECT pg_advisory_xact_lock(hashtextextended('postings ' || %(index)s, 0));
 -- Smaller rows are merged if a term has at least eight of them, or two in a thorough compaction. Full rows are read only if
 -- they may hold an entry to remove.
 WITH posted AS (
-    DELETE FROM {fresh} WHERE source = %(source)s RETURNING chunk
+    DELETE FROM {fresh}
+    WHERE source = %(source)s AND (%(chunks)s::bigint[] IS NULL OR chunk = ANY(%(chunks)s)) RETURNING chunk
 ), new AS MATERIALIZED (
     SELECT t.term, (posted.chunk << 24) | (least(t.frequency, 4095) << 12) | least(t.length, 4095)::bigint AS entry
     FROM posted CROSS JOIN LATERAL (

@@ -4,21 +4,13 @@ INSERT INTO sources (name, kind) VALUES (%(name)s, %(kind)s)
 ON CONFLICT (name) DO UPDATE SET kind = excluded.kind WHERE sources.kind <> excluded.kind;
 
 -- name: lock_source
--- Try to acquire the exclusive lock of a source: one sync of a source runs at a time, across all processes. The lock is held
--- until it is released or the session ends.
-SELECT pg_try_advisory_lock(hashtextextended('sync ' || %(name)s, 0)) AS locked;
+-- Try to acquire the exclusive lock of a source: one sync of a source runs at a time, across all processes. The lock is
+-- released at the end of the transaction, which stays open meanwhile and reads nothing else.
+SELECT pg_try_advisory_xact_lock(hashtextextended('sync ' || %(name)s, 0)) AS locked;
 
 -- name: share_source
 -- Try to acquire the shared lock of a source: the windows of a backfill run concurrently, but not with a sync.
-SELECT pg_try_advisory_lock_shared(hashtextextended('sync ' || %(name)s, 0)) AS locked;
-
--- name: unshare_source
--- Release the shared lock of a source at the end of a window.
-SELECT pg_advisory_unlock_shared(hashtextextended('sync ' || %(name)s, 0));
-
--- name: unlock_source
--- Release the exclusive lock of a source, so that its next sync can start.
-SELECT pg_advisory_unlock(hashtextextended('sync ' || %(name)s, 0));
+SELECT pg_try_advisory_xact_lock_shared(hashtextextended('sync ' || %(name)s, 0)) AS locked;
 
 -- name: cursor
 -- Select the cursor of a source, which records how far the source has been synced.
@@ -27,6 +19,18 @@ SELECT cursor FROM sources WHERE name = %(source)s;
 -- name: set_cursor
 -- Update the cursor of a source.
 UPDATE sources SET cursor = %(cursor)s WHERE name = %(source)s AND cursor <> %(cursor)s;
+
+-- name: share_host
+-- Acquire the shared lock of a host of docs sites; waits while another process holds the exclusive one, for milliseconds.
+SELECT pg_advisory_xact_lock_shared(hashtextextended('host ' || %(host)s, 0));
+
+-- name: lock_host
+-- Try to acquire the exclusive lock of a host too, which only the one process can that shares it.
+SELECT pg_try_advisory_xact_lock(hashtextextended('host ' || %(host)s, 0)) AS locked;
+
+-- name: mark_started
+-- Record that a sync has begun; its end replaces the note.
+UPDATE sources SET last_attempt = now(), last_error = %(note)s WHERE name = %(name)s;
 
 -- name: mark_synced
 -- Record that a source was synced successfully just now, and reset its failures and its alert.
@@ -58,8 +62,15 @@ UPDATE sources SET alerted_at = NULL WHERE name = %(name)s;
 DELETE FROM sources WHERE name = %(name)s;
 
 -- name: source_status
--- Select every source with its numbers of documents and chunks.
-SELECT s.name, s.kind, s.cursor, s.last_success, s.last_error, s.failures, s.alerted_at IS NOT NULL AS alerted,
+-- Select every source with its numbers of documents and chunks. The note of a sync that has begun is an error only if its
+-- lock is no longer held.
+SELECT s.name, s.kind, s.cursor, s.last_success,
+       CASE WHEN s.last_error = %(note)s AND EXISTS (
+           SELECT FROM pg_locks l, hashtextextended('sync ' || s.name, 0) AS key
+           WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+             AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+             AND l.classid::bigint = (key >> 32) & 4294967295 AND l.objid::bigint = key & 4294967295
+       ) THEN NULL ELSE s.last_error END AS last_error, s.failures, s.alerted_at IS NOT NULL AS alerted,
        (SELECT count(*) FROM documents d WHERE d.source = s.name) AS documents,
        coalesce((SELECT i.chunks FROM index_statistics i JOIN indexes x ON x.name = i.index_name AND x.active
                  WHERE i.source = s.name), 0) AS chunks

@@ -85,7 +85,7 @@ class Inventory:
         cursor = {**self._cursor, "extraction": EXTRACTION, PRIVATE_HOSTS: dict(private_hosts)}
         if cursor != self._cursor:
             pages = list(self.known.values()) if self._is_other_version else []
-            yield Checkpoint(partial(_remember, self.source, pages, [], cursor))
+            yield Checkpoint(partial(_remember, self.source, pages, [], cursor), self.source)
 
     def current(self, *, is_complete: bool) -> set[str]:
         """Return the addresses of the documents that the site has.
@@ -185,7 +185,7 @@ class Inventory:
             yield Removed(document_id, self._removals.get(document_id, unlinked))
         left = sorted(url for url in forgotten if self.id_of(url) not in gone)
         if notes or left:
-            yield Checkpoint(partial(_remember, self.source, notes, left, None))
+            yield Checkpoint(partial(_remember, self.source, notes, left, None), self.source)
 
 
 def _put_page(source: str, page: Resource, transaction: Transaction) -> None:

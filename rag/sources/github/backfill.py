@@ -7,21 +7,21 @@ missing: later updates, discussions, which GitHub does not list by time, and del
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import uuid4
 
 from rag.errors import ConfigurationError
 from rag.settings import GitHubConfig
-from rag.sources import Change, Checkpoint
+from rag.sources import Change, Checkpoint, Failed
 from rag.sources.github.client import GitHubClient, Gone, RetryPolicy
 from rag.sources.github.pending import render_pending
 from rag.sources.github.repository import Repository, Row, format_time, parse_time
-from rag.sources.github.staging import Listing, listings
+from rag.sources.github.staging import Listing, Unstaged, listings
 from rag.sources.github.updates import pages_by_update
 from rag.sources.windows import Backfill, Window
-from rag.store.store import Store
+from rag.store.store import Store, Transaction
 
 __all__ = ["GitHubWindow", "finish_backfill", "plan_backfill"]
 
@@ -84,9 +84,15 @@ class GitHubWindow:
                 rows = [row for row in reply.data if _lies_in(window, row)]
                 if listing.name == "issues":
                     threads.update(row["number"] for row in rows)
-                yield Checkpoint(partial(listing.stage, page=rows))
+                unstaged: list[Unstaged] = []
+                yield Checkpoint(partial(_stage, listing, rows, unstaged))
+                yield from (Failed(one.url, one.reason) for one in unstaged)
         except Gone:
             return  # switched off; the sync at the end logs it
+
+
+def _stage(listing: Listing, page: Sequence[Row], unstaged: list[Unstaged], transaction: Transaction) -> None:
+    unstaged += listing.stage(transaction, page)
 
 
 def _lies_in(window: Window, row: Row) -> bool:

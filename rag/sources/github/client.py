@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,30 +9,45 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from typing import Any, TypeVar
 
 import github
 import requests
 from github import Auth, GithubException
-from requests.utils import parse_header_links
+from urllib3.util import Retry
 
 from rag.errors import ConfigurationError, SourceError, SourceUnavailable
 from rag.sources import backoff
-from rag.text.lines import one_line
+from rag.sources.github.replies import (
+    LONGEST_WAIT,
+    Gone,
+    PageRefused,
+    Reply,
+    TooLarge,
+    cause_of,
+    data_of,
+    is_slow,
+    is_transient,
+    message_of,
+    number_in,
+    page_number,
+    parsed,
+    rate_limit_wait,
+)
 
-__all__ = ["PER_PAGE", "GitHubClient", "Gone", "Reply", "RetryPolicy"]
+__all__ = ["PAGE_SIZES", "PER_PAGE", "GitHubClient", "Gone", "PageRefused", "Reply", "RetryPolicy", "TooLarge"]
 
 log = logging.getLogger(__name__)
 
 PER_PAGE = 100
+#: The sizes of a page that are asked for one after the other, if GitHub does not finish a larger one in time.
+PAGE_SIZES = (PER_PAGE, 25, 5, 1)
+# 202, with which GitHub says that it is still at work, would make PyGithub ask again for ever.
+_NO_RETRY = Retry(0, read=False, status_forcelist=[202], allowed_methods=None, respect_retry_after_header=False)
 _TIMEOUT = 30
-#: GitHub asks to wait a minute, and longer each time, for a secondary rate limit without a Retry-After header.
-_SECONDARY_WAIT = 60.0
 
 
-class Gone(SourceError):  # noqa: N818 - named as HTTP names it
-    """The requested resource does not exist, or no longer exists."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +68,6 @@ class RetryPolicy:
         return backoff.delay(attempt, first=self.first_delay)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A response. `data` is its JSON, None for status 304; header names are in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    data: Any
-
-    def link(self, relation: str) -> str | None:
-        """Return the URL of a related page, such as "next", from the Link header; None if there is none."""
-        links = parse_header_links(self.headers.get("link", ""))
-        return next((link["url"] for link in links if link.get("rel") == relation), None)
-
-
 class _Credential:
     """A token, or anonymous access, and the time until which its rate limit is used up."""
 
@@ -80,7 +80,7 @@ class _Credential:
             timeout=_TIMEOUT,
             per_page=PER_PAGE,
             lazy=True,
-            retry=None,
+            retry=_NO_RETRY,
             seconds_between_requests=0,
             seconds_between_writes=0,
             user_agent="support-engine",
@@ -122,29 +122,54 @@ class GitHubClient:
         for credential in self._credentials:
             credential.requester.close()
 
-    def get(self, path: str, parameters: Mapping[str, str | int] | None = None, *, etag: str | None = None) -> Reply:
+    def get(
+        self,
+        path: str,
+        parameters: Mapping[str, str | int] | None = None,
+        *,
+        etag: str | None = None,
+        attempts: int | None = None,
+    ) -> Reply:
         """Send a GET request.
 
         :param path: begins with a slash, or is a URL of a Link header
         :param etag: the ETag of an earlier response; the status is 304 if it still matches
+        :param attempts: how often to send it, instead of the number of the retry policy
         :raises Gone: the status is 404, 410 or 451
+        :raises PageRefused: the number of the page is too high for a large listing
         :raises SourceError: GitHub refuses the request, for example its token
+        :raises TooLarge: GitHub does not finish the reply in time
         :raises SourceUnavailable: GitHub cannot be reached, fails, or its rate limit lasts too long
         """
         headers = {"If-None-Match": etag} if etag else {}
-        return self._send("GET", path, dict(parameters or {}), headers, None)
+        return self._send("GET", path, dict(parameters or {}), headers, None, attempts)
 
-    def graphql(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-        """Send a GraphQL query and return its `data`.
+    def graphql(self, query: str, variables: Mapping[str, Any], *, attempts: int | None = None) -> dict[str, Any]:
+        """Send a GraphQL query and return its `data`; fields that the token may not read are None in it.
 
+        :param attempts: how often to send it, instead of the number of the retry policy
         :raises Gone: the repository or node does not exist
         :raises SourceError: GitHub refuses the query
+        :raises TooLarge: GitHub does not finish the reply in time
         :raises SourceUnavailable: as for `get`
         """
         url = self._credentials[0].requester.graphql_url
-        reply = self._send("POST", url, {}, {}, {"query": query, "variables": dict(variables)})
-        data: dict[str, Any] = reply.data["data"]
-        return data
+        body = {"query": query, "variables": dict(variables)}
+        reply = self._send("POST", url, {}, {}, body, attempts)
+        return data_of(reply)
+
+    def in_smaller_pages(self, ask: Callable[[int, int | None], T]) -> T:
+        """Return the reply to a request for a page, a smaller one if GitHub does not finish it in time.
+
+        :param ask: gets the size of the page, and how often to send the request
+        :raises TooLarge: GitHub does not even finish the smallest page in time
+        """
+        for size in PAGE_SIZES[:-1]:
+            try:
+                return ask(size, max(1, self._retry.attempts // 2))
+            except TooLarge as error:
+                log.info("a page of %d is too large: %s", size, error)
+        return ask(PAGE_SIZES[-1], None)
 
     def _send(
         self,
@@ -153,6 +178,7 @@ class GitHubClient:
         parameters: dict[str, str | int],
         headers: dict[str, str],
         body: object | None,
+        attempts: int | None,
     ) -> Reply:
         attempt = limited = 0
         waited = 0.0
@@ -160,39 +186,44 @@ class GitHubClient:
             credential = self._credentials[self._current]
             attempt += 1
             self._count()
+            last = attempt >= (attempts or self._retry.attempts)
             try:
                 status, reply_headers, text = credential.requester.requestJson(
                     verb, url, dict(parameters), dict(headers), body
                 )
-                reply = _parse(status, reply_headers, text)
+                reply = parsed(status, reply_headers, text)
             except requests.exceptions.SSLError as error:
-                raise SourceError(
-                    f"{self._api_url} shows a certificate that is not trusted: {_cause(error)}."
-                ) from error
+                said = f"{self._api_url} shows a certificate that is not trusted: {cause_of(error)}."
+                raise SourceError(said) from error
             except (requests.exceptions.RequestException, GithubException, RuntimeError, ValueError) as error:
-                self._wait_before_retry(attempt, f"{self._api_url} cannot be read", _cause(error), error)
+                slow = isinstance(error, requests.exceptions.ReadTimeout)
+                self._wait_before_retry(attempt, "cannot be read", cause_of(error), error, last=last, slow=slow)
                 continue
-            if (wait := _rate_limit_wait(reply, limited)) is not None:
+            if (wait := rate_limit_wait(reply, limited)) is not None:
                 attempt, limited = attempt - 1, limited + 1
                 # A server may ask again and again for no wait at all: the delay grows nevertheless.
                 credential.blocked_until = time.time() + max(wait, self._retry.delay(limited))
                 waited += self._wait_for_rate_limit(waited)
                 continue
-            if reply.status >= 500 or _is_transient(reply):
-                message = f"{_message(reply)} ({reply.status})"
-                self._wait_before_retry(attempt, f"{self._api_url} fails", message, None)
+            if reply.status >= 500 or is_transient(reply):
+                reason, slow = f"{message_of(reply)} ({reply.status})", is_slow(reply)
+                self._wait_before_retry(attempt, "fails", reason, None, last=last, slow=slow)
                 continue
             return self._checked(reply, url)
 
-    def _wait_before_retry(self, attempt: int, problem: str, reason: str, error: Exception | None) -> None:
+    def _wait_before_retry(
+        self, attempt: int, problem: str, reason: str, error: Exception | None, *, last: bool, slow: bool
+    ) -> None:
         """Wait before the next attempt.
 
+        :raises TooLarge: this was the last attempt, and the reply took too long
         :raises SourceUnavailable: this was the last attempt
         """
-        if attempt >= self._retry.attempts:
-            raise SourceUnavailable(f"{problem}: {reason}. Tried {attempt} times; try again later.") from error
+        if last:
+            kind = TooLarge if slow else SourceUnavailable
+            raise kind(f"{self._api_url} {problem}: {reason}. Tried {attempt} times; try again later.") from error
         delay = self._retry.delay(attempt)
-        log.info("%s: %s; attempt %d follows in %.1f s", problem, reason, attempt + 1, delay)
+        log.info("%s %s: %s; attempt %d follows in %.1f s", self._api_url, problem, reason, attempt + 1, delay)
         time.sleep(delay)
 
     def _wait_for_rate_limit(self, waited: float) -> float:
@@ -206,7 +237,7 @@ class GitHubClient:
         wait = self._credentials[self._current].blocked_until - now
         if wait <= 0:
             return 0.0
-        until = f"{datetime.fromtimestamp(now + wait, UTC):%H:%M:%S} UTC"
+        until = f"{datetime.fromtimestamp(now + min(wait, LONGEST_WAIT), UTC):%H:%M:%S} UTC"
         hint = "" if self.authenticated else " With a GITHUB_TOKEN it is 5,000 requests an hour instead of 60."
         if waited + wait > self._retry.rate_limit:
             raise SourceUnavailable(f"GitHub's rate limit is used up until {until}.{hint}")
@@ -218,24 +249,23 @@ class GitHubClient:
     def _checked(self, reply: Reply, url: str) -> Reply:
         if reply.status == 401:
             raise SourceError(
-                f"{self._api_url} does not accept GITHUB_TOKEN: {_message(reply)}. Create a new token in GitHub's "
+                f"{self._api_url} does not accept GITHUB_TOKEN: {message_of(reply)}. Create a new token in GitHub's "
                 "settings under Developer settings, or unset it to read public repositories without a token."
                 if self.authenticated
                 else f"{self._api_url} requires a token: set GITHUB_TOKEN."
             )
         if reply.status in (404, 410, 451):
-            raise Gone(f"{self._api_url} has no {url}: {_message(reply)} ({reply.status}).")
+            said = f"{self._api_url} has no {url}: {message_of(reply)} ({reply.status})."
+            raise Gone(said, switched_off=reply.status == 410)
+        if reply.status == 422 and "page" in message_of(reply).lower():
+            raise PageRefused(f"GitHub refuses {url}: {message_of(reply)} (422).")
         if reply.status >= 400:
-            raise SourceError(f"GitHub refuses {url}: {_message(reply)} ({reply.status}).")
+            raise SourceError(f"GitHub refuses {url}: {message_of(reply)} ({reply.status}).")
         if reply.status != 304 and not isinstance(reply.data, dict | list):
             raise SourceError(
                 f"{self._api_url} does not answer like GitHub's API. Check RAG_GITHUB_API_URL; for GitHub Enterprise "
                 "Server it is https://HOST/api/v3."
             )
-        if isinstance(reply.data, dict) and reply.data.get("errors"):
-            first = reply.data["errors"][0]
-            kind = Gone if first.get("type") == "NOT_FOUND" else SourceError
-            raise kind(f"GitHub refuses a GraphQL query: {first.get('message')}")
         return reply
 
     def warn_about_duration(self, reply: Reply, listing: str) -> None:
@@ -245,12 +275,12 @@ class GitHubClient:
         :param listing: its name in the message
         """
         last = reply.link("last")
-        remaining = reply.headers.get("x-ratelimit-remaining", "")
-        if self.authenticated or not last or not remaining.isdigit():
+        remaining = number_in(reply.headers.get("x-ratelimit-remaining"))
+        if self.authenticated or not last or remaining is None:
             return
-        pages = _page_number(last)
-        if pages > int(remaining):
-            hourly = int(reply.headers.get("x-ratelimit-limit", 60))
+        pages = page_number(last)
+        if pages > remaining:
+            hourly = number_in(reply.headers.get("x-ratelimit-limit")) or 60
             log.warning(
                 "%s: %d requests to send, %d an hour without a token: about %.1f hours. Set GITHUB_TOKEN.",
                 listing,
@@ -275,70 +305,5 @@ def _app(token: str) -> Auth.Auth:
         return Auth.AppInstallationAuth(Auth.AppAuth(int(app), key), int(installation))
     except (ValueError, OSError) as error:
         raise ConfigurationError(
-            f"GITHUB_TOKEN names a GitHub App, app:APP_ID:INSTALLATION_ID:PATH_OF_PRIVATE_KEY, but {_cause(error)}."
+            f"GITHUB_TOKEN names a GitHub App, app:APP_ID:INSTALLATION_ID:PATH_OF_PRIVATE_KEY, but {cause_of(error)}."
         ) from error
-
-
-def _parse(status: int, headers: Mapping[str, str], text: str) -> Reply:
-    """Return a response as a reply.
-
-    :raises ValueError: its JSON is incomplete
-    """
-    data: Any = text
-    if not text:
-        data = None
-    elif text.lstrip()[:1] in ("{", "["):
-        data = json.loads(text)
-    return Reply(status, headers, data)
-
-
-def _message(reply: Reply) -> str:
-    message = reply.data.get("message") if isinstance(reply.data, dict) else None
-    return str(message or "no reason given").rstrip(".")
-
-
-def _cause(error: BaseException) -> str:
-    """Return the message of the innermost cause, on one line."""
-    while (inner := error.__cause__ or error.__context__) is not None:
-        error = inner
-    return one_line(error).rstrip(".") or type(error).__name__
-
-
-def _rate_limit_wait(reply: Reply, limited: int) -> float | None:
-    """Return the seconds that a rate limit asks to wait; None if the reply is not about a rate limit.
-
-    :param limited: how many rate limits the request has met before
-    """
-    if _is_graphql_rate_limit(reply):
-        return _until_reset(reply) or _SECONDARY_WAIT
-    if reply.status not in (403, 429):
-        return None
-    asked = backoff.retry_after(reply.headers.get("retry-after"))
-    if asked is not None:
-        return asked
-    if reply.headers.get("x-ratelimit-remaining") == "0":
-        return _until_reset(reply) or _SECONDARY_WAIT
-    if reply.status == 429 or "rate limit" in _message(reply).lower():
-        return backoff.delay(limited + 1, first=_SECONDARY_WAIT, jitter=0.0)
-    return None
-
-
-def _until_reset(reply: Reply) -> float | None:
-    reset = reply.headers.get("x-ratelimit-reset", "")
-    # The reset may come at any moment of its second, so wait one second more.
-    return max(0.0, float(reset) - time.time()) + 1.0 if reset.isdigit() else None
-
-
-def _is_graphql_rate_limit(reply: Reply) -> bool:
-    errors = reply.data.get("errors") if isinstance(reply.data, dict) else None
-    return bool(errors) and isinstance(errors, list) and errors[0].get("type") in ("RATE_LIMITED", "RATE_LIMIT")
-
-
-def _is_transient(reply: Reply) -> bool:
-    """Return whether a GraphQL error is transient: it has no type, only "Something went wrong while executing"."""
-    errors = reply.data.get("errors") if isinstance(reply.data, dict) and reply.status == 200 else None
-    return isinstance(errors, list) and bool(errors) and "Something went wrong" in str(errors[0].get("message"))
-
-
-def _page_number(url: str) -> int:
-    return int(dict(parse_qsl(urlsplit(url).query)).get("page", 1))

@@ -6,19 +6,19 @@ import logging
 from array import array
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from rag.sources import Change, Checkpoint, Removed
-from rag.sources.github.client import PER_PAGE, Gone, Reply
+from rag.sources.github.client import PER_PAGE, Gone, PageRefused, Reply, TooLarge
 from rag.sources.github.pending import removal
 from rag.sources.github.render import KINDS, document_id
 from rag.sources.github.repository import Repository, checked_listing, format_time
 from rag.sources.removals import refused_removals
 from rag.store.store import Transaction
 
-__all__ = ["Deletions", "Listed"]
+__all__ = ["LAST_PAGE", "Deletions", "Listed"]
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,8 @@ _MAX_CONFIRMED = 10
 #: A source with fewer documents may lose any share of them.
 _GUARDED_SIZE = 20
 _BATCH = 5_000
+#: GitHub serves a large listing by page numbers up to 10,000 rows, and replies 422 beyond.
+LAST_PAGE = 99
 
 
 @dataclass(slots=True)
@@ -50,14 +52,31 @@ class Listed:
         return number < len(self.threads) and bool(self.threads[number])
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """One end of the listing by creation: its oldest pages ("asc") or its newest ("desc")."""
+
+    direction: Literal["asc", "desc"]
+    pages: int
+    #: whether it is the whole listing
+    is_all: bool = False
+
+    @property
+    def etag(self) -> str:
+        """Its key among the ETags."""
+        return "tail" if self.direction == "asc" else "head"
+
+
 class Deletions:
     """Finds and removes what GitHub no longer lists.
 
     :param most_removed: the share of a source's documents, 0 to 1, that one sync may remove; if more are gone, none is
         removed and the sync reports a failure
+    :param last_page: the highest page of a listing that GitHub serves by its number
     """
 
-    def __init__(self, repository: Repository, *, most_removed: float) -> None:
+    def __init__(self, repository: Repository, *, most_removed: float, last_page: int = LAST_PAGE) -> None:
+        self._last_page = last_page
         self._repository = repository
         self._store = repository.store
         self._name = repository.name
@@ -65,31 +84,27 @@ class Deletions:
 
     # By bisection
 
-    def by_bisection(self, etags: Mapping[str, Any]) -> Generator[Change, None, tuple[bool, dict[str, Any]]]:
+    def by_bisection(
+        self, etags: Mapping[str, Any], *, total: int | None
+    ) -> Generator[Change, None, tuple[bool, dict[str, Any]]]:
         """Remove issues and pull requests that were deleted or moved; one request if there are none.
 
         All threads on GitHub are staged by now. If one was deleted, all later threads move up in the listing by
         creation, so that its last page differs from the staged threads. Bisection finds the first page that differs.
+        Of a listing of more than `last_page` pages, the oldest and the newest pages are compared.
 
         :param etags: the ETags of the last sync
+        :param total: the number of issues and pull requests on GitHub, if known
         :returns: whether so many are gone that a full listing is cheaper, and the ETags for the next sync
         """
         kept = dict(etags)
         for _ in range(_MAX_BISECTIONS):
             count = self._store.github.thread_count(self._name)
-            pages = -(-count // PER_PAGE)
-            read: dict[int, list[int]] = {}
-            if pages == 0 or self._ends_as_staged(pages, read, kept):
-                return False, kept
-            low, high = 1, pages
-            while low < high:
-                middle = (low + high) // 2
-                read[middle] = _numbers(self._page_by_creation(middle))
-                if read[middle] == self._staged_page(middle):
-                    low = middle + 1
-                else:
-                    high = middle
-            gone = [number for number in self._staged_page(high) if number not in read[high]]
+            found = self._first_difference(count, kept)
+            if found is None:
+                return self._is_short(count, total, kept), kept
+            end, page, read = found
+            gone = [number for number in self._staged_page(end, page, count) if number not in read[page]]
             if len(gone) > _MAX_CONFIRMED:
                 break
             if not gone or not all(self._is_gone(number) for number in gone):
@@ -98,9 +113,51 @@ class Deletions:
             for number in gone:
                 yield from self._remove(number)
             yield Checkpoint(_record_nothing)
-            if read[pages] and count - len(gone) == (pages - 1) * PER_PAGE + len(read[pages]):
+            last = read.get(end.pages)
+            if end.is_all and last and count - len(gone) == (end.pages - 1) * PER_PAGE + len(last):
                 return False, kept
         return True, kept
+
+    def _ends(self, count: int) -> list[_End]:
+        pages = -(-count // PER_PAGE)
+        if pages <= self._last_page:
+            return [_End("asc", pages, is_all=True)] if pages else []
+        return [_End("asc", self._last_page), _End("desc", self._last_page)]
+
+    def _first_difference(self, count: int, etags: dict[str, Any]) -> tuple[_End, int, dict[int, list[int]]] | None:
+        """Return the end, the number and the pages read of the first page that differs; None if there is none."""
+        read: dict[int, list[int]] = {}
+        for end in self._ends(count):
+            read.clear()
+            try:
+                if self._ends_as_staged(end, count, read, etags):
+                    continue
+                return end, self._bisected(end, count, read), read
+            except (PageRefused, TooLarge) as error:
+                log.info("%s: deletions cannot be found by pages: %s", self._name, error)
+        return None
+
+    def _bisected(self, end: _End, count: int, read: dict[int, list[int]]) -> int:
+        low, high = 1, end.pages
+        while low < high:
+            middle = (low + high) // 2
+            read[middle] = _numbers(self._page_by_creation(end, middle))
+            if read[middle] == self._staged_page(end, middle, count):
+                low = middle + 1
+            else:
+                high = middle
+        return high
+
+    def _is_short(self, count: int, total: int | None, etags: dict[str, Any]) -> bool:
+        """Return whether a large listing lacks threads in its middle, which no page of its ends can show.
+
+        A difference that a full listing has not explained before is remembered, and is no reason for another one.
+        """
+        gap = count - (total or count)
+        if gap <= 0 or count <= self._last_page * PER_PAGE or etags.get("gap") == gap:
+            return False
+        etags["gap"] = gap
+        return True
 
     def _remove(self, number: int) -> Iterator[Change]:
         thread = self._store.github.thread(self._name, number)
@@ -109,30 +166,34 @@ class Deletions:
         else:
             yield Checkpoint(lambda transaction: transaction.github.delete_thread(self._name, number))
 
-    def _ends_as_staged(self, page: int, read: dict[int, list[int]], etags: dict[str, Any]) -> bool:
-        """Return whether the last page of the listing by creation holds the staged threads in their order.
+    def _ends_as_staged(self, end: _End, count: int, read: dict[int, list[int]], etags: dict[str, Any]) -> bool:
+        """Return whether the last page of an end holds the staged threads in their order.
 
-        :param page: its number
         :param read: the numbers on the page are added to it
         :param etags: the ETag of the page is read from it and added to it
         """
-        known_page, etag = etags.get("tail", (None, None))
-        reply = self._page_by_creation(page, etag if known_page == page else None)
+        known_page, etag = etags.get(end.etag, (None, None))
+        reply = self._page_by_creation(end, end.pages, etag if known_page == end.pages else None)
         if reply.status == 304:
             return True
-        read[page] = _numbers(reply)
-        as_staged = read[page] == self._staged_page(page)
+        read[end.pages] = _numbers(reply)
+        as_staged = read[end.pages] == self._staged_page(end, end.pages, count)
         if as_staged and "etag" in reply.headers:
-            etags["tail"] = [page, reply.headers["etag"]]
+            etags[end.etag] = [end.pages, reply.headers["etag"]]
         return as_staged
 
-    def _page_by_creation(self, page: int, etag: str | None = None) -> Reply:
-        query: dict[str, str | int] = {"state": "all", "sort": "created", "direction": "asc", "per_page": PER_PAGE}
+    def _page_by_creation(self, end: _End, page: int, etag: str | None = None) -> Reply:
+        query: dict[str, str | int] = {"state": "all", "sort": "created", "direction": end.direction}
         path = f"{self._repository.path}/issues"
-        return checked_listing(self._repository.client.get(path, {**query, "page": page}, etag=etag))
+        query |= {"per_page": PER_PAGE, "page": page}
+        return checked_listing(self._repository.client.get(path, query, etag=etag))
 
-    def _staged_page(self, page: int) -> list[int]:
-        return self._store.github.by_creation(self._name, offset=(page - 1) * PER_PAGE, limit=PER_PAGE)
+    def _staged_page(self, end: _End, page: int, count: int) -> list[int]:
+        if end.direction == "asc":
+            return self._store.github.by_creation(self._name, offset=(page - 1) * PER_PAGE, limit=PER_PAGE)
+        start = max(0, count - page * PER_PAGE)
+        limit = count - (page - 1) * PER_PAGE - start
+        return self._store.github.by_creation(self._name, offset=start, limit=limit)[::-1]
 
     def _is_gone(self, number: int) -> bool:
         """Return whether a thread was deleted, made private, or moved to another repository."""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from rag.errors import SourceError
 from rag.sources import Change, Changed, Failed, Removed
 from rag.sources.github import rows
-from rag.sources.github.client import PER_PAGE, Gone
+from rag.sources.github.client import Gone, Reply
 from rag.sources.github.render import document_id, render
-from rag.sources.github.repository import Repository, checked_listing, parse_time
+from rag.sources.github.repository import Repository, Row, checked_listing, parse_time
 from rag.sources.github.staging import replace_comments
 from rag.store.github import GitHubComment, PendingThread
 from rag.store.store import Transaction
 
-__all__ = ["removal", "render_pending"]
+__all__ = ["listed_rows", "removal", "render_pending"]
 
 _BATCH = 100
 
@@ -29,10 +30,8 @@ def render_pending(repository: Repository, *, numbers: Sequence[int] | None = No
     while threads := repository.store.github.pending(repository.name, numbers=numbers, after=after, limit=_BATCH):
         for thread in threads:
             kinds = _incomplete(repository, thread)
-            if kinds and numbers is None:
-                yield _complete(repository, thread, kinds)
-            elif not kinds:
-                yield _document(repository, thread)
+            if not kinds or numbers is None:
+                yield _rendered(repository, thread, kinds)
         after = threads[-1].number
 
 
@@ -42,6 +41,19 @@ def removal(repository: Repository, number: int, kind: str) -> Removed:
         document_id(repository.name, kind, number),
         lambda transaction: transaction.github.delete_thread(repository.name, number),
     )
+
+
+def _rendered(repository: Repository, thread: PendingThread, kinds: Sequence[str]) -> Change:
+    """Return the document of a thread, or its failure.
+
+    :param kinds: the kinds of comments to fetch first
+    """
+    try:
+        return _complete(repository, thread, kinds) if kinds else _document(repository, thread)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        said = f"It cannot be rendered ({type(error).__name__}: {error})."
+        document = document_id(repository.name, thread.kind, thread.number)
+        return Failed(str(thread.data.get("html_url") or document), said, document)
 
 
 def _document(repository: Repository, thread: PendingThread) -> Changed:
@@ -99,10 +111,19 @@ def _comments_of(repository: Repository, thread: PendingThread, kinds: Sequence[
             "review_comment": ("pulls", rows.review_comment),
         }[kind]
         path = f"{repository.path}/{folder}/{thread.number}/comments"
-        reply = checked_listing(repository.client.get(path, {"per_page": PER_PAGE}))
-        while True:
-            yield from (read(row) for row in reply.data)
-            following = reply.link("next")
-            if following is None:
-                break
-            reply = checked_listing(repository.client.get(following))
+        yield from map(read, listed_rows(repository, path))
+
+
+def listed_rows(repository: Repository, path: str) -> Iterator[Row]:
+    """Yield the rows of a whole listing."""
+    reply = checked_listing(repository.client.in_smaller_pages(partial(_first_page, repository, path)))
+    while True:
+        yield from reply.data
+        following = reply.link("next")
+        if following is None:
+            return
+        reply = checked_listing(repository.client.get(following))
+
+
+def _first_page(repository: Repository, path: str, size: int, attempts: int | None) -> Reply:
+    return repository.client.get(path, {"per_page": size}, attempts=attempts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -69,6 +70,8 @@ class Repository:
             raise SourceError(
                 f"{self.name}: there is no repository {self.config.repo} on GitHub, {hint}. ({error})"
             ) from error
+        if not isinstance(row, Mapping) or not isinstance(row.get("full_name"), str) or "id" not in row:
+            raise SourceError(f"{self.name}: GitHub describes {self.config.repo} without its name or its id.")
         if row["full_name"].lower() != self.config.repo.lower():
             log.warning("%s: %s is now called %s", self.name, self.config.repo, row["full_name"])
         # PyGithub follows redirects without the parameters, so all further requests use the current name.
@@ -108,13 +111,29 @@ class Repository:
 
 
 def checked_listing(reply: Reply) -> Reply:
-    """Return a reply whose data is a list, or whose status is 304.
+    """Return a reply whose data is a list of rows, or whose status is 304; what is no row is left out, with a warning.
 
-    :raises SourceError: the data is something else
+    :raises SourceError: the data is something else, or holds no row
     """
-    if reply.status != 304 and not isinstance(reply.data, list):
+    if reply.status == 304:
+        return reply
+    if not isinstance(reply.data, list):
         raise SourceError("GitHub answers the request for a listing with something other than a list.")
-    return reply
+    rows = [row for row in reply.data if _is_row(row)]
+    if len(rows) < len(reply.data):
+        if not rows:
+            raise SourceError("GitHub answers the request for a listing with rows that have no id and no time.")
+        log.warning("GitHub sent %d rows without an id or a time; they are left out", len(reply.data) - len(rows))
+    return replace(reply, data=rows)
+
+
+def _is_row(row: object) -> bool:
+    if not isinstance(row, Mapping) or not isinstance(row.get("id"), int):
+        return False
+    try:
+        return parse_time(row.get("updated_at")) is not None
+    except (ValueError, TypeError):
+        return False
 
 
 def parse_time(value: str | None) -> datetime | None:

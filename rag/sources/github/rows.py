@@ -40,7 +40,7 @@ def thread(row: Row) -> GitHubThread:
     pull = row.get("pull_request")
     data = {
         **_common(row),
-        "title": row["title"],
+        "title": _text(row, "title"),
         "state": row.get("state"),
         "state_reason": row.get("state_reason"),
         "labels": sorted(_label(label) for label in row.get("labels") or ()),
@@ -101,12 +101,12 @@ def discussion(node: Row) -> GitHubThread:
     """Return the staged form of a discussion from GraphQL."""
     data = {
         **_common_node(node),
-        "title": node["title"],
+        "title": _text(node, "title"),
         "state": "closed" if node.get("closed") else "open",
         "state_reason": (node.get("stateReason") or "").lower() or None,
-        "labels": sorted(label["name"] for label in (node.get("labels") or {}).get("nodes") or ()),
+        "labels": sorted(label["name"] for label in (node.get("labels") or {}).get("nodes") or () if label),
         "closed_at": node.get("closedAt"),
-        "comments": node["comments"]["totalCount"],
+        "comments": (node.get("comments") or {}).get("totalCount") or 0,
         "category": (node.get("category") or {}).get("name"),
         "answer": (node.get("answer") or {}).get("databaseId"),
     }
@@ -121,8 +121,8 @@ def discussion_comment(node: Row, reply_to: int | None) -> GitHubComment:
 def _common(row: Row) -> dict[str, Any]:
     user = row.get("user") or {}
     return {
-        "html_url": row["html_url"],
-        "body": row.get("body") or "",
+        "html_url": _text(row, "html_url"),
+        "body": _text(row, "body") if row.get("body") else "",
         "author": user.get("login") or "ghost",
         "bot": user.get("type") == "Bot",
         "author_association": row.get("author_association") or "NONE",
@@ -135,8 +135,8 @@ def _common(row: Row) -> dict[str, Any]:
 def _common_node(node: Row) -> dict[str, Any]:
     author = node.get("author") or {}
     return {
-        "html_url": node["url"],
-        "body": node.get("body") or "",
+        "html_url": _text(node, "url"),
+        "body": _text(node, "body") if node.get("body") else "",
         "author": author.get("login") or "ghost",
         "bot": author.get("__typename") == "Bot",
         "author_association": node.get("authorAssociation") or "NONE",
@@ -148,3 +148,13 @@ def _common_node(node: Row) -> dict[str, Any]:
 
 def _label(label: object) -> str:
     return str(label.get("name") or "") if isinstance(label, Mapping) else str(label)
+
+
+def _text(row: Row, field: str) -> str:
+    """Return a field that must be a text; a row of another form is not staged, since it would stay as it is.
+
+    :raises TypeError: it is none
+    """
+    if not isinstance(text := row[field], str):
+        raise TypeError(f"{field} is {text!r}")
+    return text

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from rag.errors import Unstorable
 from rag.sources.github import rows
 from rag.sources.github.repository import Repository, Row
 from rag.store.github import GitHubComment, GitHubThread
 from rag.store.store import Store, Transaction
 
-__all__ = ["Listing", "listings", "replace_comments"]
+__all__ = ["Listing", "Unstaged", "listings", "replace_comments"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +36,69 @@ class Listing:
         """Its query parameters, except those for the order."""
         return {"state": "all"} if self.name == "issues" else {}
 
-    def stage(self, transaction: Transaction, page: Sequence[Row]) -> None:
-        """Stage a page of rows."""
+    def stage(self, transaction: Transaction, page: Sequence[Row]) -> list[Unstaged]:
+        """Stage a page of rows; return those that cannot be read or stored."""
+        read = self._thread if self.name == "issues" else self._comment
+        unstaged, items = [], []
+        for row in page:
+            try:
+                items.append((row, read(row)))
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                unstaged.append(_unstaged(row, f"GitHub's reply cannot be read ({type(error).__name__}: {error})."))
+        return unstaged + self._stage(transaction, items)
+
+    def _stage(self, transaction: Transaction, items: Sequence[tuple[Row, Any]]) -> list[Unstaged]:
+        """Stage rows together; if the database refuses them, in halves, until the row at fault is alone."""
+        try:
+            with transaction.part():
+                self._put(transaction, [item for _, item in items if item is not None])
+        except Unstorable as error:
+            if len(items) == 1:
+                return [_unstaged(items[0][0], str(error))]
+            half = len(items) // 2
+            return self._stage(transaction, items[:half]) + self._stage(transaction, items[half:])
+        return []
+
+    def _put(self, transaction: Transaction, items: Sequence[Any]) -> None:
         if self.name == "issues":
-            transaction.github.put_threads(self.repository.name, [self._thread(row) for row in page])
+            transaction.github.put_threads(self.repository.name, items)
         else:
-            transaction.github.put_comments(self.repository.name, list(self.comments(page)))
+            transaction.github.put_comments(self.repository.name, items)
 
     def _thread(self, row: Row) -> GitHubThread:
         thread = rows.thread(row)
         # A thread that the settings leave out still has its place in the listing by creation, and may fix issues.
         return thread if thread.kind in self.repository.rest_kinds else rows.without_text(thread)
 
-    def comments(self, page: Sequence[Row]) -> Iterator[tuple[int, GitHubComment]]:
-        """Yield the comments on threads of the included kinds, each with the number of its thread."""
-        read = rows.issue_comment if self.name == "comments" else rows.review_comment
-        for row in page:
-            if ("pull" if "/pull/" in row["html_url"] else "issue") in self.repository.rest_kinds:
-                yield rows.thread_number(row), read(row)
+    def _comment(self, row: Row) -> tuple[int, GitHubComment] | None:
+        """Return a comment with the number of its thread; None if the thread's kind is not included."""
+        if ("pull" if "/pull/" in row["html_url"] else "issue") not in self.repository.rest_kinds:
+            return None
+        return rows.thread_number(row), (rows.issue_comment if self.name == "comments" else rows.review_comment)(row)
+
+    @property
+    def comment_kind(self) -> str:
+        """The kind of the comments that it lists."""
+        return "issue_comment" if self.name == "comments" else "review_comment"
+
+
+@dataclass(frozen=True, slots=True)
+class Unstaged:
+    """A row that cannot be read or stored; `number` is that of its thread, if known."""
+
+    number: int | None
+    url: str
+    reason: str
+
+
+def _unstaged(row: Row, reason: str) -> Unstaged:
+    number = row.get("number")
+    if not isinstance(number, int):
+        try:
+            number = rows.thread_number(row)
+        except (KeyError, TypeError, ValueError):
+            number = None
+    return Unstaged(number, str(row.get("html_url") or row.get("url") or row.get("id")), reason)
 
 
 def listings(repository: Repository) -> list[Listing]:

@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import logging
 from array import array
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from rag.errors import SourceError, Unstorable
 from rag.settings import GitHubConfig
-from rag.sources import MOST_REMOVED, Change, Checkpoint
+from rag.sources import MOST_REMOVED, Change, Checkpoint, Failed
 from rag.sources.github.client import GitHubClient, Gone, RetryPolicy
-from rag.sources.github.deletions import Deletions, Listed
-from rag.sources.github.discussions import Discussions
-from rag.sources.github.pending import render_pending
+from rag.sources.github.deletions import LAST_PAGE, Deletions, Listed
+from rag.sources.github.discussions import Discussions, Read
+from rag.sources.github.pending import listed_rows, render_pending
 from rag.sources.github.repository import Repository, Row, format_time, parse_time
-from rag.sources.github.staging import Listing, listings, replace_comments
+from rag.sources.github.staging import Listing, Unstaged, listings, replace_comments
 from rag.sources.github.updates import pages_by_update
-from rag.store.github import GitHubComment, GitHubThread
 from rag.store.store import Store, Transaction
+from rag.text.lines import one_line
 
 __all__ = ["GitHubSource"]
 
@@ -32,6 +33,10 @@ log = logging.getLogger(__name__)
 
 #: An update may become visible after later ones, so the next sync starts this long before the newest update seen.
 _OVERLAP = timedelta(minutes=5)
+_WHAT = {"issues": "issues", "comments": "comments", "review_comments": "review comments"}
+
+#: Writes rows in a transaction; returns those that cannot be written.
+Stage = Callable[[Transaction], list[Unstaged]]
 
 
 class GitHubSource:
@@ -42,6 +47,7 @@ class GitHubSource:
     :param retry: how often requests are sent again, and how long they wait for a rate limit
     :param most_removed: the share of a source's documents, 0 to 1, that one sync may remove; if more are gone, none is
         removed and the sync reports a failure
+    :param last_page: the highest page of a listing that GitHub serves by its number
     """
 
     kind = "github"
@@ -55,6 +61,7 @@ class GitHubSource:
         api_url: str,
         retry: RetryPolicy | None = None,
         most_removed: float = MOST_REMOVED,
+        last_page: int = LAST_PAGE,
     ) -> None:
         self.name = config.name
         self.requests = 0
@@ -62,7 +69,7 @@ class GitHubSource:
         self._store = store
         self._client = GitHubClient(token=token, api_url=api_url, retry=retry, count=self._count_request)
         self._repository = Repository(config, store, self._client)
-        self._deletions = Deletions(self._repository, most_removed=most_removed)
+        self._deletions = Deletions(self._repository, most_removed=most_removed, last_page=last_page)
         self._cursor: dict[str, Any] = {}
 
     def _count_request(self) -> None:
@@ -77,6 +84,10 @@ class GitHubSource:
         """
         try:
             yield from self._changes(full=full)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            # A reply of another form than GitHub documents; the errors of whoever commits a change are not raised here.
+            found = f"{type(error).__name__}: {one_line(error)}"
+            raise SourceError(f"{self.name}: GitHub's replies have an unexpected form ({found}).") from error
         finally:
             self._client.close()
 
@@ -90,11 +101,12 @@ class GitHubSource:
         rescoped = bool(self._cursor.get("owed"))
         complete = self._config.since is None and "issues" in self._cursor
         listed = Listed() if full or rescoped else None
+        yield from self._read_unstaged()
         for listing in listings(self._repository):
             yield from self._list(listing, listed)
         discussions = Discussions(self._client, self._repository.path) if "discussions" in include else None
-        if discussions:
-            yield from self._list_discussions(discussions, listed)
+        if discussions and not (yield from self._could_list(discussions, listed)):
+            discussions = None
         if listed is not None:
             yield from self._deletions.unlisted_comments(listed)
         elif self._config.since is None:
@@ -103,21 +115,71 @@ class GitHubSource:
         if listed is not None and (yield from self._deletions.unlisted_threads(listed, guarded=not rescoped)):
             yield from self._move_cursor(owed=None)
 
-    def _move_cursor(self, stage: Callable[[Transaction], None] | None = None, **moved: object) -> Iterator[Change]:
+    def _could_list(self, discussions: Discussions, listed: Listed | None) -> Generator[Change, None, bool]:
+        """List the discussions; if that fails, warn, since the issues can be read all the same.
+
+        :raises SourceError: it fails, and the settings include nothing else
+        """
+        try:
+            yield from self._list_discussions(discussions, listed)
+        except SourceError as error:
+            if not self._repository.rest_kinds:
+                raise
+            log.warning("%s: the discussions are left as they are, since they cannot be read: %s", self.name, error)
+            return False
+        return True
+
+    def _move_cursor(self, stage: Stage | None = None, **moved: object) -> Iterator[Change]:
         """Commit the cursor with new values, and the rows that they cover.
 
-        :param stage: writes the rows
+        The cursor remembers the threads whose rows cannot be staged, so that the next sync reads these again.
+
+        :param stage: writes the rows, and returns those that cannot be written
         :param moved: the new values; None removes a value
         """
         values = {**self._cursor, **moved}
-        self._cursor = cursor = {key: value for key, value in values.items() if value is not None}
+        self._cursor = {key: value for key, value in values.items() if value is not None}
+        unstaged: list[Unstaged] = []
 
         def record(transaction: Transaction) -> None:
-            if stage:
-                stage(transaction)
-            transaction.sources.set_cursor(self.name, cursor)
+            unstaged[:] = stage(transaction) if stage else []
+            if numbers := {one.number for one in unstaged if one.number is not None}:
+                self._cursor["unstaged"] = sorted({*self._cursor.get("unstaged", ()), *numbers})
+            transaction.sources.set_cursor(self.name, self._cursor)
 
         yield Checkpoint(record)
+        yield from (Failed(one.url, one.reason) for one in unstaged)
+
+    def _read_unstaged(self) -> Iterator[Change]:
+        """Read the threads again, each by itself, whose rows could not be staged by earlier syncs."""
+        for number in self._cursor.get("unstaged", ()):
+            yield from self._read_thread(number)
+
+    def _read_thread(self, number: int) -> Iterator[Change]:
+        left = [other for other in self._cursor.get("unstaged", ()) if other != number]
+        try:
+            rows = [(listing, self._rows_of(listing, number)) for listing in listings(self._repository)]
+        except Gone:
+            rows = []
+        stages = [partial(listing.stage, page=page) for listing, page in rows]
+
+        def stage(transaction: Transaction) -> list[Unstaged]:
+            return [one for stage in stages for one in stage(transaction)]
+
+        yield from self._move_cursor(stage, unstaged=left or None)
+
+    def _rows_of(self, listing: Listing, number: int) -> Sequence[Row]:
+        """Return the row of a thread, or those of its comments."""
+        path, client = self._repository.path, self._client
+        if listing.name == "issues":
+            return [client.get(f"{path}/issues/{number}").data]
+        folder = "issues" if listing.name == "comments" else "pulls"
+        try:
+            return list(listed_rows(self._repository, f"{path}/{folder}/{number}/comments"))
+        except Gone:
+            if listing.name == "comments":
+                raise
+            return []  # an issue has no review comments
 
     @property
     def _etags(self) -> dict[str, Any]:
@@ -129,6 +191,13 @@ class GitHubSource:
         try:
             yield from self._pages(listing, listed)
         except Gone as error:
+            if not error.switched_off:
+                # Nothing was listed, which does not mean that nothing is there.
+                if listed is not None:
+                    listed.comments.pop(listing.comment_kind, None)
+                said = f"The list of {_WHAT[listing.name]} is missing: {error}"
+                yield Failed(f"https://github.com/{self._config.repo}", said)
+                return
             gone = "issues are switched off" if listing.name == "issues" else "comments cannot be listed"
             log.warning("%s: the repository's %s (%s)", self.name, gone, error)
         if listed is not None and listing.name == "issues":
@@ -144,7 +213,7 @@ class GitHubSource:
             etag = None
         first = True
         if listed is not None and name != "issues":
-            listed.comments.setdefault("issue_comment" if name == "comments" else "review_comment", array("q"))
+            listed.comments.setdefault(listing.comment_kind, array("q"))
         for reply in pages_by_update(self._client, listing.path, listing.parameters, since=since, etag=etag):
             page: Sequence[Row] = reply.data
             if listed is not None:
@@ -166,28 +235,33 @@ class GitHubSource:
         floor = self._config.since
         seen = parse_time(self._cursor.get("discussions"))
         since = floor if listed is not None or seen is None else max(filter(None, (floor, seen - _OVERLAP)))
-        newest = seen
+        newest, all_staged = seen, True
         for page in discussions.updated_since(since):
             for thread, _ in page:
                 newest = max(filter(None, (newest, parse_time(thread.data["updated_at"]))))
                 if listed is not None:
                     listed.add_thread(thread.number)
             if page:
-                yield Checkpoint(self._staging_discussions(page))
+                refused: list[Failed] = []
+                yield Checkpoint(partial(self._stage_discussions, page, refused))
+                yield from refused
+                all_staged = all_staged and not refused
         if listed is not None:
             listed.kinds.add("discussion")
-        if newest is not None and newest != seen:
+        # If one was refused, the next sync reads them again.
+        if all_staged and newest is not None and newest != seen:
             yield from self._move_cursor(discussions=format_time(newest))
 
-    def _staging_discussions(
-        self, page: Sequence[tuple[GitHubThread, Sequence[GitHubComment]]]
-    ) -> Callable[[Transaction], None]:
-        def record(transaction: Transaction) -> None:
-            transaction.github.put_threads(self.name, [thread for thread, _ in page])
-            for thread, comments in page:
-                replace_comments(transaction, self._store, self.name, thread.number, comments)
-
-        return record
+    def _stage_discussions(self, page: Sequence[Read], refused: list[Failed], transaction: Transaction) -> None:
+        """Stage discussions with their comments; those that the database refuses are added to `refused`."""
+        for thread, comments in page:
+            try:
+                with transaction.part():
+                    transaction.github.put_threads(self.name, [thread])
+                    if comments is not None:
+                        replace_comments(transaction, self._store, self.name, thread.number, comments)
+            except Unstorable as error:
+                refused.append(Failed(thread.data["html_url"], str(error)))
 
     # Deletions
 
@@ -201,23 +275,29 @@ class GitHubSource:
         """
         listed = Listed()
         if discussions and self._store.github.discussion_count(self.name) > (discussions.total or 0):
-            for number in discussions.numbers():
-                listed.add_thread(number)
-            listed.kinds.add("discussion")
+            self._list_numbers(discussions, listed)
         others = discussions.other_threads if discussions else None
         if self._repository.rest_kinds and complete and others != self._store.github.thread_count(self.name):
-            too_many, etags = yield from self._deletions.by_bisection(self._etags)
+            too_many, etags = yield from self._deletions.by_bisection(self._etags, total=others)
             if etags != self._etags:
                 yield from self._move_cursor(etags=etags)
             if too_many:
                 yield from self._list(Listing(self._repository, "issues"), listed)
         return listed if listed.kinds else None
 
+    def _list_numbers(self, discussions: Discussions, listed: Listed) -> None:
+        try:
+            for number in discussions.numbers():
+                listed.add_thread(number)
+        except SourceError as error:
+            log.warning("%s: deleted discussions cannot be found: %s", self.name, error)
+        else:
+            listed.kinds.add("discussion")
 
-def _note(listed: Listed, listing: Listing, page: Sequence[Mapping[str, Any]]) -> None:
+
+def _note(listed: Listed, listing: Listing, page: Sequence[Row]) -> None:
     if listing.name == "issues":
         for row in page:
             listed.add_thread(row["number"])
     else:
-        for _, comment in listing.comments(page):
-            listed.comments[comment.kind].append(comment.id)
+        listed.comments[listing.comment_kind].extend(row["id"] for row in page)

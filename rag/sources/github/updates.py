@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from rag.sources.github.client import PER_PAGE, GitHubClient, Reply
+from rag.sources.github.client import GitHubClient, Reply
 from rag.sources.github.repository import checked_listing, format_time, parse_time
 
 __all__ = ["pages_by_update"]
@@ -79,10 +79,14 @@ def _tied(
 def _first_page(
     client: GitHubClient, path: str, parameters: Mapping[str, str], since: datetime | None, etag: str | None
 ) -> Reply:
-    query: dict[str, str | int] = {**parameters, "sort": "updated", "direction": "asc", "per_page": PER_PAGE}
+    query: dict[str, str | int] = {**parameters, "sort": "updated", "direction": "asc"}
     if since is not None:
         query["since"] = format_time(since) or ""
-    return checked_listing(client.get(path, query, etag=etag))
+
+    def ask(size: int, attempts: int | None) -> Reply:
+        return client.get(path, {**query, "per_page": size}, etag=etag, attempts=attempts)
+
+    return checked_listing(client.in_smaller_pages(ask))
 
 
 def _last_time(reply: Reply) -> datetime:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import os
 import re
@@ -20,6 +19,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from rag.errors import ConfigurationError, SourceError, SourceUnavailable
 from rag.sources.repository.hosts import Host, host_of, web_address
+from rag.trust.private import make_private
 
 __all__ = ["MOST_PATHS", "Blob", "Clone", "Reader", "open_clone", "without_secrets"]
 
@@ -39,6 +39,10 @@ _TRANSIENT = re.compile(
 _NO_SHALLOW = re.compile(r"does not support shallow", re.IGNORECASE)
 _ADDRESS = re.compile(r"^(?:(?:https?|ssh|git|file)://|(?:[\w.-]+@)?[\w][\w.-]*:(?!:))", re.IGNORECASE)
 _ERROR_PREFIXES = ("fatal:", "error:")
+# A shell function, which git calls with "get" when the host asks for a password.
+_HELPER = (
+    """!f() { test "$1" = get && printf 'username=%s\\npassword=%s\\n' "$RAG_GIT_USER" "$RAG_GIT_PASSWORD"; }; f"""
+)
 _USER = re.compile(r"(?<=://)[^/@\s]+@")
 # Variables that set the repository that git works on; here it is always passed as an argument.
 _REPOSITORY_VARIABLES = frozenset(
@@ -274,7 +278,9 @@ def _origin(folder: Path, commit: str) -> str | None:
 def _fetch(url: str, cache: Path) -> str:
     """Fetch the commit of the remote's HEAD, whatever its branch is called, and return it."""
     if not (cache / "HEAD").exists():
-        cache.mkdir(parents=True, exist_ok=True)
+        # A clone may be of a private repository.
+        make_private(cache.parent)
+        make_private(cache)
         _git("init", "--quiet", "--bare", folder=cache)
     address, environment = _split_credentials(url)
     slow_transfers = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60", "-c", "gc.autoDetach=false")
@@ -315,20 +321,25 @@ def _commit(folder: Path, name: str) -> str:
 def _split_credentials(url: str) -> tuple[str, Mapping[str, str]]:
     """Return an address without its user and password, and the variables that pass these to git.
 
-    The address is visible in the list of processes, and git writes it to files.
+    The address is visible in the list of processes, and git writes it to files. Git asks the helper for the host of the
+    address only: a host that a redirect leads to gets nothing.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
         return url, {}
-    address = without_secrets(url)
-    user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    basic = base64.b64encode(f"{user}:{password}".encode()).decode()
-    count = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
-    return address, {
-        "GIT_CONFIG_COUNT": str(count + 1),
-        f"GIT_CONFIG_KEY_{count}": f"http.{address}.extraHeader",
-        f"GIT_CONFIG_VALUE_{count}": f"Authorization: Basic {basic}",
+    settings = {
+        "credential.helper": "",  # no other helper learns the password
+        f"credential.{parts.scheme}://{parts.netloc.rpartition('@')[2]}.helper": _HELPER,
     }
+    count = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
+    environment = {
+        "GIT_CONFIG_COUNT": str(count + len(settings)),
+        "RAG_GIT_USER": unquote(parts.username or ""),
+        "RAG_GIT_PASSWORD": unquote(parts.password or ""),
+    }
+    for number, (key, value) in enumerate(settings.items(), count):
+        environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return without_secrets(url), environment
 
 
 def _git(

@@ -169,7 +169,7 @@ class RepositorySource:
         record = partial(_put_page, self.name, remembered)
         if document:
             return Changed(document, record)
-        return Removed(document_id, record) if page and page.document_id else Checkpoint(record)
+        return Removed(document_id, record) if page and page.document_id else Checkpoint(record, blob.path)
 
     def _document(self, clone: Clone, file: File, blob: Blob, commit: str) -> Document | None:
         """Return a file as a document whose links name a commit; None if it has no text."""

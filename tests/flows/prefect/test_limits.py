@@ -22,6 +22,7 @@ from prefect.exceptions import ObjectNotFound
 
 from flows.engine import reporting_to
 from flows.ingest import ingest_source, run_ingest
+from flows.prefect.abandoned import known_reader
 from flows.prefect.limits import WINDOWS_LIMIT, asking, free_slots, host_limit
 from flows.prefect.server import ServerProcess
 from flows.prefect.slots import holding
@@ -120,7 +121,8 @@ def test_a_run_that_waits_for_a_host_reports_it(site: DocsSite, limit: str, data
     reported: list[SyncReport | str] = []
 
     async def hold_and_ingest() -> State[Any]:
-        async with asking(DocsConfig(name="other", url=site.url("/other/"))):
+        other = DocsConfig(name="other", url=site.url("/other/"))
+        async with known_reader(other), asking(other):
             with reporting_to(lambda _name, news: reported.append(news)):
                 waiting = asyncio.ensure_future(ingest_source("old", return_state=True))
                 while not reported:
@@ -142,7 +144,8 @@ def test_a_run_that_skips_busy_sources_does_not_wait_for_its_host(
     Store(database).sources.register("old", "docs")
 
     async def skipped() -> str:
-        async with asking(DocsConfig(name="other", url=site.url("/other/"))):
+        other = DocsConfig(name="other", url=site.url("/other/"))
+        async with known_reader(other), asking(other):
             state = await ingest_source("old", when_busy="skip", return_state=True)
             return str(state.name)
 

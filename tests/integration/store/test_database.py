@@ -197,7 +197,7 @@ def test_the_error_for_an_unreachable_server_is_one_line_without_the_password() 
 
 
 def test_the_error_for_an_invalid_url_is_one_line_without_the_password() -> None:
-    with pytest.raises(DatabaseError, match="is not a valid postgresql:// URL") as error:
+    with pytest.raises(DatabaseError, match="not a valid postgresql:// URL") as error:
         Database.open(url="postgresql+psycopg://me:secret@127.0.0.1/none", home=Path("unused"))
     assert "secret" not in str(error.value)
 

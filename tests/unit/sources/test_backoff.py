@@ -38,6 +38,14 @@ def test_a_date_in_the_past_means_no_delay() -> None:
     assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
 
 
-@pytest.mark.parametrize("value", [None, "", "soon", "-5", "1.5", "²"])
+@pytest.mark.parametrize("value", [None, "", "soon", "-5", "1.5", "²", "٣", "Wed, 21 Oct 99999 07:28:00 GMT"])
 def test_a_missing_or_invalid_retry_after_is_ignored(value: str | None) -> None:
     assert retry_after(value) is None
+
+
+@pytest.mark.parametrize("value", ["9" * 30, "9" * 400])
+def test_an_absurd_delay_still_ends_at_a_date(value: str) -> None:
+    seconds = retry_after(value)
+
+    assert seconds is not None
+    assert time.gmtime(time.time() + seconds).tm_year < 2200

@@ -6,6 +6,10 @@ import base64
 import json
 import os
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -383,6 +387,57 @@ def test_a_token_in_the_address_is_used_and_never_stored(store: Store, repositor
     clone = tmp_path / "repositories" / "handbook"
     kept = [path for path in clone.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
     assert kept == []
+
+
+def test_a_host_that_a_redirect_leads_to_gets_no_token(store: Store, repository: Repository, tmp_path: Path) -> None:
+    repository.commit(a="# A")
+    seen: list[str | None] = []
+    shown: list[bytes] = []
+
+    class Thief(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.headers.get("Authorization"))
+            commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+            shown.extend(command for command in commands if b"hunter2" in command)
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Redirect(Thief):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", f"http://localhost:{thief.server_address[1]}{self.path}")
+            self.end_headers()
+
+    with serving(Thief) as thief, serving(Redirect) as host:
+        url = f"http://me:hunter2@127.0.0.1:{host.server_address[1]}/r.git"
+        with pytest.raises(SourceError) as refused:
+            read(store, tmp_path, url)
+
+    assert (seen, shown) == ([None], []), "nor does the list of processes show it"
+    assert "hunter2" not in str(refused.value)
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[ThreadingHTTPServer]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_a_clone_is_for_its_owner_only(store: Store, repository: Repository, tmp_path: Path) -> None:
+    repository.commit(a="# A")
+    (tmp_path / "repositories").mkdir(mode=0o755)
+    with git_server(tmp_path) as server:
+        read(store, tmp_path, f"{server}/{serve(repository)}")
+    folders = (tmp_path / "repositories", tmp_path / "repositories" / "handbook")
+    assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o700, 0o700]
 
 
 def test_a_symbolic_link_is_read_once_and_never_leaves_the_repository(

@@ -1,0 +1,67 @@
+"""What Prefect's side keeps its hands off, and how runs end that break off."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
+from prefect.states import Crashed
+
+from flows.ingest import _sentence
+from flows.prefect.abandoned import known_reader
+from flows.prefect.limits import asking, host_limit, made_limit
+from flows.prefect.server import ServerProcess
+from rag.errors import DatabaseError
+from rag.settings import DocsConfig
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
+def test_a_page_of_another_origin_cannot_read_prefects_api(prefect_server: ServerProcess, origin: str) -> None:
+    asks = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+
+    asked = httpx.options(f"{prefect_server.api_url}/deployments/filter", headers=asks)
+    read = httpx.get(f"{prefect_server.api_url}/health", headers={"Origin": origin})
+
+    assert "access-control-allow-origin" not in {**asked.headers, **read.headers}
+
+
+def test_the_page_of_the_server_itself_can(prefect_server: ServerProcess) -> None:
+    reply = httpx.get(f"{prefect_server.api_url}/health", headers={"Origin": prefect_server.url})
+    assert reply.headers["access-control-allow-origin"] == prefect_server.url
+
+
+def test_the_slots_of_a_killed_crawl_are_free_at_once(
+    prefect_server: ServerProcess, settings_in_environment: object
+) -> None:
+    config = DocsConfig(name="docs", url="https://killed.example/docs/")
+
+    async def crawl() -> tuple[int, bool]:
+        slots = await made_limit(host_limit(config), 8)
+        async with get_client() as client:
+            await client.update_global_concurrency_limit(
+                host_limit(config), GlobalConcurrencyLimitUpdate(active_slots=slots)
+            )
+        async with asyncio.timeout(30), known_reader(config), asking(config) as at_once:
+            async with known_reader(config):
+                pass  # a second one waits, and leaves the slots of the first alone
+            async with get_client() as client:
+                held = await client.read_global_concurrency_limit_by_name(host_limit(config))
+            return at_once, held.active_slots > 0
+
+    assert asyncio.run(crawl()) == (8, True)
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (DatabaseError("The disk is full."), "The disk is full."),
+        (Crashed(message="Execution was aborted"), "Execution was aborted"),
+        (Crashed(), "Its run ended as Crashed, without a reason."),
+        (KeyError("x"), "Its run broke off by KeyError: 'x'."),
+    ],
+)
+def test_a_run_without_a_report_is_told_in_a_sentence(end: object, said: str) -> None:
+    assert _sentence(end) == said
