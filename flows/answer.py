@@ -14,8 +14,8 @@ from uuid import UUID
 from prefect import flow, runtime
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import INPUTS, TASK_SOURCE
-from prefect.transactions import get_transaction
 from prefect.client.orchestration import get_client
+from prefect.transactions import get_transaction
 from pydantic import Field
 
 from flows.engine import in_thread, program, shared_engine

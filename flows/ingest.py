@@ -25,9 +25,8 @@ from rich.console import Console
 
 from flows.embedding import embedding_workers
 from flows.engine import in_thread, progress_listener, reporting_to, shared_engine
-from flows.prefect.limits import asking, crawls_at_once, host_limit
 from flows.prefect.abandoned import known_reader
-from flows.prefect.limits import asking
+from flows.prefect.limits import asking, crawls_at_once, host_limit
 from flows.prefect.retries import retrying_task
 from flows.prefect.run_records import Outcome, capture_warnings, link_failures, live_artifact, outcome_rows, rename_run
 from flows.prefect.server import connected, log_to, wanted_server
