@@ -49,6 +49,8 @@ class Page:
     index_pages: tuple[str, ...] = ()
     #: where the page is published as Markdown
     markdown: str | None = None
+    #: whether the element marked as the main text holds so little of the page that all of the page was read
+    is_mark_refused: bool = False
 
 
 def read_page(
@@ -90,6 +92,7 @@ def read_page(
         fragments=frozenset(fragments),
         index_pages=addresses(head.index_links),
         markdown=head.markdown,
+        is_mark_refused=content.is_mark_refused if content else False,
     )
 
 
