@@ -139,8 +139,8 @@ def chunk_row(node: BaseNode, ordinal: int) -> ChunkRow:
     embedding = np.asarray(node.get_embedding(), dtype=np.float32)
     if not (np.isfinite(embedding).all() and embedding.any()):
         raise Unstorable(
-            "The embedding model has no vector for a part of it: the server refuses its text, or returns numbers that are "
-            "no vector."
+            "The embedding model has no vector for a part of it: the server refuses its text, or returns numbers that "
+            "are no vector."
         )
     return ChunkRow(
         node_id=node.node_id,

@@ -66,6 +66,8 @@ class Page:
     is_shell: bool = False
     #: the number of words that a reader sees, without links and menus
     words: int = 0
+    #: whether the element marked as the main text holds so little of the page that all of the page was read
+    is_mark_refused: bool = False
 
 
 def read_page(
@@ -113,6 +115,7 @@ def read_page(
         markdown=head.markdown,
         is_shell=is_shell,
         words=words,
+        is_mark_refused=content.is_mark_refused if content else False,
     )
 
 

@@ -41,6 +41,7 @@ class Tally:
         self._documents = 0
         self._fetched = 0
         self._kept = 0
+        self._read_whole = 0
         #: the pages that lost most of their words: the words kept and fetched, and the address
         self._lossy: list[tuple[int, int, str]] = []
 
@@ -58,6 +59,7 @@ class Tally:
         self._documents += 1
         self._fetched += page.words
         self._kept += min(kept, page.words)
+        self._read_whole += page.is_mark_refused
         if page.words >= _MIN_WORDS and kept < _MIN_KEPT * page.words:
             self._lossy.append((kept, page.words, url))
 
@@ -66,6 +68,11 @@ class Tally:
         for canonical, count in self._despite.most_common(_MOST_NAMED):
             pages = "page names" if count == 1 else "pages name"
             yield Noticed(f"{count} {pages} {canonical} as canonical, but with another text; kept as documents.")
+        if self._read_whole:
+            pages = "page was" if self._read_whole == 1 else "pages were"
+            yield Noticed(
+                f"{self._read_whole} {pages} read whole: the element marked as the main text holds little of it."
+            )
         if len(self._lossy) > _MIN_LOSSY * self._documents:
             self._lossy.sort(key=lambda page: page[0] - page[1])
             named = ", ".join(f"{url} ({kept} of {words})" for kept, words, url in self._lossy[:_MOST_NAMED])

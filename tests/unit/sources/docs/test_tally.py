@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rag.sources.docs.page import Page
 from rag.sources.docs.tally import LeftOut, Tally
 
@@ -49,3 +51,11 @@ def test_the_reasons_for_an_empty_crawl_are_listed_the_most_frequent_first() -> 
         tally.leave_out(reason)
 
     assert tally.why_empty() == "2 need JavaScript to show their text, 1 are marked noindex"
+
+
+def test_pages_whose_main_text_is_marked_wrongly_are_counted() -> None:
+    tally = Tally()
+    for is_refused in (True, False, True):
+        tally.count_words("http://x/a", replace(page(words=500, kept=500), is_mark_refused=is_refused))
+
+    assert messages(tally) == ["2 pages were read whole: the element marked as the main text holds little of it."]
