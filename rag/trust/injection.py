@@ -34,7 +34,7 @@ _READERS = (
     r"(?:the\s+|all\s+|any\s+|every\s+)?(?:users?|readers?|askers?|humans?|customers?|visitors?)|them\s+(?:to|that)"
 )
 
-# Instructions to a language model, whoever wrote them. The text is matched in lower case.
+# Instructions to a language model, in texts of any author. The text is matched in lower case.
 _PLAIN = [
     _near(r"ignor\w+|disregard\w*|forget|overrid\w+|overrul\w+|bypass\w*|supersed\w+", f"{_PROMPT}|{_SAID_BEFORE}", 6),
     r"\b(?:system|developer|initial|hidden|secret)\s+(?:prompt|instruction|message\s*:)",

@@ -191,22 +191,20 @@ def test_extracts_are_supported_and_decline_unanswerable_questions(engine: Engin
     assert engine.store.answers.counts().logged == 0
 
 
-def test_unsupported_citations_of_a_model_are_measured(engine: Engine) -> None:
+def test_the_answer_is_measured_that_the_asker_sees(engine: Engine) -> None:
+    """The sentence about zeppelins is not in the cited page, and is removed; measured, it would halve the support."""
     with OpenAIServer() as chat:
         chat.answer = (
             "Use pg_dump to write one database to a file [1]. Zeppelins carry 40 passengers across oceans [1]."
         )
-        settings = engine.settings.model_copy(
-            update={"llm": "openai/gpt-4o-mini", "openai_base_url": chat.url, "openai_api_key": "k"}
-        )
         values = {
-            "RAG_HOME": settings.home, "RAG_DATABASE_URL": settings.database_url, "RAG_LLM": "openai/gpt-4o-mini",
-            "OPENAI_API_KEY": chat.key, "OPENAI_BASE_URL": chat.url,
+            "RAG_HOME": engine.settings.home, "RAG_DATABASE_URL": engine.settings.database_url,
+            "RAG_LLM": "openai/gpt-4o-mini", "OPENAI_API_KEY": chat.key, "OPENAI_BASE_URL": chat.url,
         }  # fmt: skip
         with Engine.open(Settings(**values)) as other:
             quality = evaluate_answers(other, [BACKUP])
-    assert quality.support is not None
-    assert quality.support <= 1
+
+    assert (quality.answered, quality.citation_precision, quality.support) == (1, 1, 1)
 
 
 def test_evaluating_answers_adds_a_key_to_the_json(

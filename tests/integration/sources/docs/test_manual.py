@@ -17,7 +17,7 @@ from rag.settings import DocsConfig
 from rag.sources import Changed, Failed, Unchanged
 from rag.sources.docs import DocsSource
 from rag.store.store import Store
-from tests.integration.sources.docs.conftest import commit
+from tests.integration.sources.commits import commit
 
 #: the folder of Debian's package postgresql-doc-15
 MANUAL = Path("/usr/share/doc/postgresql-doc-15/html")
