@@ -66,7 +66,7 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
     return said
 
 
-def wait_for(look: Callable[[], T], *, seconds: float, else_show: Callable[[], str]) -> T:
+def wait_for(look: Callable[[], T | None], *, seconds: float, else_show: Callable[[], str]) -> T:
     """Call `look` until its result is true, and return the result.
 
     :param else_show: makes the message of the error

@@ -13,6 +13,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterKey,
+    FlowFilter,
+    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterId,
     FlowRunFilterName,
@@ -95,6 +97,16 @@ def runs_below(run_id: UUID) -> dict[str, FlowRun]:
             return await client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id=parent))
 
     return {run.name: run for run in asyncio.run(read())}
+
+
+def runs_of(flow: str) -> list[FlowRun]:
+    """The runs of a flow."""
+
+    async def read() -> list[FlowRun]:
+        async with get_client() as client:
+            return await client.read_flow_runs(flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])))
+
+    return asyncio.run(read())
 
 
 def task_run(run_id: UUID, name: str) -> TaskRun:

@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from flows.windows import backfill_window
 from rag.ingest.report import SyncReport
 from rag.store.database import Database
 from rag.store.store import Store
-from tests.flows.conftest import Command
 from tests.flows.prefect_records import artifact
 from tests.processes import ROOT
 from tests.servers.github import GitHubServer, Request, Response, load_export
@@ -104,13 +102,13 @@ def test_an_interrupted_backfill_resumes_where_it_stopped(
 
 
 def test_the_command_reads_a_span_and_prints_one_object(
-    settings_in_environment: Path, sources: Sources, command: Command, github: Refusing, prefect_home: Path
+    prefect_server: ServerProcess, sources: Sources, capfd: pytest.CaptureFixture[str]
 ) -> None:
     sources(issues="example/engine")
-    span = ("--start", str(date(2020, 1, 1)), "--window", "3000")
-    done = command("flows.backfill", "issues", *span, "--json", PREFECT_HOME=str(prefect_home))
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
+
+    assert main(["issues", "--start", str(date(2020, 1, 1)), "--window", "3000", "--json"]) == 0
+
+    report = json.loads(capfd.readouterr().out)
     assert (report["name"], report["state"], report["documents"]["added"]) == ("issues", "completed", 8)
 
 

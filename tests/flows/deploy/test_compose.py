@@ -6,8 +6,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -20,7 +18,7 @@ import pytest
 import yaml
 
 from flows.prefect.server import free_port
-from tests.processes import ROOT, running
+from tests.processes import ROOT, running, wait_for
 from tests.servers.github import GitHubServer
 
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
@@ -56,24 +54,48 @@ def services(
     return services
 
 
+class Service:
+    """A service that runs with its command and environment."""
+
+    def __init__(self, name: str, definition: dict[str, Any], process: subprocess.Popen[str]) -> None:
+        self.name, self._definition, self.process = name, definition, process
+
+    def wait_until_healthy(self) -> None:
+        """Wait until its health check succeeds.
+
+        The check is Python code, which is run in this process, since the start of one more process for each attempt
+        would delay the services.
+        """
+        how, python, option, check = self._definition["healthcheck"]["test"]
+        assert (how, python, option) == ("CMD", "python", "-c")
+
+        def succeeds() -> bool:
+            assert self.process.poll() is None, self._stderr()
+            try:
+                exec(check, {})
+            except OSError:
+                return False
+            return True
+
+        wait_for(succeeds, seconds=240, else_show=lambda: self.name)
+
+    def _stderr(self) -> str:
+        assert self.process.stderr
+        return self.process.stderr.read()
+
+
 @pytest.fixture
-def start(services: dict[str, Any], github: GitHubServer) -> Iterator[Callable[[str], None]]:
-    """Start a service and wait until its health check succeeds."""
+def start(services: dict[str, Any], github: GitHubServer) -> Iterator[Callable[[str], Service]]:
+    """Start a service."""
     with ExitStack() as stack:
 
-        def begin(name: str) -> None:
+        def begin(name: str) -> Service:
             environment = users_environment(services[name]["environment"], github)
             words = shlex.split(services[name]["command"])
             [module, *arguments] = words[2:] if words[:2] == ["python", "-m"] else words
             pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL}
             process = stack.enter_context(running(module, *arguments, environment=environment, **pipes))
-            [how, _, *check] = services[name]["healthcheck"]["test"]
-            assert how == "CMD"
-            deadline = time.monotonic() + 240
-            while subprocess.run([sys.executable, *check], capture_output=True, check=False).returncode:
-                assert process.poll() is None, process.stderr.read()
-                assert time.monotonic() < deadline, name
-                time.sleep(0.5)
+            return Service(name, services[name], process)
 
         yield begin
 
@@ -83,28 +105,32 @@ def users_environment(given: dict[str, str], github: GitHubServer) -> dict[str, 
     return {**bare, "PREFECT_RUNNER_POLL_FREQUENCY": "1", "RAG_GITHUB_API_URL": github.api_url, **given}
 
 
-def test_the_services_work_together(services: dict[str, Any], start: Callable[[str], None]) -> None:
-    for name in ("prefect", "worker", "web"):
-        start(name)
-    api = services["worker"]["environment"]["PREFECT_API_URL"]
-    web = f"http://127.0.0.1:{services['web']['command'].split()[-1]}"
+def test_the_services_work_together(services: dict[str, Any], start: Callable[[str], Service]) -> None:
+    prefect, web = start("prefect"), start("web")
+    prefect.wait_until_healthy()
+    worker = start("worker")
+    worker.wait_until_healthy()
+    web.wait_until_healthy()
 
-    command = [sys.executable, "-m", "prefect", "deployment", "run", "ingest-source/ingest issues", "--watch"]
-    done = subprocess.run(
-        command, env={**os.environ, "PREFECT_API_URL": api}, capture_output=True, text=True, timeout=240, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    [run] = httpx.post(
-        f"{api}/flow_runs/filter",
-        json={
-            "flows": {"name": {"any_": ["ingest-source"]}},
-            "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
-        },
-    ).json()
+    with httpx.Client(base_url=services["worker"]["environment"]["PREFECT_API_URL"], timeout=60) as api:
+        deployment = api.get("/deployments/name/ingest-source/ingest issues").raise_for_status().json()
+        run = api.post(f"/deployments/{deployment['id']}/create_flow_run", json={}).raise_for_status().json()
 
-    assert run["name"] == "ingest issues · 3 new"
-    metrics = httpx.get(f"{web}/metrics").text
+        def ended() -> dict[str, Any] | None:
+            found = api.get(f"/flow_runs/{run['id']}").raise_for_status().json()
+            return found if found["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else None
+
+        found = wait_for(ended, seconds=240, else_show=lambda: str(api.get(f"/flow_runs/{run['id']}").json()))
+
+    assert (found["state_type"], found["name"]) == ("COMPLETED", "ingest issues · 3 new")
+    port = services["web"]["command"].split()[-1]
+    metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
     assert 'support_engine_source_documents{kind="github",source="issues"} 3.0' in metrics
+
+    worker.process.terminate()
+    _, said = worker.process.communicate(timeout=120)
+    assert worker.process.returncode == 0, said
+    assert "Stopped." in said
 
 
 def test_the_health_check_of_postgres_succeeds(services: dict[str, Any], server_dsn: str) -> None:

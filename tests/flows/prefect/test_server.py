@@ -14,7 +14,6 @@ import httpx
 import pytest
 
 from flows.prefect import schema
-from flows.prefect.server import ServerProcess
 from tests.flows.conftest import ROOT
 
 _PRINT_URL = """
@@ -64,7 +63,7 @@ def is_running(process_id: int) -> bool:
 
 
 @pytest.mark.parametrize("arguments", [[], ["ui"]])
-def test_a_server_ends_when_its_parent_is_killed(
+def test_a_server_starts_in_a_new_home_and_ends_when_its_parent_is_killed(
     arguments: list[str], tmp_path: Path, wait_until: Callable[[Callable[[], bool]], bool]
 ) -> None:
     with subprocess.Popen(
@@ -77,6 +76,8 @@ def test_a_server_ends_when_its_parent_is_killed(
         assert parent.stdout
         api_url, process_id = parent.stdout.readline().split()
         assert answers(api_url)
+        flows = httpx.post(f"{api_url}/flows/filter", json={}, timeout=30)
+        assert (flows.status_code, flows.json()) == (200, []), "the database of the new home has Prefect's schema"
 
         parent.send_signal(signal.SIGKILL)
 
@@ -97,11 +98,3 @@ def test_a_new_home_gets_the_schema_of_prefect_s_migrations(tmp_path: Path) -> N
 
     assert definitions(tmp_path / "new") == definitions(tmp_path / "migrated")
     assert not schema.create_database(tmp_path / "new"), "an existing database is not replaced"
-
-
-def test_a_server_starts_in_a_new_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
-    with ServerProcess() as server:
-        server.wait()
-        flows = httpx.post(f"{server.api_url}/flows/filter", json={}, timeout=30)
-    assert (flows.status_code, flows.json()) == (200, [])
