@@ -21,6 +21,8 @@ from tests.processes import ROOT
 from tests.servers.github import GitHubServer, Request, Response, load_export
 
 Sources = Callable[..., None]
+#: The issues were opened between 3 February and 17 March; without an end, there would be more windows every week.
+TWELVE_WINDOWS = {"end": date(2026, 4, 27), "window": 7}
 
 
 class Refusing(GitHubServer):
@@ -69,10 +71,10 @@ def test_a_backfill_reads_every_window_and_shows_them_in_a_table(
 ) -> None:
     sources(issues="example/engine")
 
-    report = run_backfill(window=14)
+    report = run_backfill(**TWELVE_WINDOWS)
 
     assert (report.state, report.added, report.chunks_added > 0) == ("completed", 8, True)
-    assert list(windows()) == ["read"]
+    assert windows() == {"read": 12}
     assert len(Store(database).documents.hashes("issues")) == 8
     assert report.requests == github.request_count - 1  # one request made the plan
 
@@ -81,8 +83,8 @@ def test_an_interrupted_backfill_resumes_where_it_stopped(
     prefect_server: ServerProcess, sources: Sources, database: Database, github: Refusing
 ) -> None:
     sources(issues="example/engine")
-    github.refuses_from = 20  # a window costs two requests
-    first = run_backfill(window=14)
+    github.refuses_from = 12  # a window costs two requests
+    first = run_backfill(**TWELVE_WINDOWS)
     shown = windows()
     assert first.state == "failed"
     assert "not accessible" in first.errors[0].error
@@ -90,13 +92,13 @@ def test_an_interrupted_backfill_resumes_where_it_stopped(
     assert shown["waiting"] > 0
 
     github.refuses_from = 10**9
-    second = run_backfill(window=14)
+    second = run_backfill(**TWELVE_WINDOWS)
 
     assert second.state == "completed"
     assert windows()["read before"] == shown["read"]
     assert len(Store(database).documents.hashes("issues")) == 8
 
-    again = run_backfill(window=14)
+    again = run_backfill(**TWELVE_WINDOWS)
     assert "read before" not in windows(), "a repeated backfill reads every window again"
     assert again.added == 0
 

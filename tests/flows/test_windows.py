@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -91,7 +91,7 @@ def test_a_dask_cluster_reads_the_windows(
     sources(issues="example/engine")
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
         monkeypatch.setenv("RAG_RUN_ON", f"dask:{cluster.scheduler_address}")
-        state = asyncio.run(backfill("issues", window=14, return_state=True))
+        state = asyncio.run(backfill("issues", end=date(2026, 4, 27), window=7, return_state=True))
 
     report = asyncio.run(state.aresult(raise_on_failure=False))
     assert (report.state, report.added) == ("completed", 8)

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,7 @@ def test_workers_read_the_windows_of_a_backfill_even_if_one_is_killed(
 
 
 async def backfilled() -> SyncReport:
-    state = await backfill("issues", window=14, return_state=True)
+    state = await backfill("issues", end=date(2026, 7, 1), window=7, return_state=True)
     result = await state.aresult(raise_on_failure=False)
     assert isinstance(result, SyncReport), result
     return result
