@@ -289,12 +289,12 @@ def test_interrupting_the_command_ends_it_and_its_runs_at_once(
     prefect_server: ServerProcess, settings_in_environment: Path
 ) -> None:
     with HandbookSite(ROOT / "docs") as site:
-        settings_in_environment.write_text(f'[[docs]]\nname = "slow"\nurl = "{site.url}"\ndelay = 20.0\n')
+        settings_in_environment.write_text(f'[[docs]]\nname = "slow"\nurl = "{site.url}"\ndelay = 600.0\n')
         with running("flows.ingest", environment=os.environ, stderr=subprocess.PIPE) as process:
             run = newest_run("ingest slow")
 
             process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=15)  # the delay of the site is 20 s
+            _, said = process.communicate(timeout=120)  # the delay of the site is ten minutes
 
     assert process.returncode == 130
     assert said == "interrupted\n"

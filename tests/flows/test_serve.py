@@ -49,7 +49,7 @@ def test_at_the_end_schedules_are_paused_and_the_server_that_it_started_is_stopp
     assert stopped.process.returncode == 0, printed
     assert printed.splitlines()[-1].startswith("Stopped.")
     assert "Traceback" not in printed
-    assert "Warning" not in printed
+    assert "Warning:" not in printed
     paused = stopped.paused()
     assert paused["ingest handbook"]
     assert paused["ingest issues"]

@@ -21,6 +21,7 @@ from rag.evaluate.hidden import HiddenSearcher
 from rag.evaluate.history import evaluate_and_keep
 from rag.evaluate.threads import queries_from_down_votes, queries_from_threads
 from rag.settings import Settings
+from tests.encoders import encoder_of
 from tests.servers.github import GitHubServer
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
@@ -103,7 +104,7 @@ def threads(engine: Engine, tmp_path: Path) -> Iterator[Engine]:
             "RAG_GITHUB_API_URL": server.api_url,
             "GITHUB_TOKEN": "t",
         }
-        with Engine.open(Settings(**values)) as opened:
+        with Engine.open(Settings(**values), encoder=encoder_of(engine)) as opened:
             assert opened.sync("it").state == "completed"
             yield opened
 
@@ -201,7 +202,7 @@ def test_the_answer_is_measured_that_the_asker_sees(engine: Engine) -> None:
             "RAG_HOME": engine.settings.home, "RAG_DATABASE_URL": engine.settings.database_url,
             "RAG_LLM": "openai/gpt-4o-mini", "OPENAI_API_KEY": chat.key, "OPENAI_BASE_URL": chat.url,
         }  # fmt: skip
-        with Engine.open(Settings(**values)) as other:
+        with Engine.open(Settings(**values), encoder=encoder_of(engine)) as other:
             quality = evaluate_answers(other, [BACKUP])
 
     assert (quality.answered, quality.citation_precision, quality.support) == (1, 1, 1)

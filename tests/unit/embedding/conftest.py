@@ -33,9 +33,9 @@ def reference() -> Reference:
 
 
 @pytest.fixture(scope="session")
-def model_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home in which the first test that needs the graph builds it."""
-    return tmp_path_factory.mktemp("model")
+def model_home(home: Path) -> Path:
+    """The home of the run, in which the first test that needs the graph builds it."""
+    return home
 
 
 @pytest.fixture(scope="session")

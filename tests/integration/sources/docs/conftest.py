@@ -14,7 +14,8 @@ from rag.store.store import Store
 from tests.integration.sources.commits import commit
 from tests.servers.docs_site import DocsSite
 
-FAST = Limits(backoff=0.01, timeout=2.0, deadline=3.0, attempts=3)
+#: Limits without pauses; the time-outs are far longer than a reply takes on a busy machine.
+FAST = Limits(backoff=0.01, timeout=30.0, deadline=60.0, attempts=3)
 
 
 @dataclass
