@@ -215,9 +215,9 @@ def model_files(home: Path, once: Callable[[str, Callable[[], None]], None]) -> 
 
 
 @pytest.fixture(scope="session")
-def encoder(home: Path) -> RememberingEncoder:
+def encoder(model_files: Path) -> RememberingEncoder:
     """The local model, which embeds each text once in a run."""
-    return RememberingEncoder(home)
+    return RememberingEncoder(model_files.parent)
 
 
 def pytest_report_header() -> str:

@@ -31,6 +31,9 @@ from tests.flows.prefect_records import runs_of
 from tests.processes import ROOT, running, wait_for
 from tests.servers.github import GitHubServer, load_export
 
+# Seven processes that import Prefect start one after another, which takes minutes on a busy machine.
+pytestmark = pytest.mark.timeout(600)
+
 Start = Callable[[], subprocess.Popen[str]]
 
 
