@@ -25,6 +25,7 @@ from tests.flows.served import Served, serving  # noqa: E402
 from tests.processes import ROOT  # noqa: E402
 from tests.servers.chat import Chat  # noqa: E402
 from tests.servers.github import GitHubServer, load_export  # noqa: E402
+from tests.servers.openai import OpenAIServer  # noqa: E402
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -88,6 +89,21 @@ def stopped(served: Served) -> Served:
     """The same `flows.serve` after Ctrl-C; tests that need it run last."""
     served.stop()
     return served
+
+
+@pytest.fixture(scope="session")
+def embedding_server() -> Iterator[OpenAIServer]:
+    """A server with an embedding model that takes no time."""
+    with OpenAIServer(dimension=16) as server:
+        yield server
+
+
+@pytest.fixture
+def quick_embedding(embedding_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Configure the model of that server, for tests that do not search: each flow would load the local model."""
+    monkeypatch.setenv("RAG_EMBEDDING_MODEL", "openai/quick")
+    monkeypatch.setenv("OPENAI_API_KEY", embedding_server.key)
+    monkeypatch.setenv("OPENAI_BASE_URL", embedding_server.url)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from tests.processes import ROOT
 from tests.servers.github import GitHubServer, Request, Response, load_export
 
 Sources = Callable[..., None]
+pytestmark = pytest.mark.usefixtures("quick_embedding")
 #: The issues were opened between 3 February and 17 March; without an end, there would be more windows every week.
 TWELVE_WINDOWS = {"end": date(2026, 4, 27), "window": 7}
 

@@ -26,6 +26,7 @@ from tests.servers.docs_site import DocsSite, html
 from tests.servers.github import GitHubServer
 
 Sources = Callable[..., None]
+pytestmark = pytest.mark.usefixtures("quick_embedding")
 
 
 def ingested(*names: str) -> State[object]:
