@@ -105,6 +105,7 @@ def users_environment(given: dict[str, str], github: GitHubServer) -> dict[str, 
     return {**bare, "PREFECT_RUNNER_POLL_FREQUENCY": "1", "RAG_GITHUB_API_URL": github.api_url, **given}
 
 
+@pytest.mark.timeout(600)  # four processes that import Prefect
 def test_the_services_work_together(services: dict[str, Any], start: Callable[[str], Service]) -> None:
     prefect, web = start("prefect"), start("web")
     prefect.wait_until_healthy()
