@@ -55,10 +55,14 @@ def services(
 
 
 class Service:
-    """A service that runs with its command and environment."""
+    """A service that runs with its command and environment.
 
-    def __init__(self, name: str, definition: dict[str, Any], process: subprocess.Popen[str]) -> None:
-        self.name, self._definition, self.process = name, definition, process
+    It writes to a file: Prefect's health check logs a traceback for each request before the first poll, and a pipe
+    that no process reads would fill and block the service.
+    """
+
+    def __init__(self, definition: dict[str, Any], process: subprocess.Popen[str], printed: Path) -> None:
+        self._definition, self.process, self.printed = definition, process, printed
 
     def wait_until_healthy(self) -> None:
         """Wait until its health check succeeds.
@@ -70,22 +74,18 @@ class Service:
         assert (how, python, option) == ("CMD", "python", "-c")
 
         def succeeds() -> bool:
-            assert self.process.poll() is None, self._stderr()
+            assert self.process.poll() is None, self.printed.read_text()
             try:
                 exec(check, {})
             except OSError:
                 return False
             return True
 
-        wait_for(succeeds, seconds=240, else_show=lambda: self.name)
-
-    def _stderr(self) -> str:
-        assert self.process.stderr
-        return self.process.stderr.read()
+        wait_for(succeeds, seconds=240, else_show=self.printed.read_text)
 
 
 @pytest.fixture
-def start(services: dict[str, Any], github: GitHubServer) -> Iterator[Callable[[str], Service]]:
+def start(services: dict[str, Any], github: GitHubServer, tmp_path: Path) -> Iterator[Callable[[str], Service]]:
     """Start a service."""
     with ExitStack() as stack:
 
@@ -93,9 +93,12 @@ def start(services: dict[str, Any], github: GitHubServer) -> Iterator[Callable[[
             environment = users_environment(services[name]["environment"], github)
             words = shlex.split(services[name]["command"])
             [module, *arguments] = words[2:] if words[:2] == ["python", "-m"] else words
-            pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL}
-            process = stack.enter_context(running(module, *arguments, environment=environment, **pipes))
-            return Service(name, services[name], process)
+            printed = tmp_path / f"{name}.txt"
+            output = stack.enter_context(printed.open("w"))
+            process = stack.enter_context(
+                running(module, *arguments, environment=environment, stdout=output, stderr=subprocess.STDOUT)
+            )
+            return Service(services[name], process, printed)
 
         yield begin
 
@@ -129,9 +132,9 @@ def test_the_services_work_together(services: dict[str, Any], start: Callable[[s
     assert 'support_engine_source_documents{kind="github",source="issues"} 3.0' in metrics
 
     worker.process.terminate()
-    _, said = worker.process.communicate(timeout=120)
-    assert worker.process.returncode == 0, said
-    assert "Stopped." in said
+    worker.process.wait(timeout=120)
+    assert worker.process.returncode == 0, worker.printed.read_text()
+    assert "Stopped." in worker.printed.read_text()
 
 
 def test_the_health_check_of_postgres_succeeds(services: dict[str, Any], server_dsn: str) -> None:
