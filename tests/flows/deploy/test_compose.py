@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shlex
@@ -16,6 +17,8 @@ import httpx
 import psycopg
 import pytest
 import yaml
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun
 
 from flows.prefect.server import free_port
 from tests.processes import ROOT, running, wait_for
@@ -108,6 +111,20 @@ def users_environment(given: dict[str, str], github: GitHubServer) -> dict[str, 
     return {**bare, "PREFECT_RUNNER_POLL_FREQUENCY": "1", "RAG_GITHUB_API_URL": github.api_url, **given}
 
 
+async def finished_run(api_url: str, deployment: str) -> FlowRun:
+    """Start a run of a deployment and wait for its end.
+
+    Prefect's client repeats requests that the server refuses, as it does on SQLite during another write.
+    """
+    async with PrefectClient(api_url) as client, asyncio.timeout(240):
+        found = await client.read_deployment_by_name(deployment)
+        run = await client.create_flow_run_from_deployment(found.id)
+        while not (run.state and run.state.is_final()):
+            await asyncio.sleep(0.5)
+            run = await client.read_flow_run(run.id)
+    return run
+
+
 @pytest.mark.timeout(600)  # four processes that import Prefect
 def test_the_services_work_together(services: dict[str, Any], start: Callable[[str], Service]) -> None:
     prefect, web = start("prefect"), start("web")
@@ -116,17 +133,10 @@ def test_the_services_work_together(services: dict[str, Any], start: Callable[[s
     worker.wait_until_healthy()
     web.wait_until_healthy()
 
-    with httpx.Client(base_url=services["worker"]["environment"]["PREFECT_API_URL"], timeout=60) as api:
-        deployment = api.get("/deployments/name/ingest-source/ingest issues").raise_for_status().json()
-        run = api.post(f"/deployments/{deployment['id']}/create_flow_run", json={}).raise_for_status().json()
+    run = asyncio.run(finished_run(services["worker"]["environment"]["PREFECT_API_URL"], "ingest-source/ingest issues"))
 
-        def ended() -> dict[str, Any] | None:
-            found = api.get(f"/flow_runs/{run['id']}").raise_for_status().json()
-            return found if found["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else None
-
-        found = wait_for(ended, seconds=240, else_show=lambda: str(api.get(f"/flow_runs/{run['id']}").json()))
-
-    assert (found["state_type"], found["name"]) == ("COMPLETED", "ingest issues · 3 new")
+    assert run.state
+    assert (run.state.name, run.name) == ("Completed", "ingest issues · 3 new")
     port = services["web"]["command"].split()[-1]
     metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
     assert 'support_engine_source_documents{kind="github",source="issues"} 3.0' in metrics
