@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -99,7 +101,16 @@ def serve(connection: Connection) -> None:
     listener.bind(("127.0.0.1", 0))
     listener.listen(128)
     connection.send((listener.getsockname()[1], len(found)))
+    # A measurement that is killed leaves no server behind.
+    threading.Thread(target=end_with_parent, daemon=True).start()
     uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off")).run([listener])
+
+
+def end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent
+    parent.join()
+    os._exit(0)
 
 
 @contextmanager

@@ -117,7 +117,7 @@ def report(found: Sequence[Expected], runs: Mapping[str, Run]) -> None:
         total = sum((score(page, text) for page, (text, _) in zip(found, outcome, strict=True)), Score())
         speed = len(found) / sum(seconds for _, seconds in outcome)
         print(
-            f"{name:<28}{total.code_share:>9.2%}{total.words_share:>9.2%}{total.let_in_share:>9.2%}{speed:>9.0f}",
+            f"{name:<28}{total.code_share:>9.2%}{total.words_share:>9.2%}{total.extra_words_share:>9.2%}{speed:>9.0f}",
             flush=True,
         )
 

@@ -15,8 +15,10 @@ import psycopg
 import pytest
 from fasteners import InterProcessLock
 
+from rag.embedding.graph import ensure_graph
 from rag.engine import Engine
 from rag.settings import Settings
+from rag.sources import Source
 from rag.store.database import Database
 from rag.store.embedded import embedded_dsn, stop_embedded
 from rag.store.store import Store
@@ -185,10 +187,37 @@ def empty_engine(dsn: str, home: Path, encoder: RememberingEncoder, tmp_path: Pa
         yield engine
 
 
+@pytest.fixture(scope="module")
+def module_engine(
+    databases: Databases, home: Path, encoder: RememberingEncoder, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Engine]]:
+    """Make engines for all tests of a module, which only read: `module_engine(*sources)` ingests the sources."""
+    with ExitStack() as stack:
+
+        def make(*sources: Source) -> Engine:
+            dsn = stack.enter_context(databases.lend())
+            file = tmp_path_factory.mktemp("shared") / "sources.toml"
+            settings = Settings(RAG_HOME=home, RAG_DATABASE_URL=dsn, RAG_SOURCES=file)
+            engine = stack.enter_context(Engine.open(settings, encoder=encoder))
+            for source in sources:
+                engine.syncs.ingest(source)
+            return engine
+
+        yield make
+
+
 @pytest.fixture(scope="session")
-def encoder(home: Path) -> RememberingEncoder:
+def model_files(home: Path, once: Callable[[str, Callable[[], None]], None]) -> Path:
+    """The folder with the graph of the local model, built once in a run."""
+    folder = home / "models"
+    once("model", lambda: ensure_graph(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def encoder(model_files: Path) -> RememberingEncoder:
     """The local model, which embeds each text once in a run."""
-    return RememberingEncoder(home)
+    return RememberingEncoder(model_files.parent)
 
 
 def pytest_report_header() -> str:

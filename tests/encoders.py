@@ -8,9 +8,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.embedding import LocalEncoder
+from rag.embedding import Encoder, LocalEncoder
+from rag.engine import Engine
 
 Vectors = NDArray[np.float32]
+
+
+def encoder_of(engine: Engine) -> Encoder:
+    """Return the local model of an engine, for a second engine over its index: `Engine.open(…, encoder=…)`."""
+    return engine.encoders.of("local/all-MiniLM-L6-v2")
 
 
 class RememberingEncoder:

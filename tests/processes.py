@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).parents[1]
 
-#: Seconds between SIGTERM and SIGKILL.
+#: Seconds between SIGTERM and SIGKILL, and from there to the end.
 _SECONDS_TO_END = 30
 
 
@@ -49,7 +49,12 @@ def end(process: subprocess.Popen[str]) -> None:
         process.communicate(timeout=_SECONDS_TO_END)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    # A run of a worker is in a session of its own and may hold the pipes open.
+    with suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=_SECONDS_TO_END)
+    for pipe in (process.stdout, process.stderr):
+        if pipe:
+            pipe.close()
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> str:
@@ -66,7 +71,7 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
     return said
 
 
-def wait_for(look: Callable[[], T], *, seconds: float, else_show: Callable[[], str]) -> T:
+def wait_for(look: Callable[[], T | None], *, seconds: float, else_show: Callable[[], str]) -> T:
     """Call `look` until its result is true, and return the result.
 
     :param else_show: makes the message of the error

@@ -199,10 +199,10 @@ class GitHubServer:
         name, rest = match.groups()
         if name.lower() == self.full_name.lower():
             return rest
-        return self._elsewhere(name, rest)
+        return self._redirect(name, rest)
 
-    def _elsewhere(self, name: str, rest: str) -> Response:
-        """Answer a request to another repository."""
+    def _redirect(self, name: str, rest: str) -> Response:
+        """Redirect a request to a former name of the repository; the sample was never renamed."""
         del name, rest
         return not_found()
 

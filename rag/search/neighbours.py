@@ -11,7 +11,7 @@ from rag.text.neighbours import refers_back, runs_on
 
 __all__ = ["REACH", "continues", "stretches", "with_neighbours"]
 
-#: The number of chunks by which a result may be extended on each side; a longer text is too long for an answer.
+#: The number of chunks by which a result may be extended on each side. More would make an answer too long.
 REACH = 2
 
 

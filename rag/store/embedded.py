@@ -29,9 +29,9 @@ _SLOW_START_SECONDS = 60.0
 # Server processes end by themselves when they find their postmaster gone.
 _ORPHAN_SECONDS = 30.0
 
-# The defaults of the wheel suit a test run; these settings suit a laptop. There are no replicas, so WAL is minimal.
-# Nothing here weakens durability. shared_buffers, set in `_tune`, is an eighth of the memory; the system commits it as
-# it is used.
+# The defaults of the wheel suit a test run; these settings suit a laptop. There are no replicas, so the WAL holds only
+# what recovery after a crash needs. Nothing here weakens durability. shared_buffers, set in `_tune`, is an eighth of
+# the memory; the operating system provides it as it is used.
 _EMBEDDED_SETTINGS = {
     "maintenance_work_mem": "256MB",
     "max_wal_size": "2GB",

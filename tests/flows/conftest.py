@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -21,10 +20,12 @@ os.environ["PREFECT_HOME"] = _PREFECT_HOME.name
 
 from flows.prefect.schema import create_database  # noqa: E402
 from flows.prefect.server import ServerProcess, connected  # noqa: E402
+from tests.flows.pool import Registered, register_in_both_ways  # noqa: E402
 from tests.flows.served import Served, serving  # noqa: E402
-from tests.processes import ROOT, running  # noqa: E402
+from tests.processes import ROOT  # noqa: E402
 from tests.servers.chat import Chat  # noqa: E402
 from tests.servers.github import GitHubServer, load_export  # noqa: E402
+from tests.servers.openai import OpenAIServer  # noqa: E402
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -46,6 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("prefect"))
         if "served" in fixtures:
             item.add_marker(pytest.mark.xdist_group("served"))
+    items.sort(key=lambda item: "stopped" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
@@ -77,9 +79,31 @@ def served(
     """`flows.serve` with its own Prefect server, which has a UI and fires schedules."""
     folder = tmp_path_factory.mktemp("served")
     prefect_home = shutil.copytree(prefect_records, folder / "prefect")
-    environment = {**users_environment(), "RAG_HOME": str(home), "PREFECT_HOME": str(prefect_home)}
-    with serving(folder, environment, session_dsn) as served:
+    environment = {**users_environment(), "RAG_HOME": str(home)}
+    with serving(folder, environment, session_dsn, prefect_home) as served:
         yield served
+
+
+@pytest.fixture
+def stopped(served: Served) -> Served:
+    """The same `flows.serve` after Ctrl-C; tests that need it run last."""
+    served.stop()
+    return served
+
+
+@pytest.fixture(scope="session")
+def embedding_server() -> Iterator[OpenAIServer]:
+    """A server with an embedding model that takes no time."""
+    with OpenAIServer(dimension=16) as server:
+        yield server
+
+
+@pytest.fixture
+def quick_embedding(embedding_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Configure the model of that server, for tests that do not search: each flow would load the local model."""
+    monkeypatch.setenv("RAG_EMBEDDING_MODEL", "openai/quick")
+    monkeypatch.setenv("OPENAI_API_KEY", embedding_server.key)
+    monkeypatch.setenv("OPENAI_BASE_URL", embedding_server.url)
 
 
 @pytest.fixture
@@ -141,39 +165,10 @@ def command() -> Command:
     return run
 
 
-@pytest.fixture
-def deploy(prefect_server: ServerProcess) -> Callable[[], None]:
-    """Register the deployments for workers of a pool by `prefect deploy` from the checkout."""
-
-    def register() -> None:
-        from tests.flows.deploy.test_deployments import in_pool, prefect
-
-        if not in_pool() >= {"embed", "windows"}:
-            prefect(prefect_server, "work-pool", "create", "--type", "process", "--overwrite", "support-engine")
-            prefect(prefect_server, "--no-prompt", "deploy", "--name", "embed", "--name", "windows")
-
-    return register
-
-
-@pytest.fixture
-def start_worker(
-    prefect_server: ServerProcess, deploy: Callable[[], None]
-) -> Iterator[Callable[[], subprocess.Popen[str]]]:
-    """Start a worker of the pool in another process."""
-    with ExitStack() as stack:
-
-        def start() -> subprocess.Popen[str]:
-            deploy()
-            return stack.enter_context(
-                running(
-                    *("prefect", "worker", "start", "--pool", "support-engine", "--limit", "1"),
-                    environment={**os.environ, "PREFECT_WORKER_QUERY_SECONDS": "1"},
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
-            )
-
-        yield start
+@pytest.fixture(scope="session")
+def registered(prefect_server: ServerProcess) -> Registered:
+    """The deployments of the checkout; those for workers are in the work pool of the session's server."""
+    return register_in_both_ways(prefect_server)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +12,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterKey,
+    FlowFilter,
+    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterId,
     FlowRunFilterName,
@@ -23,6 +24,11 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import Artifact, FlowRun, TaskRun
 from prefect.client.schemas.sorting import ArtifactSort
+
+from tests.processes import wait_for
+
+# Prefect records with a delay of seconds, and longer on a busy machine.
+_SECONDS = 120
 
 
 def artifact(key: str) -> Artifact:
@@ -63,10 +69,9 @@ def logs(run_id: UUID) -> list[str]:
             wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run_id]), level=LogFilterLevel(ge_=logging.WARNING))
             return [log.message for log in await client.read_logs(wanted)]
 
-    deadline = time.monotonic() + 20
-    while not (found := asyncio.run(read())) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return found
+    return wait_for(
+        lambda: asyncio.run(read()), seconds=_SECONDS, else_show=lambda: f"flow run {run_id} has no warnings"
+    )
 
 
 def newest_run(name: str) -> FlowRun:
@@ -77,13 +82,10 @@ def newest_run(name: str) -> FlowRun:
             named = FlowRunFilter(name=FlowRunFilterName(any_=[name]))
             return await client.read_flow_runs(flow_run_filter=named)
 
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        for run in asyncio.run(read()):
-            if run.state and run.state.is_running():
-                return run
-        time.sleep(0.2)
-    raise AssertionError(f"flow run {name} has not started")
+    def running() -> FlowRun | None:
+        return next((run for run in asyncio.run(read()) if run.state and run.state.is_running()), None)
+
+    return wait_for(running, seconds=_SECONDS, else_show=lambda: f"flow run {name} has not started")
 
 
 def runs_below(run_id: UUID) -> dict[str, FlowRun]:
@@ -97,6 +99,16 @@ def runs_below(run_id: UUID) -> dict[str, FlowRun]:
     return {run.name: run for run in asyncio.run(read())}
 
 
+def runs_of(flow: str) -> list[FlowRun]:
+    """The runs of a flow."""
+
+    async def read() -> list[FlowRun]:
+        async with get_client() as client:
+            return await client.read_flow_runs(flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])))
+
+    return asyncio.run(read())
+
+
 def task_run(run_id: UUID, name: str) -> TaskRun:
     """The finished run of a task in a flow run; waits, since the server records it with a delay."""
 
@@ -104,10 +116,8 @@ def task_run(run_id: UUID, name: str) -> TaskRun:
         async with get_client() as client:
             return await client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run_id])))
 
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        for run in asyncio.run(read()):
-            if run.name == name and run.state and run.state.is_final():
-                return run
-        time.sleep(0.1)
-    raise AssertionError(f"task run {name} has not ended")
+    def ended() -> TaskRun | None:
+        runs = asyncio.run(read())
+        return next((run for run in runs if run.name == name and run.state and run.state.is_final()), None)
+
+    return wait_for(ended, seconds=_SECONDS, else_show=lambda: f"task run {name} has not ended")

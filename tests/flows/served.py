@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import signal
+import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +29,8 @@ class Served:
     dsn: str
     #: the file with its output
     printed: Path
+    prefect_home: Path
+    process: subprocess.Popen[str]
 
     @property
     def api_url(self) -> str:
@@ -46,6 +52,16 @@ class Served:
         found = wait_for(lambda: self.api("flow_runs/filter", wanted), seconds=240, else_show=self.state)
         return found[0]
 
+    def stop(self) -> None:
+        """Interrupt it, as Ctrl-C does, and wait until it has ended."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=120)
+
+    def paused(self) -> dict[str, bool]:
+        """Return which deployments are paused, from the database that the server leaves behind."""
+        with closing(sqlite3.connect(self.prefect_home / "prefect.db")) as database:
+            return {name: bool(paused) for name, paused in database.execute("SELECT name, paused FROM deployment")}
+
     def state(self) -> str:
         """Describe the runs and the output, for the message of a failed test."""
         runs = [(run["name"], run["state"]) for run in self.api("flow_runs/filter", {})]
@@ -53,11 +69,20 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path, environment: dict[str, str], dsn: str) -> Iterator[Served]:
-    """Run `flows.serve` during the block; its Prefect server polls for work and due schedules every few seconds."""
+def serving(folder: Path, environment: dict[str, str], dsn: str, prefect_home: Path) -> Iterator[Served]:
+    """Run `flows.serve` during the block; its Prefect server polls for work and due schedules every few seconds.
+
+    Two pages of the handbook are enough for a test. The pictures in docs/images show all of it.
+    """
     printed, sources = folder / "printed", folder / "sources.toml"
+    handbook = ROOT / "docs"
+    if "SCREENSHOTS" not in os.environ:
+        handbook = folder / "handbook"
+        handbook.mkdir()
+        for name in ("operate.md", "install.md"):
+            shutil.copy(ROOT / "docs" / name, handbook)
     with (
-        HandbookSite(ROOT / "docs") as site,
+        HandbookSite(handbook) as site,
         GitHubServer(load_export(ROOT / "flows" / "demo" / "github.json")) as github,
         printed.open("w") as output,
     ):
@@ -66,6 +91,7 @@ def serving(folder: Path, environment: dict[str, str], dsn: str) -> Iterator[Ser
             f'[[github]]\nname = "issues"\nrepo = "{github.full_name}"\n'
         )
         settings = {
+            "PREFECT_HOME": str(prefect_home),
             "RAG_DATABASE_URL": dsn,
             "RAG_SOURCES": str(sources),
             "RAG_GITHUB_API_URL": github.api_url,
@@ -82,4 +108,4 @@ def serving(folder: Path, environment: dict[str, str], dsn: str) -> Iterator[Ser
 
             wait_for(is_ready, seconds=240, else_show=printed.read_text)
             [address] = re.findall(r"^Prefect +(\S+)", printed.read_text(), re.MULTILINE)
-            yield Served(address, dsn, printed)
+            yield Served(address, dsn, printed, prefect_home, process)

@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,12 +16,14 @@ from flows.windows import backfill_window
 from rag.ingest.report import SyncReport
 from rag.store.database import Database
 from rag.store.store import Store
-from tests.flows.conftest import Command
 from tests.flows.prefect_records import artifact
 from tests.processes import ROOT
 from tests.servers.github import GitHubServer, Request, Response, load_export
 
 Sources = Callable[..., None]
+pytestmark = pytest.mark.usefixtures("quick_embedding")
+#: The issues were opened between 3 February and 17 March; without an end, there would be more windows every week.
+TWELVE_WINDOWS = {"end": date(2026, 4, 27), "window": 7}
 
 
 class Refusing(GitHubServer):
@@ -71,10 +72,10 @@ def test_a_backfill_reads_every_window_and_shows_them_in_a_table(
 ) -> None:
     sources(issues="example/engine")
 
-    report = run_backfill(window=14)
+    report = run_backfill(**TWELVE_WINDOWS)
 
     assert (report.state, report.added, report.chunks_added > 0) == ("completed", 8, True)
-    assert list(windows()) == ["read"]
+    assert windows() == {"read": 12}
     assert len(Store(database).documents.hashes("issues")) == 8
     assert report.requests == github.request_count - 1  # one request made the plan
 
@@ -83,8 +84,8 @@ def test_an_interrupted_backfill_resumes_where_it_stopped(
     prefect_server: ServerProcess, sources: Sources, database: Database, github: Refusing
 ) -> None:
     sources(issues="example/engine")
-    github.refuses_from = 20  # a window costs two requests
-    first = run_backfill(window=14)
+    github.refuses_from = 12  # a window costs two requests
+    first = run_backfill(**TWELVE_WINDOWS)
     shown = windows()
     assert first.state == "failed"
     assert "not accessible" in first.errors[0].error
@@ -92,25 +93,25 @@ def test_an_interrupted_backfill_resumes_where_it_stopped(
     assert shown["waiting"] > 0
 
     github.refuses_from = 10**9
-    second = run_backfill(window=14)
+    second = run_backfill(**TWELVE_WINDOWS)
 
     assert second.state == "completed"
     assert windows()["read before"] == shown["read"]
     assert len(Store(database).documents.hashes("issues")) == 8
 
-    again = run_backfill(window=14)
+    again = run_backfill(**TWELVE_WINDOWS)
     assert "read before" not in windows(), "a repeated backfill reads every window again"
     assert again.added == 0
 
 
 def test_the_command_reads_a_span_and_prints_one_object(
-    settings_in_environment: Path, sources: Sources, command: Command, github: Refusing, prefect_home: Path
+    prefect_server: ServerProcess, sources: Sources, capfd: pytest.CaptureFixture[str]
 ) -> None:
     sources(issues="example/engine")
-    span = ("--start", str(date(2020, 1, 1)), "--window", "3000")
-    done = command("flows.backfill", "issues", *span, "--json", PREFECT_HOME=str(prefect_home))
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
+
+    assert main(["issues", "--start", str(date(2020, 1, 1)), "--window", "3000", "--json"]) == 0
+
+    report = json.loads(capfd.readouterr().out)
     assert (report["name"], report["state"], report["documents"]["added"]) == ("issues", "completed", 8)
 
 

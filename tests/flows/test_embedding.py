@@ -1,82 +1,45 @@
-"""Other processes embed the texts of a sync: workers of a Prefect work pool, or a Dask cluster."""
+"""A sync has a Dask cluster embed its texts, or embeds them itself if no worker does; see also test_workers."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from prefect import flow
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowFilter, FlowFilterName
-from prefect.client.schemas.objects import FlowRun
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.demo.site import HandbookSite
 from flows.embedding import embedding_workers
 from flows.engine import in_thread, shared_engine
-from flows.ingest import run_ingest
+from flows.ingest import main, run_ingest
 from flows.prefect.run_records import capture_warnings
 from flows.prefect.server import ServerProcess
 from rag.ingest.report import SyncReport
-from tests.flows.conftest import Command
-
-PAGES, PARTS = 25, 10
-CHUNKS = PAGES * PARTS
+from tests.flows.handbook import CHUNKS, PAGES, write_handbook
+from tests.flows.pool import Registered
+from tests.flows.prefect_records import runs_of
 
 
 @pytest.fixture
 def site(settings_in_environment: Path, tmp_path: Path) -> Iterator[None]:
-    """A docs site of 250 chunks as the only source."""
-    folder = tmp_path / "handbook"
-    folder.mkdir()
-    for page in range(PAGES):
-        parts = (f"## Part {n}\n\n" + f"Setting {page}.{n} decides what a backup holds. " * 16 for n in range(PARTS))
-        (folder / f"page{page:02}.md").write_text(f"# Page {page}\n\n" + "\n\n".join(parts))
-    with HandbookSite(folder) as served:
+    """A handbook as the only source."""
+    with HandbookSite(write_handbook(tmp_path / "handbook")) as served:
         settings_in_environment.write_text(f'[[docs]]\nname = "handbook"\nurl = "{served.url}"\n')
         yield
-
-
-def ingest_handbook() -> SyncReport:
-    [report] = asyncio.run(run_ingest(["handbook"]))
-    return report
-
-
-async def batches() -> list[FlowRun]:
-    async with get_client() as client:
-        found: list[FlowRun] = await client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=["embed-batch"]))
-        )
-    return found
-
-
-def test_workers_of_a_pool_embed(
-    site: None, start_worker: Callable[[], object], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    start_worker()
-    monkeypatch.setenv("RAG_RUN_ON", "workers")
-
-    report = ingest_handbook()
-
-    assert (report.state, report.added, report.embedded) == ("completed", PAGES + 1, report.chunks_added)
-    runs = asyncio.run(batches())
-    assert [run.state_name for run in runs] == ["Completed"]
-    assert runs[0].name == f"embed {CHUNKS} texts · {CHUNKS} new"
 
 
 def test_a_dask_cluster_embeds(site: None, prefect_server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAG_RUN_ON", "dask")
 
-    report = ingest_handbook()
+    [report] = asyncio.run(run_ingest(["handbook"]))
 
     assert (report.state, report.added, report.embedded) == ("completed", PAGES + 1, report.chunks_added)
 
 
-def test_a_sync_embeds_batches_that_no_worker_took_and_warns(site: None, deploy: Callable[[], None]) -> None:
-    deploy()
-
+def test_a_sync_embeds_batches_that_no_worker_took_and_warns(site: None, registered: Registered) -> None:
     @flow
     async def sync() -> SyncReport:
         with shared_engine() as engine:
@@ -87,12 +50,18 @@ def test_a_sync_embeds_batches_that_no_worker_took_and_warns(site: None, deploy:
         report = asyncio.run(sync())
 
     assert (report.state, report.embedded) == ("completed", report.chunks_added)
-    assert "No worker has begun “embed 250 texts” within 0:00:01. This process embeds the remaining texts." in warnings
-    assert "Cancelled" in [run.state_name for run in asyncio.run(batches())]
+    unclaimed = f"No worker has begun “embed {CHUNKS} texts” within 0:00:01. This process embeds the remaining texts."
+    assert unclaimed in warnings
+    assert "Cancelled" in [run.state_name for run in runs_of("embed-batch")]
 
 
-def test_workers_without_a_configured_server_print_one_line(site: None, command: Command) -> None:
-    done = command("flows.ingest", RAG_RUN_ON="workers")
+def test_workers_without_a_configured_server_print_one_line(
+    site: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAG_RUN_ON", "workers")
 
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("error: RAG_RUN_ON is workers: set PREFECT_API_URL")
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        assert main(["handbook"]) == 2
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: RAG_RUN_ON is workers: set PREFECT_API_URL")

@@ -20,6 +20,7 @@ from tests.servers.chat import Chat
 from tests.servers.github import GitHubServer
 
 Sources = Callable[..., None]
+pytestmark = pytest.mark.usefixtures("quick_embedding")
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,6 @@ from prefect.client.schemas.objects import State
 from flows.ingest import ingest_source
 from flows.maintain import watch
 from flows.prefect.server import ServerProcess
-from rag.sources.github.client import RetryPolicy
 from rag.store.database import Database
 from rag.store.store import Store
 from tests.flows.prefect_records import flow_run
@@ -23,9 +22,10 @@ from tests.servers.chat import Chat
 from tests.servers.docs_site import DocsSite, html
 from tests.servers.github import FAULTS, FaultyGitHubServer, load_export
 
-pytestmark = pytest.mark.skipif(
-    "SIMULATED_WEEK" not in os.environ, reason="SIMULATED_WEEK is not set: it takes minutes"
-)
+pytestmark = [
+    pytest.mark.skipif("SIMULATED_WEEK" not in os.environ, reason="SIMULATED_WEEK is not set: it takes minutes"),
+    pytest.mark.usefixtures("short_retries"),
+]
 
 _TURNS = 14
 _HOURS_A_TURN = 12
@@ -37,11 +37,6 @@ _DOWN = range(4, 11)
 def chat(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> Chat:
     monkeypatch.setenv("RAG_ALERT_FAILURES", "100")  # so that only outdated sources send alerts
     return chat
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(short_retries: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RetryPolicy, "delay", lambda _self, _attempt: 0.01)
 
 
 async def twice_at_once(name: str, full: bool) -> list[State[object]]:

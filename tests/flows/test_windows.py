@@ -1,18 +1,17 @@
-"""Other processes read the windows of a backfill: workers of a Prefect work pool, or a Dask cluster."""
+"""Other processes read the windows of a backfill and return their outcomes; see also test_workers."""
 
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
 
 import pytest
 from prefect import flow, runtime
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.backfill import backfill
+from flows.backfill import backfill, main
 from flows.prefect.server import ServerProcess
 from flows.prefect.workers import read_result, store_result
 from flows.windows import WindowRead, WindowReads, backfill_window, backfill_windows
@@ -20,8 +19,7 @@ from rag.ingest.report import Failure, SyncReport
 from rag.sources.windows import Window
 from rag.store.database import Database
 from rag.store.store import Store
-from tests.flows.conftest import Command
-from tests.processes import ROOT, wait_for
+from tests.processes import ROOT
 from tests.servers.github import GitHubServer, load_export
 
 Sources = Callable[..., None]
@@ -32,13 +30,6 @@ def github() -> Iterator[GitHubServer]:
     export = load_export(ROOT / "flows" / "demo" / "github.json")
     with GitHubServer({"full_name": "example/engine", "issues": export["issues"][:8]}) as server:
         yield server
-
-
-def run_backfill() -> SyncReport:
-    state = asyncio.run(backfill("issues", window=14, return_state=True))
-    result = asyncio.run(state.aresult(raise_on_failure=False))
-    assert isinstance(result, SyncReport), result
-    return result
 
 
 def test_a_worker_s_result_arrives_unchanged(prefect_server: ServerProcess) -> None:
@@ -88,61 +79,34 @@ def test_a_failed_window_keeps_its_report_and_its_reason(
     assert "GITHUB_TOKEN" in read.problem
 
 
-def test_workers_of_a_pool_read_the_windows(
-    sources: Sources, start_worker: Callable[[], object], database: Database, monkeypatch: pytest.MonkeyPatch
+def test_a_dask_cluster_reads_the_windows(
+    prefect_server: ServerProcess,
+    sources: Sources,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The cluster is running already; one of the sync's own is tested with the embedding of texts."""
+    from distributed import LocalCluster  # takes a second to import
+
     sources(issues="example/engine")
-    start_worker()
-    monkeypatch.setenv("RAG_RUN_ON", "workers")
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
+        monkeypatch.setenv("RAG_RUN_ON", f"dask:{cluster.scheduler_address}")
+        state = asyncio.run(backfill("issues", end=date(2026, 4, 27), window=7, return_state=True))
 
-    report = run_backfill()
-
+    report = asyncio.run(state.aresult(raise_on_failure=False))
     assert (report.state, report.added) == ("completed", 8)
     assert report.embedded == report.chunks_added > 0
     assert len(Store(database).documents.hashes("issues")) == 8
 
 
-def test_another_worker_reads_the_windows_of_a_killed_worker(
-    sources: Sources,
-    start_worker: Callable[[], subprocess.Popen[str]],
-    github: GitHubServer,
-    database: Database,
-    monkeypatch: pytest.MonkeyPatch,
+def test_workers_without_a_configured_server_print_one_line(
+    sources: Sources, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sources(issues="example/engine")
-    worker = start_worker()
     monkeypatch.setenv("RAG_RUN_ON", "workers")
 
-    def replace_worker() -> None:
-        wait_for(lambda: len(github.requests) >= 6, seconds=240, else_show=lambda: str(github.requests))
-        worker.kill()  # the run's process lives on, and no process reads its output
-        start_worker()
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        assert main(["issues"]) == 2
 
-    killing = threading.Thread(target=replace_worker, daemon=True)
-    killing.start()
-    report = run_backfill()
-    killing.join()
-
-    assert report.state == "completed"
-    assert len(Store(database).documents.hashes("issues")) == 8
-
-
-def test_a_dask_cluster_reads_the_windows(
-    prefect_server: ServerProcess, sources: Sources, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sources(issues="example/engine")
-    monkeypatch.setenv("RAG_RUN_ON", "dask")
-
-    report = run_backfill()
-
-    assert (report.state, report.added) == ("completed", 8)
-    assert len(Store(database).documents.hashes("issues")) == 8
-
-
-def test_workers_without_a_configured_server_print_one_line(sources: Sources, command: Command) -> None:
-    sources(issues="example/engine")
-
-    done = command("flows.backfill", "issues", RAG_RUN_ON="workers")
-
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("error: RAG_RUN_ON is workers: set PREFECT_API_URL")
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: RAG_RUN_ON is workers: set PREFECT_API_URL")

@@ -15,6 +15,7 @@ from rag.settings import Settings
 from rag.sources import Removed
 from rag.store.indexes import IndexInfo
 from rag.store.statements import IndexTables
+from tests.encoders import encoder_of
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
 
@@ -28,7 +29,7 @@ def engine_with(engine: Engine, **changes: str) -> Engine:
         "RAG_DATABASE_URL": settings.database_url,
         "RAG_EMBEDDING_MODEL": settings.embedding_model,
     }
-    return Engine.open(Settings(**{**values, **changes}))
+    return Engine.open(Settings(**{**values, **changes}), encoder=encoder_of(engine))
 
 
 @contextmanager

@@ -94,7 +94,7 @@ class GitHubServer(github_server.GitHubServer):
         response.data["visibility"] = "private" if self.tokens else "public"
         return response
 
-    def _elsewhere(self, name: str, rest: str) -> Response:
+    def _redirect(self, name: str, rest: str) -> Response:
         transferred = next((row for row in self._moved.values() if row["full_name"] == name), None)
         if transferred and rest == f"/issues/{transferred['number']}":
             row = self.rows.issue(transferred)
@@ -102,7 +102,7 @@ class GitHubServer(github_server.GitHubServer):
         if name in self.renamed_from:
             url = f"{self.api_url}/repositories/{self.repository_id}{rest}"
             return Response(301, {"message": "Moved Permanently", "url": url}, {"Location": url})
-        return super()._elsewhere(name, rest)
+        return super()._redirect(name, rest)
 
     # Changing the data
 

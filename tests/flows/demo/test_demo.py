@@ -13,13 +13,14 @@ from tests.flows.conftest import Command
 
 
 @pytest.fixture
-def new_home(prefect_records: Path) -> Iterator[Path]:
-    """A new home with a migrated Prefect database.
+def new_home(prefect_records: Path, model_files: Path) -> Iterator[Path]:
+    """A new home with a migrated Prefect database and the local model, which take seconds to make.
 
     It is outside pytest's folders, which the user of the embedded Postgres cannot enter if the tests run as root.
     """
     with tempfile.TemporaryDirectory(prefix="demo-") as folder:
         shutil.copytree(prefect_records, Path(folder, "demo", "prefect"))
+        shutil.copytree(model_files, Path(folder, "demo", "models"))
         yield Path(folder)
 
 

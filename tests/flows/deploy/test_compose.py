@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shlex
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -18,9 +17,11 @@ import httpx
 import psycopg
 import pytest
 import yaml
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun
 
 from flows.prefect.server import free_port
-from tests.processes import ROOT, running
+from tests.processes import ROOT, running, wait_for
 from tests.servers.github import GitHubServer
 
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
@@ -56,24 +57,51 @@ def services(
     return services
 
 
+class Service:
+    """A service that runs with its command and environment.
+
+    It writes to a file: Prefect's health check logs a traceback for each request before the first poll, and a pipe
+    that no process reads would fill and block the service.
+    """
+
+    def __init__(self, definition: dict[str, Any], process: subprocess.Popen[str], printed: Path) -> None:
+        self._definition, self.process, self.printed = definition, process, printed
+
+    def wait_until_healthy(self) -> None:
+        """Wait until its health check succeeds.
+
+        The check is Python code, which is run in this process, since the start of one more process for each attempt
+        would delay the services.
+        """
+        how, python, option, check = self._definition["healthcheck"]["test"]
+        assert (how, python, option) == ("CMD", "python", "-c")
+
+        def succeeds() -> bool:
+            assert self.process.poll() is None, self.printed.read_text()
+            try:
+                exec(check, {})
+            except OSError:
+                return False
+            return True
+
+        wait_for(succeeds, seconds=240, else_show=self.printed.read_text)
+
+
 @pytest.fixture
-def start(services: dict[str, Any], github: GitHubServer) -> Iterator[Callable[[str], None]]:
-    """Start a service and wait until its health check succeeds."""
+def start(services: dict[str, Any], github: GitHubServer, tmp_path: Path) -> Iterator[Callable[[str], Service]]:
+    """Start a service."""
     with ExitStack() as stack:
 
-        def begin(name: str) -> None:
+        def begin(name: str) -> Service:
             environment = users_environment(services[name]["environment"], github)
             words = shlex.split(services[name]["command"])
             [module, *arguments] = words[2:] if words[:2] == ["python", "-m"] else words
-            pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL}
-            process = stack.enter_context(running(module, *arguments, environment=environment, **pipes))
-            [how, _, *check] = services[name]["healthcheck"]["test"]
-            assert how == "CMD"
-            deadline = time.monotonic() + 240
-            while subprocess.run([sys.executable, *check], capture_output=True, check=False).returncode:
-                assert process.poll() is None, process.stderr.read()
-                assert time.monotonic() < deadline, name
-                time.sleep(0.5)
+            printed = tmp_path / f"{name}.txt"
+            output = stack.enter_context(printed.open("w"))
+            process = stack.enter_context(
+                running(module, *arguments, environment=environment, stdout=output, stderr=subprocess.STDOUT)
+            )
+            return Service(services[name], process, printed)
 
         yield begin
 
@@ -83,28 +111,40 @@ def users_environment(given: dict[str, str], github: GitHubServer) -> dict[str, 
     return {**bare, "PREFECT_RUNNER_POLL_FREQUENCY": "1", "RAG_GITHUB_API_URL": github.api_url, **given}
 
 
-def test_the_services_work_together(services: dict[str, Any], start: Callable[[str], None]) -> None:
-    for name in ("prefect", "worker", "web"):
-        start(name)
-    api = services["worker"]["environment"]["PREFECT_API_URL"]
-    web = f"http://127.0.0.1:{services['web']['command'].split()[-1]}"
+async def finished_run(api_url: str, deployment: str) -> FlowRun:
+    """Start a run of a deployment and wait for its end.
 
-    command = [sys.executable, "-m", "prefect", "deployment", "run", "ingest-source/ingest issues", "--watch"]
-    done = subprocess.run(
-        command, env={**os.environ, "PREFECT_API_URL": api}, capture_output=True, text=True, timeout=240, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    [run] = httpx.post(
-        f"{api}/flow_runs/filter",
-        json={
-            "flows": {"name": {"any_": ["ingest-source"]}},
-            "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
-        },
-    ).json()
+    Prefect's client repeats requests that the server refuses, as it does on SQLite during another write.
+    """
+    async with PrefectClient(api_url) as client, asyncio.timeout(240):
+        found = await client.read_deployment_by_name(deployment)
+        run = await client.create_flow_run_from_deployment(found.id)
+        while not (run.state and run.state.is_final()):
+            await asyncio.sleep(0.5)
+            run = await client.read_flow_run(run.id)
+    return run
 
-    assert run["name"] == "ingest issues · 3 new"
-    metrics = httpx.get(f"{web}/metrics").text
+
+@pytest.mark.timeout(600)  # four processes that import Prefect
+def test_the_services_work_together(services: dict[str, Any], start: Callable[[str], Service]) -> None:
+    prefect, web = start("prefect"), start("web")
+    prefect.wait_until_healthy()
+    worker = start("worker")
+    worker.wait_until_healthy()
+    web.wait_until_healthy()
+
+    run = asyncio.run(finished_run(services["worker"]["environment"]["PREFECT_API_URL"], "ingest-source/ingest issues"))
+
+    assert run.state
+    assert (run.state.name, run.name) == ("Completed", "ingest issues · 3 new")
+    port = services["web"]["command"].split()[-1]
+    metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
     assert 'support_engine_source_documents{kind="github",source="issues"} 3.0' in metrics
+
+    worker.process.terminate()
+    worker.process.wait(timeout=120)
+    assert worker.process.returncode == 0, worker.printed.read_text()
+    assert "Stopped." in worker.printed.read_text()
 
 
 def test_the_health_check_of_postgres_succeeds(services: dict[str, Any], server_dsn: str) -> None:

@@ -13,7 +13,7 @@ import flows
 from flows.deploy.deployments import deployments
 from flows.prefect.lost_runs import SILENT_RUNS, crash_silent_runs
 from flows.prefect.server import ServerProcess
-from tests.flows.deploy.test_deployments import EXAMPLE
+from tests.flows.pool import EXAMPLE
 
 
 def test_one_automation_marks_lost_runs_of_every_deployment(prefect_server: ServerProcess) -> None:

@@ -6,16 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
 from flows.prefect import schema
-from flows.prefect.server import ServerProcess
-from tests.flows.conftest import ROOT
+from tests.processes import ROOT, wait_for
 
 _PRINT_URL = """
 import sys, time
@@ -30,20 +27,9 @@ time.sleep(600)
 pytestmark = pytest.mark.prefect
 
 
-@pytest.fixture
-def wait_until() -> Callable[[Callable[[], bool]], bool]:
-    def wait(condition: Callable[[], bool], seconds: float = 60) -> bool:
-        deadline = time.monotonic() + seconds
-        while not (met := condition()) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        return met
-
-    return wait
-
-
 def answers(api_url: str) -> bool:
     try:
-        return httpx.get(f"{api_url}/health", timeout=5).status_code == 200
+        return httpx.get(f"{api_url}/health", timeout=60).status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -64,9 +50,7 @@ def is_running(process_id: int) -> bool:
 
 
 @pytest.mark.parametrize("arguments", [[], ["ui"]])
-def test_a_server_ends_when_its_parent_is_killed(
-    arguments: list[str], tmp_path: Path, wait_until: Callable[[Callable[[], bool]], bool]
-) -> None:
+def test_a_server_starts_in_a_new_home_and_ends_when_its_parent_is_killed(arguments: list[str], tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", _PRINT_URL, *arguments],
         cwd=ROOT,
@@ -77,10 +61,12 @@ def test_a_server_ends_when_its_parent_is_killed(
         assert parent.stdout
         api_url, process_id = parent.stdout.readline().split()
         assert answers(api_url)
+        flows = httpx.post(f"{api_url}/flows/filter", json={}, timeout=60)
+        assert (flows.status_code, flows.json()) == (200, []), "the database of the new home has Prefect's schema"
 
         parent.send_signal(signal.SIGKILL)
 
-    assert wait_until(lambda: not is_running(int(process_id)))
+    wait_for(lambda: not is_running(int(process_id)), seconds=120, else_show=lambda: "the server is running")
     assert not answers(api_url)
 
 
@@ -97,11 +83,3 @@ def test_a_new_home_gets_the_schema_of_prefect_s_migrations(tmp_path: Path) -> N
 
     assert definitions(tmp_path / "new") == definitions(tmp_path / "migrated")
     assert not schema.create_database(tmp_path / "new"), "an existing database is not replaced"
-
-
-def test_a_server_starts_in_a_new_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
-    with ServerProcess() as server:
-        server.wait()
-        flows = httpx.post(f"{server.api_url}/flows/filter", json={}, timeout=30)
-    assert (flows.status_code, flows.json()) == (200, [])

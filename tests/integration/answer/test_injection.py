@@ -12,6 +12,7 @@ from llama_index.core.schema import Document
 from rag.answer.answer import Answer
 from rag.engine import Engine
 from rag.settings import Settings
+from tests.encoders import encoder_of
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import Messages, OpenAIServer
 
@@ -103,7 +104,7 @@ def engine(empty_engine: Engine, model: OpenAIServer) -> Iterator[Engine]:
         OPENAI_API_KEY=model.key,
         OPENAI_BASE_URL=model.url,
     )
-    with Engine.open(settings) as engine:
+    with Engine.open(settings, encoder=encoder_of(empty_engine)) as engine:
         yield engine
 
 

@@ -9,6 +9,7 @@ import pytest
 from rag.engine import Engine
 from rag.errors import ConfigurationError
 from rag.settings import Settings
+from tests.encoders import encoder_of
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
 
@@ -50,7 +51,7 @@ def with_llm(engine: Engine, openai_server: OpenAIServer) -> Iterator[Callable[[
             OPENAI_API_KEY=key,
             OPENAI_BASE_URL=openai_server.url,
         )
-        opened.append(Engine.open(settings))
+        opened.append(Engine.open(settings, encoder=encoder_of(engine)))
         return opened[-1]
 
     yield answering

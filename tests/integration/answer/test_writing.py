@@ -12,6 +12,7 @@ from rag.answer.answer import Answer, Turn
 from rag.answer.answering import ABSTENTION
 from rag.engine import Engine
 from rag.settings import Settings
+from tests.encoders import encoder_of
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import Messages, OpenAIServer, Reply
 
@@ -50,7 +51,8 @@ def writing(empty_engine: Engine, server: OpenAIServer) -> Iterator[Callable[...
                     OPENAI_API_KEY=server.key,
                     OPENAI_BASE_URL=server.url,
                     **settings,
-                )
+                ),
+                encoder=encoder_of(empty_engine),
             )
         )
         return opened[-1]

@@ -14,6 +14,7 @@ from rag.embedding.workers import EmbeddingWorkers
 from rag.engine import Engine
 from rag.errors import EmbeddingError
 from rag.store.statements import IndexTables
+from tests.encoders import encoder_of
 from tests.integration.test_engine import engine_with, remote_model
 from tests.servers.memory_source import MemorySource, page
 
@@ -38,7 +39,7 @@ class WorkerProcess:
 
 @pytest.fixture
 def worker_process(empty_engine: Engine) -> Iterator[WorkerProcess]:
-    with Engine.open(empty_engine.settings) as other:
+    with Engine.open(empty_engine.settings, encoder=encoder_of(empty_engine)) as other:
         yield WorkerProcess(other)
 
 

@@ -21,6 +21,7 @@ from rag.evaluate.hidden import HiddenSearcher
 from rag.evaluate.history import evaluate_and_keep
 from rag.evaluate.threads import queries_from_down_votes, queries_from_threads
 from rag.settings import Settings
+from tests.encoders import encoder_of
 from tests.servers.github import GitHubServer
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
@@ -103,7 +104,7 @@ def threads(engine: Engine, tmp_path: Path) -> Iterator[Engine]:
             "RAG_GITHUB_API_URL": server.api_url,
             "GITHUB_TOKEN": "t",
         }
-        with Engine.open(Settings(**values)) as opened:
+        with Engine.open(Settings(**values), encoder=encoder_of(engine)) as opened:
             assert opened.sync("it").state == "completed"
             yield opened
 
@@ -191,22 +192,20 @@ def test_extracts_are_supported_and_decline_unanswerable_questions(engine: Engin
     assert engine.store.answers.counts().logged == 0
 
 
-def test_unsupported_citations_of_a_model_are_measured(engine: Engine) -> None:
+def test_the_answer_is_measured_that_the_asker_sees(engine: Engine) -> None:
+    """The sentence about zeppelins is not in the cited page, and is removed; measured, it would halve the support."""
     with OpenAIServer() as chat:
         chat.answer = (
             "Use pg_dump to write one database to a file [1]. Zeppelins carry 40 passengers across oceans [1]."
         )
-        settings = engine.settings.model_copy(
-            update={"llm": "openai/gpt-4o-mini", "openai_base_url": chat.url, "openai_api_key": "k"}
-        )
         values = {
-            "RAG_HOME": settings.home, "RAG_DATABASE_URL": settings.database_url, "RAG_LLM": "openai/gpt-4o-mini",
-            "OPENAI_API_KEY": chat.key, "OPENAI_BASE_URL": chat.url,
+            "RAG_HOME": engine.settings.home, "RAG_DATABASE_URL": engine.settings.database_url,
+            "RAG_LLM": "openai/gpt-4o-mini", "OPENAI_API_KEY": chat.key, "OPENAI_BASE_URL": chat.url,
         }  # fmt: skip
-        with Engine.open(Settings(**values)) as other:
+        with Engine.open(Settings(**values), encoder=encoder_of(engine)) as other:
             quality = evaluate_answers(other, [BACKUP])
-    assert quality.support is not None
-    assert quality.support <= 1
+
+    assert (quality.answered, quality.citation_precision, quality.support) == (1, 1, 1)
 
 
 def test_evaluating_answers_adds_a_key_to_the_json(

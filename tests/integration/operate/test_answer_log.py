@@ -14,6 +14,7 @@ from rag.llm.tokens import Usage
 from rag.operate.answer_log import LoggedAnswer
 from rag.settings import Settings
 from rag.sources import Removed
+from tests.encoders import encoder_of
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
 
@@ -30,7 +31,7 @@ def engine(empty_engine: Engine) -> Engine:
 
 def reopened(engine: Engine, **changes: object) -> Engine:
     values = {"RAG_HOME": engine.settings.home, "RAG_DATABASE_URL": engine.settings.database_url}
-    return Engine.open(Settings(**{**values, **changes}))
+    return Engine.open(Settings(**{**values, **changes}), encoder=encoder_of(engine))
 
 
 def logged(engine: Engine, answer: str | None) -> LoggedAnswer:

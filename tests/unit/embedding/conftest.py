@@ -33,9 +33,9 @@ def reference() -> Reference:
 
 
 @pytest.fixture(scope="session")
-def model_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home in which the first test that needs the graph builds it."""
-    return tmp_path_factory.mktemp("model")
+def model_home(model_files: Path) -> Path:
+    """The home of the run, with the model's graph."""
+    return model_files.parent
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from rag.embedding.graph import ensure_graph
+from rag.embedding.graph import ensure_graph, is_built
 from rag.errors import EmbeddingError
 
 
@@ -40,19 +41,30 @@ def test_the_graph_is_built_once(graph: Path):
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".data"])
-def test_a_modified_truncated_or_missing_file_is_rebuilt(graph: Path, suffix: str):
-    file = graph.with_suffix(suffix)
-    good = file.read_bytes()
+def test_a_modified_truncated_or_missing_file_is_noticed(graph: Path, suffix: str):
+    file, good = graph.with_suffix(suffix), graph.with_suffix(".good")
+    shutil.copy2(file, good)
 
     def flip() -> None:
         with file.open("r+b") as handle:
             handle.seek(1000)
             handle.write(b"\xff\xff\xff\xff")
 
-    for damage in (flip, lambda: file.write_bytes(good[:-10]), file.unlink):
+    for damage in (flip, lambda: os.truncate(file, file.stat().st_size - 10), file.unlink):
         damage()
-        ensure_graph(graph.parent)
-        assert file.read_bytes() == good
+        assert not is_built(graph.parent)
+        shutil.copy2(good, file)
+        assert is_built(graph.parent)
+
+
+def test_a_damaged_graph_is_built_again(graph: Path):
+    good = {path: path.read_bytes() for path in graph.parent.iterdir()}
+    graph.write_bytes(b"not a graph")
+    graph.with_suffix(".data").unlink()
+
+    ensure_graph(graph.parent)
+
+    assert {path: path.read_bytes() for path in graph.parent.iterdir()} == good
 
 
 def test_two_processes_may_build_at_once(tmp_path: Path):

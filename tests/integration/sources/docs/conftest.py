@@ -10,11 +10,12 @@ import pytest
 from rag.settings import DocsConfig
 from rag.sources import MOST_REMOVED, Change, Changed, Checkpoint, Failed, Noticed, Removed, Unchanged
 from rag.sources.docs import DocsSource, Limits
-from rag.store.documents import DocumentRow
 from rag.store.store import Store
+from tests.integration.sources.commits import commit
 from tests.servers.docs_site import DocsSite
 
-FAST = Limits(backoff=0.01, timeout=2.0, deadline=3.0, attempts=3)
+#: Limits without pauses; the time-outs are far longer than a reply takes on a busy machine.
+FAST = Limits(backoff=0.01, timeout=30.0, deadline=60.0, attempts=3)
 
 
 @dataclass
@@ -82,28 +83,3 @@ def crawl(site: DocsSite, store: Store) -> Crawl:
         return outcome
 
     return run
-
-
-def commit(store: Store, change: Change) -> None:
-    with store.transaction() as transaction:
-        if isinstance(change, Changed):
-            document, metadata = change.document, change.document.metadata
-            transaction.documents.put(
-                [
-                    DocumentRow(
-                        id=document.id_,
-                        source="site",
-                        kind=metadata["kind"],
-                        url=metadata["url"],
-                        title=metadata["title"],
-                        text=document.text,
-                        metadata=metadata,
-                        hash=document.hash,
-                    )
-                ]
-            )
-        elif isinstance(change, Removed):
-            transaction.documents.delete([change.document_id])
-        record = None if isinstance(change, Failed | Noticed) else change.record
-        if record:
-            record(transaction)

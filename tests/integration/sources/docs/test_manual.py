@@ -17,12 +17,15 @@ from rag.settings import DocsConfig
 from rag.sources import Changed, Failed, Unchanged
 from rag.sources.docs import DocsSource
 from rag.store.store import Store
-from tests.integration.sources.docs.conftest import commit
+from tests.integration.sources.commits import commit
 
 #: the folder of Debian's package postgresql-doc-15
 MANUAL = Path("/usr/share/doc/postgresql-doc-15/html")
 
-pytestmark = pytest.mark.skipif(not MANUAL.is_dir(), reason="the Debian package postgresql-doc-15 is not installed")
+pytestmark = [
+    pytest.mark.skipif(not MANUAL.is_dir(), reason="the Debian package postgresql-doc-15 is not installed"),
+    pytest.mark.slow,  # 1,172 pages, twice
+]
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -54,8 +57,9 @@ def crawled(manual: str, store: Store) -> tuple[dict[str, Changed], int, list[Fa
     return changed, unchanged, failed
 
 
-def test_a_crawl_yields_exactly_the_manual_s_pages_and_every_fragment_exists(manual: str, store: Store) -> None:
+def test_a_crawl_yields_exactly_the_manual_s_pages_and_a_second_one_writes_nothing(manual: str, store: Store) -> None:
     changed, _, failed = crawled(manual, store)
+
     base = manual.removesuffix("index.html")
     files = {path.name for path in MANUAL.glob("*.html")} - {"bookindex.html"}
     pages = {url.removeprefix(base) or "index.html" for url in changed}
@@ -68,7 +72,13 @@ def test_a_crawl_yields_exactly_the_manual_s_pages_and_every_fragment_exists(man
     assert failed == []
     assert pages == files & (linked | {"index.html"})
     assert len(pages) > 1100
+    assert_fragments_exist(changed, base)
+    assert crawled(manual, store) == ({}, len(changed), [])
 
+
+def assert_fragments_exist(changed: dict[str, Changed], base: str) -> None:
+    """Assert that most chunks link to a heading, and that each of these headings is in its page."""
+    pages = {url.removeprefix(base) or "index.html" for url in changed}
     chunker = MarkdownChunker(lambda text: len(text.split()), max_tokens=160)
     chunks = chunker.get_nodes_from_documents([change.document for change in changed.values()])
     ids = {name: set(re.findall(r'\b(?:id|name)="([^"]+)"', (MANUAL / name).read_text("utf-8"))) for name in pages}
@@ -78,9 +88,3 @@ def test_a_crawl_yields_exactly_the_manual_s_pages_and_every_fragment_exists(man
         assert not re.search(r"^(?:\[?Prev\]?|\[?Up\]?)\b.*\b(?:Next|Home)\b", chunk.get_content(), re.MULTILINE)
     linked_chunks = sum("#" in chunk.metadata["url"] for chunk in chunks)
     assert linked_chunks > 0.9 * len(chunks)
-
-
-def test_a_second_crawl_writes_nothing(manual: str, store: Store) -> None:
-    first, _, _ = crawled(manual, store)
-    again, unchanged, failed = crawled(manual, store)
-    assert (again, unchanged, failed) == ({}, len(first), [])

@@ -20,6 +20,7 @@ from rag.engine import Engine
 from rag.ingest.report import SyncReport
 from rag.settings import GitHubConfig, Settings
 from rag.sources.github import GitHubSource, RetryPolicy
+from tests.processes import wait_for
 from tests.servers.github import FAULTS, FaultyGitHubServer, load_export
 from tests.servers.openai import OpenAIServer
 
@@ -270,11 +271,12 @@ def test_a_sync_killed_at_any_of_twenty_moments_and_run_again_gives_the_same_row
 def _until_free(dsn: str) -> None:
     """Wait until Postgres has noticed the end of the client and released its locks."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        for _ in range(200):
+
+        def is_free() -> bool:
             row = connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()
-            if row == (0,):
-                return
-            time.sleep(0.02)
+            return row == (0,)
+
+        wait_for(is_free, seconds=120, else_show=lambda: "a lock of the killed process is held")
 
 
 # Changes during a sync
@@ -320,7 +322,7 @@ def test_issues_updated_in_the_same_second_on_two_pages_are_all_indexed(make_ind
 
 
 def test_an_issue_transferred_to_another_repository_is_removed(make_index: MakeIndex) -> None:
-    with served(generated()) as server:
+    with served(generated(30)) as server:
         index = make_index(server)
         index.sync()
         server.transfer_issue(5, "o/other")
@@ -329,7 +331,7 @@ def test_an_issue_transferred_to_another_repository_is_removed(make_index: MakeI
 
 
 def test_an_issue_converted_to_a_discussion_is_indexed_once(make_index: MakeIndex) -> None:
-    with served(generated()) as server:
+    with served(generated(30)) as server:
         index = make_index(server)
         index.sync()
         number = server.convert_issue(5)
@@ -340,7 +342,7 @@ def test_an_issue_converted_to_a_discussion_is_indexed_once(make_index: MakeInde
 
 
 def test_the_next_sync_removes_a_deleted_discussion(make_index: MakeIndex) -> None:
-    with served(generated()) as server:
+    with served(generated(30)) as server:
         index = make_index(server)
         index.sync()
         server.delete_discussion(7)

@@ -576,6 +576,7 @@ def _state(store: Store, site: Site) -> Any:
 # A real repository
 
 
+@pytest.mark.slow  # 1,444 threads
 def test_a_working_group_s_repository_is_read_completely(store: Store, shared_data: Path) -> None:
     data = json.loads(gzip.decompress((shared_data / "tls13-spec.github.json.gz").read_bytes()))
     with GitHubServer(data, web_url="https://github.com") as server:

@@ -19,8 +19,8 @@ from rag.settings import RepositoryConfig
 from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Unchanged
 from rag.sources.repository import RepositorySource
 from rag.sources.repository.git import open_clone
-from rag.store.documents import DocumentRow
 from rag.store.store import Store
+from tests.integration.sources.commits import commit
 from tests.servers.git_server import git_server
 
 
@@ -79,27 +79,7 @@ def read(
     changes = []
     for change in source.changes(full=full):
         changes.append(change)
-        with store.transaction() as transaction:
-            if isinstance(change, Changed):
-                document, metadata = change.document, change.document.metadata
-                transaction.documents.put(
-                    [
-                        DocumentRow(
-                            id=document.id_,
-                            source="handbook",
-                            kind=metadata["kind"],
-                            url=metadata["url"],
-                            title=metadata["title"],
-                            text=document.text,
-                            metadata=metadata,
-                            hash=document.hash,
-                        )
-                    ]
-                )
-            elif isinstance(change, Removed):
-                transaction.documents.delete([change.document_id])
-            if not isinstance(change, Failed) and change.record:
-                change.record(transaction)
+        commit(store, change)
     return changes
 
 

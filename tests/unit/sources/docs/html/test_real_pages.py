@@ -27,7 +27,7 @@ def test_a_page_keeps_its_code_and_words_and_little_boilerplate(name: str) -> No
     assert kept.code_share >= 0.99
     assert kept.words_share >= 0.97
     # A page of a hundred words has a handful of labels, such as the languages of its code.
-    assert kept.words_let_in <= max(10, 0.02 * kept.words_out)
+    assert kept.extra_words <= max(10, 0.02 * kept.words_extracted)
 
 
 def test_all_pages_together_reach_the_documented_shares() -> None:
@@ -36,7 +36,7 @@ def test_all_pages_together_reach_the_documented_shares() -> None:
     total = sum((score(page, read(page).text) for page in ALL.values()), Score())
     assert total.code_share >= 0.995
     assert total.words_share >= 0.995
-    assert total.let_in_share < 0.005
+    assert total.extra_words_share < 0.005
 
 
 @pytest.mark.parametrize("name", ALL)
