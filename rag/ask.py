@@ -115,21 +115,23 @@ def _answer(
     engine: Engine, options: argparse.Namespace, filters: Filters, question: str, history: Sequence[Turn]
 ) -> Answer:
     """Print an answer: as one JSON object, or paragraph by paragraph as each is ready."""
-    answer: Answer | None = None
+    from rag.service.asking import Reply, Request, ask_stream
+
+    reply: Reply | None = None
     if not options.json:
         sys.stdout.write("\n")
-    for piece in engine.questions.ask_stream(question, top_k=options.top_k or 8, filters=filters, history=history):
-        if isinstance(piece, Answer):
-            answer = piece
+    for piece in ask_stream(engine, Request(question, filters, options.top_k or 8, history)):
+        if isinstance(piece, Reply):
+            reply = piece
         elif not options.json:
             sys.stdout.write(piece)
             sys.stdout.flush()
-    assert answer is not None
+    assert reply is not None
     if options.json:
-        print_json(answer.to_json())
+        print_json(reply.to_json())
     else:
-        _print_sources(answer)
-    return answer
+        _print_sources(reply.answer)
+    return reply.answer
 
 
 def _print_sources(answer: Answer) -> None:

@@ -17,7 +17,7 @@ from uuid import UUID
 from rag.answer.answer import Answer, Citation, Turn
 from rag.errors import DatabaseError
 from rag.llm.tokens import Usage
-from rag.store.answers import AnswerCounts, Asker, AnswerRow, LoggedRow, ProblemReport, StaleAnswer, Thumb
+from rag.store.answers import AnswerCounts, AnswerRow, Asker, LoggedRow, ProblemReport, StaleAnswer, Thumb
 from rag.store.filters import Filters
 from rag.store.indexes import IndexInfo
 from rag.store.store import Store
@@ -39,9 +39,9 @@ class Asked:
     thread: UUID | None = None
 
 
-#: Who asks the question that is being answered. A context variable, so that the parts that make an answer do not hand on
-#: what only its log entry needs.
-ASKED: ContextVar[Asked] = ContextVar("asked", default=Asked())
+#: Who asks the question that is being answered; None: a person who begins a conversation. It is a context variable, so
+#: that the parts that make an answer do not hand on what only its log entry needs.
+ASKED: ContextVar[Asked | None] = ContextVar("asked", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class AnswerLog:
         asked = _digest(answer.question, filters)
         try:
             with self._store.transaction() as transaction:
-                row = _row(kept, ASKED.get())
+                row = _row(kept, ASKED.get() or Asked())
                 transaction.answers.log(index, row, source=filters.source, asked=asked, keep_days=self._days)
         except DatabaseError as error:
             log.warning("This answer is not logged: %s", error)

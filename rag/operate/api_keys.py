@@ -16,8 +16,7 @@ from rag.store.store import Store
 
 __all__ = ["SCOPES", "ApiKey", "ApiKeys", "Scope"]
 
-#: What a key may do: ask questions, search and read documents, rate answers and report problems, read the answer log and
-#: the metrics.
+#: What a key may do: ask questions; search and read documents; rate answers and report problems; read the metrics.
 Scope = Literal["ask", "search", "feedback", "operate"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
@@ -64,7 +63,7 @@ class ApiKeys:
             raise ConfigurationError(f"A key needs a scope: {', '.join(SCOPES)}.")
         secret = _PREFIX + secrets.token_urlsafe(_BYTES)
         if not self._keys.add(name, _digest(secret), [scope for scope in SCOPES if scope in scopes]):
-            raise ConfigurationError(f"There is a key called {name!r} already; revoke it first, or choose another name.")
+            raise ConfigurationError(f"There is a key called {name!r} already. Revoke it, or choose another name.")
         return secret
 
     def all(self) -> list[ApiKey]:

@@ -23,8 +23,8 @@ __all__ = [
     "LoggedRow",
     "ProblemReport",
     "StaleAnswer",
-    "Thumb",
     "ThreadTurn",
+    "Thumb",
 ]
 
 #: The verdict of a reader.

@@ -65,6 +65,10 @@ SELECT s.name, s.kind, s.cursor, s.last_success, s.last_error, s.failures, s.ale
                  WHERE i.source = s.name), 0) AS chunks
 FROM sources s ORDER BY s.name;
 
+-- name: last_success
+-- Select when sources were last synced successfully.
+SELECT name, last_success FROM sources WHERE name = ANY(%(names)s) ORDER BY name;
+
 -- name: has_source
 -- Return a row if a source is registered.
 SELECT 1 FROM sources WHERE name = %(name)s;

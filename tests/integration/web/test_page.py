@@ -81,7 +81,10 @@ def test_an_answer_can_be_streamed(address: str) -> None:
 
 def test_the_json_has_the_keys_of_the_command(address: str) -> None:
     answer = httpx.get(f"{address}/api/ask", params={"q": QUESTION}).json()
-    assert answer.keys() == {"question", "answered", "answer", "sources", "model", "timings", "id"}
+    assert answer.keys() == {
+        *("question", "answered", "answer", "sources", "model", "timings"),
+        *("id", "score", "thread", "freshness"),
+    }
     assert answer["sources"][0].keys() == {"n", "url", "title", "source", "kind", "score", "quote"}
     found = httpx.get(f"{address}/api/search", params={"q": "vacuum", "top_k": "1"}).json()
     assert [result["title"] for result in found["results"]] == ["Vacuum"]
