@@ -98,7 +98,9 @@ class Searcher:
         wanted = top_k if self._reranker is None else max(top_k, _RERANKED)
         chunks = self._store.search.chunk_count(self.index, filters.source)
         share = dense_share(question) if self._share is None else self._share
-        ranked = [one for one in at_fitted_size(fuse(candidates, share), chunks) if one.score > 0]
+        if share == 0:  # no chunk is found that holds no word
+            candidates = [candidate for candidate in candidates if candidate.bm25 > 0]
+        ranked = at_fitted_size(fuse(candidates, share), chunks)
         found = self._best(ranked, wanted, per_document)
         if self._reranker is not None and len(found) > 1:
             found = _reordered(found, self._reranker.order(question, found))

@@ -21,7 +21,6 @@ from rag.store.answers import Asker, Thumb
 from rag.store.documents import DocumentRow
 from rag.store.encoding import storable
 from rag.store.filters import Filters
-from rag.store.statements import unanswered_reads
 from rag.text.anchors import split_anchor
 from rag.text.urls import is_web_url
 
@@ -320,8 +319,7 @@ def _result_json(result: SearchResult) -> dict[str, Any]:
 def _answered() -> Iterator[None]:
     """Raise a DatabaseError in one calm sentence where Postgres is away, and log what it said."""
     try:
-        with unanswered_reads():
-            yield
+        yield
     except DatabaseError as error:
         if str(error) != _AWAY:
             log.warning("%s", error)

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from rag.store.encoding import storable
 from rag.store.indexes import Indexes
-from rag.store.statements import IndexTables, Reads, Writes, unanswered_reads
+from rag.store.statements import IndexTables, Reads, Writes
 
 __all__ = ["Incident", "SourceStatus", "SourceWrites", "Sources"]
 
@@ -135,7 +135,6 @@ class Sources(Reads):
     def status(self) -> list[SourceStatus]:
         """Return every source that was ever synced, with its counts."""
         with (
-            unanswered_reads(),
             self._database.connection() as connection,
             connection.cursor(row_factory=class_row(SourceStatus)) as cursor,
         ):

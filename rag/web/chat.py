@@ -180,6 +180,7 @@ def chat_routes(service: Service, threads: Threads) -> APIRouter:
         chat.complete,
         methods=["POST"],
         response_model=ChatReply,
+        response_model_exclude_unset=True,
         responses=EVENTS | failures,
         summary="Answer the last message of a conversation",
     )
