@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-__all__ = ["BUDGET", "LEAST_BUDGET", "MOST_BUDGET", "cut", "fitted", "listed", "tokens", "tokens_of"]
+__all__ = ["BUDGET", "LEAST_BUDGET", "MOST_BUDGET", "cut", "cut_json", "fitted", "listed", "tokens", "tokens_of"]
 
 #: In tokens. Clients refuse replies of 25,000.
 BUDGET, LEAST_BUDGET, MOST_BUDGET = 6_000, 500, 20_000
@@ -37,7 +37,7 @@ def _tokens_of_piece(piece: str) -> float:
             return math.ceil(len(piece) / _DIGITS)
         # The blank before a word belongs to it.
         return 0 if piece == " " else math.ceil(len(piece) / _BLANKS)
-    return 1 if len(first.encode(errors="replace")) == 2 else 2
+    return max(len(first.encode(errors="replace")) - 1, 1)
 
 
 def tokens_of(value: object) -> int:
@@ -55,6 +55,15 @@ def cut(text: str, most: int) -> str:
     return text
 
 
+def cut_json(text: str, most: int) -> str:
+    """Return the beginning of a text with at most this many tokens as JSON, which escapes quotes and line breaks."""
+    short, room = cut(text, most), most
+    while tokens_of(short) > most and room > 0:
+        room = room * 4 // 5
+        short = cut(text, room)
+    return short
+
+
 def listed(entries: Iterable[dict[str, Any]], budget: int, *, name: str) -> dict[str, Any]:
     """Return {name: entries} with as many of the entries as fit, and how many are left out, if any are.
 
@@ -65,7 +74,7 @@ def listed(entries: Iterable[dict[str, Any]], budget: int, *, name: str) -> dict
     for entry in wanted:
         cost = tokens_of(entry)
         if cost > left and not shown and "text" in entry:
-            entry = {**entry, "text": cut(entry["text"], max(left - tokens_of({**entry, "text": ""}), 0) * 3 // 4)}
+            entry = {**entry, "text": cut_json(entry["text"], left - tokens_of({**entry, "text": ""}))}
             cost = tokens_of(entry)
         if cost > left:
             break

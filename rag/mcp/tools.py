@@ -15,7 +15,7 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import AliasChoices, Field
 
 from rag.errors import RagError
-from rag.mcp.budget import BUDGET, LEAST_BUDGET, MOST_BUDGET, cut, fitted, listed, tokens_of
+from rag.mcp.budget import BUDGET, LEAST_BUDGET, MOST_BUDGET, cut, cut_json, fitted, listed, tokens_of
 from rag.mcp.shapes import Answered, Fetched, Recorded, SearchResults, Sources, Verification
 from rag.service import Missing, Reply, Service
 from rag.service.service import LONGEST_QUESTION, LONGEST_TEXT
@@ -230,11 +230,7 @@ def _fetched(document: Mapping[str, Any], start: int, budget: int) -> dict[str, 
     metadata: dict[str, Any] = {"source": document["source"], "kind": document["kind"]}
     whole: str = document["markdown"][start:]
     reply = {"id": document["id"], "title": document["title"], "text": "", "url": document["url"], "metadata": metadata}
-    # JSON escapes line breaks and quotes, so a text has a few more tokens in it.
-    room = budget - tokens_of(reply) - 20
-    text = cut(whole, room)
-    while tokens_of(text) > room and text:
-        text = cut(whole, (room := room * 9 // 10))
+    text = cut_json(whole, budget - tokens_of(reply) - 20)
     if text != whole:
         metadata["next_start"] = start + len(text.removesuffix(" …"))
     return {**reply, "text": text}
