@@ -19,7 +19,7 @@ BUDGET, LEAST_BUDGET, MOST_BUDGET = 6_000, 500, 20_000
 
 _PIECE = re.compile(r"[A-Za-z]+|[0-9]+|[ \t\n\r]+|[^\x00-\x7f]|.", re.DOTALL)
 # The letters of a word, the digits of a number and the blanks of an indent that make a token.
-_LETTERS, _DIGITS, _BLANKS = 5, 2, 8
+_LETTERS, _DIGITS, _BLANKS = 6, 2, 8
 _CUT = " …"
 
 

@@ -18,6 +18,7 @@ from rag.errors import RagError
 from rag.mcp.budget import BUDGET, LEAST_BUDGET, MOST_BUDGET, cut, cut_json, fitted, listed, tokens_of
 from rag.mcp.shapes import Answered, Fetched, Recorded, SearchResults, Sources, Verification
 from rag.service import Missing, Reply, Service
+from rag.service.reading import Reading
 from rag.service.service import LONGEST_QUESTION, LONGEST_TEXT
 from rag.service.threads import Threads
 from rag.store.filters import Filters
@@ -88,13 +89,13 @@ class Tools:
         id: Place,
         ctx: Context[None],
         start: Annotated[
-            int, Field(ge=0, description="where to begin, in characters: next_start of the last reply")
-        ] = 0,
+            int | None, Field(ge=0, description="where to begin, in characters: next_start of the last reply")
+        ] = None,
         token_budget: TokenBudget = BUDGET,
     ) -> Annotated[CallToolResult, Fetched]:
         """Read a document of the index as Markdown, by the id of a search result or by its URL.
 
-        A long document is cut; call again with `start` for the rest.
+        A URL with a fragment is read from there on. A long document is cut; call again with `start` for the rest.
         """
         with _allowed(ctx, "search"):
             document = await self._threads.run(self._service.document, id)
@@ -198,7 +199,7 @@ class Tools:
         except ToolError as error:
             missing = isinstance(error.__cause__, Missing)
             raise (ResourceNotFoundError if missing else ResourceError)(str(error)) from error
-        return cut(document["markdown"], MOST_BUDGET)
+        return cut(document.markdown, MOST_BUDGET)
 
 
 @contextmanager
@@ -226,13 +227,14 @@ def _found(result: Mapping[str, Any]) -> dict[str, Any]:
     return {key: round(result[key], 3) if key == "score" else result[key] for key in _SEARCH_KEYS}
 
 
-def _fetched(document: Mapping[str, Any], start: int, budget: int) -> dict[str, Any]:
-    metadata: dict[str, Any] = {"source": document["source"], "kind": document["kind"]}
-    whole: str = document["markdown"][start:]
-    reply = {"id": document["id"], "title": document["title"], "text": "", "url": document["url"], "metadata": metadata}
+def _fetched(document: Reading, start: int | None, budget: int) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"source": document.source, "kind": document.kind}
+    begin = document.start if start is None else start
+    whole = document.markdown[begin:]
+    reply = {"id": document.id, "title": document.title, "text": "", "url": document.url, "metadata": metadata}
     text = cut_json(whole, budget - tokens_of(reply) - 20)
     if text != whole:
-        metadata["next_start"] = start + len(text.removesuffix(" …"))
+        metadata["next_start"] = begin + len(text.removesuffix(" …"))
     return {**reply, "text": text}
 
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, Literal
 from uuid import UUID
 
@@ -16,12 +16,12 @@ from rag.operate.answer_log import Asked, LoggedAnswer
 from rag.search.results import SearchResult
 from rag.search.searcher import Mode
 from rag.service.asking import Reply, Request, ask, ask_stream, logged
+from rag.service.reading import Reading, reading
 from rag.service.verification import verify
 from rag.store.answers import Asker, Thumb
 from rag.store.documents import DocumentRow
 from rag.store.encoding import storable
 from rag.store.filters import Filters
-from rag.text.anchors import split_anchor
 from rag.text.urls import is_web_url
 
 __all__ = ["LONGEST_QUESTION", "LONGEST_TEXT", "MOST_RESULTS", "Missing", "Service"]
@@ -186,7 +186,7 @@ class Service:
             "total": len(verdicts),
         }
 
-    def document(self, place: str) -> dict[str, Any]:
+    def document(self, place: str) -> Reading:
         """Return a document with its text and chunks.
 
         :param place: its id, its URL, or the URL of a place in it
@@ -196,15 +196,7 @@ class Service:
             row = self._document(place)
             index = self.engine.store.indexes.active()
             sections = self.engine.store.documents.sections(index, row.id) if index else []
-        return {
-            "id": row.id,
-            "url": row.url,
-            "title": row.title,
-            "source": row.source,
-            "kind": row.kind,
-            "markdown": "\n".join(split_anchor(line)[0] for line in row.text.split("\n")),
-            "chunks": [asdict(section) for section in sections],
-        }
+        return reading(row, sections, fragment=place.strip().partition("#")[2])
 
     def _document(self, place: str) -> DocumentRow:
         bare = place.strip().partition("#")[0]

@@ -18,13 +18,16 @@ from rag.text.blocks import blocks, is_code, is_heading
 from rag.text.citations import MARKERS
 from rag.text.lines import one_line
 from rag.text.sentences import sentences
-from rag.text.words import words
+from rag.text.words import stems, words
 
 __all__ = ["Verdict", "verify"]
 
 # The chunks that each sentence is compared with: those that a search for it finds, or the first of the given documents.
 _CHUNKS, _CHUNKS_OF_DOCUMENT = 5, 60
 _MOST_SENTENCES = 60
+# The share of a sentence's words that its source must contain. An answer is written from its chunks, so that its check
+# may trust the rest to be paraphrase; a text from elsewhere may name anything.
+_SHARED = 0.75
 # The longest sentence that is searched for, in characters; the model reads no more.
 _LONGEST = 1000
 
@@ -78,7 +81,16 @@ def _claims(text: str) -> Iterator[str]:
 def _verdict(engine: Engine, searcher: Searcher, claim: str, given: list[SearchResult] | None) -> Verdict:
     results = given if given is not None else searcher.search(claim[:_LONGEST], top_k=_CHUNKS, per_document=2)
     checker = GroundingChecker(engine.encoders.of(searcher.index.embedding_model), results, "")
-    for number, result in enumerate(results, start=1):
+    by_words = sorted(enumerate(results, start=1), key=lambda numbered: -_shared(claim, numbered[1]))
+    for number, result in by_words:
+        if _shared(claim, result) < _SHARED:
+            break
         if checker.check(claim, [number]):
             return Verdict(claim, citation(number, result, claim))
     return Verdict(claim, None)
+
+
+def _shared(claim: str, result: SearchResult) -> float:
+    """Return the share of a claim's words that a chunk, its heading or its title contains, in [0, 1]."""
+    wanted = stems(claim)
+    return len(wanted & stems(f"{result.title} {result.heading} {result.text}")) / max(len(wanted), 1)

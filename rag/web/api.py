@@ -148,7 +148,7 @@ class _Api:
         place = url or id
         if not place:
             raise ConfigurationError("url is missing: the URL of a document.")
-        return await self._threads.run(self._service.document, place)
+        return (await self._threads.run(self._service.document, place)).to_json()
 
     async def sources(self) -> Json:
         """Return every source of the index."""

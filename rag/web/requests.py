@@ -58,4 +58,6 @@ class Named:
             await self._app(scope, receive, send_with_headers)
         finally:
             seconds = time.perf_counter() - started
-            log.info("%s %s %s %d %.3f s", name, scope["method"], scope["path"], status, seconds)
+            # As it was sent: the decoded path may hold a line break.
+            path = scope.get("raw_path", b"").decode("ascii", "replace")
+            log.info("%s %s %s %d %.3f s", name, scope["method"], path, status, seconds)
