@@ -56,7 +56,8 @@ class Reply:
         for cited, citation in zip(answer["sources"], self.answer.sources, strict=True):
             cited |= _age(self.versions.get(citation.chunk_id))
         # An answer that knows its own score tells it.
-        return {"score": round(self.score, 4), **answer, "thread": self.thread, "freshness": self._freshness()}
+        answer.setdefault("score", round(self.score, 4))
+        return {**answer, "thread": self.thread, "freshness": self._freshness()}
 
     def _freshness(self) -> list[dict[str, str | None]]:
         return [
