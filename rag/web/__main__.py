@@ -13,6 +13,7 @@ from rag.command import CommandParser, run
 from rag.engine import Engine
 from rag.errors import ConfigurationError
 from rag.web.app import create_app
+from rag.web.hosts import is_loopback
 from rag.web.keys import keys
 from rag.web.protocol import PatientProtocol
 
@@ -48,6 +49,8 @@ def _serve(options: argparse.Namespace) -> int:
         shown = f"[{options.host}]" if ":" in options.host else options.host
         port = listening.getsockname()[1]
         sys.stderr.write(f"Ask at http://{shown}:{port}/ (Ctrl-C stops)\n")
+        if not is_loopback(options.host) and not engine.settings.web_public:
+            sys.stderr.write("Requests need a key: python -m rag.web key add NAME. RAG_WEB_PUBLIC=true lets all ask.\n")
         config = uvicorn.Config(
             create_app(engine, host=options.host),
             http=PatientProtocol,

@@ -71,8 +71,12 @@ SELECT id, asked_at, question, source, answered, answer, sources, embedding_mode
 FROM answers WHERE id = %(id)s;
 
 -- name: rate_answer
--- Update the thumb of an answer, the page that would have been better and the comment, if the reader gives them.
-UPDATE answers SET thumb = %(thumb)s, better_page = %(better_page)s, comment = %(comment)s WHERE id = %(id)s;
+-- Update the thumb of an answer with the page that would have been better, and the comment; without a thumb or a comment,
+-- the earlier one stays.
+UPDATE answers SET thumb = coalesce(%(thumb)s, thumb), comment = coalesce(%(comment)s, comment),
+                   better_page = CASE WHEN %(thumb)s::text IS NULL THEN coalesce(%(better_page)s, better_page)
+                                      ELSE %(better_page)s END
+WHERE id = %(id)s;
 
 -- name: thread_turns
 -- Select the latest questions of a conversation up to an answer, with their answers, the latest first.

@@ -155,6 +155,17 @@ def test_feedback_is_kept_with_the_answer(api: httpx.Client) -> None:
     assert logged["stale_at"] is None
 
 
+def test_a_comment_leaves_the_thumb(api: httpx.Client) -> None:
+    answer = api.post("/ask", json={"question": QUESTION}).json()["id"]
+    api.post("/feedback", json={"id": answer, "thumb": "down", "better_page": "https://example.org/roles"})
+
+    api.post("/feedback", json={"id": answer, "comment": "Says nothing of roles."})
+
+    logged = api.get(f"/answers/{answer}").json()
+    assert (logged["thumb"], logged["better_page"]) == ("down", "https://example.org/roles")
+    assert logged["comment"] == "Says nothing of roles."
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "sentence"),
     [
