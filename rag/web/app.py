@@ -118,6 +118,8 @@ def _monitoring(engine: Engine, threads: Threads, metrics: Metrics) -> APIRouter
         """Return the metrics for Prometheus."""
         return Response(await threads.run(metrics.text), media_type=CONTENT_TYPE_LATEST)
 
-    router.add_api_route("/healthz", health, response_model=None)
-    router.add_api_route("/metrics", scrape, response_model=None, dependencies=[Depends(requires("operate"))])
+    methods = ["GET", "HEAD"]
+    may_operate = Depends(requires("operate"))
+    router.add_api_route("/healthz", health, methods=methods, response_model=None)
+    router.add_api_route("/metrics", scrape, methods=methods, response_model=None, dependencies=[may_operate])
     return router

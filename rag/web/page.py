@@ -44,12 +44,12 @@ def page_routes(service: Service, threads: Threads) -> APIRouter:
     """Return the routes of the pages."""
     page = _Page(service, threads)
     router = APIRouter(include_in_schema=False, dependencies=[Depends(requires("ask"))])
-    for path, handler, method in (
-        ("/", page.ask, "GET"),
-        ("/answers/{id}", page.read, "GET"),
-        ("/answers/{id}", page.rate, "POST"),
+    for path, handler, methods in (
+        ("/", page.ask, ["GET", "HEAD"]),
+        ("/answers/{id}", page.read, ["GET", "HEAD"]),
+        ("/answers/{id}", page.rate, ["POST"]),
     ):
-        router.add_api_route(path, handler, methods=[method], response_model=None)
+        router.add_api_route(path, handler, methods=methods, response_model=None)
     return router
 
 

@@ -25,6 +25,12 @@ def test_the_start_page_has_a_search_box(address: str) -> None:
     assert page.select_one("article") is None
 
 
+def test_a_monitor_may_ask_for_the_head_only(address: str) -> None:
+    for path in ("/", "/healthz"):
+        response = httpx.head(address + path)
+        assert (response.status_code, response.content) == (200, b"")
+
+
 def test_an_answer_shows_its_code_its_markers_and_its_sources(address: str) -> None:
     _, page = get(address, q=QUESTION)
     assert "pg_dump mydb > mydb.sql" in page.select_one("article pre").get_text()
