@@ -28,7 +28,7 @@ def tokens(text: str) -> int:
     return sum(map(_tokens_of_piece, _PIECE.findall(text)))
 
 
-def _tokens_of_piece(piece: str) -> float:
+def _tokens_of_piece(piece: str) -> int:
     first = piece[0]
     if first.isascii():
         if first.isalpha():
@@ -47,7 +47,7 @@ def tokens_of(value: object) -> int:
 
 def cut(text: str, most: int) -> str:
     """Return the beginning of a text that has at most this many tokens, with a mark if it is cut."""
-    left = float(most)
+    left = most
     for match in _PIECE.finditer(text):
         left -= _tokens_of_piece(match[0])
         if left < 0:

@@ -31,7 +31,7 @@ class Threads:
         """Yield what a blocking generator yields, holding a thread only while it works; close it at the end."""
         try:
             while (piece := await self.run(next, pieces, None)) is not None:
-                yield cast(T, piece)
+                yield piece
         finally:
             with anyio.CancelScope(shield=True):
                 await self.run(cast(Generator[T, None, None], pieces).close)

@@ -42,7 +42,7 @@ class PatientProtocol(H11Protocol):
         if self.conn.their_state is h11.IDLE:
             self._wait()
         else:
-            self._waiting = _cancelled(self._waiting)
+            self._stop_waiting()
 
     def pause_writing(self) -> None:
         """Begin to wait for the client to read."""
@@ -51,12 +51,13 @@ class PatientProtocol(H11Protocol):
 
     def resume_writing(self) -> None:
         """Stop waiting for the client to read."""
-        self._unread = _cancelled(self._unread)
+        _cancel(self._unread)
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
-        self._waiting, self._unread = _cancelled(self._waiting), _cancelled(self._unread)
+        self._stop_waiting()
+        _cancel(self._unread)
         super().connection_lost(exc)
 
     @property
@@ -69,12 +70,16 @@ class PatientProtocol(H11Protocol):
             self._since = time.monotonic()
             self._waiting = self.loop.call_later(self.head_timeout, self.transport.close)
 
+    def _stop_waiting(self) -> None:
+        _cancel(self._waiting)
+        self._waiting = None
+
     def _make_room(self) -> None:
         others = [one for one in cast(set[Any], self.connections) if isinstance(one, PatientProtocol)]
         longest = min((one for one in others if one.is_idle), key=lambda one: one._since, default=self)
         longest.transport.close()
 
 
-def _cancelled(timer: asyncio.TimerHandle | None) -> None:
+def _cancel(timer: asyncio.TimerHandle | None) -> None:
     if timer is not None:
         timer.cancel()
