@@ -115,16 +115,19 @@ def _answer(
     engine: Engine, options: argparse.Namespace, filters: Filters, question: str, history: Sequence[Turn]
 ) -> Answer:
     """Print an answer: as one JSON object, or paragraph by paragraph as each is ready."""
-    top_k = options.top_k or 8
+    from rag.service.asking import Reply, Request, ask, ask_stream
+
+    request = Request(question, filters, options.top_k or 8, history)
     if options.json:
-        answer = engine.ask(question, top_k=top_k, filters=filters, history=history)
-        print_json(answer.to_json())
-        return answer
-    sys.stdout.write("\n")
-    for piece in engine.questions.ask_stream(question, top_k=top_k, filters=filters, history=history):
-        if isinstance(piece, Answer):
-            _print_sources(piece)
-            return piece
+        reply = ask(engine, request)
+        print_json(reply.to_json())
+        return reply.answer
+    sys.stdout.write("
+")
+    for piece in ask_stream(engine, request):
+        if isinstance(piece, Reply):
+            _print_sources(piece.answer)
+            return piece.answer
         sys.stdout.write(piece)
         sys.stdout.flush()
     raise AssertionError("a stream ends with its answer")

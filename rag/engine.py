@@ -13,6 +13,7 @@ What the product does is done by services, each built when it is first asked for
     engine.indexing     replace the index by one of another embedding model
     engine.questions    search and answer
     engine.answer_log   logged answers, and what readers think of them
+    engine.api_keys     the keys of the HTTP API
     engine.evaluations  past evaluations, and threads to make queries from
     engine.operations   status, alerts, maintenance, removal, moving
 """
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from rag.ingest.opening import SourceOpener
     from rag.ingest.report import SyncReport
     from rag.ingest.sync import Syncs
+    from rag.operate.api_keys import ApiKeys
     from rag.operate.operations import Operations
     from rag.search.results import SearchResult
     from rag.store.evaluations import Evaluations
@@ -146,6 +148,13 @@ class Engine:
     def evaluations(self) -> Evaluations:
         """Past evaluations, and threads to make queries from."""
         return self.store.evaluations
+
+    @cached_property
+    def api_keys(self) -> ApiKeys:
+        """The keys of the HTTP API."""
+        from rag.operate.api_keys import ApiKeys
+
+        return ApiKeys(self.store)
 
     @cached_property
     def operations(self) -> Operations:

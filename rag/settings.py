@@ -248,6 +248,24 @@ class Settings(BaseSettings):
         validation_alias="RAG_ALERT_FAILURES",
         description="the failed runs in a row after which an alert is sent",
     )
+    web_hosts: Annotated[tuple[str, ...], NoDecode, _DefaultText("this machine's names, and the address asked")] = (
+        Field((), validation_alias="RAG_WEB_HOSTS", description="the host names under which `rag.web` is asked")
+    )
+    web_origins: Annotated[tuple[str, ...], NoDecode, _DefaultText("its own")] = Field(
+        (),
+        validation_alias="RAG_WEB_ORIGINS",
+        description="the origins whose pages may use the API of `rag.web`, such as `https://docs.example.org`",
+    )
+    web_public: bool = Field(
+        False,
+        validation_alias="RAG_WEB_PUBLIC",
+        description="whether everybody may ask and search without a key where `rag.web` listens for other machines",
+    )
+    web_rate: Annotated[int, Field(ge=0)] = Field(
+        60,
+        validation_alias="RAG_WEB_RATE",
+        description="the requests a minute of one key or address to `rag.web`; 0 for no limit",
+    )
     run_on: str = Field(
         "threads",
         validation_alias="RAG_RUN_ON",
@@ -266,6 +284,27 @@ class Settings(BaseSettings):
                 f"{value!r} is not two prices (US dollars for a million tokens read and a million written)"
             )
         return prices
+
+    @field_validator("web_hosts", "web_origins", mode="before")
+    @classmethod
+    def _several(cls, value: object) -> object:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("web_hosts")
+    @classmethod
+    def _names_only(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if "/" in name or not name.isprintable():
+                raise ValueError(f"{name!r} is not a host name such as support.example.org")
+        return value
+
+    @field_validator("web_origins")
+    @classmethod
+    def _origins_only(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if origin != "*" and _http_url(origin) and urlsplit(origin).path:
+                raise ValueError(f"{origin!r} is not an origin such as https://docs.example.org, without a path")
+        return value
 
     @field_validator("home")
     @classmethod
@@ -416,6 +455,6 @@ def _shown(value: object) -> object:
         case Path():
             return str(value)
         case tuple():
-            return " ".join(f"{number:g}" for number in value)
+            return " ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in value)
         case _:
             return value

@@ -15,7 +15,7 @@ from rag.embedding.encoder import Encoder
 from rag.embedding.encoders import Encoders
 from rag.errors import ConfigurationError
 from rag.search.results import SearchResult
-from rag.search.searcher import Reranker, Searcher
+from rag.search.searcher import Mode, Reranker, Searcher
 from rag.settings import Settings
 from rag.store.filters import KINDS, STATES, Filters
 from rag.store.indexes import IndexInfo
@@ -49,17 +49,24 @@ class Questions:
         self._log = log
 
     def search(
-        self, question: str, *, top_k: int = 10, source: str | None = None, filters: Filters | None = None
+        self,
+        question: str,
+        *,
+        top_k: int = 10,
+        source: str | None = None,
+        filters: Filters | None = None,
+        mode: Mode = "hybrid",
     ) -> list[SearchResult]:
         """Return the best chunk of each of the best documents, best first.
 
         :param source: search this source only
         :param filters: search only the documents that match these
+        :param mode: what the results are ranked by
         :raises ConfigurationError: the index or the question is empty, or a filter is wrong
         """
         filters = self._checked(question, source, filters)
         index = self._index()
-        found = self._searcher(index, filters).search(masked(question.strip()), top_k=top_k)
+        found = self._searcher(index, filters, mode).search(masked(question.strip()), top_k=top_k)
         if not found:
             self._store.indexes.filled()  # raises what to do about an empty index
         return found
@@ -199,9 +206,9 @@ class Questions:
         """Return the active index, whether or not it holds anything."""
         return self._store.indexes.active() or self._store.indexes.filled()
 
-    def _searcher(self, index: IndexInfo, filters: Filters) -> Searcher:
+    def _searcher(self, index: IndexInfo, filters: Filters, mode: Mode = "hybrid") -> Searcher:
         encoder = self._encoders.of(index.embedding_model)
-        return Searcher(self._store, index, encoder, filters=filters, reranker=self._reranker)
+        return Searcher(self._store, index, encoder, filters=filters, reranker=self._reranker, mode=mode)
 
     def _answerer(self, searcher: Searcher, *, top_k: int, source: str | None = None) -> Answerer:
         model = searcher.index.embedding_model

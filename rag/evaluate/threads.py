@@ -73,17 +73,19 @@ def queries_from_threads(
 
 
 def queries_from_down_votes(answer_log: AnswerLog) -> list[Query]:
-    """Return a query for each down-voted answer; its gold is the page that the reader named, or unknown.
+    """Return a query for each down-voted answer, whose gold is the page that the reader named, or unknown.
 
-    :raises ConfigurationError: there is none
+    Each reported problem is a query too, whose gold is the page that it is about.
+
+    :raises ConfigurationError: there is neither
     """
-    voted = answer_log.down_voted()
-    if not voted:
+    voted, reported = answer_log.down_voted(), answer_log.problems()
+    if not voted and not reported:
         raise ConfigurationError("No logged answer has a thumb down.")
     return [
         Query(f"answer-{one.answer.id}", one.answer.question, (one.better_page,) if one.better_page else None)
         for one in voted
-    ]
+    ] + [Query(f"report-{one.id}", one.problem, (one.url,)) for one in reported]
 
 
 def _of_discussions(source: str, discussions: Sequence[AnsweredDiscussion]) -> Iterator[_Candidate]:

@@ -8,21 +8,40 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
+from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import asdict, astuple, dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from rag.answer.answer import Answer, Citation
+from rag.answer.answer import Answer, Citation, Turn
 from rag.errors import DatabaseError
 from rag.llm.tokens import Usage
-from rag.store.answers import AnswerCounts, AnswerRow, LoggedRow, StaleAnswer, Thumb
+from rag.store.answers import AnswerCounts, AnswerRow, Asker, LoggedRow, ProblemReport, StaleAnswer, Thumb
 from rag.store.filters import Filters
 from rag.store.indexes import IndexInfo
 from rag.store.store import Store
 
-__all__ = ["AnswerLog", "LoggedAnswer"]
+__all__ = ["ASKED", "AnswerLog", "Asked", "LoggedAnswer"]
 
 log = logging.getLogger(__name__)
+
+# How many earlier turns of a conversation a follow-up may refer to.
+_TURNS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks a question, and in which conversation."""
+
+    by: Asker = "person"
+    #: the id of the conversation's first answer; None: the question begins one
+    thread: UUID | None = None
+
+
+#: Who asks the question that is being answered; None: a person who begins a conversation. It is a context variable, so
+#: that the parts that make an answer do not hand on what only its log entry needs.
+ASKED: ContextVar[Asked | None] = ContextVar("asked", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +56,11 @@ class LoggedAnswer:
     #: the page that a reader says would have answered
     better_page: str | None
     stale_at: datetime | None
+    #: the conversation: the id of its first answer
+    thread: str
+    asker: Asker
+    #: what the reader says about the answer
+    comment: str | None
 
 
 class AnswerLog:
@@ -64,7 +88,8 @@ class AnswerLog:
         asked = _digest(answer.question, filters)
         try:
             with self._store.transaction() as transaction:
-                transaction.answers.log(index, _row(kept), source=filters.source, asked=asked, keep_days=self._days)
+                row = _row(kept, ASKED.get() or Asked())
+                transaction.answers.log(index, row, source=filters.source, asked=asked, keep_days=self._days)
         except DatabaseError as error:
             log.warning("This answer is not logged: %s", error)
             return answer
@@ -75,12 +100,30 @@ class AnswerLog:
         row = self._store.answers.find(answer)
         return _logged(row) if row else None
 
-    def rate(self, answer: UUID, thumb: Thumb | None, *, better_page: str | None = None) -> bool:
+    def thread(self, thread: UUID, *, until: UUID | None = None) -> Sequence[Turn]:
+        """Return the latest turns of a conversation, oldest first; none if it is unknown.
+
+        :param until: the last answer that counts; all if None
+        """
+        turns = self._store.answers.thread(thread, until=until, limit=_TURNS)
+        return [Turn(turn.question, turn.answer if turn.answered else "") for turn in turns]
+
+    def rate(
+        self, answer: UUID, thumb: Thumb | None, *, better_page: str | None = None, comment: str | None = None
+    ) -> bool:
         """Record what a reader thinks of an answer; return whether the answer is known.
 
         :param better_page: the page that would have answered
         """
-        return self._store.answers.rate(answer, thumb, better_page=better_page)
+        return self._store.answers.rate(answer, thumb, better_page=better_page, comment=comment)
+
+    def report_problem(self, url: str, problem: str, asker: Asker) -> None:
+        """Record a problem with a page."""
+        self._store.answers.report_problem(url, problem, asker)
+
+    def problems(self) -> list[ProblemReport]:
+        """Return the problems that were reported while the log keeps answers, oldest first."""
+        return self._store.answers.problems(self._days)
 
     def down_voted(self) -> list[LoggedAnswer]:
         """Return the answers that readers found wrong, the latest of each question, oldest first."""
@@ -99,7 +142,7 @@ class AnswerLog:
         return self._store.answers.prune(self._days)
 
 
-def _row(answer: Answer) -> AnswerRow:
+def _row(answer: Answer, asked: Asked) -> AnswerRow:
     usage = answer.usage or Usage()
     return AnswerRow(
         id=answer.id or "",
@@ -114,6 +157,8 @@ def _row(answer: Answer) -> AnswerRow:
         answer_tokens=usage.answer_tokens,
         cost=usage.cost,
         chunks=[source.chunk_id for source in answer.sources],
+        thread=str(asked.thread or answer.id),
+        asker=asked.by,
     )
 
 
@@ -131,7 +176,17 @@ def _logged(row: LoggedRow) -> LoggedAnswer:
         usage=Usage(kept.prompt_tokens, kept.answer_tokens, kept.cost) if known else None,
         id=kept.id,
     )
-    return LoggedAnswer(answer, row.asked_at, row.source, row.thumb, row.better_page, row.stale_at)
+    return LoggedAnswer(
+        answer,
+        row.asked_at,
+        row.source,
+        row.thumb,
+        row.better_page,
+        row.stale_at,
+        kept.thread,
+        kept.asker,
+        row.comment,
+    )
 
 
 def _digest(question: str, filters: Filters) -> bytes:

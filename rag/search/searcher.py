@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,12 @@ from rag.store.store import Store
 from rag.text.lines import one_line
 from rag.trust.authorship import thread_of, voices_of
 
-__all__ = ["QueryEncoder", "Reranker", "Searcher"]
+__all__ = ["Mode", "QueryEncoder", "Reranker", "Searcher"]
+
+#: What results are ranked by: meaning, words, or both.
+Mode = Literal["dense", "keyword", "hybrid"]
+# The weight of the dense scores; by default it depends on the question.
+_SHARES: dict[Mode, float] = {"dense": 1.0, "keyword": 0.0}
 
 # How many dense and how many BM25 candidates are read; more change the best ten in under 1% of queries.
 _CANDIDATES = 100
@@ -56,6 +61,7 @@ class Searcher:
     :param encoder: of the index's embedding model
     :param filters: apply to every search
     :param reranker: re-ranks the best results
+    :param mode: what the results are ranked by
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class Searcher:
         *,
         filters: Filters | None = None,
         reranker: Reranker | None = None,
+        mode: Mode = "hybrid",
     ) -> None:
         self._store = store
         #: the index that is searched
@@ -73,6 +80,7 @@ class Searcher:
         self._encoder = encoder
         self._filters = filters or Filters()
         self._reranker = reranker
+        self._share = _SHARES.get(mode)
 
     def search(
         self, question: str, *, top_k: int = 10, source: str | None = None, per_document: int = 1
@@ -89,7 +97,10 @@ class Searcher:
         )
         wanted = top_k if self._reranker is None else max(top_k, _RERANKED)
         chunks = self._store.search.chunk_count(self.index, filters.source)
-        ranked = at_fitted_size(fuse(candidates, dense_share(question)), chunks)
+        share = dense_share(question) if self._share is None else self._share
+        if share == 0:  # no chunk is found that holds no word
+            candidates = [candidate for candidate in candidates if candidate.bm25 > 0]
+        ranked = at_fitted_size(fuse(candidates, share), chunks)
         found = self._best(ranked, wanted, per_document)
         if self._reranker is not None and len(found) > 1:
             found = _reordered(found, self._reranker.order(question, found))
@@ -105,6 +116,11 @@ class Searcher:
             if ordinal + step >= 0
         }
         return [_result(0, 0.0, row) for row in self._store.chunks.at(self.index, sorted(near - known))]
+
+    def chunks_of(self, document: str, *, most: int) -> list[SearchResult]:
+        """Return the first chunks of a document, in order."""
+        rows = self._store.chunks.at(self.index, [(document, place) for place in range(most)])
+        return [_result(0, 0.0, row) for row in sorted(rows, key=lambda row: row.ordinal)]
 
     def _best(self, ranked: Sequence[Ranked], top_k: int, per_document: int) -> list[SearchResult]:
         """Return the best chunks after reweighting, without twins."""

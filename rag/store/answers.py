@@ -14,10 +14,23 @@ from rag.store.encoding import dump_json, storable
 from rag.store.indexes import IndexInfo
 from rag.store.statements import Reads, Writes
 
-__all__ = ["AnswerCounts", "AnswerRow", "AnswerWrites", "Answers", "LoggedRow", "StaleAnswer", "Thumb"]
+__all__ = [
+    "AnswerCounts",
+    "AnswerRow",
+    "AnswerWrites",
+    "Answers",
+    "Asker",
+    "LoggedRow",
+    "ProblemReport",
+    "StaleAnswer",
+    "ThreadTurn",
+    "Thumb",
+]
 
 #: The verdict of a reader.
 Thumb = Literal["up", "down"]
+#: Who asks: a reader, or another program's language model.
+Asker = Literal["person", "agent"]
 
 # Each logged answer removes at most this many expired ones, so that none is held up by a large clean-up.
 _PRUNED_AT_ONCE = 100
@@ -41,6 +54,27 @@ class AnswerRow:
     cost: float | None
     #: node ids of the cited chunks
     chunks: list[str]
+    #: the conversation: the id of its first answer
+    thread: str
+    asker: Asker
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadTurn:
+    """A question of a conversation, and its answer."""
+
+    question: str
+    answered: bool
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemReport:
+    """A problem with a page."""
+
+    id: int
+    url: str
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +103,8 @@ class AnswerCounts:
     stale: int
     tokens: int | None
     cost: float | None
+    #: how many of them agents asked for
+    by_agents: int = 0
 
 
 class Answers(Reads):
@@ -96,13 +132,31 @@ class Answers(Reads):
         """Return the answers with a thumb down, the latest of each question, oldest first."""
         return [_logged_row(row) for row in self._rows("down_voted_answers", {})]
 
-    def rate(self, answer: UUID, thumb: Thumb | None, *, better_page: str | None = None) -> bool:
+    def rate(
+        self, answer: UUID, thumb: Thumb | None, *, better_page: str | None = None, comment: str | None = None
+    ) -> bool:
         """Record the thumb of a reader; return whether the answer is known.
 
         :param better_page: the page that would have answered
         """
-        values = {"id": answer, "thumb": thumb, "better_page": better_page and storable(better_page)}
-        return self._change("rate_answer", values) > 0
+        texts = {"better_page": better_page and storable(better_page), "comment": comment and storable(comment)}
+        return self._change("rate_answer", {"id": answer, "thumb": thumb, **texts}) > 0
+
+    def thread(self, thread: UUID, *, until: UUID | None = None, limit: int) -> list[ThreadTurn]:
+        """Return the latest turns of a conversation, oldest first.
+
+        :param until: the last answer that counts; all if None
+        """
+        rows = self._rows("thread_turns", {"thread": thread, "until": until, "limit": limit})
+        return [ThreadTurn(*row) for row in reversed(rows)]
+
+    def report_problem(self, url: str, problem: str, asker: Asker) -> None:
+        """Store a problem with a page."""
+        self._change("report_problem", {"url": storable(url), "problem": storable(problem), "asker": asker})
+
+    def problems(self, days: int) -> list[ProblemReport]:
+        """Return the problems reported in the last days, oldest first."""
+        return [ProblemReport(*row) for row in self._rows("problem_reports", {"days": days})]
 
     def prune(self, days: int) -> int:
         """Remove the answers older than this number of days; return their number."""
@@ -153,14 +207,16 @@ class LoggedRow:
     #: the page that a reader says would have answered
     better_page: str | None
     stale_at: datetime | None
+    #: what a reader says about the answer
+    comment: str | None
 
 
 def _logged_row(row: tuple[Any, ...]) -> LoggedRow:
     (name, asked_at, question, source, answered, text, sources, embedding_model, llm, timings, prompt_tokens,
-     answer_tokens, cost, thumb, better_page, stale_at) = row  # fmt: skip
+     answer_tokens, cost, thumb, better_page, stale_at, thread, asker, comment) = row  # fmt: skip
     chunks = [str(citation.get("chunk_id") or "") for citation in sources]
     answer = AnswerRow(
         str(name), question, answered, text, sources, embedding_model, llm, timings, prompt_tokens, answer_tokens,
-        cost, chunks,
+        cost, chunks, str(thread), asker,
     )  # fmt: skip
-    return LoggedRow(answer, asked_at, source, thumb, better_page, stale_at)
+    return LoggedRow(answer, asked_at, source, thumb, better_page, stale_at, comment)

@@ -8,11 +8,11 @@ from typing import Any
 
 from psycopg.types.json import Json
 
-from rag.store.encoding import dump_json, is_storable
+from rag.store.encoding import dump_json, is_storable, storable
 from rag.store.indexes import IndexInfo
 from rag.store.statements import Reads, Writes
 
-__all__ = ["DocumentRow", "DocumentWrites", "Documents"]
+__all__ = ["DocumentRow", "DocumentWrites", "Documents", "Section", "Version"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,43 @@ class DocumentRow:
     hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A chunk, as a part of its document."""
+
+    heading: str
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a source says of the age of a document; a field is None if it says nothing."""
+
+    #: when it was last changed, in ISO 8601
+    updated_at: str | None
+    #: the Last-Modified header of a page
+    last_modified: str | None
+    #: the commit that a file was read at
+    commit: str | None
+
+
 class Documents(Reads):
     """The stored documents."""
+
+    def at(self, places: Iterable[str]) -> list[DocumentRow]:
+        """Return the documents with these ids or URLs, in no order."""
+        wanted = [storable(place) for place in places]
+        return [DocumentRow(*row) for row in self._rows("documents_at", {"ids": wanted, "urls": wanted})]
+
+    def sections(self, index: IndexInfo, document: str) -> list[Section]:
+        """Return the chunks of a document, in order."""
+        return [Section(*row) for row in self._rows("document_sections", {"id": document}, index)]
+
+    def versions(self, index: IndexInfo, node_ids: Sequence[str]) -> dict[str, Version]:
+        """Return how old the documents of chunks are, by node id."""
+        rows = self._rows("versions", {"node_ids": list(node_ids)}, index)
+        return {row[0]: Version(*row[1:]) for row in rows}
 
     def hashes(self, source: str) -> dict[str, str]:
         """Return the content hashes of the documents of a source, by document id."""

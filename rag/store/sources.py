@@ -167,6 +167,10 @@ class Sources(Reads):
         ):
             return cursor.execute(self._queries.compose("source_status"), {"note": UNENDED}).fetchall()
 
+    def last_success(self, names: Sequence[str]) -> dict[str, datetime | None]:
+        """Return when sources were last synced successfully, by name; None: never."""
+        return dict(self._rows("last_success", {"names": list(names)}))
+
     def cursor(self, source: str) -> dict[str, Any]:
         """Return how far a source has been synced; empty before the first sync."""
         rows = self._rows("cursor", {"source": source})

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from rag.store.answers import Answers, AnswerWrites
+from rag.store.api_keys import ApiKeys
 from rag.store.chunks import Chunks, ChunkWrites
 from rag.store.database import Connection, Database
 from rag.store.documents import Documents, DocumentWrites
@@ -69,6 +70,7 @@ class Store(Reads):
         self.postings = Postings(database)
         self.embeddings = Embeddings(database)
         self.answers = Answers(database)
+        self.api_keys = ApiKeys(database)
         self.evaluations = Evaluations(database)
         self.indexes = Indexes(database)
         self.vectors = VectorIndexes(database, sizes)

@@ -1,4 +1,4 @@
-"""`python -m rag.web`: serve the page."""
+"""`python -m rag.web`: serve the page, the HTTP API and the MCP server; `python -m rag.web key` manages the keys."""
 
 from __future__ import annotations
 
@@ -13,20 +13,35 @@ from rag.command import CommandParser, run
 from rag.engine import Engine
 from rag.errors import ConfigurationError
 from rag.web.app import create_app
+from rag.web.hosts import is_loopback
+from rag.web.keys import keys
+from rag.web.protocol import PatientProtocol
 
 __all__ = ["main"]
 
+# In seconds, how long streams may go on when the server is asked to stop.
+_GRACE = 30
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve the page until interrupted."""
+    """Serve until interrupted, or manage the keys."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["key"]:
+        return keys(given[1:])
     parser = CommandParser(
         prog="python -m rag.web",
-        description="Serve a web page that answers questions, and the same as JSON: /api/ask?q=… and /api/search?q=….",
-        examples=["python -m rag.web", "python -m rag.web --host 0.0.0.0 --port 80"],
+        description="Serve a web page that answers questions, the same as JSON (/openapi.json describes it), an "
+        "OpenAI-compatible API at /v1, and an MCP server at /mcp. Requests from other machines need a key; see "
+        "`python -m rag.web key -h`.",
+        examples=[
+            "python -m rag.web",
+            "python -m rag.web --host 0.0.0.0 --port 80",
+            "python -m rag.web key add NAME --scope ask --scope search",
+        ],
     )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", default=8000, type=_port, help="the port to listen on (default 8000)")
-    return run(parser, _serve, arguments)
+    return run(parser, _serve, given)
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -34,7 +49,17 @@ def _serve(options: argparse.Namespace) -> int:
         shown = f"[{options.host}]" if ":" in options.host else options.host
         port = listening.getsockname()[1]
         sys.stderr.write(f"Ask at http://{shown}:{port}/ (Ctrl-C stops)\n")
-        config = uvicorn.Config(create_app(engine), log_level="debug" if options.debug else "warning", access_log=False)
+        if not is_loopback(options.host) and not engine.settings.web_public:
+            sys.stderr.write("Requests need a key: python -m rag.web key add NAME. RAG_WEB_PUBLIC=true lets all ask.\n")
+        config = uvicorn.Config(
+            create_app(engine, host=options.host),
+            http=PatientProtocol,
+            ws="none",
+            log_level="debug" if options.debug else "warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE,
+        )
         uvicorn.Server(config).run(sockets=[listening])
     return 0
 

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from rag.answer.answer import Answer
+from rag.text.urls import is_web_url
 
 __all__ = ["is_web_url", "render_answer"]
 
 _MARKER = re.compile(r"\[(\d{1,3})\]")
 # Raw HTML is escaped; only the links made here remain, and no images.
 _markdown = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable(["image", "autolink"])
-
-
-def is_web_url(url: str) -> bool:
-    """Return whether a URL may become a link."""
-    parts = urlsplit(url)
-    return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 def render_answer(answer: Answer) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -43,17 +43,36 @@ class Metrics:
         return generate_latest(self._registry)
 
 
-class Counted:
-    """ASGI middleware that counts the requests to `paths`, which exclude monitoring and static files."""
+#: What is counted, which excludes monitoring and static files; a request to anything else makes no series.
+_COUNTED = frozenset(
+    {
+        "/",
+        "/api/ask",
+        "/api/ask/stream",
+        "/api/search",
+        "/api/v1/ask",
+        "/api/v1/documents",
+        "/api/v1/feedback",
+        "/api/v1/search",
+        "/api/v1/similar",
+        "/api/v1/sources",
+        "/api/v1/verify",
+        "/mcp",
+        "/v1/chat/completions",
+    }
+)
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, paths: Collection[str]) -> None:
+
+class Counted:
+    """ASGI middleware that counts the requests to the endpoints, refused ones and streams included."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
-        self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward a request and count its response."""
-        if scope["type"] != "http" or scope["path"] not in self._paths:
+        if scope["type"] != "http" or scope["path"] not in _COUNTED:
             await self._app(scope, receive, send)
             return
         started, status = time.perf_counter(), 500

@@ -12,9 +12,9 @@ WITH shown AS (
     FROM unnest(%(chunks)s::text[]) WITH ORDINALITY AS given (node_id, n) JOIN {chunks} c USING (node_id)
 ), logged AS (
     INSERT INTO answers (id, question, source, asked, answered, answer, sources, embedding_model, llm, timings,
-                         prompt_tokens, answer_tokens, cost, stale_at)
+                         prompt_tokens, answer_tokens, cost, thread, asker, stale_at)
     VALUES (%(id)s, %(question)s, %(source)s, %(asked)s, %(answered)s, %(answer)s, %(sources)s, %(embedding_model)s,
-            %(llm)s, %(timings)s, %(prompt_tokens)s, %(answer_tokens)s, %(cost)s,
+            %(llm)s, %(timings)s, %(prompt_tokens)s, %(answer_tokens)s, %(cost)s, %(thread)s, %(asker)s,
             CASE WHEN (SELECT count(*) FROM shown) < cardinality(%(chunks)s::text[]) THEN now() END)
     RETURNING id
 ), linked AS (
@@ -61,22 +61,41 @@ WHERE stale_at IS NOT NULL AND superseded_by IS NULL ORDER BY stale_at, asked_at
 SELECT count(*), count(*) FILTER (WHERE answered), count(*) FILTER (WHERE thumb = 'up'),
        count(*) FILTER (WHERE thumb = 'down'),
        count(*) FILTER (WHERE stale_at IS NOT NULL AND superseded_by IS NULL),
-       sum(prompt_tokens + answer_tokens), sum(cost)
+       sum(prompt_tokens + answer_tokens), sum(cost), count(*) FILTER (WHERE asker = 'agent')
 FROM answers;
 
 -- name: logged_answer
 -- Select an answer as it was logged.
 SELECT id, asked_at, question, source, answered, answer, sources, embedding_model, llm, timings, prompt_tokens,
-       answer_tokens, cost, thumb, better_page, stale_at
+       answer_tokens, cost, thumb, better_page, stale_at, thread, asker, comment
 FROM answers WHERE id = %(id)s;
 
 -- name: rate_answer
--- Update the thumb of an answer, and the page that would have been better, if the reader names one.
-UPDATE answers SET thumb = %(thumb)s, better_page = %(better_page)s WHERE id = %(id)s;
+-- Update the thumb of an answer with the page that would have been better, and the comment; without a thumb or a comment,
+-- the earlier one stays.
+UPDATE answers SET thumb = coalesce(%(thumb)s, thumb), comment = coalesce(%(comment)s, comment),
+                   better_page = CASE WHEN %(thumb)s::text IS NULL THEN coalesce(%(better_page)s, better_page)
+                                      ELSE %(better_page)s END
+WHERE id = %(id)s;
+
+-- name: thread_turns
+-- Select the latest questions of a conversation up to an answer, with their answers, the latest first.
+SELECT question, answered, answer FROM answers
+WHERE thread = %(thread)s
+  AND asked_at <= coalesce((SELECT asked_at FROM answers WHERE id = %(until)s::uuid), 'infinity')
+ORDER BY asked_at DESC LIMIT %(limit)s;
+
+-- name: report_problem
+-- Insert a problem with a page.
+INSERT INTO problem_reports (url, problem, asker) VALUES (%(url)s, %(problem)s, %(asker)s);
+
+-- name: problem_reports
+-- Select the reported problems of the retention period, oldest first.
+SELECT id, url, problem FROM problem_reports WHERE at >= now() - make_interval(days => %(days)s) ORDER BY id;
 
 -- name: down_voted_answers
 -- Select the answers that readers voted down: the latest answer to each question, oldest first.
 SELECT id, asked_at, question, source, answered, answer, sources, embedding_model, llm, timings, prompt_tokens,
-       answer_tokens, cost, thumb, better_page, stale_at
+       answer_tokens, cost, thumb, better_page, stale_at, thread, asker, comment
 FROM (SELECT DISTINCT ON (asked) * FROM answers WHERE thumb = 'down' ORDER BY asked, asked_at DESC) latest
 ORDER BY asked_at;

@@ -29,6 +29,26 @@ WHERE d.id > %(after)s
        OR NOT EXISTS (SELECT FROM {chunks} c WHERE c.document_id = d.id))
 ORDER BY d.id LIMIT %(limit)s;
 
+-- name: documents_at
+-- Select the documents with one of these ids or URLs.
+SELECT id, source, kind, url, title, text, metadata, hash FROM documents
+WHERE id = ANY(%(ids)s)
+   OR url = ANY(%(urls)s) AND hashtextextended(url, 0) IN (SELECT hashtextextended(u, 0) FROM unnest(%(urls)s::text[]) u);
+
+-- name: document_sections
+-- Select the chunks of a document, in order.
+SELECT heading, text, url FROM {chunks} WHERE document_id = %(id)s ORDER BY ordinal;
+
+-- name: versions
+-- Select what the source says of the age of each chunk's document: the update time of a thread, the lastmod and the
+-- Last-Modified of a page, and the commit of a file.
+SELECT c.node_id, coalesce(d.metadata ->> 'updated_at', p.lastmod),
+       CASE WHEN d.kind = 'page' THEN p.last_modified END, CASE WHEN d.kind = 'file' THEN p.last_modified END
+FROM {chunks} c JOIN documents d ON d.id = c.document_id
+LEFT JOIN pages p ON p.source = d.source
+    AND p.url = CASE WHEN d.kind = 'file' THEN substr(d.id, length(d.source) + 2) ELSE d.url END
+WHERE c.node_id = ANY(%(node_ids)s);
+
 -- name: put_documents
 -- Insert documents; an existing document with the same id is replaced.
 INSERT INTO documents (id, source, kind, url, title, text, metadata, hash)

@@ -76,6 +76,10 @@ SELECT s.name, s.kind, s.cursor, s.last_success,
                  WHERE i.source = s.name), 0) AS chunks
 FROM sources s ORDER BY s.name;
 
+-- name: last_success
+-- Select when sources were last synced successfully.
+SELECT name, last_success FROM sources WHERE name = ANY(%(names)s) ORDER BY name;
+
 -- name: has_source
 -- Return a row if a source is registered.
 SELECT 1 FROM sources WHERE name = %(name)s;

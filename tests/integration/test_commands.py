@@ -47,7 +47,8 @@ def output(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
 def test_ask_prints_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
     assert ask.main(["how do I write one database to a file?", "--json"]) == 0
     answer = output(capsys)
-    assert list(answer) == ["question", "answered", "answer", "sources", "model", "timings"]
+    made = ["question", "answered", "answer", "sources", "model", "timings"]
+    assert list(answer) == [*made, "score", "thread", "freshness"]
     assert list(answer["sources"][0]) == ["n", "url", "title", "source", "kind", "score", "quote"]
     assert answer["model"] == {"embedding": "local/all-MiniLM-L6-v2", "llm": "extractive"}
     assert answer["timings"].keys() == {"retrieve", "answer", "total"}

@@ -45,7 +45,8 @@ def commands() -> list[tuple[str, str]]:
 @cache
 def help_of(module: str) -> str:
     """The help text of a command, run in this process."""
-    name = f"{module}.__main__" if module == "rag.web" else module
+    is_package = (ROOT / module.replace(".", "/") / "__main__.py").exists()
+    name = f"{module}.__main__" if is_package else module
     with redirect_stdout(io.StringIO()) as printed, pytest.raises(SystemExit) as left:
         importlib.import_module(name).main(["-h"])
     assert not left.value.code

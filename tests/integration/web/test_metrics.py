@@ -47,5 +47,10 @@ def test_metrics_count_requests(address: str) -> None:
     assert after["request_seconds_count", "/api/search"] == before.get(("request_seconds_count", "/api/search"), 0) + 2
 
 
+def test_metrics_count_streams(address: str) -> None:
+    httpx.get(f"{address}/api/ask/stream", params={"q": "What does VACUUM do?"})
+    assert metrics(address)["requests_total", "/api/ask/stream", "200"] == 1
+
+
 def test_an_empty_index_has_metrics_too(empty_address: str) -> None:
     assert metrics(empty_address)["up",] == 1

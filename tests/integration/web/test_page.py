@@ -25,6 +25,12 @@ def test_the_start_page_has_a_search_box(address: str) -> None:
     assert page.select_one("article") is None
 
 
+def test_a_monitor_may_ask_for_the_head_only(address: str) -> None:
+    for path in ("/", "/healthz"):
+        response = httpx.head(address + path)
+        assert (response.status_code, response.content) == (200, b"")
+
+
 def test_an_answer_shows_its_code_its_markers_and_its_sources(address: str) -> None:
     _, page = get(address, q=QUESTION)
     assert "pg_dump mydb > mydb.sql" in page.select_one("article pre").get_text()
@@ -81,7 +87,10 @@ def test_an_answer_can_be_streamed(address: str) -> None:
 
 def test_the_json_has_the_keys_of_the_command(address: str) -> None:
     answer = httpx.get(f"{address}/api/ask", params={"q": QUESTION}).json()
-    assert answer.keys() == {"question", "answered", "answer", "sources", "model", "timings", "id"}
+    assert answer.keys() == {
+        *("question", "answered", "answer", "sources", "model", "timings"),
+        *("id", "score", "thread", "freshness"),
+    }
     assert answer["sources"][0].keys() == {"n", "url", "title", "source", "kind", "score", "quote"}
     found = httpx.get(f"{address}/api/search", params={"q": "vacuum", "top_k": "1"}).json()
     assert [result["title"] for result in found["results"]] == ["Vacuum"]

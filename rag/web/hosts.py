@@ -1,0 +1,62 @@
+"""Hosts: the names under which this server may be asked for, so that no other site's name can lead to it."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from rag.web.replies import failure
+
+__all__ = ["Hosts", "host_name", "is_loopback"]
+
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Hosts:
+    """ASGI middleware that answers 421 to a request for another host.
+
+    A name of this machine and the address that the client connected to are always allowed: a page of another site
+    cannot have either of them.
+
+    :param names: further names, without ports
+    """
+
+    def __init__(self, app: ASGIApp, *, names: Collection[str]) -> None:
+        self._app = app
+        self._names = {name.lower() for name in names}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward a request for an allowed host."""
+        if scope["type"] != "http" or self._is_allowed(scope):
+            await self._app(scope, receive, send)
+            return
+        sentence = "This server is not known under this host; name the host in RAG_WEB_HOSTS."
+        await failure(scope, 421, sentence)(scope, receive, send)
+
+    def _is_allowed(self, scope: Scope) -> bool:
+        name = host_name(Headers(scope=scope).get("host", ""))
+        if name in _LOOPBACK_NAMES or name in self._names:
+            return True
+        server = scope.get("server")
+        return bool(name) and server is not None and name == server[0]
+
+
+def host_name(host: str) -> str:
+    """Return the name in a Host header: without the port, in lower case, an IPv6 address without brackets."""
+    host = host.strip().lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether an address or name is one of this machine's own."""
+    if address in _LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

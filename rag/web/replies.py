@@ -1,0 +1,92 @@
+"""Error replies: one sentence as JSON for programs, a page for readers, and the status that fits the error."""
+
+from __future__ import annotations
+
+import html
+import logging
+from collections.abc import Mapping
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import Scope
+
+from rag.errors import ConfigurationError, RagError
+from rag.service import Missing
+from rag.store.encoding import storable
+
+__all__ = ["answer_errors", "failure", "failure_of", "status_of"]
+
+log = logging.getLogger(__name__)
+
+_FOR_PROGRAMS = ("/api/", "/v1/", "/mcp", "/openapi.json", "/metrics", "/healthz")
+_NOT_FOUND = "Not found; /openapi.json lists the endpoints."
+
+
+def status_of(error: RagError) -> int:
+    """Return 404 for what does not exist, 400 for another error in the request, 503 for a model or database away."""
+    if isinstance(error, Missing):
+        return 404
+    return 400 if isinstance(error, ConfigurationError) else 503
+
+
+def failure(scope: Scope, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an error in the form that the path's readers expect."""
+    path: str = scope["path"]
+    if path.startswith("/v1/"):
+        kind = "invalid_request_error" if status < 500 else "server_error"
+        code = {401: "invalid_api_key", 404: "not_found", 429: "rate_limit_exceeded"}.get(status)
+        body = {"error": {"message": sentence, "type": kind, "param": None, "code": code}}
+        return JSONResponse(body, status, headers)
+    if path.startswith(_FOR_PROGRAMS):
+        return JSONResponse({"error": sentence}, status, headers)
+    page = (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Ask the sources</title>'
+        '<link rel="stylesheet" href="/static/page.css"><main><h1><a href="/">Ask the sources</a></h1>'
+        f'<p class="error" role="alert">{html.escape(sentence)}</p></main></html>'
+    )
+    return HTMLResponse(page, status, headers)
+
+
+def failure_of(scope: Scope, error: RagError) -> Response:
+    """Return an error of the service."""
+    headers = {"Retry-After": "5"} if status_of(error) == 503 else None
+    return failure(scope, status_of(error), storable(str(error)), headers)
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Make the application answer every error with one sentence."""
+    app.add_exception_handler(RagError, _rag_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _rag_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RagError)
+    return failure_of(request.scope, error)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problem = error.errors()[0]
+    place = ".".join(str(part) for part in problem["loc"][1:] if not isinstance(part, int) or len(problem["loc"]) > 2)
+    message = str(problem["msg"]).removeprefix("Value error, ").rstrip(".")
+    sentence = f"{place}: {message}." if place else f"{message}."
+    if problem["type"] == "json_invalid":
+        sentence = "The body is not JSON."
+    return failure(request.scope, 400, storable(sentence))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    said = _NOT_FOUND if error.status_code == 404 else f"{str(error.detail).rstrip('.')}."
+    return failure(request.scope, error.status_code, said, error.headers)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    name = request.scope.get("state", {}).get("request_id", "")
+    log.error("request %s failed", name, exc_info=error)
+    return failure(request.scope, 500, f"The server failed; its log tells why, under request {name}.")

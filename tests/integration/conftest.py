@@ -1,0 +1,45 @@
+"""A site that many tests ask: made once, because each would take a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag.engine import Engine
+from rag.settings import Settings
+from tests.databases import Databases
+from tests.encoders import RememberingEncoder
+from tests.servers.memory_source import MemorySource
+from tests.servers.web import PAGES, served
+
+OpenEngine = Callable[..., Engine]
+
+
+@pytest.fixture(scope="session")
+def open_engine(databases: Databases, home: Path, encoder: RememberingEncoder) -> Iterator[OpenEngine]:
+    """Open engines over one filled index, each with settings of its own: `open_engine(RAG_WEB_PUBLIC=True)`."""
+    with databases.lend() as dsn, ExitStack() as stack:
+
+        def opened(**settings: Any) -> Engine:
+            given = Settings(_env_file=None, RAG_HOME=home, RAG_DATABASE_URL=dsn, RAG_SOURCES=home / "none", **settings)
+            return stack.enter_context(Engine.open(given, encoder=encoder))
+
+        opened().syncs.ingest(MemorySource(PAGES))
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def site_engine(open_engine: OpenEngine) -> Engine:
+    """An engine over the filled index."""
+    return open_engine()
+
+
+@pytest.fixture(scope="session")
+def site(site_engine: Engine) -> Iterator[str]:
+    """The address of a server on loopback, where everything is open."""
+    with served(site_engine) as address:
+        yield address

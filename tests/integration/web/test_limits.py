@@ -1,0 +1,94 @@
+"""Requests that are too large, too slow or too many, and a server that stops."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from rag.engine import Engine
+from rag.web.limits import LARGEST_BODY
+from rag.web.protocol import PatientProtocol
+from tests.integration.conftest import OpenEngine
+from tests.servers.openai import OpenAIServer
+from tests.servers.web import Served, served
+
+
+class ImpatientProtocol(PatientProtocol):
+    head_timeout = 0.2
+    most_connections = 20
+
+
+@pytest.fixture
+def impatient(site_engine: Engine) -> Iterator[str]:
+    with served(site_engine, protocol=ImpatientProtocol) as address:
+        yield address
+
+
+def connect(address: str) -> socket.socket:
+    url = httpx.URL(address)
+    return socket.create_connection((url.host, url.port), timeout=20)
+
+
+def test_a_large_body_is_refused(site: str) -> None:
+    for content in (b"x" * (LARGEST_BODY + 1), iter([b"x" * LARGEST_BODY, b"x"])):
+        response = httpx.post(f"{site}/api/v1/ask", content=content)
+        assert (response.status_code, response.json()) == (413, {"error": "The body is larger than 1,000,000 bytes."})
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: b\r\n"])
+def test_a_request_that_never_ends_is_given_up(impatient: str, sent: bytes) -> None:
+    with connect(impatient) as connection:
+        connection.sendall(sent)
+        assert connection.recv(1000) == b""
+
+
+def test_a_second_request_that_never_ends_is_given_up(impatient: str) -> None:
+    whole = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with connect(impatient) as connection:
+        connection.sendall(whole + b"GET / HT")
+        connection.sendall(b"T")
+        received = b"".join(iter(lambda: connection.recv(1000), b""))
+    assert received.startswith(b"HTTP/1.1 200")
+
+
+def test_many_unfinished_requests_keep_nobody_out(site_engine: Engine) -> None:
+    class Protocol(PatientProtocol):
+        most_connections = 20
+
+    with served(site_engine, protocol=Protocol) as address:
+        unfinished = [connect(address) for _ in range(60)]
+        for connection in unfinished:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: lo")
+        assert httpx.get(f"{address}/healthz", timeout=20).status_code == 200
+        # The oldest made room.
+        assert unfinished[0].recv(1000) == b""
+        for connection in unfinished:
+            connection.close()
+
+
+def test_a_stream_ends_before_the_server_does(open_engine: OpenEngine) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+
+    def answer(_messages: object) -> str:
+        reached.set()
+        assert go_on.wait(30)
+        return "Use pg_dump to write one database to a file [1]."
+
+    with OpenAIServer() as model, ThreadPoolExecutor(1) as reader:
+        model.answer = answer
+        engine = open_engine(RAG_LLM="openai/test", OPENAI_API_KEY=model.key, OPENAI_BASE_URL=model.url)
+        server = Served(engine, host="127.0.0.1", protocol=PatientProtocol)
+        question = {"q": "How do I write one database to a file?"}
+        reading = reader.submit(httpx.get, f"{server.address}/api/ask/stream", params=question, timeout=30)
+        assert reached.wait(30)
+
+        server.stop()
+        go_on.set()
+
+        assert "event: answer" in reading.result().text
+        server.join()
