@@ -122,8 +122,7 @@ def _answer(
         reply = ask(engine, request)
         print_json(reply.to_json())
         return reply.answer
-    sys.stdout.write("
-")
+    sys.stdout.write("\n")
     for piece in ask_stream(engine, request):
         if isinstance(piece, Reply):
             _print_sources(piece.answer)
