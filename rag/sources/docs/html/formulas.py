@@ -62,7 +62,7 @@ def raised(before: str, text: str) -> str:
 
 def lowered(before: str, text: str) -> str:
     """Return subscript text as it follows other text: an index after _, the numbers of H2O as they are."""
-    if not text or not before[-1:].isalnum() or (text.isdigit() and _CHEMICAL.search(before)):
+    if not text or not before[-1:].isalnum() or (text.isdigit() and _CHEMICAL.search(before[-_MAX_EXPONENT:])):
         return text
     if re.fullmatch(r"\w{1,6}", text):
         return f"_{text}"
