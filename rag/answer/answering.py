@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rag.answer.answer import Answer, Turn
+from rag.answer.answer import Answer, Citation, Turn
+from rag.answer.asked import kinds_of
 from rag.answer.draft import Draft, citation
-from rag.answer.extracts import Extractor
+from rag.answer.extracts import Extract, Extractor
 from rag.answer.grounding import GroundingChecker
 from rag.search.neighbours import REACH, with_neighbours
 from rag.search.results import SearchResult
@@ -26,13 +28,24 @@ from rag.text.citations import cited, keep_known_links, sanitized
 if TYPE_CHECKING:
     from rag.answer.writer import AnswerWriter
 
-__all__ = ["ABSTENTION", "Answerer"]
+__all__ = ["ABSTENTION", "CLOSEST", "Answerer"]
 
 #: Shown instead of an answer; the nearest pages follow as citations.
 ABSTENTION = "The sources do not answer this. The nearest pages are listed below."
-# The lowest score of a best result that is answered from. It is above 0.5 because a wrong answer costs a user more than
-# a list of the nearest pages does.
+# The lowest score of a best result that a language model is asked about. It is above 0.5 because a wrong answer costs a
+# user more than a list of the nearest pages does.
 _ANSWERABLE = 0.7
+# The lowest probability that the sources answer a question with which an extract is shown, and the probability of being
+# right below which it is called the closest passage.
+_SHOWN = 0.65
+_CLOSE = 0.5
+#: Stands above an extract that may only be near the question.
+CLOSEST = "The closest passages in the sources:"
+# How many chunks are searched for passages: the answer stands in the best 8 for 79% of the questions that were looked
+# at, in the best 20 for 83%, in the best 30 for 88%.
+_READ, _PER_DOCUMENT = 30, 4
+# Of how many documents the first chunk is read to a question what something is: it often says so.
+_OPENINGS = 8
 # How many pages an abstention lists.
 _NEAREST = 3
 
@@ -44,7 +57,8 @@ class Answerer:
     :param writer: writes the answer with a language model
     :param llm_name: reported with each answer
     :param embedding_model: reported with each answer
-    :param threshold: it abstains if the best result scores below it, in [0, 1]
+    :param threshold: it does not ask the language model if the best result scores below it, in [0, 1]
+    :param shown: without a language model, it abstains if the sources answer with a lower probability, in [0, 1]
     :param top_k: the number of chunks that an answer draws on
     :param source: search this source only
     """
@@ -58,6 +72,7 @@ class Answerer:
         llm_name: str,
         embedding_model: str,
         threshold: float = _ANSWERABLE,
+        shown: float = _SHOWN,
         top_k: int = 8,
         source: str | None = None,
     ) -> None:
@@ -67,7 +82,9 @@ class Answerer:
         self._llm_name = llm_name
         self._embedding_model = embedding_model
         self._threshold = threshold
+        self._shown = shown
         self._top_k = top_k
+        self._read = max(top_k, _READ)
         self._source = source
 
     def answer(self, question: str, *, history: Sequence[Turn] = ()) -> Answer:
@@ -110,13 +127,24 @@ class Answerer:
     ) -> Generator[str, None, tuple[Answer, list[SearchResult]]]:
         started = time.perf_counter()
         asked = self.standalone(question, history)
-        results = self._searcher.search(asked, top_k=self._top_k, source=self._source, per_document=3)
+        results = self._searcher.search(asked, top_k=self._read, source=self._source, per_document=_PER_DOCUMENT)
+        if "definition" in kinds_of(asked):
+            results = [*results, *self._searcher.openings(results, _OPENINGS)]
         retrieved = time.perf_counter()
         draft = Draft(results)
-        if self._is_answerable(results):
-            draft.results = results = with_neighbours(results, self._searcher.around(results, REACH))
-            for block in self._blocks(asked, draft, streaming=streaming):
+        score = max((result.score for result in results), default=0.0)
+        if self._writer is None and results:
+            extract = self._extract(asked, draft)
+            score = extract.score if extract else 0.0
+            if extract and extract.answerable >= self._shown:
+                draft.shown = extract.best_blocks
+                for block in filter(None, (CLOSEST if score < _CLOSE else "", extract.text)):
+                    yield draft.add(block) + "\n\n"
+        elif self._is_answerable(results):
+            draft.results = results = self._context(asked, results)
+            for block in filter(None, self._checked(self._writer.write(asked, results, streaming=streaming), asked, draft)):
                 yield draft.add(block) + "\n\n"
+        if draft.numbers:
             for block in draft.verdicts():
                 yield draft.add(block) + "\n\n"
         answered = bool(draft.numbers)
@@ -125,12 +153,11 @@ class Answerer:
             yield ABSTENTION
         done = time.perf_counter()
         text = draft.text if answered else ABSTENTION
-        about = text if answered and self._writer else asked
         answer = Answer(
             question=question,
             answered=answered,
             answer=text,
-            sources=tuple(citation(number, result, about) for number, result in enumerate(used, start=1)),
+            sources=draft.citations(asked) if answered else _nearest(used, asked),
             embedding_model=self._embedding_model,
             llm=self._llm_name,
             timings={
@@ -138,19 +165,24 @@ class Answerer:
                 "answer": round(done - retrieved, 4),
                 "total": round(done - started, 4),
             },
+            score=round(score, 4),
         )
         return answer, used
 
+    def _extract(self, question: str, draft: Draft) -> Extract | None:
+        """Return the extract of the draft's results, which get the neighbours that complete them."""
+        terms = self._searcher.terms(question)
+        draft.results = with_neighbours(draft.results, self._searcher.around(draft.results, REACH))
+        return self._extractor.extract(question, draft.results, terms)
+
+    def _context(self, question: str, results: list[SearchResult]) -> list[SearchResult]:
+        """Return the chunks that a language model reads: those with the best passages, with their neighbours."""
+        best = self._extractor.best_results(question, results, self._searcher.terms(question))[: self._top_k]
+        ranked = [replace(result, rank=rank) for rank, result in enumerate(best, start=1)]
+        return with_neighbours(ranked, self._searcher.around(ranked, REACH))
+
     def _is_answerable(self, results: Sequence[SearchResult]) -> bool:
         return any(result.score >= self._threshold for result in results)
-
-    def _blocks(self, question: str, draft: Draft, *, streaming: bool) -> Iterator[str]:
-        """Yield the blocks of an answer, whose markers count the draft's results; none is empty."""
-        if self._writer is None:
-            blocks: Iterator[str] = iter([self._extractor.answer(question, draft.results) or ""])
-        else:
-            blocks = self._checked(self._writer.write(question, draft.results, streaming=streaming), question, draft)
-        return filter(None, blocks)
 
     def _checked(self, blocks: Iterable[str], question: str, draft: Draft) -> Iterator[str]:
         """Yield the supported part of each block; a block without markers is checked against its neighbours' chunks."""
@@ -181,6 +213,10 @@ def _returned(
         except StopIteration as stop:
             value: tuple[Answer, list[SearchResult]] = stop.value
             return value
+
+
+def _nearest(results: Sequence[SearchResult], question: str) -> tuple[Citation, ...]:
+    return tuple(citation(number, result, question) for number, result in enumerate(results, start=1))
 
 
 def _distinct_pages(results: Sequence[SearchResult]) -> list[SearchResult]:

@@ -22,6 +22,8 @@ class Draft:
     #: the numbers of the cited results, counted from 1, in the order of their first citation
     numbers: list[int] = field(default_factory=list)
     blocks: list[str] = field(default_factory=list)
+    #: what is shown from the results, by their numbers; empty if a language model writes
+    shown: dict[int, str] = field(default_factory=dict)
 
     def add(self, block: str) -> str:
         """Add a block whose markers count the results, and return it as it is displayed."""
@@ -42,6 +44,13 @@ class Draft:
         """The cited results, in the order of their new numbers."""
         return [self.results[number - 1] for number in self.numbers]
 
+    def citations(self, question: str) -> tuple[Citation, ...]:
+        """Return the citations of the answer; quotes are sentences that it shows, or that support what it says."""
+        return tuple(
+            citation(place, self.results[number - 1], question if number in self.shown else self.text, within=self.shown.get(number))
+            for place, number in enumerate(self.numbers, start=1)
+        )
+
     def verdicts(self) -> list[str]:
         """Return a block that tells how the cited threads ended, where the answer does not; empty if it does."""
         lines: list[str] = []
@@ -56,14 +65,15 @@ class Draft:
         return ["\n".join(lines)] if lines else []
 
 
-def citation(number: int, result: SearchResult, about: str) -> Citation:
+def citation(number: int, result: SearchResult, about: str, *, within: str | None = None) -> Citation:
     """Return the citation of a result.
 
     :param about: the answer, or the question: the quote is what the result says about it
+    :param within: the part of the result that is shown, from which the quote is then taken
     """
     claim = _citing_lines(about, number)
-    quote = best_quote(claim, evidence(result))
-    if quote not in result.text:  # it contains the mark of an omitted sentence
+    quote = best_quote(claim, within or evidence(result))
+    if quote not in result.text:  # it contains the mark of an omitted sentence, or runs over two chunks
         quote = best_quote(claim, result.text)
     place = max(result.text.find(quote), 0)
     url = result.url_at(place)

@@ -1,0 +1,131 @@
+"""Extracts: answers without a language model, made of whole passages of the chunks, each with its marker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rag.answer.asked import Asked, plain_terms
+from rag.answer.compose import Scored, chosen, shown
+from rag.answer.features import Described, Surroundings, described, features, vector_features
+from rag.answer.likelihood import likelihood_features
+from rag.answer.passages import Passage, passages
+from rag.answer.scoring import Models, models
+from rag.search.results import SearchResult
+from rag.store.search import Term
+from rag.text.blocks import is_code
+
+if TYPE_CHECKING:
+    from rag.embedding import Encoder
+
+__all__ = ["Extract", "Extractor", "Ranking"]
+
+# How many passages are embedded, the best by their other features: embedding takes most of the time of an answer.
+_EMBEDDED = 16
+# The longest text that is embedded, in characters; the model reads about as much.
+_LONGEST_EMBEDDED = 1200
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The passages of a question's results, best first, with their features."""
+
+    asked: Asked
+    scored: list[Scored]
+    features: list[dict[str, float]]
+    described: list[Described]
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """An answer made of passages."""
+
+    #: Markdown, in which [n] counts the results from 1
+    text: str
+    #: how likely the answer is right, in [0, 1]
+    score: float
+    #: how likely the sources answer the question at all, in [0, 1]
+    answerable: float
+    #: the best block that is shown from each result, by its number
+    best_blocks: dict[int, str]
+
+
+class Extractor:
+    """Quotes the passages of retrieved chunks that answer a question.
+
+    :param encoder: of the embedding model that compares question and passages
+    :param weights: of the models that score; those that are shipped by default
+    """
+
+    def __init__(self, encoder: Encoder, weights: Models | None = None) -> None:
+        self.encoder = encoder
+        self._models = weights or models()
+
+    def answer(self, question: str, results: Sequence[SearchResult], terms: Sequence[Term] = ()) -> str | None:
+        """Return the best passages of results, each followed by [n]; n counts results from 1. None without a passage."""
+        extract = self.extract(question, results, terms)
+        return extract and extract.text
+
+    def extract(
+        self, question: str, results: Sequence[SearchResult], terms: Sequence[Term] = ()
+    ) -> Extract | None:
+        """Return an answer with its score; None if no result has a passage.
+
+        :param results: in which neighbours stand beside the chunk that they complete
+        :param terms: of the question, with their weights; as `Searcher.terms` returns them
+        """
+        ranking = self.ranking(question, results, terms)
+        taken = chosen(ranking.scored, ranking.asked)
+        if not taken:
+            return None
+        about = likelihood_features(ranking, taken, results)
+        return Extract(
+            shown([one.passage for one in taken]),
+            score=self._models.likelihood(about),
+            answerable=self._models.answerable.probability(about),
+            best_blocks=_best_blocks([one.passage for one in taken]),
+        )
+
+    def best_results(
+        self, question: str, results: Sequence[SearchResult], terms: Sequence[Term] = ()
+    ) -> list[SearchResult]:
+        """Return results in the order of their best passages; those without a compared passage follow in their old order."""
+        ranking = self.ranking(question, results, terms)
+        first = {one.passage.result.chunk_id: one.passage.result for one in ranking.scored}
+        return [*first.values(), *(result for result in results if result.chunk_id not in first)]
+
+    def ranking(self, question: str, results: Sequence[SearchResult], terms: Sequence[Term] = ()) -> Ranking:
+        """Return the passages that are compared by meaning, best first."""
+        asked = Asked.of(question, terms or plain_terms(question))
+        found = [described(asked, passage) for passage in passages(results)]
+        around = Surroundings.of(results, found)
+        rows = [features(asked, one, around) for one in found]
+        first = self._models.first
+        best = sorted(range(len(found)), key=lambda place: -first.score(rows[place]))[:_EMBEDDED]
+        cosines = self._cosines(question, [found[place] for place in best])
+        full = [rows[place] | vector_features(rows[place], cosine) for place, cosine in zip(best, cosines, strict=True)]
+        scores = [self._models.second.score(row) for row in full]
+        order = sorted(range(len(best)), key=lambda place: -scores[place])
+        return Ranking(
+            asked,
+            [Scored(scores[place], found[best[place]].passage, found[best[place]].found) for place in order],
+            [full[place] for place in order],
+            [found[best[place]] for place in order],
+        )
+
+    def _cosines(self, question: str, found: Sequence[Described]) -> list[float]:
+        texts = [f"{one.passage.path}\n{one.passage.text}"[:_LONGEST_EMBEDDED] for one in found]
+        asked, *vectors = self.encoder.encode_queries([question, *texts])
+        return [float(asked @ vector) for vector in vectors]
+
+
+
+def _best_blocks(taken: Sequence[Passage]) -> dict[int, str]:
+    """Return for each result the last prose block of its best passage, or else its last block."""
+    found: dict[int, str] = {}
+    for passage in taken:
+        for block in sorted(passage.blocks, key=lambda block: is_code(block.text)):
+            for number in block.numbers:
+                found.setdefault(number, block.text)
+    return found
