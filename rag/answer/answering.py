@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from rag.answer.answer import Answer, Citation, Turn
 from rag.answer.asked import kinds_of
 from rag.answer.draft import Draft, citation
-from rag.answer.extracts import Extract, Extractor
+from rag.answer.extracts import EMBEDDED, Extract, Extractor, Ranking
 from rag.answer.grounding import GroundingChecker
 from rag.search.neighbours import REACH, with_neighbours
 from rag.search.results import SearchResult
@@ -127,9 +127,7 @@ class Answerer:
     ) -> Generator[str, None, tuple[Answer, list[SearchResult]]]:
         started = time.perf_counter()
         asked = self.standalone(question, history)
-        results = self._searcher.search(asked, top_k=self._read, source=self._source, per_document=_PER_DOCUMENT)
-        if "definition" in kinds_of(asked):
-            results = [*results, *self._searcher.openings(results, _OPENINGS)]
+        results = self._found(asked)
         retrieved = time.perf_counter()
         draft = Draft(results)
         score = max((result.score for result in results), default=0.0)
@@ -142,7 +140,9 @@ class Answerer:
                     yield draft.add(block) + "\n\n"
         elif self._is_answerable(results):
             draft.results = results = self._context(asked, results)
-            for block in filter(None, self._checked(self._writer.write(asked, results, streaming=streaming), asked, draft)):
+            for block in filter(
+                None, self._checked(self._writer.write(asked, results, streaming=streaming), asked, draft)
+            ):
                 yield draft.add(block) + "\n\n"
         if draft.numbers:
             for block in draft.verdicts():
@@ -168,6 +168,22 @@ class Answerer:
             score=round(score, 4),
         )
         return answer, used
+
+    def ranking(self, question: str, *, embedded: int | None = EMBEDDED) -> tuple[Ranking, list[SearchResult]]:
+        """Return the ranked passages for a question, and the results that they are of.
+
+        :param embedded: as in `Extractor.ranking`
+        """
+        results = self._found(question)
+        results = with_neighbours(results, self._searcher.around(results, REACH))
+        return self._extractor.ranking(question, results, self._searcher.terms(question), embedded=embedded), results
+
+    def _found(self, question: str) -> list[SearchResult]:
+        """Return the chunks that are searched for passages."""
+        found = self._searcher.search(question, top_k=self._read, source=self._source, per_document=_PER_DOCUMENT)
+        if "definition" in kinds_of(question):
+            return [*found, *self._searcher.openings(found, _OPENINGS)]
+        return found
 
     def _extract(self, question: str, draft: Draft) -> Extract | None:
         """Return the extract of the draft's results, which get the neighbours that complete them."""

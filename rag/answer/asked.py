@@ -18,21 +18,23 @@ KINDS = ("definition", "how", "value", "lookup", "yes-no", "comparison", "why", 
 
 _WORD = re.compile(r"[^\W_]+")
 _OF_KIND = {
-    "value": r"\b(?:by default|defaults? (?:of|for|value|to|number|max|limit)|out of the box|max(?:imum)?|min(?:imum)?|limit"
-    r"|how (?:many|much|long|large|big|often|deep|high|fast)|(?:which|what) (?:port|value|size|number)|exit (?:code|status)"
-    r"|threshold|interval)\b",
-    "yes-no": r"^\W*(?:and |but |so )?(?:is|are|was|were|does|do|did|can|could|may|should|will|would|has|have|must)\b(?! i\b.*\?.*how)",
+    "value": r"\b(?:by default|defaults? (?:of|for|value|to|number|max|limit)|out of the box|max(?:imum)?|min(?:imum)?"
+    r"|limit|how (?:many|much|long|large|big|often|deep|high|fast)|(?:which|what) (?:port|value|size|number)"
+    r"|exit (?:code|status)|threshold|interval)\b",
+    "yes-no": r"^\W*(?:and |but |so )?(?:is|are|was|were|does|do|did|can|could|may|should|will|would|has|have|must)\b"
+    r"(?! i\b.*\?.*how)",
     "comparison": r"\b(?:vs\.?|versus|diff\w*rences? between|what's different|compared? (?:to|with)|better than"
     r"|diff\w*rence)\b|^\W*\w[\w.() -]{0,30} or (?:a |an )?\w[\w.() -]{0,30}(?:\?|$|[,-])",
-    "definition": r"^\W*(?:what(?:'s| is| are|s)\b(?!.* (?:default|max|limit))|what does .* (?:mean|do)\b|define\b|explain\b"
-    r"|was (?:ist|sind)\b)|\bwhat'?s (?:that|this|it)\b",
+    "definition": r"^\W*(?:what(?:'s| is| are|s)\b(?!.* (?:default|max|limit))|what does .* (?:mean|do)\b|define\b"
+    r"|explain\b|was (?:ist|sind)\b)|\bwhat'?s (?:that|this|it)\b",
     "why": r"\bwhy\b|\breason\b|\bwarum\b|\bwieso\b|\bwhat (?:causes|caused)\b",
     "error": r"(?i:\b(?:error|fatal|exception|traceback)\b\s*:)|\b[A-Z]\w*(?:Error|Exception)\b|(?i:\bwarning:)"
     r"|\b(?:rejected|refused|denied|aborted|not allowed|misspelled|malformed)\b|\bAH\d{4,}\b|(?i:\bfails? with\b)",
-    "lookup": r"\b(?:which|what|is there an?|name of the)\b[\w ]{0,24}\b(?:function|command|option|directive|method|module|class"
-    r"|tool|setting|parameter|variable|view|operator|flag|key|switch|document|standard library)\b"
+    "lookup": r"\b(?:which|what|is there an?|name of the)\b[\w ]{0,24}\b(?:function|command|option|directive|method"
+    r"|module|class|tool|setting|parameter|variable|view|operator|flag|key|switch|document|standard library)\b"
     r"|^\W*(?:\w+ )?(?:function|command|option|directive|method|module|tool|aggregate|variable)\b",
-    "how": r"\bhow (?:do|can|to|would|should|is|are|must)\b|\b(?:i want|i need|give me|example|snippet|commands?|wie)\b",
+    "how": r"\bhow (?:do|can|to|would|should|is|are|must)\b"
+    r"|\b(?:i want|i need|give me|example|snippet|commands?|wie)\b",
 }
 _PATTERNS = {kind: re.compile(pattern, 0 if kind == "error" else re.I) for kind, pattern in _OF_KIND.items()}
 # A question of at most this many words, none of them a verb that asks for something, asks what the thing is.

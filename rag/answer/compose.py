@@ -1,4 +1,4 @@
-"""Compose an answer from the best passages: the most direct first, then those that add something, within a number of words."""
+"""Compose an answer from the best passages: the most direct first, then those that add something."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ _FARTHEST = 4.0
 _ADDS = 1.0
 _SAME_SECTION = 0.5
 # Words of headings that say nothing of what stands below them.
-_GENERAL = frozenset(
-    "notes description options examples example overview introduction syntax see also details parameters usage summary"
-    " configuration name synopsis discussion author common issues tips background commands general more about".split()
+_GENERAL = words(
+    """
+    notes description options examples example overview introduction syntax see also details parameters usage summary
+    configuration name synopsis discussion author common issues tips background commands general more about
+    """
 )
 
 
@@ -82,7 +84,10 @@ def _bonus(one: Scored, taken: Sequence[Scored], asked: Asked) -> float:
 
 def _overlaps(passage: Passage, taken: Sequence[Scored]) -> bool:
     """Return whether a block of a passage, other than what announces it, is in the answer already."""
-    return any(passage.blocks[-1].text in other.passage.text or other.passage.blocks[-1].text in passage.text for other in taken)
+    return any(
+        passage.blocks[-1].text in other.passage.text or other.passage.blocks[-1].text in passage.text
+        for other in taken
+    )
 
 
 def shown(passages: Sequence[Passage]) -> str:
@@ -102,7 +107,7 @@ def shown(passages: Sequence[Passage]) -> str:
 
 
 def lead_of(passage: Passage) -> str:
-    """Return the heading, term or author that a reader of a passage needs to know; empty if the passage says it itself."""
+    """Return the heading, term or author that a passage cannot be read without; empty if the passage says it."""
     result = passage.result
     if result.thread is not None:
         voice = result.voice_at(max(result.text.find(passage.blocks[-1].text), 0))

@@ -47,7 +47,12 @@ class Draft:
     def citations(self, question: str) -> tuple[Citation, ...]:
         """Return the citations of the answer; quotes are sentences that it shows, or that support what it says."""
         return tuple(
-            citation(place, self.results[number - 1], question if number in self.shown else self.text, within=self.shown.get(number))
+            citation(
+                place,
+                self.results[number - 1],
+                question if number in self.shown else self.text,
+                within=self.shown.get(number),
+            )
             for place, number in enumerate(self.numbers, start=1)
         )
 

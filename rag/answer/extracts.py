@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rag.answer.asked import Asked, plain_terms
 from rag.answer.compose import Scored, chosen, shown
-from rag.answer.features import Described, Surroundings, described, features, vector_features
+from rag.answer.features import Described, Surroundings, described, features
 from rag.answer.likelihood import likelihood_features
 from rag.answer.passages import Passage, passages
 from rag.answer.scoring import Models, models
@@ -19,10 +19,10 @@ from rag.text.blocks import is_code
 if TYPE_CHECKING:
     from rag.embedding import Encoder
 
-__all__ = ["Extract", "Extractor", "Ranking"]
+__all__ = ["EMBEDDED", "Extract", "Extractor", "Ranking"]
 
-# How many passages are embedded, the best by their other features: embedding takes most of the time of an answer.
-_EMBEDDED = 16
+#: How many passages are embedded, the best by their other features: embedding takes most of the time of an answer.
+EMBEDDED = 16
 # The longest text that is embedded, in characters; the model reads about as much.
 _LONGEST_EMBEDDED = 1200
 
@@ -63,13 +63,11 @@ class Extractor:
         self._models = weights or models()
 
     def answer(self, question: str, results: Sequence[SearchResult], terms: Sequence[Term] = ()) -> str | None:
-        """Return the best passages of results, each followed by [n]; n counts results from 1. None without a passage."""
+        """Return the best passages of results, each followed by [n]; n counts results from 1. None if there is none."""
         extract = self.extract(question, results, terms)
         return extract and extract.text
 
-    def extract(
-        self, question: str, results: Sequence[SearchResult], terms: Sequence[Term] = ()
-    ) -> Extract | None:
+    def extract(self, question: str, results: Sequence[SearchResult], terms: Sequence[Term] = ()) -> Extract | None:
         """Return an answer with its score; None if no result has a passage.
 
         :param results: in which neighbours stand beside the chunk that they complete
@@ -90,22 +88,36 @@ class Extractor:
     def best_results(
         self, question: str, results: Sequence[SearchResult], terms: Sequence[Term] = ()
     ) -> list[SearchResult]:
-        """Return results in the order of their best passages; those without a compared passage follow in their old order."""
+        """Return results in the order of their best passages; those that have none follow in their old order."""
         ranking = self.ranking(question, results, terms)
         first = {one.passage.result.chunk_id: one.passage.result for one in ranking.scored}
         return [*first.values(), *(result for result in results if result.chunk_id not in first)]
 
-    def ranking(self, question: str, results: Sequence[SearchResult], terms: Sequence[Term] = ()) -> Ranking:
-        """Return the passages that are compared by meaning, best first."""
+    def ranking(
+        self,
+        question: str,
+        results: Sequence[SearchResult],
+        terms: Sequence[Term] = (),
+        *,
+        embedded: int | None = EMBEDDED,
+    ) -> Ranking:
+        """Return the passages that are compared by meaning, best first.
+
+        :param embedded: how many passages are compared by meaning; None to return all, compared by words only
+        """
         asked = Asked.of(question, terms or plain_terms(question))
         found = [described(asked, passage) for passage in passages(results)]
         around = Surroundings.of(results, found)
         rows = [features(asked, one, around) for one in found]
         first = self._models.first
-        best = sorted(range(len(found)), key=lambda place: -first.score(rows[place]))[:_EMBEDDED]
-        cosines = self._cosines(question, [found[place] for place in best])
-        full = [rows[place] | vector_features(rows[place], cosine) for place, cosine in zip(best, cosines, strict=True)]
-        scores = [self._models.second.score(row) for row in full]
+        best = sorted(range(len(found)), key=lambda place: -first.score(rows[place]))[:embedded]
+        if embedded is None:
+            full = [rows[place] for place in best]
+            scores = [first.score(row) for row in full]
+        else:
+            cosines = self._cosines(question, [found[place] for place in best])
+            full = [rows[place] | {"cosine": cosine} for place, cosine in zip(best, cosines, strict=True)]
+            scores = [self._models.second.score(row) for row in full]
         order = sorted(range(len(best)), key=lambda place: -scores[place])
         return Ranking(
             asked,
@@ -118,7 +130,6 @@ class Extractor:
         texts = [f"{one.passage.path}\n{one.passage.text}"[:_LONGEST_EMBEDDED] for one in found]
         asked, *vectors = self.encoder.encode_queries([question, *texts])
         return [float(asked @ vector) for vector in vectors]
-
 
 
 def _best_blocks(taken: Sequence[Passage]) -> dict[int, str]:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from rag.answer.asked import Asked, tokens
 from rag.answer.passages import Passage, plain
@@ -16,22 +17,39 @@ from rag.text.blocks import is_code, is_item, is_table
 from rag.text.words import FUNCTION_WORDS
 from rag.trust.authorship import is_trusted, verdict
 
-__all__ = ["VECTOR_FEATURES", "Described", "Surroundings", "described", "features", "vector_features"]
+__all__ = ["Described", "Surroundings", "described", "features"]
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d[\d.,]*(?:%|\w{0,3}\b)")
 _DEFAULT = re.compile(r"\bdefaults?\b|\binitial(?:ly)?\b", re.I)
 _COMMAND = re.compile(r"`[^`\n]+`|(?<!\w)--?[a-z][\w-]+")
-_SIDES = re.compile(r"\b(?:whereas|while|unlike|in contrast|instead of|differ\w*|compared?|rather than|on the other hand|but)\b", re.I)
-_CAUSE = re.compile(r"\b(?:because|since|due to|therefore|the reason|so that|caused? by|to avoid|otherwise|this is why|means that)\b", re.I)
-_CURE = re.compile(r"\b(?:should|must|need to|have to|make sure|use|set|try|instead|solution|fix|avoid|workaround|raise|increase)\b", re.I)
-_DECIDES = re.compile(
-    r"\b(?:clos(?:ed?|ing)|agree[ds]?|consensus|decid\w+|decision|conclusion|resolved|merged|fixed|won't|will not|wontfix"
-    r"|prefer(?:ence|red)?|discussed|discussion in|interim|done|no change|rejected|land(?:ed)?|obsolete|out of scope|lgtm|sgtm|pr #?\d+|addressed)\b",
+_SIDES = re.compile(
+    r"\b(?:whereas|while|unlike|in contrast|instead of|differ\w*|compared?|rather than|on the other hand|but)\b", re.I
+)
+_CAUSE = re.compile(
+    r"\b(?:because|since|due to|therefore|the reason|so that|caused? by|to avoid|otherwise|this is why|means that)\b",
     re.I,
 )
-_DEFINES = re.compile(r"^[^.\n]{0,80}?\b(?:is|are|means|refers to|provides?|allows?|specifies|controls|sets|returns?)\b", re.I)
-_POINTER = re.compile(r"^(?:see|for (?:more|further|details)|this (?:section|chapter|document|page)|note that)\b|\bsee (?:also|the|section|chapter)\b", re.I)
+_CURE = re.compile(
+    r"\b(?:should|must|need to|have to|make sure|use|set|try|instead|solution|fix|avoid|workaround|raise|increase)\b",
+    re.I,
+)
+_DECIDES = re.compile(
+    r"\b(?:clos(?:ed?|ing)|agree[ds]?|consensus|decid\w+|decision|conclusion|resolved|merged|fixed|won't|will not|wontfix"
+    r"|prefer(?:ence|red)?|discussed|discussion in|interim|done|no change|rejected|land(?:ed)?|obsolete|out of scope"
+    r"|lgtm|sgtm|pr #?\d+|addressed)\b",
+    re.I,
+)
+_DEFINES = re.compile(
+    r"^[^.\n]{0,80}?\b(?:is|are|means|refers to|provides?|allows?|specifies|controls|sets|returns?)\b", re.I
+)
+_POINTER = re.compile(
+    r"^(?:see|for (?:more|further|details)|this (?:section|chapter|document|page)|note that)\b"
+    r"|\bsee (?:also|the|section|chapter)\b",
+    re.I,
+)
 _NEGATION = re.compile(r"\b(?:not|never|no|cannot|can't|won't|doesn't|don't|only|always|yes)\b", re.I)
+# The line of a manual page that says what it is about: "git-rebase - Reapply commits on top of another base tip".
+_NAME_LINE = re.compile(r"^[\w.()*`-]+(?:, [\w.()*`-]+)* (?:-|--|–|—) \w", re.M)
 _CHANGED = re.compile(r"^(?:changed|new|added|deprecated) in version|^\W*(?:changed|new) in", re.I)
 # The longest line of a list that is only a table of contents.
 _LONGEST_ENTRY = 60
@@ -111,9 +129,9 @@ def features(asked: Asked, one: Described, around: Surroundings) -> dict[str, fl
     passage, text, result = one.passage, one.passage.text, one.passage.result
     size = len(one.words) or 1
     order = [asked.term_of(word) for word in one.words]
-    pairs = {pair for pair in zip(order, order[1:], strict=False) if pair in asked.pairs}
+    pairs = {pair for pair in pairwise(order) if pair in asked.pairs}
     label_order = [asked.term_of(word) for word in one.label_words]
-    label_pairs = {pair for pair in zip(label_order, label_order[1:], strict=False) if pair in asked.pairs}
+    label_pairs = {pair for pair in pairwise(label_order) if pair in asked.pairs}
     has_code = any(is_code(block.text) for block in passage.blocks)
     frequency = sum(term is not None for term in order) / (size + 12)
     base = {
@@ -183,7 +201,8 @@ def _of_thread(passage: Passage, around: Surroundings) -> dict[str, float]:
 
 
 _THREAD = (
-    "of a thread", "opens the thread", "is late in the thread", "is trusted", "decides", "quotes", "thread has a verdict",
+    "of a thread", "opens the thread", "is late in the thread", "is trusted", "decides", "quotes",
+    "thread has a verdict",
 )  # fmt: skip
 
 
@@ -198,6 +217,7 @@ def _by_kind(asked: Asked, passage: Passage, text: str, base: dict[str, float]) 
     return {
         "definition: defines": when("definition", float(bool(_DEFINES.match(text)))),
         "definition: begins": when("definition", is_first),
+        "definition: name line": when("definition", is_first * bool(_NAME_LINE.match(text)) * base["coverage"]),
         "definition: label": when("definition", base["precision of the label"] * base["coverage of the label"]),
         "definition: term": when("definition", base["is a definition"] * base["coverage of the label"]),
         "definition: code": when("definition", base["has code"]),
@@ -223,14 +243,3 @@ def _by_kind(asked: Asked, passage: Passage, text: str, base: dict[str, float]) 
         "error: pairs": when("error", base["pairs"]),
         "thread: decides late": base["decides"] * base["is late in the thread"],
     }
-
-
-def vector_features(base: dict[str, float], cosine: float) -> dict[str, float]:
-    """Return the features of a passage's vector.
-
-    :param cosine: of the question and the passage below its headings
-    """
-    return {"cosine": cosine, "cosine above the chunk": cosine - base["cosine of the chunk"]}
-
-
-VECTOR_FEATURES = ("cosine", "cosine above the chunk")

@@ -35,9 +35,7 @@ def names(question: str) -> list[str]:
     return list(dict.fromkeys(name.lower().strip(".:()") for name in _NAME.findall(question)))
 
 
-def likelihood_features(
-    ranking: Ranking, taken: Sequence[Scored], results: Sequence[SearchResult]
-) -> dict[str, float]:
+def likelihood_features(ranking: Ranking, taken: Sequence[Scored], results: Sequence[SearchResult]) -> dict[str, float]:
     """Return the features of an answer."""
     asked, rows = ranking.asked, ranking.features
     places = [place for place, one in enumerate(ranking.scored) if any(one is other for other in taken)]

@@ -22,7 +22,7 @@ __all__ = ["Block", "Passage", "passages"]
 
 # The most chunks that a passage extends over.
 _MOST_CHUNKS = 3
-# The longest passages, in characters: prose and lists; code with its explanation; numbered steps; sentences of a paragraph.
+# The longest passages, in characters: prose and lists; code with its explanation; numbered steps; a run of sentences.
 _LONGEST = 800
 _LONGEST_CODE = 1200
 _LONGEST_STEPS = 3000

@@ -53,4 +53,6 @@ class Models:
 def models() -> Models:
     """Return the models that are shipped."""
     read = json.loads(WEIGHTS.read_text(encoding="utf-8"))
-    return Models(*(Linear(read[name]["bias"], read[name]["weights"]) for name in ("first", "second", "answerable", "right")))
+    return Models(
+        *(Linear(read[name]["bias"], read[name]["weights"]) for name in ("first", "second", "answerable", "right"))
+    )

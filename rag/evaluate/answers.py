@@ -99,7 +99,7 @@ def _judge(engine: Engine, query: Query) -> _Judged:
     return _Judged(
         answerable=bool(query.gold),
         answered=answer.answered,
-        score=searcher.best_score,
+        score=answer.score,
         milliseconds=milliseconds,
         citations=tuple(citations),
         sentences=tuple(held_sentences),

@@ -21,7 +21,9 @@ __all__ = ["Correctness", "Outcome", "Verdict", "correctness", "first_is_gold", 
 #: right: all facts, and nothing wrong; partly: some of the facts; wrong: none of them, or something wrong.
 Outcome = Literal["right", "partly", "wrong", "abstained"]
 
-_QUOTES, _HYPHENS, _NO_WIDTH = "‘’“”\"", "‐‑‒–—−", "\u200b\u00ad"
+_QUOTES = '\u2018\u2019\u201c\u201d"'
+_HYPHENS = "\u2010\u2011\u2012\u2013\u2014\u2212"
+_NO_WIDTH = "\u200b\u00ad"
 _SAME = str.maketrans({**dict.fromkeys(_QUOTES, "'"), **dict.fromkeys(_HYPHENS, "-"), **dict.fromkeys(_NO_WIDTH)})
 _ESCAPED = re.compile(r"\\([_\[\]()<>#.|~!+\-])")
 _MARKS = re.compile(r"[`*]")

@@ -157,9 +157,7 @@ class Searcher:
 
 def _found(rank: int, chunk: Ranked, row: FoundChunk) -> SearchResult:
     found = chunk.candidate
-    return replace(
-        _result(rank, chunk.score, row), cosine=found.cosine, bm25=found.bm25, coverage=found.coverage
-    )
+    return replace(_result(rank, chunk.score, row), cosine=found.cosine, bm25=found.bm25, coverage=found.coverage)
 
 
 def _result(rank: int, score: float, row: FoundChunk) -> SearchResult:
