@@ -34,8 +34,8 @@ _CURE = re.compile(
     re.I,
 )
 _DECIDES = re.compile(
-    r"\b(?:clos(?:ed?|ing)|agree[ds]?|consensus|decid\w+|decision|conclusion|resolved|merged|fixed|won't|will not|wontfix"
-    r"|prefer(?:ence|red)?|discussed|discussion in|interim|done|no change|rejected|land(?:ed)?|obsolete|out of scope"
+    r"\b(?:clos(?:ed?|ing)|agree[ds]?|consensus|decid\w+|decision|conclusion|resolved|merged|fixed|won't|will not"
+    r"|wontfix|prefer(?:ence|red)?|discussed|discussion in|interim|done|no change|rejected|land(?:ed)?|obsolete|out of scope"
     r"|lgtm|sgtm|pr #?\d+|addressed)\b",
     re.I,
 )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rag.answer.answer import Answer
+from rag.answer.answering import CLOSEST
 from rag.engine import Engine
 from rag.evaluate.facts import Correctness, Verdict, correctness, first_is_gold, judged
 from rag.evaluate.hidden import HiddenSearcher
@@ -33,6 +34,8 @@ _MARKERS = re.compile(r"(?:\s*\[\d+\])+")
 _NUMBER = re.compile(r"\[(\d+)\]")
 _EXACT = re.compile(r"[A-Za-z0-9_./-]*[0-9_][A-Za-z0-9_./-]*")
 _CODE = re.compile(r"`([^`\n]+)`")
+# What an extract says of its own: the heading or the author of the passage below it.
+_LEAD = re.compile(r"^\*\*[^*\n]+\*\*$", re.M)
 _BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+", re.M)
 
 
@@ -92,7 +95,7 @@ def _judge(engine: Engine, query: Query) -> _Judged:
     held_sentences: list[bool] = []
     if answer.answered:
         texts = _texts(engine, answer)
-        for passage, numbers in cited_passages(answer.answer):
+        for passage, numbers in cited_passages(_LEAD.sub("", answer.answer).removeprefix(CLOSEST)):
             cited = [texts[number] for number in numbers if number in texts]
             citations += [holds(text, passage) for text in cited]
             held_sentences += [holds("\n".join(cited), sentence) for sentence in _sentences(passage)]
