@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rag.answer.answer import Answer, Citation, Turn
-from rag.answer.asked import kinds_of
+from rag.answer.asked import kinds_of, refers_to_before, subject_of
 from rag.answer.draft import Draft, citation
 from rag.answer.extracts import EMBEDDED, Extract, Extractor, Ranking
 from rag.answer.grounding import GroundingChecker
@@ -44,6 +44,8 @@ CLOSEST = "The closest passages in the sources:"
 # How many chunks are searched for passages: the answer stands in the best 8 for 79% of the questions that were looked
 # at, in the best 20 for 83%, in the best 30 for 88%.
 _READ, _PER_DOCUMENT = 30, 4
+# How many earlier questions may hold the subject of a follow-up.
+_REMEMBERED = 3
 # Of how many documents the first chunk is read to a question what something is: it often says so.
 _OPENINGS = 8
 # How many pages an abstention lists.
@@ -113,14 +115,21 @@ class Answerer:
     def standalone(self, question: str, history: Sequence[Turn]) -> str:
         """Return a follow-up rewritten as a standalone question.
 
-        Without a language model, the question before it is prepended if the follow-up alone finds nothing.
+        Without a language model, the words that carry the subject of the questions before it are added if it refers to
+        them, or finds nothing alone.
         """
         if not history:
             return question
         if self._writer is not None:
             return self._writer.standalone(question, history)
-        alone = self._searcher.search(question, top_k=1, source=self._source)
-        return question if self._is_answerable(alone) else f"{history[-1].question} {question}"
+        if not refers_to_before(question):
+            alone = self._searcher.search(question, top_k=1, source=self._source)
+            if self._is_answerable(alone):
+                return question
+        before = [turn.question for turn in history[-_REMEMBERED:]]
+        # The first question names the subject; those after it may only refer to it.
+        subjects = [subject_of(one, self._searcher.terms(one)) for one in dict.fromkeys([before[0], before[-1]])]
+        return " ".join(filter(None, [*subjects, question]))
 
     def _stream(
         self, question: str, history: Sequence[Turn], *, streaming: bool

@@ -11,7 +11,7 @@ from functools import cached_property
 from rag.store.search import Term
 from rag.text.words import FUNCTION_WORDS
 
-__all__ = ["KINDS", "Asked", "kinds_of", "plain_terms", "tokens"]
+__all__ = ["KINDS", "Asked", "kinds_of", "plain_terms", "refers_to_before", "subject_of", "tokens"]
 
 #: The kinds of questions that answers differ by; a question may be of several, or of none.
 KINDS = ("definition", "how", "value", "lookup", "yes-no", "comparison", "why", "error")
@@ -37,6 +37,11 @@ _OF_KIND = {
     r"|\b(?:i want|i need|give me|example|snippet|commands?|wie)\b",
 }
 _PATTERNS = {kind: re.compile(pattern, 0 if kind == "error" else re.I) for kind, pattern in _OF_KIND.items()}
+_REFERS = re.compile(
+    r"^\W*(?:and|but|so|or|then|also|what about|how about|why not)\b"
+    r"|\b(?:it|its|that|this|these|those|them|they|there)\b",
+    re.I,
+)
 # A question of at most this many words, none of them a verb that asks for something, asks what the thing is.
 _NAME_ONLY = 3
 # The endings under which a word is still the word of its stem.
@@ -65,6 +70,22 @@ def kinds_of(question: str) -> frozenset[str]:
 def plain_terms(question: str) -> list[Term]:
     """Return the words of a question that carry meaning, with equal weights: terms where the index is not asked."""
     return [Term(word, 1, 1.0) for word in dict.fromkeys(tokens(question)) if word not in FUNCTION_WORDS]
+
+
+def refers_to_before(question: str) -> bool:
+    """Return whether a question cannot be understood without those before it: "and how do I get it back?"."""
+    return bool(_REFERS.search(question))
+
+
+def subject_of(question: str, terms: Iterable[Term], *, most: int = 3) -> str:
+    """Return the words of a question with the largest weights, in their order.
+
+    :param terms: as `Searcher.terms` returns them
+    """
+    asked = Asked.of(question, terms)
+    best = {term.lexeme for term in sorted(asked.terms, key=lambda term: -term.idf)[:most]}
+    words = re.findall(r"[^\s?!,;]+", question)
+    return " ".join(word for word in words if asked.found_in(tokens(word)) & best)
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ _CURE = re.compile(
 )
 _DECIDES = re.compile(
     r"\b(?:clos(?:ed?|ing)|agree[ds]?|consensus|decid\w+|decision|conclusion|resolved|merged|fixed|won't|will not"
-    r"|wontfix|prefer(?:ence|red)?|discussed|discussion in|interim|done|no change|rejected|land(?:ed)?|obsolete|out of scope"
-    r"|lgtm|sgtm|pr #?\d+|addressed)\b",
+    r"|wontfix|prefer(?:ence|red)?|discussed|discussion in|interim|done|no change|rejected|land(?:ed)?|obsolete"
+    r"|out of scope|lgtm|sgtm|pr #?\d+|addressed)\b",
     re.I,
 )
 _DEFINES = re.compile(

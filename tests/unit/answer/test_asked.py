@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.asked import Asked, kinds_of, plain_terms
+from rag.answer.asked import Asked, kinds_of, plain_terms, refers_to_before, subject_of
 from rag.answer.likelihood import names
 from rag.store.search import Term
 
@@ -44,3 +44,10 @@ def test_names_are_what_no_plain_word_is() -> None:
     assert names("set io_method with --no-order in Python 3.13 for LimitRate or TLS") == [
         "io_method", "--no-order", "3.13", "limitrate", "tls",
     ]  # fmt: skip
+
+
+def test_a_follow_up_refers_and_its_subject_is_the_rare_words_before_it() -> None:
+    assert refers_to_before("and how do I get the rest of it later?")
+    assert not refers_to_before("How do I clone only the newest revision?")
+    terms = [Term("clone", 9, 4.0), Term("newest", 2, 5.0), Term("revis", 9, 3.0), Term("want", 90, 0.5)]
+    assert subject_of("I want to clone the newest revision?", terms) == "clone newest revision"
