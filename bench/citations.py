@@ -5,7 +5,7 @@ sources that it did not copy, invents facts, links, images and markers, and leav
 
 - every marker refers to a source, and every source has a marker;
 - every source is a retrieved chunk, and its URL is that of the chunk's page or of an anchor in the chunk;
-- every quote, and every line of an extract, occurs verbatim in its chunk;
+- every quote, and every line of an extract, occurs verbatim in its chunk; a line in bold may be its heading or author;
 - the answer contains no invented content and no open code block.
 
 Prints the number of answers that fail each check, and exits with 1 if any answer fails. Query sets whose files are missing
@@ -29,6 +29,7 @@ from typing import Any
 from bench.report import Table
 from bench.retrieval import DATA, MEASURED, TUNED, Corpus, corpora, read
 from rag.answer.answer import Answer
+from rag.answer.answering import CLOSEST
 from rag.engine import Engine
 from rag.evaluate import Query
 from rag.evaluate.answers import cited_passages
@@ -37,7 +38,7 @@ from rag.search.searcher import Searcher
 from rag.settings import Settings
 from rag.store.embedded import stop_embedded
 from rag.text.citations import cited
-from rag.trust.authorship import verdict
+from rag.trust.authorship import origin, verdict
 from tests.servers.openai import Messages, OpenAIServer
 
 CHECKS = ("marker", "source", "address", "quote", "extract", "invented", "open code")
@@ -84,6 +85,11 @@ class RecordingSearcher(Searcher):
         self.retrieved |= {result.chunk_id: result for result in found}
         return found
 
+    def openings(self, results: Sequence[SearchResult], most: int) -> list[SearchResult]:
+        found = super().openings(results, most)
+        self.retrieved |= {result.chunk_id: result for result in found}
+        return found
+
 
 @dataclass
 class Outcome:
@@ -125,9 +131,17 @@ def _is_extract(answer: Answer, retrieved: dict[str, SearchResult]) -> bool:
         cited_chunks = [chunks[number] for number in numbers if number in chunks]
         endings = {f"- #{chunk.thread.number}: {verdict(chunk.thread)}" for chunk in cited_chunks if chunk.thread}
         for line in passage.replace("\u2060", "").split("\n"):
-            if not any(line.strip() in chunk.text for chunk in cited_chunks) and line not in endings:
+            known = any(line.strip() in chunk.text or _is_lead(line, chunk) for chunk in cited_chunks)
+            if not known and line not in endings and line != CLOSEST:
                 return False
     return True
+
+
+def _is_lead(line: str, chunk: SearchResult) -> bool:
+    """Return whether a line in bold is the heading or the author of what stands below it."""
+    lead = line.strip().removeprefix("**").removesuffix("**")
+    heads = f"{chunk.heading}\n{re.sub(r'[*`]+', '', chunk.text)}"
+    return lead != line.strip() and (lead in heads or any(lead == origin(voice) for _, voice in chunk.voices))
 
 
 def measure(engine: Engine, sets: Mapping[str, Sequence[Query]], queries: int | None) -> Iterator[tuple[str, Outcome]]:

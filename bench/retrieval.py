@@ -184,11 +184,28 @@ def _say(line: str) -> None:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve a folder on loopback; yield its URL."""
+def served(folder: Path, *, sitemap: bool = False) -> Iterator[str]:
+    """Serve a folder on loopback; yield its URL.
+
+    :param sitemap: at /sitemap.xml, list every HTML page of the folder, also those that no page links to
+    """
+    pages = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.html")) if sitemap else []
 
     class Quiet(SimpleHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            if not (sitemap and self.path == "/sitemap.xml"):
+                super().do_GET()
+                return
+            root = f"http://{self.headers['Host']}"
+            listed = "".join(f"<url><loc>{root}/{page}</loc></url>" for page in pages)
+            body = f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{listed}</urlset>'.encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/xml")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass

@@ -56,6 +56,8 @@ class Answer:
     embedding_model: str
     llm: str
     timings: dict[str, float] = field(default_factory=dict)
+    #: how likely the answer is right, in [0, 1]
+    score: float = 0.0
     #: None where no language model was asked
     usage: Usage | None = None
     #: under which it is logged; None if it is not
@@ -71,6 +73,7 @@ class Answer:
             "question": self.question,
             "answered": self.answered,
             "answer": self.answer,
+            "score": self.score,
             "sources": [source.to_json() for source in self.sources],
             "model": {"embedding": self.embedding_model, "llm": self.llm},
             "timings": self.timings,

@@ -13,12 +13,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rag.answer.answer import Answer, Turn
+from rag.answer.answer import Answer, Citation, Turn
+from rag.answer.asked import kinds_of, refers_to_before, subject_of
 from rag.answer.declining import is_no_answer, without_declining
 from rag.answer.draft import Draft, citation
-from rag.answer.extracts import Extractor
+from rag.answer.extracts import EMBEDDED, Extract, Extractor, Ranking
 from rag.answer.grounding import GroundingChecker
 from rag.errors import LLMError
 from rag.search.neighbours import REACH, with_neighbours
@@ -30,15 +32,28 @@ from rag.text.citations import cited, keep_known_links, sanitized
 if TYPE_CHECKING:
     from rag.answer.writer import AnswerWriter
 
-__all__ = ["ABSTENTION", "Answerer"]
+__all__ = ["ABSTENTION", "CLOSEST", "Answerer"]
 
 log = logging.getLogger(__name__)
 
 #: Shown instead of an answer; the nearest pages follow as citations.
 ABSTENTION = "The sources do not answer this. The nearest pages are listed below."
-# The lowest score of a best result that is answered from. It is above 0.5 because a wrong answer costs a user more than
-# a list of the nearest pages does.
+# The lowest score of a best result that a language model is asked about. It is above 0.5 because a wrong answer costs a
+# user more than a list of the nearest pages does.
 _ANSWERABLE = 0.7
+# The lowest probability that the sources answer a question with which an extract is shown, and the probability of being
+# right below which it is called the closest passage.
+_SHOWN = 0.65
+_CLOSE = 0.5
+#: Stands above an extract that may only be near the question.
+CLOSEST = "The closest passages in the sources:"
+# How many chunks are searched for passages: the answer stands in the best 8 for 79% of the questions that were looked
+# at, in the best 20 for 83%, in the best 30 for 88%.
+_READ, _PER_DOCUMENT = 30, 4
+# How many earlier questions may hold the subject of a follow-up.
+_REMEMBERED = 3
+# Of how many documents the first chunk is read to a question what something is: it often says so.
+_OPENINGS = 8
 # How many pages an abstention lists.
 _NEAREST = 3
 
@@ -50,7 +65,8 @@ class Answerer:
     :param writer: writes the answer with a language model
     :param llm_name: reported with each answer
     :param embedding_model: reported with each answer
-    :param threshold: it abstains if the best result scores below it, in [0, 1]
+    :param threshold: it does not ask the language model if the best result scores below it, in [0, 1]
+    :param shown: without a language model, it abstains if the sources answer with a lower probability, in [0, 1]
     :param top_k: the number of chunks that an answer draws on
     :param source: search this source only
     """
@@ -64,6 +80,7 @@ class Answerer:
         llm_name: str,
         embedding_model: str,
         threshold: float = _ANSWERABLE,
+        shown: float = _SHOWN,
         top_k: int = 8,
         source: str | None = None,
     ) -> None:
@@ -73,7 +90,9 @@ class Answerer:
         self._llm_name = llm_name
         self._embedding_model = embedding_model
         self._threshold = threshold
+        self._shown = shown
         self._top_k = top_k
+        self._read = max(top_k, _READ)
         self._source = source
 
     def answer(self, question: str, *, history: Sequence[Turn] = ()) -> Answer:
@@ -102,28 +121,33 @@ class Answerer:
     def standalone(self, question: str, history: Sequence[Turn]) -> str:
         """Return a follow-up rewritten as a standalone question.
 
-        Without a language model, or if it does not rewrite it, the question before it is prepended if the follow-up
-        alone finds nothing.
+        Without a language model, or if it does not rewrite it, the words that carry the subject of the questions before
+        it are added if it refers to them, or finds nothing alone.
         """
         if not history:
             return question
         if self._writer is not None and (rewritten := self._writer.standalone(question, history)):
             return rewritten
-        alone = self._searcher.search(question, top_k=1, source=self._source)
-        return question if self._is_answerable(alone) else f"{history[-1].question} {question}"
+        if not refers_to_before(question):
+            alone = self._searcher.search(question, top_k=1, source=self._source)
+            if self._is_answerable(alone):
+                return question
+        before = [turn.question for turn in history[-_REMEMBERED:]]
+        # The first question names the subject; those after it may only refer to it.
+        subjects = [subject_of(one, self._searcher.terms(one)) for one in dict.fromkeys([before[0], before[-1]])]
+        return " ".join(filter(None, [*subjects, question]))
 
     def _stream(
         self, question: str, history: Sequence[Turn], *, streaming: bool
     ) -> Generator[str, None, tuple[Answer, list[SearchResult]]]:
         started = time.perf_counter()
         asked = self.standalone(question, history)
-        results = self._searcher.search(asked, top_k=self._top_k, source=self._source, per_document=3)
+        results = self._found(asked)
         retrieved = time.perf_counter()
         draft = Draft(results)
-        if self._is_answerable(results):
-            draft.results = results = with_neighbours(results, self._searcher.around(results, REACH))
-            for block in self._blocks(asked, draft, streaming=streaming):
-                yield draft.add(block) + "\n\n"
+        for block in self._blocks(asked, draft, streaming=streaming):
+            yield draft.add(block) + "\n\n"
+        if draft.numbers:
             for block in draft.verdicts():
                 yield draft.add(block) + "\n\n"
         answered = bool(draft.numbers)
@@ -135,12 +159,11 @@ class Answerer:
             yield ABSTENTION
         done = time.perf_counter()
         text = draft.text if answered else ABSTENTION
-        about = text if answered and draft.is_written else asked
         answer = Answer(
             question=question,
             answered=answered,
             answer=text,
-            sources=tuple(citation(number, result, about) for number, result in enumerate(draft.shown(used), start=1)),
+            sources=draft.citations(asked) if answered else _nearest(draft.shown(used), asked),
             embedding_model=self._embedding_model,
             llm=self._llm_name,
             note=draft.note,
@@ -149,8 +172,38 @@ class Answerer:
                 "answer": round(done - retrieved, 4),
                 "total": round(done - started, 4),
             },
+            score=round(draft.score, 4),
         )
         return answer, used
+
+    def ranking(self, question: str, *, embedded: int | None = EMBEDDED) -> tuple[Ranking, list[SearchResult]]:
+        """Return the ranked passages for a question, and the results that they are of.
+
+        :param embedded: as in `Extractor.ranking`
+        """
+        results = self._found(question)
+        results = with_neighbours(results, self._searcher.around(results, REACH))
+        return self._extractor.ranking(question, results, self._searcher.terms(question), embedded=embedded), results
+
+    def _found(self, question: str) -> list[SearchResult]:
+        """Return the chunks that are searched for passages."""
+        found = self._searcher.search(question, top_k=self._read, source=self._source, per_document=_PER_DOCUMENT)
+        if "definition" in kinds_of(question):
+            return [*found, *self._searcher.openings(found, _OPENINGS)]
+        return found
+
+    def _extract(self, question: str, draft: Draft) -> Extract | None:
+        """Return the extract of the draft's results, which get the neighbours that complete them."""
+        terms = self._searcher.terms(question)
+        whole = with_neighbours(draft.results, self._searcher.around(draft.results, REACH))
+        draft.results = draft.shown(whole)
+        return self._extractor.extract(question, draft.results, terms)
+
+    def _context(self, question: str, results: list[SearchResult]) -> list[SearchResult]:
+        """Return the chunks that a language model reads: those with the best passages, with their neighbours."""
+        best = self._extractor.best_results(question, results, self._searcher.terms(question))[: self._top_k]
+        ranked = [replace(result, rank=rank) for rank, result in enumerate(best, start=1)]
+        return with_neighbours(ranked, self._searcher.around(ranked, REACH))
 
     def _is_answerable(self, results: Sequence[SearchResult]) -> bool:
         return any(result.score >= self._threshold for result in results)
@@ -162,29 +215,58 @@ class Answerer:
 
         :raises LLMError: there are no extracts either
         """
-        failure: LLMError | None = None
-        if self._writer is not None:
-            checker = GroundingChecker(self._extractor.encoder, draft.results, question)
-            draft.is_written, draft.addresses = True, checker.known
-            try:
-                written = self._writer.write(question, draft.results, streaming=streaming)
-                yield from filter(None, self._checked(written, checker, draft))
-            except LLMError as error:
-                log.warning("%s", error)
-                failure = error
-            if failure and draft.numbers:
-                draft.note = f"The answer ends here, because {_reason(failure)}."
-            if draft.numbers or (draft.is_declined and not failure):
-                return
-            draft.is_written = False
-            failure = failure or LLMError(f"What {self._llm_name} wrote is not supported by the sources.")
-            draft.note = f"This answer is quoted from the sources, because {_reason(failure)}."
-            draft.results = draft.shown(draft.results)
-        extracts = self._extractor.answer(question, draft.results)
-        if extracts:
-            yield extracts
-        elif failure:
+        if self._writer is None:
+            yield from self._extracted(question, draft, least=self._shown)
+            return
+        if not self._is_answerable(draft.results):
+            return
+        found = draft.results
+        failure = yield from self._written(self._writer, question, draft, streaming=streaming)
+        if failure is None:
+            return
+        draft.is_written = False
+        draft.note = f"This answer is quoted from the sources, because {_reason(failure)}."
+        draft.results = found
+        extracts = list(self._extracted(question, draft, least=0.0))
+        if not extracts:
             raise failure
+        yield from extracts
+
+    def _written(
+        self, writer: AnswerWriter, question: str, draft: Draft, *, streaming: bool
+    ) -> Generator[str, None, LLMError | None]:
+        """Yield the blocks that the language model writes and the sources support.
+
+        :returns: why there are none, although it did not decline to answer
+        """
+        draft.results = self._context(question, draft.results)
+        checker = GroundingChecker(self._extractor.encoder, draft.results, question)
+        draft.is_written, draft.addresses = True, checker.known
+        draft.score = max(result.score for result in draft.results)
+        failure: LLMError | None = None
+        try:
+            written = writer.write(question, draft.results, streaming=streaming)
+            yield from filter(None, self._checked(written, checker, draft))
+        except LLMError as error:
+            log.warning("%s", error)
+            failure = error
+        if failure and draft.numbers:
+            draft.note = f"The answer ends here, because {_reason(failure)}."
+        if draft.numbers or (draft.is_declined and not failure):
+            return None
+        return failure or LLMError(f"What {self._llm_name} wrote is not supported by the sources.")
+
+    def _extracted(self, question: str, draft: Draft, *, least: float) -> Iterator[str]:
+        """Yield extracts of the draft's results, if the sources answer the question with at least this probability."""
+        if not draft.results:
+            return
+        extract = self._extract(question, draft)
+        draft.score = extract.score if extract else 0.0
+        if extract and extract.text and extract.answerable >= least:
+            draft.passages = extract.best_blocks
+            if extract.score < _CLOSE:
+                yield CLOSEST
+            yield extract.text
 
     @staticmethod
     def _checked(blocks: Iterable[str], checker: GroundingChecker, draft: Draft) -> Iterator[str]:
@@ -228,6 +310,10 @@ def _reason(error: LLMError) -> str:
     """Return the first sentence of an error's message, to be put into another sentence."""
     first = str(error).partition(". ")[0].rstrip(".")
     return first[:1].lower() + first[1:] if first.startswith(("What ", "The ")) else first
+
+
+def _nearest(results: Sequence[SearchResult], question: str) -> tuple[Citation, ...]:
+    return tuple(citation(number, result, question) for number, result in enumerate(results, start=1))
 
 
 def _distinct_pages(results: Sequence[SearchResult]) -> list[SearchResult]:

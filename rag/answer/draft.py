@@ -31,6 +31,10 @@ class Draft:
     note: str | None = None
     #: the addresses that may be shown; None: all, since no language model was asked
     addresses: Known | None = None
+    #: what is shown from the results, by their numbers; empty if a language model writes
+    passages: dict[int, str] = field(default_factory=dict)
+    #: how likely the answer is right, in [0, 1]
+    score: float = 0.0
 
     def add(self, block: str) -> str:
         """Add a block whose markers count the results, and return it as it is displayed."""
@@ -56,6 +60,15 @@ class Draft:
         """The cited results, in the order of their new numbers."""
         return [self.results[number - 1] for number in self.numbers]
 
+    def citations(self, question: str) -> tuple[Citation, ...]:
+        """Return the citations of the answer; quotes are sentences that it shows, or that support what it says."""
+        about = self.text if self.is_written else question
+        shown = zip(self.numbers, self.shown(self.used), strict=True)
+        return tuple(
+            citation(place, result, about, within=self.passages.get(number))
+            for place, (number, result) in enumerate(shown, start=1)
+        )
+
     def verdicts(self) -> list[str]:
         """Return a block that tells how the cited threads ended, where the answer does not; empty if it does."""
         lines: list[str] = []
@@ -70,14 +83,15 @@ class Draft:
         return ["\n".join(lines)] if lines else []
 
 
-def citation(number: int, result: SearchResult, about: str) -> Citation:
+def citation(number: int, result: SearchResult, about: str, *, within: str | None = None) -> Citation:
     """Return the citation of a result.
 
     :param about: the answer, or the question: the quote is what the result says about it
+    :param within: the part of the result that is shown, from which the quote is then taken
     """
     claim = _citing_lines(about, number)
-    quote = best_quote(claim, evidence(result))
-    if quote not in result.text:  # it contains the mark of an omitted sentence
+    quote = best_quote(claim, within or evidence(result))
+    if quote not in result.text:  # it contains the mark of an omitted sentence, or runs over two chunks
         quote = best_quote(claim, result.text)
     place = max(result.text.find(quote), 0)
     url = result.url_at(place)

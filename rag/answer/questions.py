@@ -191,12 +191,20 @@ class Questions:
 
         return SupportQueryEngine(self.answerer(top_k=top_k, source=source, searcher=searcher), streaming=streaming)
 
-    def answerer(self, *, top_k: int = 8, source: str | None = None, searcher: Searcher | None = None) -> Answerer:
+    def answerer(
+        self,
+        *,
+        top_k: int = 8,
+        source: str | None = None,
+        searcher: Searcher | None = None,
+        extractor: Extractor | None = None,
+    ) -> Answerer:
         """Return the answerer of the active index, free of LlamaIndex unless there is a language model.
 
         :param searcher: search with this instead of `searcher()`
+        :param extractor: rank passages with this instead of the shipped weights
         """
-        return self._answerer(searcher or self.searcher(), top_k=top_k, source=source)
+        return self._answerer(searcher or self.searcher(), top_k=top_k, source=source, extractor=extractor)
 
     def chunk_texts(self, node_ids: Sequence[str]) -> dict[str, str]:
         """Return the heading paths and texts of chunks of the active index, by node id."""
@@ -210,11 +218,13 @@ class Questions:
         encoder = self._encoders.of(index.embedding_model)
         return Searcher(self._store, index, encoder, filters=filters, reranker=self._reranker, mode=mode)
 
-    def _answerer(self, searcher: Searcher, *, top_k: int, source: str | None = None) -> Answerer:
+    def _answerer(
+        self, searcher: Searcher, *, top_k: int, source: str | None = None, extractor: Extractor | None = None
+    ) -> Answerer:
         model = searcher.index.embedding_model
         return Answerer(
             searcher,
-            Extractor(self._encoders.of(model)),
+            extractor or Extractor(self._encoders.of(model)),
             writer=self._writer,
             llm_name=self._settings.llm,
             embedding_model=model,

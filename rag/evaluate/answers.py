@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rag.answer.answer import Answer
+from rag.answer.answering import CLOSEST
 from rag.engine import Engine
+from rag.evaluate.facts import Correctness, Verdict, correctness, first_is_gold, judged
 from rag.evaluate.hidden import HiddenSearcher
 from rag.evaluate.queries import Query
 from rag.evaluate.report import AnswerQuality
@@ -32,6 +34,8 @@ _MARKERS = re.compile(r"(?:\s*\[\d+\])+")
 _NUMBER = re.compile(r"\[(\d+)\]")
 _EXACT = re.compile(r"[A-Za-z0-9_./-]*[0-9_][A-Za-z0-9_./-]*")
 _CODE = re.compile(r"`([^`\n]+)`")
+# What an extract says of its own: the heading or the author of the passage below it.
+_LEAD = re.compile(r"^\*\*[^*\n]+\*\*$", re.M)
 _BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+", re.M)
 
 
@@ -49,6 +53,8 @@ class _Judged:
     sentences: tuple[bool, ...] = ()
     #: the share of the gold pages that are cited; None for an unanswerable query
     coverage: float | None = None
+    #: None for a query without facts
+    verdict: Verdict | None = None
 
 
 def evaluate_answers(engine: Engine, queries: Sequence[Query]) -> AnswerQuality:
@@ -56,21 +62,27 @@ def evaluate_answers(engine: Engine, queries: Sequence[Query]) -> AnswerQuality:
 
     :raises LLMError: the language model cannot be asked
     """
-    judged = [_judge(engine, query) for query in queries if query.gold is not None]
-    answerable = [one for one in judged if one.answerable]
-    others = [one for one in judged if not one.answerable]
+    scored = [_judge(engine, query) for query in queries if query.gold is not None]
+    answerable = [one for one in scored if one.answerable]
+    others = [one for one in scored if not one.answerable]
     return AnswerQuality(
         answerable=len(answerable),
         unanswerable=len(others),
         answered=sum(one.answered for one in answerable),
         declined=sum(not one.answered for one in others),
-        citation_precision=_share([held for one in judged for held in one.citations]),
-        support=_share([held for one in judged for held in one.sentences]),
+        citation_precision=_share([held for one in scored for held in one.citations]),
+        support=_share([held for one in scored for held in one.sentences]),
         gold_coverage=_share([one.coverage for one in answerable if one.coverage is not None]),
         auroc=auroc([one.score for one in answerable], [one.score for one in others]),
-        latency_p50=percentile([one.milliseconds for one in judged], 0.5),
-        latency_p95=percentile([one.milliseconds for one in judged], 0.95),
+        latency_p50=percentile([one.milliseconds for one in scored], 0.5),
+        latency_p95=percentile([one.milliseconds for one in scored], 0.95),
+        correctness=_correctness(scored, others),
     )
+
+
+def _correctness(scored: Sequence[_Judged], others: Sequence[_Judged]) -> Correctness | None:
+    verdicts = [one.verdict for one in scored if one.verdict is not None]
+    return correctness(verdicts, [not one.answered for one in others]) if verdicts else None
 
 
 def _judge(engine: Engine, query: Query) -> _Judged:
@@ -83,18 +95,31 @@ def _judge(engine: Engine, query: Query) -> _Judged:
     held_sentences: list[bool] = []
     if answer.answered:
         texts = _texts(engine, answer)
-        for passage, numbers in cited_passages(answer.answer):
+        for passage, numbers in cited_passages(_LEAD.sub("", answer.answer).removeprefix(CLOSEST)):
             cited = [texts[number] for number in numbers if number in texts]
             citations += [holds(text, passage) for text in cited]
             held_sentences += [holds("\n".join(cited), sentence) for sentence in _sentences(passage)]
     return _Judged(
         answerable=bool(query.gold),
         answered=answer.answered,
-        score=searcher.best_score,
+        score=answer.score,
         milliseconds=milliseconds,
         citations=tuple(citations),
         sentences=tuple(held_sentences),
         coverage=_coverage(answer, query.gold or ()) if query.gold else None,
+        verdict=_verdict(answer, query) if query.facts else None,
+    )
+
+
+def _verdict(answer: Answer, query: Query) -> Verdict:
+    if not answer.answered:
+        return Verdict(query.kind, "abstained", 0, gold_first=None)
+    urls = [source.url for source in answer.sources]
+    return Verdict(
+        query.kind,
+        judged(answer.answer, query.facts, query.wrong),
+        len(answer.answer.split()),
+        gold_first=first_is_gold(urls, query.gold or ()),
     )
 
 

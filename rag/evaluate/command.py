@@ -11,6 +11,7 @@ from pathlib import Path
 from rag.command import CommandParser, print_json, run
 from rag.engine import Engine
 from rag.errors import ConfigurationError
+from rag.evaluate.facts import Correctness
 from rag.evaluate.history import measure
 from rag.evaluate.queries import read_queries, write_queries
 from rag.evaluate.report import AnswerQuality, Evaluation
@@ -123,6 +124,21 @@ def _lines(outcome: Evaluation) -> list[str]:
 
 
 def _answer_lines(answers: AnswerQuality) -> list[str]:
+    return _quality_lines(answers) + (_correctness_lines(answers.correctness) if answers.correctness else [])
+
+
+def _correctness_lines(found: Correctness) -> list[str]:
+    shares = found.to_json()
+    names = ("right", "partly", "wrong", "abstained", "declined", "gold_first")
+    lines = ["            " + "   ".join(f"{name.replace('_', ' ')} {_share(shares[name])}" for name in names)]
+    lines[0] += f"   {'–' if found.words is None else f'{found.words:.0f}'} words"
+    for kind, counted in shares["kinds"].items():
+        outcomes = "   ".join(f"{name} {counted.get(name, 0):>3}" for name in names[:4])
+        lines.append(f"  {kind or 'any kind':<20}{outcomes}")
+    return lines
+
+
+def _quality_lines(answers: AnswerQuality) -> list[str]:
     return [
         f"{answers.answerable + answers.unanswerable} answers   "
         f"answered {answers.answered} of {answers.answerable}   "

@@ -60,6 +60,11 @@ class HiddenSearcher(Searcher):
         near = super().around(results, reach)
         return self._visible(near, len(near), len(near)) if self._query.is_blinded else near
 
+    def openings(self, results: Sequence[SearchResult], most: int) -> list[SearchResult]:
+        """Return the visible first chunks of the documents of results."""
+        found = super().openings(results, most)
+        return self._visible(found, len(found), 1) if self._query.is_blinded else found
+
     def _visible(self, results: list[SearchResult], top_k: int, per_document: int) -> list[SearchResult]:
         hidden = {urldefrag(url).url for url in self._query.hide}
         before = self._query.before

@@ -26,6 +26,7 @@ METRICS = {
     "support": ("answers", "support"),
     "gold_coverage": ("answers", "gold_coverage"),
     "abstention_auroc": ("answers", "abstention_auroc"),
+    "right": ("answers", "right"),
 }
 
 
@@ -64,10 +65,11 @@ class Comparison:
 def measure(engine: Engine, queries: Sequence[Query], *, k: int, answers: bool = False) -> Evaluation:
     """Evaluate retrieval on the queries with a gold URL.
 
-    :param answers: also evaluate the answers to every query whose gold is known, even if empty
+    :param answers: also evaluate the answers to every query whose gold is known, even if empty; queries with facts are
+        answered in any case
     :raises ConfigurationError: no query can be evaluated
     """
-    if not answers:
+    if not answers and not any(query.facts for query in queries):
         return evaluate(engine, queries, k=k)
     quality = evaluate_answers(engine, queries)
     if not any(query.gold for query in queries):

@@ -27,6 +27,12 @@ class Query:
     hide: tuple[str, ...] = ()
     #: exclude everything written at this time or later
     before: datetime | None = None
+    #: lists of alternatives; an answer is right if it holds one of each
+    facts: tuple[tuple[str, ...], ...] = ()
+    #: strings that show that an answer is wrong
+    wrong: tuple[str, ...] = ()
+    #: what the question asks for, such as "how-to"; only shown
+    kind: str = ""
 
     @property
     def is_blinded(self) -> bool:
@@ -40,6 +46,12 @@ class Query:
             row["hide"] = [*self.hide]
         if self.before:
             row["before"] = self.before.isoformat()
+        if self.kind:
+            row["kind"] = self.kind
+        if self.facts:
+            row["facts"] = [[*fact] for fact in self.facts]
+        if self.wrong:
+            row["wrong"] = [*self.wrong]
         return row
 
 
@@ -65,7 +77,7 @@ def _read(path: Path) -> list[Query]:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigurationError(
                 f'{path}, line {number}: expected {{"id", "query", "gold": [url, …]}}, with the optional keys "hide": '
-                '[url, …] and "before": "2024-05-01".'
+                '[url, …], "before": "2024-05-01", "facts": [[text, …], …] and "wrong": [text, …].'
             ) from error
     if not queries:
         raise ConfigurationError(f"{path} has no query.")
@@ -77,13 +89,16 @@ def _query(row: dict[str, Any]) -> Query:
     return Query(
         id=str(row["id"]),
         text=str(row["query"]),
-        gold=None if row["gold"] is None else _urls(row["gold"]),
-        hide=_urls(row.get("hide", [])),
+        gold=None if row["gold"] is None else _texts(row["gold"]),
+        hide=_texts(row.get("hide", [])),
         before=before.replace(tzinfo=UTC) if before and before.tzinfo is None else before,
+        facts=tuple(_texts(fact) for fact in row.get("facts") or ()),
+        wrong=_texts(row.get("wrong") or []),
+        kind=str(row.get("kind") or ""),
     )
 
 
-def _urls(value: object) -> tuple[str, ...]:
+def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise TypeError
     return tuple(map(str, value))

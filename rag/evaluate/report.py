@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from rag.evaluate.facts import Correctness
+
 __all__ = ["AnswerQuality", "Evaluation"]
 
 
@@ -32,6 +34,8 @@ class AnswerQuality:
     #: milliseconds
     latency_p50: float
     latency_p95: float
+    #: None if no query has facts
+    correctness: Correctness | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the shape that `rag.evaluate --answers --json` prints under "answers"."""
@@ -39,12 +43,13 @@ class AnswerQuality:
             "answerable": self.answerable,
             "unanswerable": self.unanswerable,
             "answered": self.answered,
-            "declined": self.declined,
+            "declined": _rounded(self.declined / self.unanswerable) if self.unanswerable else None,
             "citation_precision": _rounded(self.citation_precision),
             "support": _rounded(self.support),
             "gold_coverage": _rounded(self.gold_coverage),
             "abstention_auroc": _rounded(self.auroc),
             "latency_ms": {"p50": round(self.latency_p50, 2), "p95": round(self.latency_p95, 2)},
+            **(self.correctness.to_json() if self.correctness else {}),
         }
 
 

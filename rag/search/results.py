@@ -35,6 +35,11 @@ class SearchResult:
     ordinal: int = 0
     #: it was not found itself: a chunk beside it was, whose text runs over the edge between them
     is_neighbour: bool = False
+    #: the similarity of its vector to the question's, its BM25 score, and the share of the question's terms that it
+    #: holds, weighted by idf; 0 for a neighbour
+    cosine: float = 0.0
+    bm25: float = 0.0
+    coverage: float = 0.0
 
     def voice_at(self, offset: int) -> Voice | None:
         """Return who says what stands at an offset in the text; None for a page or a file."""

@@ -18,6 +18,7 @@ from rag.search.results import SearchResult
 from rag.store.chunks import FoundChunk
 from rag.store.filters import Filters
 from rag.store.indexes import IndexInfo
+from rag.store.search import Term
 from rag.store.store import Store
 from rag.text.lines import one_line
 from rag.trust.authorship import thread_of, voices_of
@@ -106,6 +107,10 @@ class Searcher:
             found = _reordered(found, self._reranker.order(question, found))
         return found[:top_k]
 
+    def terms(self, question: str) -> list[Term]:
+        """Return the terms of a question, with the number of chunks of the index that hold each."""
+        return self._store.search.terms(self.index, question, filters=self._filters)
+
     def around(self, results: Sequence[SearchResult], reach: int) -> list[SearchResult]:
         """Return the chunks at most `reach` places before or after the results in their documents, in no order."""
         known = {(result.document_id, result.ordinal) for result in results}
@@ -122,6 +127,25 @@ class Searcher:
         rows = self._store.chunks.at(self.index, [(document, place) for place in range(most)])
         return [_result(0, 0.0, row) for row in sorted(rows, key=lambda row: row.ordinal)]
 
+    def openings(self, results: Sequence[SearchResult], most: int) -> list[SearchResult]:
+        """Return the first chunks of the documents of results, each with the scores of its document's best result.
+
+        Those that are among the results are left out.
+
+        :param most: of so many documents, the best first
+        """
+        best: dict[str, SearchResult] = {}
+        for result in results:
+            best.setdefault(result.document_id, result)
+        known = {result.document_id for result in results if result.ordinal == 0}
+        wanted = [(document, 0) for document in list(best)[:most] if document not in known]
+        found = []
+        for row in self._store.chunks.at(self.index, wanted) if wanted else ():
+            like = best[row.document_id]
+            opening = _result(like.rank, like.score, row)
+            found.append(replace(opening, cosine=like.cosine, bm25=like.bm25, coverage=like.coverage))
+        return found
+
     def _best(self, ranked: Sequence[Ranked], top_k: int, per_document: int) -> list[SearchResult]:
         """Return the best chunks after reweighting, without twins."""
         size = max(_POOL, _POOL_SHARE * top_k)
@@ -131,9 +155,7 @@ class Searcher:
             rows = self._store.chunks.by_id(self.index, [chunk.candidate.id for chunk in pool])
             best = spread(reweighted(pool, rows, boosts), top_k, per_document, self._twins(rows))
             if len(best) == top_k or len(pool) < size:
-                return [
-                    _result(rank, chunk.score, rows[chunk.candidate.id]) for rank, chunk in enumerate(best, start=1)
-                ]
+                return [_found(rank, chunk, rows[chunk.candidate.id]) for rank, chunk in enumerate(best, start=1)]
             size *= 2  # so many were twins that too few are left
 
     def _twins(self, rows: Mapping[int, FoundChunk]) -> dict[int, set[int]]:
@@ -147,6 +169,11 @@ class Searcher:
             twins[one].add(other)
             twins[other].add(one)
         return twins
+
+
+def _found(rank: int, chunk: Ranked, row: FoundChunk) -> SearchResult:
+    found = chunk.candidate
+    return replace(_result(rank, chunk.score, row), cosine=found.cosine, bm25=found.bm25, coverage=found.coverage)
 
 
 def _result(rank: int, score: float, row: FoundChunk) -> SearchResult:

@@ -21,7 +21,7 @@ from rag.store.hnsw import LARGE_SOURCE, has_own_hnsw
 from rag.store.indexes import IndexInfo, SourceSizes
 from rag.store.statements import IndexTables, Reads, repeated
 
-__all__ = ["ENTRIES_A_CHUNK", "MANY_ENTRIES", "Candidate", "Search", "filter_values"]
+__all__ = ["ENTRIES_A_CHUNK", "MANY_ENTRIES", "Candidate", "Search", "Term", "filter_values"]
 
 _ALL = Filters()
 # hnsw.ef_search: 400, the default of a connection here, recalls 99.6% of the ten nearest at 100,000 chunks and 95% at a
@@ -45,6 +45,16 @@ class Candidate:
     bm25: float
     #: the idf-weighted share of the question's terms that the chunk holds, in [0, 1]
     coverage: float
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A term of a question: a word stem, or a whole identifier marked by "="."""
+
+    lexeme: str
+    #: how many chunks of the index hold it
+    chunks: int
+    idf: float
 
 
 class Search(Reads):
@@ -88,6 +98,16 @@ class Search(Reads):
                 return [Candidate(*row) for row in connection.execute(statement, values)]
 
         return repeated(find)
+
+    def terms(self, index: IndexInfo, question: str, *, filters: Filters = _ALL) -> list[Term]:
+        """Return the terms of a question, with the number of chunks of the index that hold each."""
+        values = {"index": index.name, "question": storable(question), "many": math.inf, **filter_values(filters)}
+        return [Term(*row) for row in self._fetch(self._terms_statement(index), values)]
+
+    @cache  # noqa: B019 - a store lives as long as its database
+    def _terms_statement(self, index: IndexInfo) -> bytes:
+        names = {**IndexTables(index).identifiers, "terms": self.scoring(index, of_best=False)["terms"]}
+        return self._queries.compose("question_terms", names).as_bytes()
 
     def _ways(self, index: IndexInfo, filters: Filters) -> tuple[str, str]:
         """Return the names of the fastest queries by words and by vectors."""

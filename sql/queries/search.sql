@@ -122,6 +122,13 @@ SELECT c.id, c.document_id, 1 - (c.embedding <=> %(embedding)s::halfvec) AS cosi
        coalesce(candidates.covered / nullif((SELECT sum(idf) FROM weights), 0), 0) AS coverage
 FROM candidates JOIN {chunks} c ON c.id = candidates.chunk;
 
+-- name: question_terms
+-- Select the terms of a question, with the number of chunks that hold each and its idf. No scores are computed, because
+-- Postgres evaluates only the parts that are selected from.
+WITH {terms}
+SELECT held.lexeme, held.chunks::bigint, ln(1 + (corpus.chunks - held.chunks + 0.5) / (held.chunks + 0.5))
+FROM held CROSS JOIN corpus WHERE corpus.chunks > 0;
+
 -- name: best_words
 -- Fragment of search: the best chunks by BM25, of all chunks that have a score.
 SELECT * FROM bm25 ORDER BY score DESC LIMIT %(candidates)s;

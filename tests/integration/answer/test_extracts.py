@@ -1,4 +1,4 @@
-"""Extracts: code is whole and explained, lists have their introduction, and at most three chunks are quoted."""
+"""Extracts: code is whole and explained, lists have their introduction, and nothing is said twice."""
 
 from __future__ import annotations
 
@@ -109,11 +109,11 @@ def test_a_passage_from_two_chunks_has_a_marker_after_each_part(extractor: Extra
     assert "An account is locked as follows: [1]\n\n```sh\naccounts lock ann\n```\n\n[2]" in answer
 
 
-def test_an_answer_quotes_at_most_three_chunks(extractor: Extractor) -> None:
+def test_an_answer_says_nothing_twice(extractor: Extractor) -> None:
     results = found(*(f"{FILLER}\n\nAn account is locked by its administrator, says part {n}." for n in range(6)))
     equal = [replace(result, rank=1) for result in results]
     answer = extractor.answer("who locks an account?", equal) or ""
-    assert len(cited(answer, range(1, 7))) == 3
+    assert answer.count("locked by its administrator") == 1
 
 
 def test_code_longer_than_three_chunks_is_quoted_in_part(extractor: Extractor) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -12,10 +11,12 @@ from rag.engine import Engine
 from tests.integration.conftest import OpenEngine
 from tests.servers.web import served
 
+#: an id that no answer has
+NO_ANSWER = "00000000-0000-4000-8000-000000000000"
 ASK = ("POST", "/api/v1/ask", {"question": "How do I write one database to a file?"})
 SEARCH = ("GET", "/api/v1/search?q=vacuum", None)
-FEEDBACK = ("POST", "/api/v1/feedback", {"id": str(uuid4()), "thumb": "up"})
-LOGGED = ("GET", f"/api/v1/answers/{uuid4()}", None)
+FEEDBACK = ("POST", "/api/v1/feedback", {"id": NO_ANSWER, "thumb": "up"})
+LOGGED = ("GET", f"/api/v1/answers/{NO_ANSWER}", None)
 METRICS = ("GET", "/metrics", None)
 CHAT = ("POST", "/v1/chat/completions", {"messages": [{"role": "user", "content": "vacuum"}]})
 PAGE = ("GET", "/?q=vacuum", None)

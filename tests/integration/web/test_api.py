@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 import pytest
 
 from rag.engine import Engine
 
+#: an id that no answer has
+NO_ANSWER = "00000000-0000-4000-8000-000000000000"
 QUESTION = "How do I write one database to a file?"
 
 
@@ -172,7 +174,7 @@ def test_a_comment_leaves_the_thumb(api: httpx.Client) -> None:
         ("POST", "/ask", {}, 400, "question: Field required."),
         ("POST", "/ask", {"question": "x" * 2001}, 400, "question: String should have at most 2000 characters."),
         ("POST", "/ask", {"question": "x", "thread": "y"}, 400, "thread must be the id of a thread."),
-        ("POST", "/ask", {"question": "x", "after": str(uuid4())}, 400, "The previous answer was not logged or"),
+        ("POST", "/ask", {"question": "x", "after": NO_ANSWER}, 400, "The previous answer was not logged or"),
         ("GET", "/search", None, 400, "q is missing: what to search for."),
         ("GET", "/search?q=x&mode=psychic", None, 400, "mode: Input should be 'dense', 'keyword' or 'hybrid'."),
         ("GET", "/search?q=x&since=2024-02-30", None, 400, "since: Input should be a valid date"),
@@ -180,10 +182,10 @@ def test_a_comment_leaves_the_thumb(api: httpx.Client) -> None:
         ("GET", "/similar", None, 400, "Give the id or URL of a document, or a title and a body."),
         ("GET", "/similar?url=https://example.org/no", None, 404, "There is no document with this id or URL"),
         ("GET", "/documents?url=no", None, 404, "There is no document with this id or URL in the index."),
-        ("GET", f"/answers/{uuid4()}", None, 404, "This answer does not exist or has expired."),
-        ("POST", "/feedback", {"id": str(uuid4()), "thumb": "up"}, 404, "This answer does not exist"),
-        ("POST", "/feedback", {"id": str(uuid4())}, 400, "Say something: a thumb, a comment or a page"),
-        ("POST", "/feedback", {"id": str(uuid4()), "better_page": "http://["}, 400, "The page that answers must be"),
+        ("GET", f"/answers/{NO_ANSWER}", None, 404, "This answer does not exist or has expired."),
+        ("POST", "/feedback", {"id": NO_ANSWER, "thumb": "up"}, 404, "This answer does not exist"),
+        ("POST", "/feedback", {"id": NO_ANSWER}, 400, "Say something: a thumb, a comment or a page"),
+        ("POST", "/feedback", {"id": NO_ANSWER, "better_page": "http://["}, 400, "The page that answers must be"),
         ("GET", "/nothing", None, 404, "Not found; /openapi.json lists the endpoints."),
         ("DELETE", "/ask", None, 405, "Method Not Allowed."),
     ],
@@ -230,7 +232,7 @@ def test_no_text_makes_the_server_fail(api: httpx.Client, site: str, text: str) 
         "/ask": asked,
         "/search": json.dumps({"query": text, "label": text[:100]}),
         "/verify": json.dumps({"text": text, "sources": [text]}),
-        "/feedback": json.dumps({"id": str(uuid4()), "comment": text, "better_page": text}),
+        "/feedback": json.dumps({"id": NO_ANSWER, "comment": text, "better_page": text}),
     }
     responses = [
         *(api.post(path, content=body, headers={"Content-Type": "application/json"}) for path, body in posts.items()),

@@ -1,0 +1,107 @@
+"""Corpora with questions whose answers are known by key facts: four manuals of Debian packages, and threads of tls13-spec.
+
+The questions of ../shared/data/answers are split by a digest of their ids: one half is looked at and fitted on, the other
+decides. The questions of bench/data/fitting.jsonl were written for fitting; their gold pages are not known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bench.retrieval import DATA, served
+from flows.demo.github_server import GitHubServer, load_export
+from rag.engine import Engine
+from rag.evaluate import Query, read_queries
+from rag.settings import Settings
+from rag.store.embedded import stop_embedded
+
+__all__ = ["CORPORA", "FITTING", "Corpus", "Half", "fitting_queries", "half_of", "opened", "queries"]
+
+Half = Literal["look", "decide"]
+#: The questions written for fitting, each with its corpus.
+FITTING = Path(__file__).parent / "data" / "fitting.jsonl"
+_SHARED = DATA / "answers"
+_EXPORT = DATA / "tls13-spec.github.json.gz"
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A corpus, and the file of its questions; without a folder it is a repository on a simulated GitHub."""
+
+    name: str
+    file: str
+    folder: Path | None
+    package: str = ""
+    exclude: tuple[str, ...] = ()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether its documents are on this machine."""
+        return self.folder.is_dir() if self.folder else _EXPORT.exists()
+
+
+_SPHINX = ("**/genindex*", "**/py-modindex*", "**/search.html", "**/contents.html")
+CORPORA = (
+    Corpus("git", "git-doc", Path("/usr/share/doc/git/html"), "git-doc"),
+    Corpus("apache", "apache2-doc", Path("/usr/share/doc/apache2-doc/manual/en"), "apache2-doc"),
+    Corpus("python", "python3-doc", Path("/usr/share/doc/python3.11/html"), "python3.11-doc", _SPHINX),
+    Corpus("pg", "postgresql-doc-15", Path("/usr/share/doc/postgresql-doc-15/html"), "postgresql-doc-15", ("**/bookindex.html",)),
+    Corpus("tls13", "tls13-spec", None),
+)  # fmt: skip
+
+
+def half_of(query: Query) -> Half:
+    """Return the half that a question belongs to."""
+    return "decide" if int(hashlib.sha256(query.id.encode()).hexdigest(), 16) % 2 else "look"
+
+
+def queries(corpus: Corpus) -> list[Query]:
+    """Return the questions with known gold pages; none if their file is missing."""
+    path = _SHARED / f"{corpus.file}.answers.jsonl"
+    return read_queries(path) if path.exists() else []
+
+
+def fitting_queries() -> Mapping[str, Sequence[Query]]:
+    """Return the questions written for fitting, by corpus."""
+    names = [json.loads(line)["corpus"] for line in FITTING.read_text(encoding="utf-8").splitlines() if line]
+    found: dict[str, list[Query]] = {}
+    for name, query in zip(names, read_queries(FITTING), strict=True):
+        found.setdefault(name, []).append(query)
+    return found
+
+
+@contextmanager
+def opened(corpus: Corpus, home: Path) -> Iterator[Engine]:
+    """Yield an engine over the index of a corpus below `home`, brought in line with the corpus."""
+    folder = home / corpus.name
+    folder.mkdir(parents=True, exist_ok=True)
+    toml = folder / "sources.toml"
+    with ExitStack() as stack:
+        api_url = "https://api.github.com"
+        if corpus.folder:
+            url = stack.enter_context(served(corpus.folder, sitemap=True))
+            source = {"name": corpus.name, "url": f"{url}/index.html", "sitemap": f"{url}/sitemap.xml"}
+            toml.write_text("[[docs]]\n" + _toml(source) + f"exclude = {json.dumps(corpus.exclude)}\n")
+        else:
+            server = GitHubServer(load_export(_EXPORT), web_url="https://github.com", rate_limit=10**9)
+            api_url = stack.enter_context(server).api_url
+            toml.write_text('[[github]]\nname = "tls13"\nrepo = "tlswg/tls13-spec"\ninclude = ["issues", "pulls"]\n')
+        settings = Settings(
+            _env_file=None, RAG_HOME=folder, RAG_SOURCES=toml, RAG_GITHUB_API_URL=api_url, RAG_LLM="extractive"
+        )
+        try:
+            with Engine.open(settings) as engine:
+                engine.sync(corpus.name)
+                yield engine
+        finally:
+            stop_embedded(folder)
+
+
+def _toml(values: Mapping[str, str]) -> str:
+    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())

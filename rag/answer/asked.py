@@ -1,0 +1,163 @@
+"""What a question asks: its kind, and the terms that carry its meaning with their weight in the index."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from rag.store.search import Term
+from rag.text.words import FUNCTION_WORDS
+
+__all__ = ["KINDS", "Asked", "kinds_of", "plain_terms", "refers_to_before", "subject_of", "tokens"]
+
+#: The kinds of questions that answers differ by; a question may be of several, or of none.
+KINDS = ("definition", "how", "value", "lookup", "yes-no", "comparison", "why", "error")
+
+_WORD = re.compile(r"[^\W_]+")
+_OF_KIND = {
+    "value": r"\b(?:by default|defaults? (?:of|for|value|to|number|max|limit)|out of the box|max(?:imum)?|min(?:imum)?"
+    r"|limit|how (?:many|much|long|large|big|often|deep|high|fast)|(?:which|what) (?:port|value|size|number)"
+    r"|exit (?:code|status)|threshold|interval)\b",
+    "yes-no": r"^\W*(?:and |but |so )?(?:is|are|was|were|does|do|did|can|could|may|should|will|would|has|have|must)\b"
+    r"(?! i\b.*\?.*how)",
+    "comparison": r"\b(?:vs\.?|versus|diff\w*rences? between|what's different|compared? (?:to|with)|better than"
+    r"|diff\w*rence)\b|^\W*\w[\w.() -]{0,30} or (?:a |an )?\w[\w.() -]{0,30}(?:\?|$|[,-])",
+    "definition": r"^\W*(?:what(?:'s| is| are|s)\b(?!.* (?:default|max|limit))|what does .* (?:mean|do)\b|define\b"
+    r"|explain\b|was (?:ist|sind)\b)|\bwhat'?s (?:that|this|it)\b",
+    "why": r"\bwhy\b|\breason\b|\bwarum\b|\bwieso\b|\bwhat (?:causes|caused)\b",
+    "error": r"(?i:\b(?:error|fatal|exception|traceback)\b\s*:)|\b[A-Z]\w*(?:Error|Exception)\b|(?i:\bwarning:)"
+    r"|\b(?:rejected|refused|denied|aborted|not allowed|misspelled|malformed)\b|\bAH\d{4,}\b|(?i:\bfails? with\b)",
+    "lookup": r"\b(?:which|what|is there an?|name of the)\b[\w ]{0,24}\b(?:function|command|option|directive|method"
+    r"|module|class|tool|setting|parameter|variable|view|operator|flag|key|switch|document|standard library)\b"
+    r"|^\W*(?:\w+ )?(?:function|command|option|directive|method|module|tool|aggregate|variable)\b",
+    "how": r"\bhow (?:do|can|to|would|should|is|are|must)\b"
+    r"|\b(?:i want|i need|give me|example|snippet|commands?|wie)\b",
+}
+_PATTERNS = {kind: re.compile(pattern, 0 if kind == "error" else re.I) for kind, pattern in _OF_KIND.items()}
+_REFERS = re.compile(
+    r"^\W*(?:and|but|so|or|then|also|what about|how about|why not)\b"
+    r"|\b(?:it|its|that|this|these|those|them|they|there)\b",
+    re.I,
+)
+# A question of at most this many words, none of them a verb that asks for something, asks what the thing is.
+_NAME_ONLY = 3
+# The endings under which a word is still the word of its stem.
+_ENDINGS = frozenset(
+    ["", "s", "es", "e", "ed", "d", "ing", "er", "ers", "r", "ly", "y", "ies", "ied", "ion", "ions", "ation", "ations",
+     "ment", "ments", "able", "al", "or", "ors", "ings", "ive", "ity", "ness", "ally", "ant", "ance", "ence", "ent"]
+)  # fmt: skip
+
+
+def tokens(text: str) -> list[str]:
+    """Return the words of a text in lower case; an underscore separates words."""
+    return _WORD.findall(text.lower())
+
+
+def kinds_of(question: str) -> frozenset[str]:
+    """Return the kinds that a question is of."""
+    found = {kind for kind, pattern in _PATTERNS.items() if pattern.search(question)}
+    asked = question.split()
+    if not found and len(asked) <= _NAME_ONLY and "?" not in question.rstrip("?"):
+        found.add("definition")
+    if not found & {"definition", "value", "lookup", "yes-no", "comparison", "why", "error"}:
+        found.add("how")
+    return frozenset(found)
+
+
+def plain_terms(question: str) -> list[Term]:
+    """Return the words of a question that carry meaning, with equal weights: terms where the index is not asked."""
+    return [Term(word, 1, 1.0) for word in dict.fromkeys(tokens(question)) if word not in FUNCTION_WORDS]
+
+
+def refers_to_before(question: str) -> bool:
+    """Return whether a question cannot be understood without those before it: "and how do I get it back?"."""
+    return bool(_REFERS.search(question))
+
+
+def subject_of(question: str, terms: Iterable[Term], *, most: int = 3) -> str:
+    """Return the words of a question with the largest weights, in their order.
+
+    :param terms: as `Searcher.terms` returns them
+    """
+    asked = Asked.of(question, terms)
+    best = {term.lexeme for term in sorted(asked.terms, key=lambda term: -term.idf)[:most]}
+    words = re.findall(r"[^\s?!,;]+", question)
+    return " ".join(word for word in words if asked.found_in(tokens(word)) & best)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question with its terms; `terms` are word stems, without whole identifiers."""
+
+    text: str
+    kinds: frozenset[str]
+    terms: tuple[Term, ...]
+
+    @classmethod
+    def of(cls, question: str, terms: Iterable[Term]) -> Asked:
+        """Return a question with what it asks.
+
+        :param terms: as `Searcher.terms` returns them
+        """
+        return cls(question, kinds_of(question), tuple(term for term in terms if not term.lexeme.startswith("=")))
+
+    @cached_property
+    def weight(self) -> float:
+        """The sum of the terms' weights; above 0."""
+        return sum(term.idf for term in self.terms) or 1.0
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """The terms in the order of the question."""
+        return tuple(filter(None, (self.term_of(token) for token in tokens(self.text))))
+
+    @cached_property
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        """The pairs of terms that follow each other in the question."""
+        return frozenset(zip(self.order, self.order[1:], strict=False))
+
+    @cached_property
+    def _known(self) -> dict[str, str | None]:
+        return {}
+
+    @cached_property
+    def _stems(self) -> tuple[tuple[str, str], ...]:
+        longest_first = sorted((term.lexeme for term in self.terms), key=len, reverse=True)
+        return tuple((lexeme, lexeme[:-1] if lexeme.endswith(("i", "e")) else lexeme) for lexeme in longest_first)
+
+    def term_of(self, token: str) -> str | None:
+        """Return the term that a word is a form of; None if it is of none."""
+        if token not in self._known:
+            self._known[token] = next((lexeme for lexeme, stem in self._stems if _is_form(token, lexeme, stem)), None)
+        return self._known[token]
+
+    def found_in(self, words: Sequence[str]) -> set[str]:
+        """Return the terms of which these words have a form."""
+        return set(filter(None, map(self.term_of, words)))
+
+    def share(self, found: Iterable[str]) -> float:
+        """Return the share of the question's weight that these terms have, in [0, 1]."""
+        weights = self.weights
+        return sum(weights[term] for term in found) / self.weight
+
+    @cached_property
+    def weights(self) -> dict[str, float]:
+        """The weight of each term."""
+        return {term.lexeme: term.idf for term in self.terms}
+
+    @cached_property
+    def length(self) -> float:
+        """The logarithm of the number of terms."""
+        return math.log1p(len(self.terms))
+
+
+def _is_form(token: str, lexeme: str, stem: str) -> bool:
+    if token == lexeme:
+        return True
+    if len(lexeme) < 3 or not token.startswith(stem) or token in FUNCTION_WORDS:
+        return False
+    rest = token[len(stem) :]
+    return rest in _ENDINGS or (rest[:1] == stem[-1:] and rest[1:] in _ENDINGS)

@@ -1,0 +1,129 @@
+"""Compose an answer from the best passages: the most direct first, then those that add something."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from rag.answer.asked import Asked
+from rag.answer.passages import Passage, plain
+from rag.text.blocks import is_code
+from rag.text.citations import escape_markers
+from rag.text.words import stems, words
+from rag.trust.authorship import origin
+from rag.trust.injection import speaks_to_models
+
+__all__ = ["Scored", "chosen", "shown"]
+
+# The most words of an answer; only its first passage may be longer.
+_MOST_WORDS = 125
+_MOST_PASSAGES = 4
+# A passage of which more of the words stand in the answer already adds nothing.
+_KNOWN = 0.75
+# A passage is left out if its score is this much lower than the best one.
+_FARTHEST = 4.0
+# The bonus of a passage that has all terms of the question that the answer lacks, and of one in the best one's section.
+_ADDS = 1.0
+_SAME_SECTION = 0.5
+# Words of headings that say nothing of what stands below them.
+_GENERAL = words(
+    """
+    notes description options examples example overview introduction syntax see also details parameters usage summary
+    configuration name synopsis discussion author common issues tips background commands general more about
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A passage and its score: the logarithm of its odds against the other passages."""
+
+    score: float
+    passage: Passage
+    #: the terms of the question in the passage and above it
+    found: frozenset[str] = frozenset()
+
+
+def chosen(ranked: Sequence[Scored], asked: Asked) -> list[Scored]:
+    """Return the passages of an answer, the most direct first.
+
+    The best passage is followed by those that score best after a bonus for terms of the question that the answer lacks,
+    and for standing in the section of the best one.
+
+    :param ranked: best first
+    """
+    taken: list[Scored] = []
+    known: set[str] = set()
+    left = [one for one in ranked if words(one.passage.text)]
+    size = 0
+    while left and len(taken) < _MOST_PASSAGES:
+        one = max(left, key=lambda one: one.score + _bonus(one, taken, asked)) if taken else left[0]
+        left.remove(one)
+        if taken and one.score + _bonus(one, taken, asked) < taken[0].score - _FARTHEST:
+            break
+        length = len(one.passage.text.split())
+        content = words(one.passage.text)
+        too_long = taken and size + length > _MOST_WORDS
+        if too_long or len(content & known) > _KNOWN * len(content) or _overlaps(one.passage, taken):
+            continue
+        taken.append(one)
+        known |= content
+        size += length
+    return taken
+
+
+def _bonus(one: Scored, taken: Sequence[Scored], asked: Asked) -> float:
+    """Return the bonus of a passage for what it adds to an answer."""
+    best = taken[0].passage
+    had = set().union(*(other.found for other in taken))
+    is_same = one.passage.result.document_id == best.result.document_id and one.passage.path == best.path
+    return _ADDS * asked.share(one.found - had) + _SAME_SECTION * is_same
+
+
+def _overlaps(passage: Passage, taken: Sequence[Scored]) -> bool:
+    """Return whether a block of a passage, other than what announces it, is in the answer already."""
+    return any(
+        passage.blocks[-1].text in other.passage.text or other.passage.blocks[-1].text in passage.text
+        for other in taken
+    )
+
+
+def shown(passages: Sequence[Passage]) -> str:
+    """Return passages with a marker behind the part of each chunk, each below the heading that it needs.
+
+    Those that follow each other below one heading share it.
+    """
+    parts: list[str] = []
+    above = ""
+    for passage in passages:
+        lead = lead_of(passage)
+        if lead and lead != above:
+            parts.append(f"**{lead}**")
+        above = lead or above
+        parts.append(_marked(passage))
+    return "\n\n".join(parts)
+
+
+def lead_of(passage: Passage) -> str:
+    """Return the heading, term or author that a passage cannot be read without; empty if the passage says it."""
+    result = passage.result
+    if result.thread is not None:
+        voice = result.voice_at(max(result.text.find(passage.blocks[-1].text), 0))
+        return origin(voice) if voice else ""
+    lead = plain(passage.label) or (result.heading.rsplit(" › ", 1)[-1] if " › " in result.heading else "")
+    said = stems(passage.text)
+    adds = any(word not in _GENERAL and not stems(word) <= said for word in words(lead))
+    return lead if adds and not speaks_to_models(lead, trusted=True) else ""
+
+
+def _marked(passage: Passage) -> str:
+    """Return a passage with a marker behind the part of each chunk."""
+    parts = []
+    for numbers, run in groupby(passage.blocks, key=lambda block: block.numbers):
+        # Outside its list, an indented paragraph would be read as code.
+        text = "\n\n".join(textwrap.dedent(block.text) for block in run).rstrip()
+        joint = "\n\n" if is_code(text) or text.endswith(("```", "~~~", "|")) else " "
+        parts.append(f"{escape_markers(text)}{joint}{''.join(f'[{number}]' for number in numbers)}")
+    return "\n\n".join(parts)

@@ -1,0 +1,53 @@
+"""Questions: their kinds, and the words in which their terms are found."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.answer.asked import Asked, kinds_of, plain_terms, refers_to_before, subject_of
+from rag.answer.likelihood import names
+from rag.store.search import Term
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("fast-forward", "definition"),
+        ("what is rebase", "definition"),
+        ("fetch vs pull", "comparison"),
+        ("difference between restart and reload", "comparison"),
+        ("default for work_mem", "value"),
+        ("how many days are entries kept?", "value"),
+        ("does fetch change my files?", "yes-no"),
+        ("why is it slow", "why"),
+        ("FATAL: too many clients already", "error"),
+        ("which function returns the median", "lookup"),
+        ("undo the last commit but keep my changes", "how"),
+    ],
+)
+def test_a_question_is_of_its_kind(question: str, kind: str) -> None:
+    assert kind in kinds_of(question)
+
+
+def test_a_term_is_found_in_the_forms_of_its_word() -> None:
+    asked = Asked.of("copies merged", [Term("copi", 3, 2.0), Term("merg", 5, 1.0), Term("=x.y", 1, 9.0)])
+    assert asked.found_in(["copy", "of", "merging"]) == {"copi", "merg"}
+    assert asked.found_in(["copyright", "mergers-x"]) == set()
+    assert asked.share({"copi"}) == pytest.approx(2 / 3)
+
+
+def test_a_question_without_terms_has_a_weight() -> None:
+    assert Asked.of("is it?", plain_terms("is it?")).share(()) == 0
+
+
+def test_names_are_what_no_plain_word_is() -> None:
+    assert names("set io_method with --no-order in Python 3.13 for LimitRate or TLS") == [
+        "io_method", "--no-order", "3.13", "limitrate", "tls",
+    ]  # fmt: skip
+
+
+def test_a_follow_up_refers_and_its_subject_is_the_rare_words_before_it() -> None:
+    assert refers_to_before("and how do I get the rest of it later?")
+    assert not refers_to_before("How do I clone only the newest revision?")
+    terms = [Term("clone", 9, 4.0), Term("newest", 2, 5.0), Term("revis", 9, 3.0), Term("want", 90, 0.5)]
+    assert subject_of("I want to clone the newest revision?", terms) == "clone newest revision"
