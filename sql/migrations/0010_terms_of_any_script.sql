@@ -16,13 +16,14 @@ BEGIN
     IF NOT is_ascii AND getdatabaseencoding() = 'UTF8' THEN
         words := normalize(words, NFKC);
     END IF;
-    -- what was written in one, such as max_wal_size, asyncio.run, std::io or --no-cache, marked by "="; nobody asks for
-    -- one of more than 200 characters, and Postgres stores no term of more than 2,046 bytes
+    -- Nobody asks for a word of 200 characters. Postgres stores no term of more than 2,046 bytes, and its parser takes a
+    -- second for a word of 5,000.
+    words := regexp_replace(words, '([[:alnum:]_.:@/-]{200})', '\1 ', 'g');
+    -- what was written in one, such as max_wal_size, asyncio.run, std::io or --no-cache, marked by "="
     FOR matched IN SELECT regexp_matches(
         words,
         '(--[[:alnum:]][[:alnum:]-]*|[[:alnum:]]+(?:(?:_+|::)[[:alnum:]]+|[.][[:alnum:]]*[[:alpha:]_][[:alnum:]_]*)+)', 'g')
     LOOP
-        CONTINUE WHEN length(matched[1]) > 200;
         place := place + 1;
         identifiers := identifiers || '''=' || lower(matched[1]) || ''':' || least(place, 16383) || ' ';
     END LOOP;
@@ -57,14 +58,16 @@ BEGIN
 END
 $$;
 
--- The terms of chunks with other letters than English ones are made anew, and the postings of their indexes.
+-- The terms of chunks with other letters than English ones, or with long words, are made anew, and the postings of their
+-- indexes.
 DO $$
 DECLARE
     one record;
     changed bigint;
 BEGIN
     FOR one IN SELECT name, 'data_' || name AS chunks, name || '_postings' AS postings, name || '_fresh' AS fresh FROM indexes LOOP
-        EXECUTE format('UPDATE %I SET heading = heading WHERE heading || text ~ %L', one.chunks, '[^\x01-\x7f]');
+        EXECUTE format('UPDATE %I SET heading = heading WHERE heading || text ~ %L', one.chunks,
+                       '[^\x01-\x7f]|[[:alnum:]_.:@/-]{200}');
         GET DIAGNOSTICS changed = ROW_COUNT;
         CONTINUE WHEN changed = 0;
         EXECUTE format('TRUNCATE %I, %I', one.postings, one.fresh);

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from llama_index.core.schema import Document
 
 from rag.embedding import LocalEncoder
 from rag.embedding.cache import CachedEmbedding
+from rag.engine import Engine
 from rag.errors import SourceUnavailable
 from rag.ingest.chunking import MarkdownChunker
 from rag.ingest.pipeline import Ingestion
+from rag.settings import Settings
 from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Unchanged
 from rag.store.github import GitHubComment, GitHubThread
 from rag.store.indexes import IndexInfo
 from rag.store.store import Store
 from tests.encoders import RememberingEncoder
 from tests.servers.memory_source import MemorySource, page
+from tests.servers.openai import OpenAIServer, Reply, Request
 
 INDEX = IndexInfo("minilm", LocalEncoder.model, LocalEncoder.dimension, "1")
 LONG = "\n\n".join(f"## Part {n}\n\n" + f"Sentence {n} about backups and restores. " * 20 for n in range(4))
@@ -128,3 +134,39 @@ def test_a_source_reads_its_own_records_after_a_checkpoint(ingestion: Ingestion,
 def test_hostile_text_is_stored_and_found(ingestion: Ingestion, store: Store) -> None:
     report = ingestion.sync(source(page("a", "nul \x00, surrogate \ud800, quote ' \" \\ %(x)s {chunks} ; DROP TABLE")))
     assert (report.added, report.chunks_added) == (1, 1)
+
+
+class RefusingServer(OpenAIServer):
+    """Has no vector for texts about poison: refuses them, or returns zeros."""
+
+    refuses = True
+
+    def handle(self, request: Request) -> Reply | Iterator[dict[str, Any]]:
+        if self.refuses and any("poison" in text for text in request.body.get("input", [])):
+            return Reply(400, {"error": {"message": "cannot be embedded"}})
+        return super().handle(request)
+
+    def vector(self, text: str) -> list[float]:
+        return [0.0] * self.dimension if "zero" in text else super().vector(text)
+
+
+def test_a_text_without_a_vector_fails_its_document_only(empty_engine: Engine) -> None:
+    pages = [page(name, f"## Part\n\nThis is about {name}.") for name in ("bread", "poison", "zero", "wine")]
+    with RefusingServer() as server:
+        settings = Settings(
+            RAG_HOME=empty_engine.settings.home,
+            RAG_DATABASE_URL=empty_engine.settings.database_url,
+            RAG_EMBEDDING_MODEL="openai/m",
+            OPENAI_API_KEY=server.key,
+            OPENAI_BASE_URL=server.url,
+        )
+        with Engine.open(settings) as engine:
+            report = engine.syncs.ingest(MemorySource(pages))
+            assert (report.state, report.added, report.failed) == ("failed", 2, 2)
+            assert sorted(failure.url.rpartition("/")[2] for failure in report.errors) == ["poison", "zero"]
+            assert "openai/m has no vector for a part of it" in report.errors[0].error
+            found = engine.search("bread")
+            assert sorted(result.title for result in found) == ["bread", "wine"]
+            assert all(0 <= result.score <= 1 for result in found)
+            server.refuses = False
+            assert engine.syncs.ingest(MemorySource(pages)).added == 1
