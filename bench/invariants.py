@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -12,6 +13,7 @@ from psycopg import sql
 __all__ = ["Allowed", "digest", "documents", "violations"]
 
 Document = tuple[str, tuple[str, ...]]
+Connection = psycopg.Connection[tuple[Any, ...]]
 
 _DOCUMENTS = """
 SELECT d.id, d.hash, coalesce(array_agg(c.node_id ORDER BY c.ordinal) FILTER (WHERE c.node_id IS NOT NULL), '{{}}')
@@ -60,31 +62,40 @@ class Allowed:
 def documents(dsn: str) -> dict[str, Document]:
     """Return the documents with the chunks that the active index holds of them."""
     with psycopg.connect(dsn) as connection:
-        index = _active(connection)
-        if index is None:
-            return {}
-        rows = connection.execute(sql.SQL(_DOCUMENTS).format(**_names(index))).fetchall()
+        return _documents(connection)
+
+
+def _documents(connection: Connection) -> dict[str, Document]:
+    index = _active(connection)
+    if index is None:
+        return {}
+    rows = connection.execute(sql.SQL(_DOCUMENTS).format(**_names(index))).fetchall()
     return {name: (hash_, tuple(nodes)) for name, hash_, nodes in rows}
 
 
 def violations(dsn: str, allowed: Allowed) -> list[str]:
     """Return what does not hold, one line each."""
-    found = []
-    for name, document in documents(dsn).items():
-        if document not in allowed.forms.get(name, ()):
-            found.append(f"{name} is half written")
     with psycopg.connect(dsn) as connection:
-        index = _active(connection)
-        if index is None:
-            return found
-        for rule, query in _RULES.items():
-            if connection.execute(sql.SQL(query).format(**_names(index))).fetchone():
-                found.append(rule)
-        found += _cursor_ahead(connection)
-    return found
+        return violations_in(connection, allowed)
 
 
-def _cursor_ahead(connection: psycopg.Connection[tuple[object, ...]]) -> list[str]:
+def violations_in(connection: Connection, allowed: Allowed) -> list[str]:
+    """Return what does not hold as a connection sees it, its own changes included."""
+    found = [
+        f"{name} is half written"
+        for name, document in _documents(connection).items()
+        if document not in allowed.forms.get(name, ())
+    ]
+    index = _active(connection)
+    if index is None:
+        return found
+    for rule, query in _RULES.items():
+        if connection.execute(sql.SQL(query).format(**_names(index))).fetchone():
+            found.append(rule)
+    return found + _cursor_ahead(connection)
+
+
+def _cursor_ahead(connection: Connection) -> list[str]:
     """Return whether the cursor of the made-up source covers a page that is not stored in that version."""
     row = connection.execute("SELECT cursor FROM sources WHERE name = 'pages'").fetchone()
     cursor = row[0] if row else None
@@ -119,7 +130,7 @@ def digest(dsn: str) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def _active(connection: psycopg.Connection[tuple[object, ...]]) -> str | None:
+def _active(connection: Connection) -> str | None:
     if connection.execute("SELECT to_regclass('indexes')").fetchone() == (None,):
         return None
     rows = connection.execute("SELECT name FROM indexes WHERE active").fetchall()

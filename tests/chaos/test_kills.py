@@ -12,14 +12,16 @@ from tests.processes import ROOT
 
 
 # Twenty kills, each with a copy of a database and a second run, on a Postgres of its own that is killed as well.
+# On a busy machine, Postgres takes minutes to recover from each of its kills.
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_twenty_kills_leave_nothing_half_done() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bench", "chaos", "--kills", "20", "--json"],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=880,
         check=False,
     )
     assert done.returncode == 0, done.stderr
