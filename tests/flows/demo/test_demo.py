@@ -24,6 +24,7 @@ def new_home(prefect_records: Path, model_files: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.timeout(600)  # two demos, each of which takes half a minute on an idle machine
 def test_the_demo_runs_end_to_end_twice(new_home: Path, command: Command) -> None:
     first = command("flows.demo", RAG_HOME=str(new_home), RAG_DATABASE_URL="postgresql://nowhere.invalid/not-used")
     second = command("flows.demo", RAG_HOME=str(new_home))

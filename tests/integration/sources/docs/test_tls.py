@@ -75,12 +75,13 @@ def secure_site(tmp_path: Path, days: int) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "hypercorn", "--certfile", str(made), "--keyfile", str(key)]
+    # Without workers of its own, hypercorn is one process, which leaves no other behind when it is killed.
+    command = [sys.executable, "-m", "hypercorn", "--workers", "0", "--certfile", str(made), "--keyfile", str(key)]
     server = subprocess.Popen(
         [*command, "--bind", f"127.0.0.1:{port}", "app:app"], cwd=tmp_path, stderr=subprocess.DEVNULL
     )
     try:
-        wait_for(lambda: listens(port), seconds=45, else_show=lambda: "hypercorn does not listen")
+        wait_for(lambda: listens(port), seconds=240, else_show=lambda: "hypercorn does not listen")
         yield f"https://127.0.0.1:{port}/docs/index.html"
     finally:
         server.kill()
