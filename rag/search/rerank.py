@@ -6,12 +6,13 @@ but neither add nor change one.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from rag.errors import ConfigurationError
+from rag.errors import ConfigurationError, LLMError
 from rag.llm.failures import translating_errors
 from rag.search.results import SearchResult
 from rag.text.lines import one_line
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
 __all__ = ["CrossEncoderReranker", "LLMReranker"]
+
+log = logging.getLogger(__name__)
 
 # How much of a passage is read: the length of a chunk for the local embedding model.
 _SHOWN_CHARACTERS = 1_200
@@ -47,14 +50,18 @@ class LLMReranker:
     def order(self, question: str, results: Sequence[SearchResult]) -> list[int]:
         """Return the positions of all results, best first; those missing from the reply follow in their old order.
 
-        :raises LLMError: the language model cannot be asked
+        If the language model fails, that is all of them.
         """
         from llama_index.core.llms import ChatMessage
 
         passages = "\n\n".join(f"[{number}] {_passage(result)}" for number, result in enumerate(results, start=1))
         message = ChatMessage(role="user", content=_PROMPT.format(passages=passages, question=question))
-        with translating_errors(self._name):
-            reply = self._llm.chat([message]).message.content or ""
+        reply = ""
+        try:
+            with translating_errors(self._name):
+                reply = self._llm.chat([message]).message.content or ""
+        except LLMError as error:
+            log.warning("The results are not re-ranked: %s", error)
         named = [int(number) - 1 for number in re.findall(r"\b\d{1,4}\b", reply)]
         places = range(len(results))
         return list(dict.fromkeys([*(place for place in named if place in places), *places]))

@@ -14,7 +14,7 @@ import pytest
 from pgvector import HalfVector
 
 from rag.engine import Engine
-from rag.errors import ConfigurationError, LLMError
+from rag.errors import ConfigurationError
 from rag.search.ranking import Ranked, reweighted
 from rag.settings import Settings
 from rag.sources import Removed
@@ -465,8 +465,7 @@ def test_a_language_model_can_only_reorder_results(engine: Engine) -> None:
             server.answer = "3"
             assert [result.url for result in other.search("vacuum rows", top_k=1)] == [before[2].url]
             server.fail_next(400, message="It will not.")
-            with pytest.raises(LLMError, match="It will not"):
-                other.search("vacuum rows")
+            assert [result.url for result in other.search("vacuum rows")] == [result.url for result in before]
 
 
 @pytest.mark.parametrize(("reranker", "says"), [("llm", "needs a language model"), ("cross-encoder/none", "needs sentence-transformers")])  # fmt: skip
