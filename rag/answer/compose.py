@@ -115,7 +115,7 @@ def lead_of(passage: Passage) -> str:
     lead = plain(passage.label) or (result.heading.rsplit(" › ", 1)[-1] if " › " in result.heading else "")
     said = stems(passage.text)
     adds = any(word not in _GENERAL and not stems(word) <= said for word in words(lead))
-    return lead if adds and not speaks_to_models(lead, trusted=True) else ""
+    return lead if adds and not speaks_to_models(lead) else ""
 
 
 def _marked(passage: Passage) -> str:
