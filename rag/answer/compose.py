@@ -19,8 +19,8 @@ from rag.trust.injection import speaks_to_models
 __all__ = ["Scored", "certainty", "chosen", "shown"]
 
 # The most words and passages of an answer if its first passage stands out, and otherwise; only the first passage may be
-# longer. Of the questions that were fitted on, these answer 71% right, at a median of 126 words; 125 words for all answer
-# 67%, and 200 for all 75%.
+# longer. Of the questions that were fitted on, 71% are answered right so, at a median of 126 words; with 125 words for
+# all it is 67%, and with 200 for all 75%.
 _MOST_WORDS, _MOST_PASSAGES = 125, 4
 _MOST_WORDS_UNSURE, _MOST_PASSAGES_UNSURE = 225, 6
 # The share of the odds from which a first passage stands out.
