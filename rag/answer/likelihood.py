@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rag.answer.asked import KINDS, Asked, tokens
-from rag.answer.compose import Scored
+from rag.answer.compose import Scored, certainty
 from rag.store.search import Term
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def likelihood_features(ranking: Ranking, taken: Sequence[Scored], results: Sequ
     unknown = [term for term in asked.terms if term.chunks == 0]
     return {
         "score": scores[0],
-        "certainty": 1 / sum(math.exp(max(score - scores[0], -30.0)) for score in scores),
+        "certainty": certainty(scores),
         "cosine": best["cosine"],
         "largest cosine": max(row["cosine"] for row in rows),
         "largest cosine of a chunk": max(row["cosine of the chunk"] for row in rows),
