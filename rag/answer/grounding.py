@@ -118,8 +118,9 @@ class GroundingChecker:
                 continue
             mark, text = _split_mark(line)
             held = list(filter(None, map(self._supported, _cited_sentences(text, inherited))))
-            if held:
-                kept.append(mark + _joined(held))
+            # An address with a full-width stop was split into sentences that have none.
+            if held and self.known.allows(joined := _joined(held)):
+                kept.append(mark + joined)
         text = "\n".join(kept)
         if not words(MARKERS.sub(" ", text)):
             return ""
