@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.answer_sets import CORPORA, fitting_queries, half_of, opened, queries
+from bench.answer_sets import CORPORA, Corpus, fitting_queries, half_of, opened, queries
 from rag.answer.answering import Answerer
 from rag.answer.compose import chosen, lead_of, shown
 from rag.answer.extracts import Extractor
-from rag.answer.likelihood import likelihood_features
+from rag.answer.likelihood import ANSWERABLE, RIGHT, likelihood_features
 from rag.answer.scoring import WEIGHTS, Linear, Models
 from rag.embedding import Encoder
 from rag.engine import Engine
@@ -36,9 +36,9 @@ Matrix = NDArray[np.float64]
 
 # Found on the fitting half, each as the best of three or four: the penalties of large weights, and the weight of the
 # cosine of a passage, beside which fitting the other weights anew does not pay.
-_RANKING_PENALTY, _LIKELIHOOD_PENALTY, _COSINE = 0.1, 10.0, 12.0
-# Questions of users count twice as much as those that were written for fitting.
-_USERS = 2.0
+_RANKING_PENALTY, _LIKELIHOOD_PENALTY, _COSINE = 0.1, 20.0, 12.0
+# Questions of users count twice as much as those that were written for fitting, and their near-misses three times.
+_USERS, _USERS_NEAR_MISSES = 2.0, 3.0
 # What too few questions tell apart: an example shows how better than a grammar does, and the line with the name of a
 # manual page says what the thing is. They cost nothing on the fitting half.
 _GIVEN = {"how: code": 1.0, "how: synopsis": -3.5, "definition: name line": 1.5}
@@ -66,22 +66,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not corpus.is_there:
             sys.stderr.write(f"skipped: {corpus.name}\n")
             continue
-        asked = [(query, 1.0) for query in fitting_queries().get(corpus.name, ())]
-        asked += [(query, _USERS) for query in queries(corpus) if half_of(query) == "look"]
         with opened(corpus, options.home) as engine:
-            examples += _ranked(engine, asked)
+            examples += _ranked(engine, _asked(corpus))
     first = fit_first(examples)
     second = Linear(0.0, {**first.weights, "cosine": _COSINE})
     partial = Models(first, second, *[Linear(0.0, {})] * 2)
     for corpus in CORPORA:
         if corpus.is_there:
-            asked = [(query, 1.0) for query in fitting_queries().get(corpus.name, ())]
-            asked += [(query, _USERS) for query in queries(corpus) if half_of(query) == "look"]
             with opened(corpus, options.home) as engine:
-                likely += _likely(engine, asked, partial)
+                likely += _likely(engine, _asked(corpus), partial)
     answerable, right = fit_likelihood(likely)
     fitted = {"first": first, "second": second, "answerable": answerable, "right": right}
     options.out.write_text(json.dumps({name: _json(model) for name, model in fitted.items()}, indent=1) + "\n")
+
+
+def _asked(corpus: Corpus) -> list[tuple[Query, float]]:
+    """Return the questions that may be fitted on, with their weights."""
+    looked_at = [query for query in queries(corpus) if half_of(query) == "look"]
+    return [
+        *((query, 1.0) for query in fitting_queries().get(corpus.name, ())),
+        *((query, _USERS if query.facts else _USERS_NEAR_MISSES) for query in looked_at),
+    ]
 
 
 def _json(model: Linear) -> dict[str, Any]:
@@ -130,17 +135,22 @@ def fit_first(examples: Sequence[Example]) -> Linear:
 
 def fit_likelihood(likely: Sequence[tuple[Query, float, Mapping[str, float], float]]) -> tuple[Linear, Linear]:
     """Return the models of whether the sources answer a question, and of whether the answer is then right."""
-    names = sorted(likely[0][2])
-    rows = _matrix([features for _, _, features, _ in likely], names)
     weight = np.array([weight for _, weight, _, _ in likely])
     has_answer = np.array([bool(query.facts) for query, _, _, _ in likely])
     right = np.array([is_right for _, _, _, is_right in likely])
-    parts = [
-        logistic(rows, has_answer.astype(float), weight, _LIKELIHOOD_PENALTY),
-        logistic(rows[has_answer], right[has_answer], weight[has_answer], _LIKELIHOOD_PENALTY),
-    ]
-    one, other = (Linear(bias, dict(zip(names, map(float, weights), strict=True))) for weights, bias in parts)
-    return one, other
+    rows = [features for _, _, features, _ in likely]
+    return (
+        _logistic(rows, ANSWERABLE, has_answer.astype(float), weight),
+        _logistic([row for row, is_there in zip(rows, has_answer, strict=True) if is_there], RIGHT, right[has_answer]),
+    )
+
+
+def _logistic(
+    rows: Sequence[Mapping[str, float]], names: Sequence[str], wanted: Matrix, weight: Matrix | None = None
+) -> Linear:
+    matrix = _matrix(rows, names)
+    weights, bias = logistic(matrix, wanted, np.ones(len(rows)) if weight is None else weight, _LIKELIHOOD_PENALTY)
+    return Linear(bias, dict(zip(names, map(float, weights), strict=True)))
 
 
 def _matrix(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> Matrix:

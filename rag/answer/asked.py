@@ -90,11 +90,12 @@ def subject_of(question: str, terms: Iterable[Term], *, most: int = 3) -> str:
 
 @dataclass(frozen=True)
 class Asked:
-    """A question with its terms; `terms` are word stems, without whole identifiers."""
+    """A question with its terms; `terms` are word stems, `identifiers` are whole ones such as =max_wal_size."""
 
     text: str
     kinds: frozenset[str]
     terms: tuple[Term, ...]
+    identifiers: tuple[Term, ...] = ()
 
     @classmethod
     def of(cls, question: str, terms: Iterable[Term]) -> Asked:
@@ -102,7 +103,10 @@ class Asked:
 
         :param terms: as `Searcher.terms` returns them
         """
-        return cls(question, kinds_of(question), tuple(term for term in terms if not term.lexeme.startswith("=")))
+        whole, stems = [], []
+        for term in terms:
+            (whole if term.lexeme.startswith("=") else stems).append(term)
+        return cls(question, kinds_of(question), tuple(stems), tuple(whole))
 
     @cached_property
     def weight(self) -> float:

@@ -11,20 +11,45 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rag.answer.asked import KINDS, Asked, tokens
+from rag.answer.asked import Asked, tokens
 from rag.answer.compose import Scored, certainty
-from rag.store.search import Term
+from rag.text.words import FUNCTION_WORDS
 
 if TYPE_CHECKING:
     from rag.answer.extracts import Ranking
     from rag.search.results import SearchResult
 
-__all__ = ["likelihood_features", "names"]
+__all__ = ["ANSWERABLE", "RIGHT", "is_misspelt", "likelihood_features", "names"]
 
-# A term is rare if its weight is at least this share of the largest that a term of the index can have.
-_RARE = 0.5
+#: The features of the model of whether the sources answer a question, and of whether the answer is then right. They are
+#: few: with three times as many, the score of near-misses that were not fitted on is worse.
+ANSWERABLE = (
+    "score",
+    "largest cosine",
+    "coverage of the best",
+    "agreement",
+    "terms",
+    "has names",
+    "rarest missing",
+    "names missing",
+    "unknown identifier",
+    "unknown word",
+    "unknown subject",
+)
+RIGHT = (
+    "score", "largest cosine", "coverage of the best", "agreement", "terms", "certainty", "rank", "pairs",
+    "precision of the label", "of a thread",
+)  # fmt: skip
 # How many of the best passages should agree on their document.
 _AGREEING = 5
+# A question with as many unknown words, and without a function word of English, is in another language.
+_FOREIGN = 3
+# Function words of English that are words of other languages too.
+_OF_OTHERS = {"in", "was", "an", "so", "will", "are", "on", "is"}
+# Shorter words are not taken for misspelt ones.
+_LONG_ENOUGH = 5
+# The subject before a question: "patroni: how do I switch over".
+_SUBJECT = re.compile(r"^([\w.-]+(?: [\w.-]+){0,2}):")
 _NAME = re.compile(
     r"--?[A-Za-z][\w-]+|\w+(?:[._:/-]\w+)*[._:]\w+(?:\(\))?|\b[A-Za-z]+\d[\w.]*|\b\d+(?:\.\d+)+\b|\b[A-Z]{2,}\w*|\b\w*[a-z][A-Z]\w*"
 )
@@ -36,60 +61,93 @@ def names(question: str) -> list[str]:
 
 
 def likelihood_features(ranking: Ranking, taken: Sequence[Scored], results: Sequence[SearchResult]) -> dict[str, float]:
-    """Return the features of an answer."""
+    """Return the features of an answer: `ANSWERABLE` and `RIGHT`.
+
+    Words that are missing do not count in a pasted error message, which has names of the asker's own, nor in a question
+    in another language.
+
+    :param results: that the passages are of
+    """
     asked, rows = ranking.asked, ranking.features
     places = [place for place, one in enumerate(ranking.scored) if any(one is other for other in taken)]
     best = rows[places[0]]
-    found = set().union(*(ranking.described[place].found for place in places))
-    anywhere = set().union(*(one.found for one in ranking.described))
     document = taken[0].passage.result.document_id
-    texts = " ".join(f"{one.passage.path} {one.passage.result.title} {one.passage.text}" for one in taken).lower()
-    everything = " ".join(f"{result.heading} {result.text}" for result in results).lower()
-    named = names(asked.text)
     scores = [one.score for one in ranking.scored]
-    most = _largest_weight(asked)
-    missing = [term for term in asked.terms if term.lexeme not in found]
-    nowhere = [term for term in asked.terms if term.lexeme not in anywhere]
-    rare = [term for term in asked.terms if term.idf >= _RARE * most]
-    unknown = [term for term in asked.terms if term.chunks == 0]
+    named = names(asked.text)
+    missing = _missing(ranking, places, named, results)
+    if "error" in asked.kinds or _is_foreign(asked):
+        missing = dict.fromkeys(missing, 0.0)
     return {
         "score": scores[0],
         "certainty": certainty(scores),
-        "cosine": best["cosine"],
         "largest cosine": max(row["cosine"] for row in rows),
-        "largest cosine of a chunk": max(row["cosine of the chunk"] for row in rows),
-        "coverage": asked.share(found),
         "coverage of the best": best["coverage in all"],
-        "coverage of the label": best["coverage of the label"],
         "precision of the label": best["precision of the label"],
-        "coverage of the document": best["coverage of the document"],
-        "coverage anywhere": asked.share(anywhere),
         "pairs": best["pairs"],
-        "rarest missing": max((term.idf for term in missing), default=0.0) / most,
-        "rarest nowhere": max((term.idf for term in nowhere), default=0.0) / most,
-        "rare and found": _share_of(rare, found),
-        "unknown": sum(term.idf for term in unknown) / asked.weight,
-        "has an unknown word": float(bool(unknown)),
-        "names missing": _absent(named, texts),
-        "names nowhere": _absent(named, everything),
         "has names": float(bool(named)),
         "terms": asked.length,
         "agreement": sum(one.passage.result.document_id == document for one in ranking.scored[:_AGREEING]) / _AGREEING,
         "rank": best["rank"],
         "of a thread": best["of a thread"],
-        **{kind: float(kind in asked.kinds) for kind in KINDS},
+        **missing,
     }
+
+
+def _missing(
+    ranking: Ranking, places: Sequence[int], named: Sequence[str], results: Sequence[SearchResult]
+) -> dict[str, float]:
+    """Return what of the question stands neither in the passages of an answer nor in the index."""
+    asked = ranking.asked
+    found = set().union(*(ranking.described[place].found for place in places))
+    shown = [ranking.scored[place].passage for place in places]
+    text = " ".join(f"{one.path} {one.result.title} {one.text}" for one in shown).lower()
+    missing = [term.idf for term in asked.terms if term.lexeme not in found]
+    unknown = _unknown_words(asked, results)
+    subject = _SUBJECT.match(asked.text)
+    about = tokens(subject.group(1)) if subject else []
+    is_elsewhere = bool(asked.found_in(about)) and not asked.found_in(about) & found
+    return {
+        "rarest missing": max(missing, default=0.0) / _largest_weight(asked),
+        "names missing": _absent(named, text),
+        "unknown identifier": float(any(term.chunks == 0 for term in asked.identifiers)),
+        "unknown word": float(bool(unknown)),
+        "unknown subject": float(is_elsewhere or not unknown.isdisjoint(about)),
+    }
+
+
+def _is_foreign(asked: Asked) -> bool:
+    unknown = sum(term.chunks == 0 for term in asked.terms)
+    return unknown >= _FOREIGN and not (FUNCTION_WORDS - _OF_OTHERS).intersection(tokens(asked.text))
+
+
+def _unknown_words(asked: Asked, results: Sequence[SearchResult]) -> set[str]:
+    """Return the words of a question that no chunk has, without those that are words of the results, misspelt."""
+    unknown = {term.lexeme for term in asked.terms if term.chunks == 0}
+    found = {word for word in tokens(asked.text) if asked.term_of(word) in unknown}
+    if not found:
+        return found
+    known = set(tokens(" ".join(f"{result.heading} {result.text}" for result in results)))
+    return {
+        word
+        for word in found
+        if len(word) < _LONG_ENOUGH or not any(one[0] == word[0] and is_misspelt(word, one) for one in known)
+    }
+
+
+def is_misspelt(word: str, other: str) -> bool:
+    """Return whether two words differ by one letter that is added, left out or another, or by two that are swapped."""
+    if abs(len(word) - len(other)) > 1:
+        return False
+    same = next((at for at, (a, b) in enumerate(zip(word, other, strict=False)) if a != b), min(len(word), len(other)))
+    rest, others = word[same:], other[same:]
+    is_swapped = rest[:2] == others[:2][::-1] and rest[2:] == others[2:]
+    return rest[1:] == others[1:] or rest[1:] == others or rest == others[1:] or is_swapped
 
 
 def _largest_weight(asked: Asked) -> float:
     """Return the weight of a term that no chunk of the index holds, computed from the weight of any term."""
     sizes = [(math.exp(min(term.idf, 40.0)) - 1) * (term.chunks + 0.5) + term.chunks - 0.5 for term in asked.terms]
     return math.log(2 * max([*sizes, 1.0]) + 2)
-
-
-def _share_of(terms: Sequence[Term], found: set[str]) -> float:
-    whole = sum(term.idf for term in terms)
-    return sum(term.idf for term in terms if term.lexeme in found) / whole if whole else 1.0
 
 
 def _absent(named: Sequence[str], text: str) -> float:
