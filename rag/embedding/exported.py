@@ -37,7 +37,7 @@ def exported_embedding(path: Path, poolings: Sequence[str], layers: Sequence[Den
             "export it for feature extraction."
         )
     nodes = Nodes("pooled_")
-    add_embedding(nodes, vectors, poolings, layers, width)
+    add_embedding(nodes, nodes.number(vectors), poolings, layers, width)
     _append(model, nodes, nodes.model(TEXT_INPUTS, "embedding", width).graph.output[0])
     _without_other_inputs(model, path, TEXT_INPUTS)
     return model
@@ -56,7 +56,7 @@ def exported_pairs(path: Path) -> onnx.ModelProto:
             "export it for text classification."
         )
     nodes = Nodes("scored_")
-    nodes.add("Identity", "logits", output="score")
+    nodes.add("Identity", nodes.number("logits"), output="score")
     _append(model, nodes, nodes.model(PAIR_INPUTS, "score", 1).graph.output[0])
     _without_other_inputs(model, path, PAIR_INPUTS)
     return model
@@ -64,7 +64,7 @@ def exported_pairs(path: Path) -> onnx.ModelProto:
 
 def _loaded(path: Path) -> onnx.ModelProto:
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped] # below onnx
 
     try:
         return onnx.load(path)

@@ -125,7 +125,6 @@ class GraphEncoder:
         self._home = home
         self._precision: Precision = precision
         self.dimension = files.dimension
-        self.max_tokens = files.max_tokens
         self._loading = Lock()
         self._encoding = Lock()
 
@@ -148,6 +147,12 @@ class GraphEncoder:
         finally:
             if thread.ident:
                 thread.join()
+
+    @property
+    def max_tokens(self) -> int:
+        """The tokens that the model reads of a text, start and end marks included; fewer if a prompt precedes it."""
+        prompt = self._files.document_prompt
+        return self._files.max_tokens - (self.count_tokens(prompt) if prompt else 0)
 
     def encode_query(self, text: str) -> NDArray[np.float32]:
         """Embed one question in fp32; all-MiniLM-L6-v2 takes 2 to 3 ms.
@@ -197,14 +202,14 @@ class GraphEncoder:
         return vectors
 
     def _tokenize(self, texts: Sequence[str]) -> list[Tokens]:
-        """Return the token ids of each text, at most `max_tokens`, start and end marks included."""
+        """Return the token ids of each text, at most as many as the model reads, start and end marks included."""
         tokens: list[Tokens] = []
         for start in range(0, len(texts), _TOKENIZER_SLICE):
             readable = [self._readable(text) for text in texts[start : start + _TOKENIZER_SLICE]]
             for encoding in self._tokenizer.encode_batch_fast(readable):
                 ids = np.array(encoding.ids, np.int64)
-                if len(ids) > self.max_tokens:
-                    kept = self.max_tokens - self._end_marks
+                if len(ids) > self._files.max_tokens:
+                    kept = self._files.max_tokens - self._end_marks
                     ids = np.concatenate([ids[:kept], ids[len(ids) - self._end_marks :]])
                 tokens.append(ids)
         return tokens
@@ -213,7 +218,7 @@ class GraphEncoder:
         return text.lower() if self._files.lower else text
 
     def _pad(self, batch: list[Tokens]) -> dict[str, Tokens]:
-        width = min(_width(max(len(ids) for ids in batch)), self.max_tokens)
+        width = min(_width(max(len(ids) for ids in batch)), self._files.max_tokens)
         ids = np.zeros((len(batch), width), np.int64)
         mask = np.zeros_like(ids)
         for row, tokens in enumerate(batch):

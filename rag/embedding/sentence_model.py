@@ -223,7 +223,7 @@ def _prompts(folder: ModelFolder) -> tuple[str, str]:
         raise ConfigurationError(
             f"{folder.path / 'config_sentence_transformers.json'}: prompts must be an object of texts."
         )
-    default = prompts.get(config.get("default_prompt_name"), "")
+    default: str = prompts.get(config.get("default_prompt_name"), "")
 
     def first(names: Sequence[str]) -> str:
         return next((text for name in names if (text := prompts.get(name))), default)

@@ -171,6 +171,7 @@ def test_prompts_precede_questions_and_documents(tmp_path: Path) -> None:
     np.testing.assert_allclose(prompted.encode(["w4"]), plain.encode(["w20 w4"]), atol=1e-6)
     np.testing.assert_allclose(prompted.encode_queries(["w4"]), plain.encode_queries(["w20 w4"]), atol=1e-6)
     assert prompted.count_tokens("w4") == 1
+    assert (plain.max_tokens, prompted.max_tokens) == (64, 63)
 
 
 def test_texts_are_lowercased_if_the_model_says_so(tmp_path: Path) -> None:
