@@ -124,8 +124,9 @@ def _reindex(options: argparse.Namespace) -> int:
         server = wanted_server(run_on=settings.run_on)
         with server or nullcontext(), connected(server), reporting_to(show):
             index = asyncio.run(_run(options.roll_back))
+        is_set = engine.indexing.is_set(index)
     sys.stdout.write(f"The index is {index.name} now: {index.embedding_model}, {index.dimension} dimensions.\n")
-    if index.embedding_model != settings.embedding_model:
+    if not is_set:
         sys.stdout.write(f"Set RAG_EMBEDDING_MODEL={index.embedding_model} before the next ingest.\n")
     return 0
 

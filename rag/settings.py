@@ -178,7 +178,8 @@ class Settings(BaseSettings):
     embedding_model: str = Field(
         "local/all-MiniLM-L6-v2",
         validation_alias="RAG_EMBEDDING_MODEL",
-        description="the embedding model: `local/all-MiniLM-L6-v2`, `openai/NAME` or `ollama/NAME`",
+        description="the embedding model: `local/all-MiniLM-L6-v2`, `openai/NAME`, `ollama/NAME`, `local:FOLDER` or "
+        "`hf:NAME`",
     )
     openai_api_key: SecretStr | None = Field(
         None, validation_alias="OPENAI_API_KEY", description="the key for OpenAI or the server of OPENAI_BASE_URL"
@@ -216,7 +217,8 @@ class Settings(BaseSettings):
     reranker: str | None = Field(
         None,
         validation_alias="RAG_RERANKER",
-        description="re-ranks the best results: `llm`, or the name of a cross-encoder",
+        description="re-ranks the best results: `llm`, `local:FOLDER` or `hf:NAME` of a cross-encoder, or a name for "
+        "sentence-transformers",
     )
     github_token: SecretStr | None = Field(
         None,
@@ -314,9 +316,13 @@ class Settings(BaseSettings):
     @field_validator("embedding_model")
     @classmethod
     def _known_provider(cls, value: str) -> str:
+        is_file = value.startswith(("local:", "hf:")) and not value.endswith(":")
         provider, _, name = value.partition("/")
-        if value != "local/all-MiniLM-L6-v2" and (provider not in ("openai", "ollama") or not name):
-            raise ValueError(f"unknown model {value!r}; choose from local/all-MiniLM-L6-v2, openai/NAME, ollama/NAME")
+        if value != "local/all-MiniLM-L6-v2" and not is_file and (provider not in ("openai", "ollama") or not name):
+            raise ValueError(
+                f"unknown model {value!r}; choose from local/all-MiniLM-L6-v2, openai/NAME, ollama/NAME, local:FOLDER, "
+                "hf:NAME"
+            )
         return value
 
     @field_validator("github_api_url")

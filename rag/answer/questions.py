@@ -258,12 +258,16 @@ class Questions:
     def _reranker(self) -> Reranker | None:
         """What RAG_RERANKER names.
 
-        :raises ConfigurationError: it asks for a language model, and there is none
+        :raises ConfigurationError: it asks for a language model, and there is none, or for files that are no model
         """
         if self._settings.reranker is None:
             return None
-        from rag.search.rerank import CrossEncoderReranker, LLMReranker
+        from rag.search.rerank import CrossEncoderReranker, LLMReranker, PairReranker
 
+        if self._settings.reranker.startswith(("local:", "hf:")):
+            from rag.embedding.pairs import open_pair_scorer
+
+            return PairReranker(open_pair_scorer(self._settings.reranker, self._settings.home))
         if self._settings.reranker != "llm":
             return CrossEncoderReranker(self._settings.reranker)
         if self._llm is None:

@@ -9,8 +9,9 @@ from typing import Any
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
 
-from rag.embedding.encoder import Encoder
+from rag.embedding.encoder import Encoder, open_encoder
 from rag.embedding.local import LocalEncoder, Precision
+from rag.embedding.named import ModelName
 from rag.embedding.remote import TIMEOUT, Endpoint
 
 __all__ = ["EncoderEmbedding", "LocalEmbedding", "open_embedding"]
@@ -105,6 +106,8 @@ def open_embedding(model: str, *, home: Path, api_key: str | None = None, base_u
     """
     if model == LocalEncoder.model:
         return LocalEmbedding(home)
+    if ModelName.parse(model):
+        return EncoderEmbedding(open_encoder(model, home=home))
     endpoint = Endpoint.of(model, api_key=api_key, base_url=base_url)
     from llama_index.embeddings.openai import OpenAIEmbedding
 

@@ -101,7 +101,7 @@ class Endpoint:
             return cls(model, name, base_url or _OLLAMA_URL, (api_key if base_url else None) or "ollama")
         raise ConfigurationError(
             f"RAG_EMBEDDING_MODEL: unknown model {model!r}; "
-            "choose from local/all-MiniLM-L6-v2, openai/NAME, ollama/NAME."
+            "choose from local/all-MiniLM-L6-v2, openai/NAME, ollama/NAME, local:FOLDER, hf:NAME."
         )
 
 

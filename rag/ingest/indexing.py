@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import PurePath
 
 from rag.embedding.cache import CachedEmbedding
 from rag.embedding.encoders import Encoders
+from rag.embedding.named import ModelName, pinned_model
 from rag.embedding.workers import EmbeddingWorkers
 from rag.errors import ConfigurationError
 from rag.ingest.chunking import CHUNKING, MarkdownChunker, without_addresses
@@ -31,7 +34,7 @@ class Indexing:
     def __init__(self, store: Store, encoders: Encoders, *, model: str) -> None:
         self._store = store
         self._encoders = encoders
-        self._model = model
+        self._named = model
 
     def ingestion(self, index: IndexInfo, embedding_workers: EmbeddingWorkers | None = None) -> Ingestion:
         """Return the pipeline that cuts and embeds documents into an index."""
@@ -120,6 +123,19 @@ class Indexing:
             raise ConfigurationError(f"The index {active.name} is of {self._model} already; there is nothing to build.")
         return active
 
+    def is_set(self, index: IndexInfo) -> bool:
+        """Return whether the next sync would write an index: whether it is of RAG_EMBEDDING_MODEL."""
+        try:
+            return index.embedding_model == self._model
+        except ConfigurationError:
+            # The files of the model are gone, which may be why somebody rolled back.
+            return False
+
+    @cached_property
+    def _model(self) -> str:
+        """The embedding model as an index stores its name; only for this, its files must be there."""
+        return pinned_model(self._named)
+
     def _new_index(self) -> IndexInfo:
         taken = {index.name for index in self._store.indexes.all()}
         name = next(name for name in _index_names(self._model) if name not in taken)
@@ -144,6 +160,9 @@ class Indexing:
 def _index_names(model: str) -> Iterator[str]:
     """Yield table names of a model: "local/all-MiniLM-L6-v2" gives "all_minilm_l6_v2", then "all_minilm_l6_v2_2"."""
     provider, _, name = model.partition("/")
-    stem = re.sub(r"[^a-z0-9]+", "_", (name if provider == "local" else model).lower()).strip("_")[:40]
+    name = name if provider == "local" else model
+    if named := ModelName.parse(model):
+        name = PurePath(named.place).name
+    stem = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40] or "model"
     yield stem
     yield from (f"{stem}_{number}" for number in itertools.count(2))

@@ -1,4 +1,4 @@
-"""Re-rankers, chosen by RAG_RERANKER: a language model, or a cross-encoder of sentence-transformers.
+"""Re-rankers, chosen by RAG_RERANKER: a language model, or a cross-encoder in files or of sentence-transformers.
 
 Each reads the question and the best results and returns their order only: an instruction in a passage can move results,
 but neither add nor change one.
@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rag.errors import ConfigurationError, LLMError
 from rag.llm.failures import translating_errors
@@ -18,9 +18,11 @@ from rag.search.results import SearchResult
 from rag.text.lines import one_line
 
 if TYPE_CHECKING:
+    import numpy as np
     from llama_index.core.llms import LLM
+    from numpy.typing import NDArray
 
-__all__ = ["CrossEncoderReranker", "LLMReranker"]
+__all__ = ["CrossEncoderReranker", "LLMReranker", "PairReranker", "Scorer"]
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,29 @@ class LLMReranker:
         named = [int(number) - 1 for number in re.findall(r"\b\d{1,4}\b", reply)]
         places = range(len(results))
         return list(dict.fromkeys([*(place for place in named if place in places), *places]))
+
+
+class Scorer(Protocol):
+    """Says how well passages answer a question."""
+
+    def scores(self, question: str, passages: Sequence[str]) -> NDArray[np.float32]:
+        """Return a score for each passage, shape (len(passages),); a better answer has a higher one."""
+
+
+class PairReranker:
+    """Scores each passage with a cross-encoder of which this package computes the graph, without torch."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+
+    def order(self, question: str, results: Sequence[SearchResult]) -> list[int]:
+        """Return the positions of all results, best first; equal scores keep their order.
+
+        :raises ConfigurationError: a file of the model is invalid
+        :raises EmbeddingError: the model cannot be loaded
+        """
+        scores = self._scorer.scores(question, [_passage(result) for result in results])
+        return sorted(range(len(results)), key=lambda place: -float(scores[place]))
 
 
 class CrossEncoderReranker:

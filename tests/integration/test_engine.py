@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from rag.store.statements import IndexTables
 from tests.encoders import encoder_of
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
+from tests.unit.embedding.models import HIDDEN, write_model
 
 PAGES = [page(name, f"All about {name}, and how to {name} well.") for name in ("backup", "vacuum", "replication")]
 
@@ -194,3 +196,46 @@ def test_after_a_failed_reindex_the_previous_index_answers(empty_engine: Engine)
         with pytest.raises(EmbeddingError):
             other.indexing.reindex()
         assert other.search("vacuum")[0].title == "vacuum"
+
+
+def test_an_index_of_a_model_in_a_folder(empty_engine: Engine, tmp_path: Path) -> None:
+    folder = tmp_path / "Small-Model"
+    write_model(folder)
+    with engine_with(empty_engine, RAG_EMBEDDING_MODEL=f"local:{folder}") as other:
+        other.syncs.ingest(MemorySource(PAGES))
+        index = other.questions.active_index
+        assert (index.name, index.dimension) == ("small_model", HIDDEN)
+        assert index.embedding_model.startswith(f"local:{folder}#")
+        assert other.search("vacuum")[0].title == "vacuum"
+
+
+def test_another_model_in_the_same_folder_is_another_model(empty_engine: Engine, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    write_model(folder)
+    with engine_with(empty_engine, RAG_EMBEDDING_MODEL=f"local:{folder}") as other:
+        other.syncs.ingest(MemorySource(PAGES))
+    write_model(folder, pooling="cls_token")
+    with engine_with(empty_engine, RAG_EMBEDDING_MODEL=f"local:{folder}") as other:
+        with pytest.raises(ConfigurationError, match=r"The index holds vectors of local:.*flows\.reindex"):
+            other.syncs.ingest(MemorySource(PAGES))
+        with pytest.raises(ConfigurationError, match="have changed since the index was built"):
+            other.search("vacuum")
+
+        new = other.indexing.reindex()
+
+        assert other.indexing.is_set(new)
+        assert other.search("vacuum")[0].title == "vacuum"
+
+
+def test_a_model_that_is_gone_does_not_prevent_a_roll_back(empty_engine: Engine, tmp_path: Path) -> None:
+    empty_engine.syncs.ingest(MemorySource(PAGES))
+    folder = tmp_path / "model"
+    write_model(folder)
+    with engine_with(empty_engine, RAG_EMBEDDING_MODEL=f"local:{folder}") as other:
+        other.indexing.reindex()
+    shutil.rmtree(folder)
+    with engine_with(empty_engine, RAG_EMBEDDING_MODEL=f"local:{folder}") as other:
+        back = other.indexing.roll_back()
+
+        assert back.embedding_model == "local/all-MiniLM-L6-v2"
+        assert not other.indexing.is_set(back)

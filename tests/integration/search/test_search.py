@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pgvector import HalfVector
 
+from rag.embedding.pairs import open_pair_scorer
 from rag.engine import Engine
 from rag.errors import ConfigurationError
 from rag.search.ranking import Ranked, reweighted
@@ -25,6 +27,7 @@ from rag.store.search import Search, filter_values
 from tests.encoders import encoder_of
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
+from tests.unit.embedding.models import write_cross_encoder
 
 MakeEngine = Callable[..., Engine]
 
@@ -472,3 +475,16 @@ def test_a_language_model_can_only_reorder_results(engine: Engine) -> None:
 def test_a_missing_reranker_is_a_clear_error(engine: Engine, reranker: str, says: str) -> None:
     with reranked(engine, RAG_RERANKER=reranker) as other, pytest.raises(ConfigurationError, match=says):
         other.search("vacuum rows")
+
+
+def test_a_cross_encoder_in_a_folder_reorders_results(engine: Engine, tmp_path: Path) -> None:
+    before = engine.search("vacuum rows")
+    write_cross_encoder(tmp_path / "model")
+
+    with reranked(engine, RAG_RERANKER=f"local:{tmp_path / 'model'}") as other:
+        after = other.search("vacuum rows")
+
+    scorer = open_pair_scorer(f"local:{tmp_path / 'model'}", engine.settings.home)
+    scores = scorer.scores("vacuum rows", [f"{result.heading}\n{result.text}" for result in after])
+    assert {result.url for result in after} == {result.url for result in before}
+    assert list(scores) == sorted(scores, reverse=True)
