@@ -7,20 +7,24 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from datetime import date
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from rag.answer.answer import Answer, Turn
-from rag.command import CommandParser, print_json, run
+from rag.command import CommandParser, date_argument, print_json, run
 from rag.errors import ConfigurationError, RagError
 from rag.search.results import SearchResult, search_json
 from rag.store.filters import KINDS, STATES, Filters
+from rag.terminal import Screen, has_person, screen
 
 if TYPE_CHECKING:
     from rag.engine import Engine
 
 __all__ = ["main"]
+
+# The labels that an error lists.
+_MOST_LABELS = 20
+_EXTRACTS = "These are extracts from the sources. For written answers set OPENAI_API_KEY or RAG_LLM."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,14 +34,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Answer a question from the ingested sources, with a citation for every claim.",
         examples=[
             'python -m rag.ask "how do I back up a single database?"',
+            "python -m rag.ask how do I back up a single database",
             'python -m rag.ask "max_wal_size" --search-only --top-k 5',
             'python -m rag.ask "what changed in 0-RTT?" --source tls13-spec --json',
-            "python -m rag.ask --chat",
+            "python -m rag.ask",
             'python -m rag.ask "does it crash on startup?" --kind issue --state open --since 2024-01-01',
         ],
     )
-    parser.add_argument("question", nargs="?", help="the question; with --chat, the first one")
-    parser.add_argument("--chat", action="store_true", help="read more questions from standard input, one per line")
+    parser.add_argument(
+        "question",
+        nargs="*",
+        metavar="WORD",
+        help="the question, in quotes if it holds characters of the shell; on a terminal without a question, and with "
+        "--chat, a conversation begins",
+    )
+    parser.add_argument("--chat", action="store_true", help="read more questions from standard input, one a line")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--top-k",
@@ -49,8 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kind", choices=KINDS, help="search documents of this kind only")
     parser.add_argument("--label", metavar="NAME", help="search threads with this label only")
     parser.add_argument("--state", choices=STATES, help="search threads in this state only")
-    parser.add_argument("--since", type=_date, metavar="DATE", help="search documents updated on this day or later")
-    parser.add_argument("--until", type=_date, metavar="DATE", help="search documents updated on this day or earlier")
+    parser.add_argument(
+        "--since", type=date_argument, metavar="DATE", help="search documents updated on this day or later"
+    )
+    parser.add_argument(
+        "--until", type=date_argument, metavar="DATE", help="search documents updated on this day or earlier"
+    )
     parser.add_argument("--search-only", action="store_true", help="list search results, without an answer")
     return run(parser, _ask, arguments)
 
@@ -58,10 +73,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _ask(options: argparse.Namespace) -> int:
     if options.chat and (options.json or options.search_only):
         raise ConfigurationError("--chat cannot be combined with --json or --search-only.")
+    # A question of spaces is an empty question, not none.
+    options.question = " ".join(options.question) if options.question else None
+    wants_one = options.json or options.search_only
     if options.question is None and not options.chat:
-        raise ConfigurationError('A question is missing: python -m rag.ask "how do I …?", or --chat.')
+        if wants_one or not has_person():
+            raise ConfigurationError('A question is missing: python -m rag.ask "how do I …?", or --chat.')
+        options.chat = True
     filters = Filters(options.source, options.kind, options.label, options.state, options.since, options.until)
     with _engine() as engine:
+        _check_label(engine, filters)
         if options.chat:
             return _chat(engine, options, filters)
         if options.search_only:
@@ -72,6 +93,17 @@ def _ask(options: argparse.Namespace) -> int:
         else:
             _answer(engine, options, filters, options.question, ())
     return 0
+
+
+def _check_label(engine: Engine, filters: Filters) -> None:
+    """Refuse a label that no thread has, which would look like a question that is not answered."""
+    if filters.label is None:
+        return
+    labels = engine.store.documents.labels(filters.source)
+    if filters.label.casefold() not in {label.casefold() for label in labels}:
+        known = ", ".join(labels[:_MOST_LABELS]) + (", …" if len(labels) > _MOST_LABELS else "")
+        where = f" in {filters.source}" if filters.source else ""
+        raise ConfigurationError(f"No thread{where} has the label {filters.label!r}; there are: {known or 'none'}.")
 
 
 @contextmanager
@@ -94,12 +126,11 @@ def _chat(engine: Engine, options: argparse.Namespace, filters: Filters) -> int:
     """Answer questions until the end of input; an error in one does not end the chat."""
     history: list[Turn] = []
     question = options.question
+    if question is None and has_person():
+        sys.stderr.write("Ask a question; the next one may follow it up. Ctrl-D ends.\n")
     while True:
         if question is None:
-            if sys.stdin.isatty():
-                sys.stderr.write("> ")
-                sys.stderr.flush()
-            question = sys.stdin.readline()
+            question = _next_question()
             if not question:
                 return 0
         if question.strip():
@@ -111,6 +142,19 @@ def _chat(engine: Engine, options: argparse.Namespace, filters: Filters) -> int:
         question = None
 
 
+def _next_question() -> str:
+    """Return the next line of stdin, without bytes that are not UTF-8; empty at its end."""
+    if not has_person():
+        return sys.stdin.readline()
+    with suppress(ImportError):
+        import readline  # noqa: F401 - gives `input` its line editing and its history
+    try:
+        return input("> ") + "\n"
+    except EOFError:
+        sys.stdout.write("\n")
+        return ""
+
+
 def _answer(
     engine: Engine, options: argparse.Namespace, filters: Filters, question: str, history: Sequence[Turn]
 ) -> Answer:
@@ -118,20 +162,41 @@ def _answer(
     from rag.service.asking import Reply, Request, ask_stream
 
     reply: Reply | None = None
+    shown = None if options.json else screen()
     if not options.json:
         sys.stdout.write("\n")
     for piece in ask_stream(engine, Request(question, filters, options.top_k or 8, history)):
         if isinstance(piece, Reply):
             reply = piece
+        elif shown:
+            shown.markdown(piece)
         elif not options.json:
             sys.stdout.write(piece)
             sys.stdout.flush()
     assert reply is not None
     if options.json:
         print_json(reply.to_json())
+    elif shown:
+        _show_sources(shown, reply.answer)
     else:
         _print_sources(reply.answer)
     return reply.answer
+
+
+def _show_sources(shown: Screen, answer: Answer) -> None:
+    """Print the sources on a terminal."""
+    if answer.sources:
+        shown.line("Sources" if answer.answered else "Nearest pages", "bold")
+    for source in answer.sources:
+        shown.line(f"[{source.n}] {source.title}  ({source.source}, {source.score:.0%})", "cyan", indent=2)
+        shown.line(source.url, "blue underline", indent=6, link=source.url)
+        if said := " · ".join(part for part in (source.said_by, source.note) if part):
+            shown.line(said, "dim", indent=6)
+        if answer.answered:
+            shown.line(f"“{textwrap.shorten(source.quote, 160, placeholder=' …')}”", "dim", indent=6)
+    if answer.answered and answer.llm == "extractive":
+        shown.line("")
+        shown.line(_EXTRACTS, "dim")
 
 
 def _print_sources(answer: Answer) -> None:
@@ -146,7 +211,7 @@ def _print_sources(answer: Answer) -> None:
             quote = textwrap.shorten(source.quote, 160, placeholder=" …")
             lines += textwrap.wrap(f"“{quote}”", 100, initial_indent="      ", subsequent_indent="      ")
     if answer.answered and answer.llm == "extractive":
-        lines += ["", "These are extracts from the sources. For written answers set OPENAI_API_KEY or RAG_LLM."]
+        lines += ["", _EXTRACTS]
     sys.stdout.write("\n".join(lines) + "\n")
 
 
@@ -161,13 +226,6 @@ def _print_results(question: str, results: Sequence[SearchResult], seconds: floa
             + textwrap.indent(textwrap.fill(text, 100), "     ")
             + "\n"
         )
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a date (YYYY-MM-DD)") from None
 
 
 def _positive(text: str) -> int:

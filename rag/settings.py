@@ -379,9 +379,24 @@ def _read_sources(path: Path) -> tuple[SourceConfig, ...]:
         raise ConfigurationError(f"{path}: {_first_problem(error, table)}") from error
 
 
+# What pydantic calls "Input should be a valid integer, unable to parse string as an integer", by its type of error.
+_SENTENCES = {
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "bool_parsing": "true or false",
+}
+
+
+def _shown_input(value: object) -> str:
+    return repr(value) if isinstance(value, str) else str(value)
+
+
 def _first_problem(error: ValidationError, table: dict[str, Any] | None = None) -> str:
     problem = error.errors(include_url=False)[0]
-    message = problem["msg"].removeprefix("Value error, ")
+    message = problem["msg"].removeprefix("Value error, ").replace("Input should be ", "must be ", 1)
+    if problem["type"] in _SENTENCES:
+        message = f"{_shown_input(problem['input'])} is not {_SENTENCES[problem['type']]}"
     place = problem["loc"]
     if not place:
         return f"{message}."
