@@ -286,12 +286,17 @@ def checked_question(question: str) -> str:
 
 def _clean(filters: Filters) -> Filters:
     """Return filters without characters that cannot be stored; no stored text holds them."""
-    texts = {
-        name: storable(value)
-        for name in ("source", "kind", "label", "state")
-        if (value := getattr(filters, name)) is not None
-    }
-    return replace(filters, **texts)
+
+    def clean(text: str | None) -> str | None:
+        return text if text is None else storable(text)
+
+    return replace(
+        filters,
+        source=clean(filters.source),
+        kind=clean(filters.kind),
+        label=clean(filters.label),
+        state=clean(filters.state),
+    )
 
 
 def _uuid(name: Literal["thread", "after"], text: str) -> UUID:

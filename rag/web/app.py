@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from rag import __version__
@@ -62,7 +63,7 @@ def create_app(engine: Engine, *, host: str = "127.0.0.1") -> FastAPI:
         _monitoring(engine, threads, metrics),
     ):
         app.include_router(router)
-    app.add_route("/mcp", mcp, include_in_schema=False)
+    app.routes.append(Route("/mcp", mcp, include_in_schema=False))
     app.mount("/static", StaticFiles(directory=_FOLDER / "static"))
     answer_errors(app)
     describe(app)

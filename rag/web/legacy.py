@@ -27,12 +27,12 @@ def legacy_routes(service: Service, threads: Threads) -> APIRouter:
     """Return the routes below /api."""
     api = _Legacy(service, threads)
     router = APIRouter(prefix="/api", include_in_schema=False)
-    for path, handler, scope in (
-        ("/ask", api.ask, "ask"),
-        ("/ask/stream", api.ask_stream, "ask"),
-        ("/search", api.search, "search"),
+    for path, handler, guard in (
+        ("/ask", api.ask, requires("ask")),
+        ("/ask/stream", api.ask_stream, requires("ask")),
+        ("/search", api.search, requires("search")),
     ):
-        router.add_api_route(path, handler, response_model=None, dependencies=[Depends(requires(scope))])
+        router.add_api_route(path, handler, response_model=None, dependencies=[Depends(guard)])
     return router
 
 
