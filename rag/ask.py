@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-# The labels that an error lists.
-_MOST_LABELS = 20
 _EXTRACTS = "These are extracts from the sources. For written answers set OPENAI_API_KEY or RAG_LLM."
 
 
@@ -82,7 +80,6 @@ def _ask(options: argparse.Namespace) -> int:
         options.chat = True
     filters = Filters(options.source, options.kind, options.label, options.state, options.since, options.until)
     with _engine() as engine:
-        _check_label(engine, filters)
         if options.chat:
             return _chat(engine, options, filters)
         if options.search_only:
@@ -93,17 +90,6 @@ def _ask(options: argparse.Namespace) -> int:
         else:
             _answer(engine, options, filters, options.question, ())
     return 0
-
-
-def _check_label(engine: Engine, filters: Filters) -> None:
-    """Refuse a label that no thread has, which would look like a question that is not answered."""
-    if filters.label is None:
-        return
-    labels = engine.store.documents.labels(filters.source)
-    if filters.label.casefold() not in {label.casefold() for label in labels}:
-        known = ", ".join(labels[:_MOST_LABELS]) + (", …" if len(labels) > _MOST_LABELS else "")
-        where = f" in {filters.source}" if filters.source else ""
-        raise ConfigurationError(f"No thread{where} has the label {filters.label!r}; there are: {known or 'none'}.")
 
 
 @contextmanager
