@@ -119,7 +119,8 @@ def test_an_unknown_address_has_a_page_with_style_language_and_heading(address: 
 
 def test_a_source_without_a_web_address_opens_on_this_site(empty_engine: Engine) -> None:
     text = "Use pg_restore to read an archive back into a database."
-    file = page_of("restore", text, url="file:///srv/docs/restore.md")
+    file = page_of("restore", text)
+    file.metadata["url"] = "file:///srv/docs/restore.md"
     empty_engine.syncs.ingest(MemorySource([file]))
     with served(empty_engine) as address:
         _, page = get(address, q="How do I read an archive back into a database?")
