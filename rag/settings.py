@@ -252,7 +252,7 @@ class Settings(BaseSettings):
     web_title: str = Field(
         "Ask the sources", validation_alias="RAG_WEB_TITLE", description="the title of the web page and of the widget"
     )
-    web_examples: Annotated[tuple[str, ...], NoDecode] = Field(
+    web_examples: Annotated[tuple[str, ...], NoDecode, _DefaultText("unset")] = Field(
         (),
         validation_alias="RAG_WEB_EXAMPLES",
         description="example questions on the web page and in the widget, separated by `|`",

@@ -11,6 +11,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from rag.engine import Engine
+from tests.integration.conftest import OpenEngine
 from tests.servers.memory_source import MemorySource
 from tests.servers.memory_source import page as page_of
 from tests.servers.web import served
@@ -127,6 +128,17 @@ def test_a_source_without_a_web_address_opens_on_this_site(empty_engine: Engine)
         link = page.select_one(".sources a")["href"]
         document = BeautifulSoup(httpx.get(address + link).text, "lxml")
     assert text in document.select_one("article").get_text()
+
+
+def test_readers_get_extracts_where_the_language_model_is_away(open_engine: OpenEngine) -> None:
+    away = {"RAG_LLM": "openai/any", "OPENAI_API_KEY": "none", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
+    with served(open_engine(**away)) as address:
+        response = httpx.get(address, params={"q": QUESTION}, timeout=60)
+    page = BeautifulSoup(response.text, "lxml")
+    assert response.status_code == 200
+    assert "pg_dump mydb" in page.select_one("article pre").get_text()
+    assert "does not answer at the moment" in page.select_one("article .note").get_text()
+    assert "RAG_" not in page.select_one("main").get_text()
 
 
 def test_an_answer_is_streamed_as_html(address: str) -> None:
