@@ -130,6 +130,7 @@ def test_a_source_without_a_web_address_opens_on_this_site(empty_engine: Engine)
     assert text in document.select_one("article").get_text()
 
 
+@pytest.mark.slow  # imports the client of the language model, which tries again before it gives up
 def test_readers_get_extracts_where_the_language_model_is_away(open_engine: OpenEngine) -> None:
     away = {"RAG_LLM": "openai/any", "OPENAI_API_KEY": "none", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
     with served(open_engine(**away)) as address:
