@@ -72,23 +72,22 @@ def _ask(options: argparse.Namespace) -> int:
     if options.chat and (options.json or options.search_only):
         raise ConfigurationError("--chat cannot be combined with --json or --search-only.")
     # A question of spaces is an empty question, not none.
-    options.question = " ".join(options.question) if options.question else None
+    question: str | None = " ".join(options.question) if options.question else None
     wants_one = options.json or options.search_only
-    if options.question is None and not options.chat:
+    if question is None and not options.chat:
         if wants_one or not has_person():
             raise ConfigurationError('A question is missing: python -m rag.ask "how do I …?", or --chat.')
-        options.chat = True
     filters = Filters(options.source, options.kind, options.label, options.state, options.since, options.until)
     with _engine() as engine:
-        if options.chat:
-            return _chat(engine, options, filters)
+        if question is None or options.chat:
+            return _chat(engine, options, filters, question)
         if options.search_only:
             started = time.perf_counter()
-            results = engine.search(options.question, top_k=options.top_k or 10, filters=filters)
+            results = engine.search(question, top_k=options.top_k or 10, filters=filters)
             seconds = round(time.perf_counter() - started, 4)
-            _print_results(options.question, results, seconds, as_json=options.json)
+            _print_results(question, results, seconds, as_json=options.json)
         else:
-            _answer(engine, options, filters, options.question, ())
+            _answer(engine, options, filters, question, ())
     return 0
 
 
@@ -108,10 +107,9 @@ def _engine() -> Iterator[Engine]:
         yield engine
 
 
-def _chat(engine: Engine, options: argparse.Namespace, filters: Filters) -> int:
+def _chat(engine: Engine, options: argparse.Namespace, filters: Filters, question: str | None) -> int:
     """Answer questions until the end of input; an error in one does not end the chat."""
     history: list[Turn] = []
-    question = options.question
     if question is None and has_person():
         sys.stderr.write("Ask a question; the next one may follow it up. Ctrl-D ends.\n")
     while True:
