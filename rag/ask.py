@@ -74,9 +74,8 @@ def _ask(options: argparse.Namespace) -> int:
     # A question of spaces is an empty question, not none.
     question: str | None = " ".join(options.question) if options.question else None
     wants_one = options.json or options.search_only
-    if question is None and not options.chat:
-        if wants_one or not has_person():
-            raise ConfigurationError('A question is missing: python -m rag.ask "how do I …?", or --chat.')
+    if question is None and not options.chat and (wants_one or not has_person()):
+        raise ConfigurationError('A question is missing: python -m rag.ask "how do I …?", or --chat.')
     filters = Filters(options.source, options.kind, options.label, options.state, options.since, options.until)
     with _engine() as engine:
         if question is None or options.chat:
