@@ -17,6 +17,10 @@ from importlib import import_module
 from typing import Annotated, Any
 from uuid import UUID
 
+from flows.announce import announce
+
+announce("backfill")
+
 from prefect import flow
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 from prefect.client.schemas.objects import State
@@ -31,7 +35,7 @@ from flows.prefect.server import connected, log_to, wanted_server
 from flows.progress import counts, show_progress, summary
 from flows.turns import when_free
 from flows.windows import WindowRead, read_windows, span, window_row
-from rag.command import CommandParser, print_json, run
+from rag.command import CommandParser, date_argument, number_argument, print_json, run
 from rag.errors import ConfigurationError
 from rag.ingest.report import Failure, SyncReport
 from rag.settings import load_settings
@@ -191,13 +195,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "python -m flows.backfill tls13-spec",
             "python -m flows.backfill tls13-spec --start 2023-01-01 --end 2024-01-01 --window 30",
         ],
+        interrupted="interrupted: the windows that were read are kept; run it again to go on",
     )
     parser.add_argument("name", metavar="NAME", help="a [[github]] source in sources.toml")
-    parser.add_argument("--start", type=date.fromisoformat, metavar="DAY", help="the first day (YYYY-MM-DD, UTC)")
+    parser.add_argument("--start", type=date_argument, metavar="DAY", help="the first day (YYYY-MM-DD, UTC)")
+    parser.add_argument("--end", type=date_argument, metavar="DAY", help="the day after the last one (default: now)")
     parser.add_argument(
-        "--end", type=date.fromisoformat, metavar="DAY", help="the day after the last one (default: now)"
+        "--window", type=number_argument, default=7, metavar="DAYS", help="the length of a window (default: 7)"
     )
-    parser.add_argument("--window", type=int, default=7, metavar="DAYS", help="the length of a window (default: 7)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return run(parser, _backfill, arguments)
 
@@ -208,12 +213,16 @@ def _backfill(options: argparse.Namespace) -> int:
     log_to(console, debug=options.debug)
     if not 1 <= options.window <= 3660:
         raise ConfigurationError("--window is a number of days, from 1 to 3660.")
-    with shared_engine(settings) as engine:
+    with (
+        show_progress(console, [options.name], doing="starting Prefect") as listener,
+        shared_engine(settings) as engine,
+    ):
         engine.syncs.config(options.name)
         server = wanted_server(run_on=settings.run_on)
         with server or nullcontext():
             import_module("rag.ingest.pipeline")  # takes a second while the server boots
-            with connected(server), show_progress(console, [options.name]) as listener, reporting_to(listener):
+            with connected(server), reporting_to(listener):
+                listener.doing("starting")
                 report = asyncio.run(_run(options))
     if options.json:
         print_json(report.to_json())

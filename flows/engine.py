@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -17,10 +18,18 @@ from rag.engine import Engine
 from rag.ingest.report import SyncReport
 from rag.settings import Settings
 
-__all__ = ["ProgressListener", "in_thread", "program", "progress_listener", "reporting_to", "shared_engine"]
+__all__ = ["Ended", "ProgressListener", "in_thread", "program", "progress_listener", "reporting_to", "shared_engine"]
 
-#: Called with the name of a source, and either its report so far or a message.
-ProgressListener = Callable[[str, SyncReport | str], None]
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The report of a sync that has ended."""
+
+    report: SyncReport
+
+
+#: Called with the name of a source, and its report so far, its last report or a message.
+ProgressListener = Callable[[str, SyncReport | Ended | str], None]
 
 T = TypeVar("T")
 

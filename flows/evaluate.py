@@ -21,7 +21,7 @@ from flows.engine import in_thread, shared_engine
 from flows.prefect.retries import retrying_task
 from flows.prefect.run_records import artifact_key
 from flows.prefect.server import connected, log_to, wanted_server
-from rag.command import CommandParser, print_json, run
+from rag.command import CommandParser, number_argument, print_json, run
 from rag.errors import ConfigurationError, RagError
 from rag.evaluate.history import Comparison, evaluate_and_keep, metrics
 from rag.evaluate.queries import read_queries
@@ -133,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ],
     )
     parser.add_argument("queries", type=Path, metavar="QUERIES.jsonl", help="a file as rag.evaluate reads it")
-    parser.add_argument("--k", type=int, default=10, metavar="K", help="results that count (default 10)")
+    parser.add_argument("--k", type=number_argument, default=10, metavar="K", help="results that count (default 10)")
     parser.add_argument("--answers", action="store_true", help="ask the questions as well, and judge the answers")
     parser.add_argument(
         "--allowed-drop",

@@ -17,6 +17,10 @@ from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
+from flows.announce import announce
+
+announce("ingest")
+
 from prefect import Flow, flow
 from prefect.artifacts import acreate_table_artifact
 from prefect.client.schemas.objects import FlowRun, State
@@ -24,7 +28,7 @@ from prefect.states import Cancelled, Completed, Failed
 from rich.console import Console
 
 from flows.embedding import embedding_workers
-from flows.engine import in_thread, progress_listener, reporting_to, shared_engine
+from flows.engine import Ended, in_thread, progress_listener, reporting_to, shared_engine
 from flows.prefect.abandoned import known_reader
 from flows.prefect.limits import asking, crawls_at_once, host_limit
 from flows.prefect.retries import retrying_task
@@ -98,6 +102,7 @@ async def sync_source(
         with capture_warnings() as warnings:
             async with live_artifact(outcome), embedding_workers(run_on) as workers:
                 report = await sync_in_turn()
+        listener(name, Ended(report))
         await _record(report, outcome, warnings)
     except SourceBusy as error:
         listener(name, str(error))
@@ -288,6 +293,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "python -m flows.ingest postgres tls13-spec",
             "python -m flows.ingest postgres --full --json",
         ],
+        interrupted="interrupted: what was indexed is kept; run it again to go on",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="a source in sources.toml (default: all)")
     parser.add_argument("--full", action="store_true", help="read everything again and remove deleted documents")
@@ -303,10 +309,14 @@ def _ingest(options: argparse.Namespace) -> int:
     names = chosen_sources(settings, options.names)
     console = Console(stderr=True)
     log_to(console, debug=options.debug)
-    server = wanted_server(run_on=settings.run_on)
-    with server or nullcontext(), shared_engine(settings):
+    with (
+        show_progress(console, names, doing="starting Prefect") as listener,
+        wanted_server(run_on=settings.run_on) or nullcontext() as server,
+        shared_engine(settings),
+    ):
         import_module("rag.ingest.pipeline")  # takes a second while the server boots
-        with connected(server), show_progress(console, names) as listener, reporting_to(listener):
+        with connected(server), reporting_to(listener):
+            listener.doing("starting")
             reports = asyncio.run(run_ingest(names, full=options.full, accept_removals=options.accept_removals))
     if options.json:
         print_json({"sources": [report.to_json() for report in reports]})

@@ -13,7 +13,7 @@ from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifa
 from rich.console import Console
 
 from flows.embedding import embedding_workers
-from flows.engine import in_thread, progress_listener, reporting_to, shared_engine
+from flows.engine import Ended, in_thread, progress_listener, reporting_to, shared_engine
 from flows.prefect.run_records import rename_run
 from flows.prefect.server import connected, log_to, wanted_server
 from rag.command import CommandParser, run
@@ -111,7 +111,7 @@ def _reindex(options: argparse.Namespace) -> int:
     console = Console(stderr=True)
     log_to(console, debug=options.debug)
 
-    def show(_name: str, news: SyncReport | str) -> None:
+    def show(_name: str, news: SyncReport | Ended | str) -> None:
         console.print(str(news), markup=False, highlight=False, soft_wrap=True)
 
     with shared_engine(settings) as engine:

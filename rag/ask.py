@@ -7,20 +7,22 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from datetime import date
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from rag.answer.answer import Answer, Turn
-from rag.command import CommandParser, print_json, run
+from rag.command import CommandParser, date_argument, print_json, run
 from rag.errors import ConfigurationError, RagError
 from rag.search.results import SearchResult, search_json
 from rag.store.filters import KINDS, STATES, Filters
+from rag.terminal import Screen, has_person, screen
 
 if TYPE_CHECKING:
     from rag.engine import Engine
 
 __all__ = ["main"]
+
+_EXTRACTS = "These are extracts from the sources. For written answers set OPENAI_API_KEY or RAG_LLM."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,14 +32,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Answer a question from the ingested sources, with a citation for every claim.",
         examples=[
             'python -m rag.ask "how do I back up a single database?"',
+            "python -m rag.ask how do I back up a single database",
             'python -m rag.ask "max_wal_size" --search-only --top-k 5',
             'python -m rag.ask "what changed in 0-RTT?" --source tls13-spec --json',
-            "python -m rag.ask --chat",
+            "python -m rag.ask",
             'python -m rag.ask "does it crash on startup?" --kind issue --state open --since 2024-01-01',
         ],
     )
-    parser.add_argument("question", nargs="?", help="the question; with --chat, the first one")
-    parser.add_argument("--chat", action="store_true", help="read more questions from standard input, one per line")
+    parser.add_argument(
+        "question",
+        nargs="*",
+        metavar="WORD",
+        help="the question, in quotes if it holds characters of the shell; on a terminal without a question, and with "
+        "--chat, a conversation begins",
+    )
+    parser.add_argument("--chat", action="store_true", help="read more questions from standard input, one a line")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--top-k",
@@ -49,8 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kind", choices=KINDS, help="search documents of this kind only")
     parser.add_argument("--label", metavar="NAME", help="search threads with this label only")
     parser.add_argument("--state", choices=STATES, help="search threads in this state only")
-    parser.add_argument("--since", type=_date, metavar="DATE", help="search documents updated on this day or later")
-    parser.add_argument("--until", type=_date, metavar="DATE", help="search documents updated on this day or earlier")
+    parser.add_argument(
+        "--since", type=date_argument, metavar="DATE", help="search documents updated on this day or later"
+    )
+    parser.add_argument(
+        "--until", type=date_argument, metavar="DATE", help="search documents updated on this day or earlier"
+    )
     parser.add_argument("--search-only", action="store_true", help="list search results, without an answer")
     return run(parser, _ask, arguments)
 
@@ -58,19 +71,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _ask(options: argparse.Namespace) -> int:
     if options.chat and (options.json or options.search_only):
         raise ConfigurationError("--chat cannot be combined with --json or --search-only.")
-    if options.question is None and not options.chat:
+    # A question of spaces is an empty question, not none.
+    question: str | None = " ".join(options.question) if options.question else None
+    wants_one = options.json or options.search_only
+    if question is None and not options.chat and (wants_one or not has_person()):
         raise ConfigurationError('A question is missing: python -m rag.ask "how do I …?", or --chat.')
     filters = Filters(options.source, options.kind, options.label, options.state, options.since, options.until)
     with _engine() as engine:
-        if options.chat:
-            return _chat(engine, options, filters)
+        if question is None or options.chat:
+            return _chat(engine, options, filters, question)
         if options.search_only:
             started = time.perf_counter()
-            results = engine.search(options.question, top_k=options.top_k or 10, filters=filters)
+            results = engine.search(question, top_k=options.top_k or 10, filters=filters)
             seconds = round(time.perf_counter() - started, 4)
-            _print_results(options.question, results, seconds, as_json=options.json)
+            _print_results(question, results, seconds, as_json=options.json)
         else:
-            _answer(engine, options, filters, options.question, ())
+            _answer(engine, options, filters, question, ())
     return 0
 
 
@@ -90,16 +106,14 @@ def _engine() -> Iterator[Engine]:
         yield engine
 
 
-def _chat(engine: Engine, options: argparse.Namespace, filters: Filters) -> int:
+def _chat(engine: Engine, options: argparse.Namespace, filters: Filters, question: str | None) -> int:
     """Answer questions until the end of input; an error in one does not end the chat."""
     history: list[Turn] = []
-    question = options.question
+    if question is None and has_person():
+        sys.stderr.write("Ask a question; the next one may follow it up. Ctrl-D ends.\n")
     while True:
         if question is None:
-            if sys.stdin.isatty():
-                sys.stderr.write("> ")
-                sys.stderr.flush()
-            question = sys.stdin.readline()
+            question = _next_question()
             if not question:
                 return 0
         if question.strip():
@@ -109,6 +123,19 @@ def _chat(engine: Engine, options: argparse.Namespace, filters: Filters) -> int:
             except RagError as error:
                 sys.stderr.write(f"{error}\n")
         question = None
+
+
+def _next_question() -> str:
+    """Return the next line of stdin, without bytes that are not UTF-8; empty at its end."""
+    if not has_person():
+        return sys.stdin.readline()
+    with suppress(ImportError):
+        import readline  # noqa: F401 - gives `input` its line editing and its history
+    try:
+        return input("> ") + "\n"
+    except EOFError:
+        sys.stdout.write("\n")
+        return ""
 
 
 def _answer(
@@ -122,14 +149,34 @@ def _answer(
         reply = ask(engine, request)
         print_json(reply.to_json())
         return reply.answer
+    shown = screen()
     sys.stdout.write("\n")
     for piece in ask_stream(engine, request):
         if isinstance(piece, Reply):
-            _print_sources(piece.answer)
+            _print_sources(piece.answer) if shown is None else _show_sources(shown, piece.answer)
             return piece.answer
-        sys.stdout.write(piece)
-        sys.stdout.flush()
+        if shown:
+            shown.markdown(piece)
+        else:
+            sys.stdout.write(piece)
+            sys.stdout.flush()
     raise AssertionError("a stream ends with its answer")
+
+
+def _show_sources(shown: Screen, answer: Answer) -> None:
+    """Print the sources on a terminal."""
+    if answer.sources:
+        shown.line("Sources" if answer.answered else "Nearest pages", "bold")
+    for source in answer.sources:
+        shown.line(f"[{source.n}] {source.title}  ({source.source}, {source.score:.0%})", "cyan", indent=2)
+        shown.line(source.url, "blue underline", indent=6, link=source.url)
+        if said := " · ".join(part for part in (source.said_by, source.note) if part):
+            shown.line(said, "dim", indent=6)
+        if answer.answered:
+            shown.line(f"“{textwrap.shorten(source.quote, 160, placeholder=' …')}”", "dim", indent=6)
+    if answer.answered and answer.llm == "extractive":
+        shown.line("")
+        shown.line(_EXTRACTS, "dim")
 
 
 def _print_sources(answer: Answer) -> None:
@@ -144,7 +191,7 @@ def _print_sources(answer: Answer) -> None:
             quote = textwrap.shorten(source.quote, 160, placeholder=" …")
             lines += textwrap.wrap(f"“{quote}”", 100, initial_indent="      ", subsequent_indent="      ")
     if answer.answered and answer.llm == "extractive":
-        lines += ["", "These are extracts from the sources. For written answers set OPENAI_API_KEY or RAG_LLM."]
+        lines += ["", _EXTRACTS]
     sys.stdout.write("\n".join(lines) + "\n")
 
 
@@ -159,13 +206,6 @@ def _print_results(question: str, results: Sequence[SearchResult], seconds: floa
             + textwrap.indent(textwrap.fill(text, 100), "     ")
             + "\n"
         )
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a date (YYYY-MM-DD)") from None
 
 
 def _positive(text: str) -> int:

@@ -10,22 +10,36 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
 from typing import NoReturn
 
 from rag.errors import RagError
 
-__all__ = ["CommandParser", "print_json", "run"]
+__all__ = ["CommandParser", "date_argument", "number_argument", "print_json", "run"]
 
 
 class CommandParser(argparse.ArgumentParser):
     """An argument parser with `--debug`, one-line errors, and a help that ends with examples and the settings.
 
+    :param prog: such as "python -m rag.ask"; an installed command, such as rag-ask, goes by its own name
     :param examples: complete commands, shown by `-h`
+    :param interrupted: what Ctrl-C says
     """
 
-    def __init__(self, *, prog: str, description: str, examples: Sequence[str]) -> None:
-        super().__init__(prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-        self._examples = examples
+    def __init__(
+        self, *, prog: str, description: str, examples: Sequence[str], interrupted: str = "interrupted"
+    ) -> None:
+        called = Path(sys.argv[0]).name.removesuffix(".exe") if sys.argv else ""
+        module = " ".join(prog.split()[:3])
+        name = called if called.startswith("rag-") else module
+        super().__init__(
+            prog=prog.replace(module, name),
+            description=description.replace(module, name),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        self._examples = [example.replace(module, name) for example in examples]
+        self.interrupted = interrupted
         self.add_argument("--debug", action="store_true", help="show the traceback of an error, and more logs")
 
     def format_help(self) -> str:
@@ -37,6 +51,22 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the error and exit with 2."""
         self.exit(2, f"error: {message} (see {self.prog} -h)\n")
+
+
+def date_argument(text: str) -> date:
+    """Return a day that was written as YYYY-MM-DD, as argparse's `type`."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date (YYYY-MM-DD)") from None
+
+
+def number_argument(text: str) -> int:
+    """Return a whole number, as argparse's `type`; the command checks its range."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
 
 
 def print_json(value: object) -> None:
@@ -70,7 +100,7 @@ def run(parser: CommandParser, command: Callable[[argparse.Namespace], int], arg
     """
     try:
         try:
-            return _run(parser.parse_args(_encodable(parser, arguments)), command)
+            return _run(parser.parse_args(_encodable(parser, arguments)), command, parser.interrupted)
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -90,7 +120,7 @@ def _encodable(parser: CommandParser, arguments: Sequence[str] | None) -> Sequen
     return given
 
 
-def _run(options: argparse.Namespace, command: Callable[[argparse.Namespace], int]) -> int:
+def _run(options: argparse.Namespace, command: Callable[[argparse.Namespace], int], interrupted: str) -> int:
     logging.basicConfig(
         level=logging.DEBUG if options.debug else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
     )
@@ -103,5 +133,5 @@ def _run(options: argparse.Namespace, command: Callable[[argparse.Namespace], in
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
+        sys.stderr.write(f"{interrupted}\n")
         return 130

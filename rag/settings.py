@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -268,6 +269,25 @@ class Settings(BaseSettings):
         validation_alias="RAG_WEB_RATE",
         description="the requests a minute of one key or address to `rag.web`; 0 for no limit",
     )
+    web_title: str = Field(
+        "Ask the sources", validation_alias="RAG_WEB_TITLE", description="the title of the web page and of the widget"
+    )
+    web_examples: Annotated[tuple[str, ...], NoDecode, _DefaultText("unset")] = Field(
+        (),
+        validation_alias="RAG_WEB_EXAMPLES",
+        description="example questions on the web page and in the widget, separated by `|`",
+    )
+    web_color: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] = Field(
+        "#1f5f8b", validation_alias="RAG_WEB_COLOR", description="the colour of the web page's buttons, as `#rrggbb`"
+    )
+    web_logo: Path | None = Field(
+        None, validation_alias="RAG_WEB_LOGO", description="an image file that the web page shows beside its title"
+    )
+    web_notice: str = Field(
+        "Answers are made by a machine from the sources that they cite. Questions are stored to improve them.",
+        validation_alias="RAG_WEB_NOTICE",
+        description="what the web page and the widget say about answers and about what is stored",
+    )
     run_on: str = Field(
         "threads",
         validation_alias="RAG_RUN_ON",
@@ -291,6 +311,13 @@ class Settings(BaseSettings):
     @classmethod
     def _several(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("web_examples", mode="before")
+    @classmethod
+    def _questions(cls, value: object) -> object:
+        # A comma separates questions only after a question mark: most questions with a comma have it elsewhere.
+        parts = re.split(r"[|\n]|(?<=\?)\s*,", value) if isinstance(value, str) else None
+        return value if parts is None else tuple(part.strip() for part in parts if part.strip())
 
     @field_validator("web_hosts")
     @classmethod
@@ -410,9 +437,24 @@ def _read_sources(path: Path) -> tuple[SourceConfig, ...]:
         raise ConfigurationError(f"{path}: {_first_problem(error, table)}") from error
 
 
+# What pydantic calls "Input should be a valid integer, unable to parse string as an integer", by its type of error.
+_SENTENCES = {
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "bool_parsing": "true or false",
+}
+
+
+def _shown_input(value: object) -> str:
+    return repr(value) if isinstance(value, str) else str(value)
+
+
 def _first_problem(error: ValidationError, table: dict[str, Any] | None = None) -> str:
     problem = error.errors(include_url=False)[0]
-    message = problem["msg"].removeprefix("Value error, ")
+    message = problem["msg"].removeprefix("Value error, ").replace("Input should be ", "must be ", 1)
+    if problem["type"] in _SENTENCES:
+        message = f"{_shown_input(problem['input'])} is not {_SENTENCES[problem['type']]}"
     place = problem["loc"]
     if not place:
         return f"{message}."

@@ -24,7 +24,7 @@ from rich.markup import escape
 
 from flows.demo.github_server import GitHubServer, load_export
 from flows.demo.site import HandbookSite
-from flows.engine import reporting_to, shared_engine
+from flows.engine import Ended, reporting_to, shared_engine
 from flows.prefect.server import ServerProcess, connected, free_port, log_to
 from flows.progress import show_progress, summary
 from rag.command import CommandParser, run
@@ -158,7 +158,7 @@ def _show(
                 _print_answer(console, found, time.perf_counter() - begun)
 
 
-def _ignore(_name: str, _news: SyncReport | str) -> None:
+def _ignore(_name: str, _news: SyncReport | Ended | str) -> None:
     """Show no progress."""
 
 

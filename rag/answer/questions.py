@@ -35,6 +35,9 @@ AnySearcher = TypeVar("AnySearcher", bound=Searcher)
 #: Logs an answer that was made from an index under filters, and returns it with its id.
 Log = Callable[[IndexInfo, Answer, Filters], Answer]
 
+# The labels that an error lists.
+_MOST_LABELS = 20
+
 
 class Questions:
     """Searches and answers. Safe to use from several threads.
@@ -79,6 +82,7 @@ class Questions:
         source: str | None = None,
         filters: Filters | None = None,
         history: Sequence[Turn] = (),
+        extracts: bool = False,
     ) -> Answer:
         """Answer a question from the index, or say that the sources do not.
 
@@ -86,6 +90,7 @@ class Questions:
         :param source: answer from this source only
         :param filters: answer only from documents that match these
         :param history: earlier turns of the conversation, which a follow-up may refer to
+        :param extracts: answer with extracts, whatever language model there is
         :raises ConfigurationError: the index or the question is empty, or a filter is wrong
         :raises LLMError: the language model fails, and no passage can be quoted instead
         """
@@ -94,7 +99,7 @@ class Questions:
         filters = self._checked(question, source, filters)
         index = self.active_index
         with counted() as count:
-            answerer = self._answerer(self._searcher(index, filters), top_k=top_k)
+            answerer = self._answerer(self._searcher(index, filters, extracts=extracts), top_k=top_k, extracts=extracts)
             answer = answerer.answer(masked(question.strip()), history=_masked(history))
         return self._log(index, replace(answer, usage=count.total(self._settings.llm_price)), filters)
 
@@ -106,6 +111,7 @@ class Questions:
         source: str | None = None,
         filters: Filters | None = None,
         history: Sequence[Turn] = (),
+        extracts: bool = False,
     ) -> Iterator[str | Answer]:
         """Yield an answer's paragraphs, each as soon as it is written and checked, and at the end the whole `Answer`.
 
@@ -115,17 +121,18 @@ class Questions:
         index = self.active_index
         # A reader may take each paragraph from another thread; the count of tokens needs one context.
         context = contextvars.copy_context()
-        stream = self._stream(masked(question.strip()), index, top_k, filters, _masked(history))
+        searcher = self._searcher(index, filters, extracts=extracts)
+        answerer = self._answerer(searcher, top_k=top_k, extracts=extracts)
+        stream = self._stream(answerer, masked(question.strip()), index, filters, _masked(history))
         while (piece := context.run(next, stream, None)) is not None:
             yield piece
 
     def _stream(
-        self, question: str, index: IndexInfo, top_k: int, filters: Filters, history: Sequence[Turn]
+        self, answerer: Answerer, question: str, index: IndexInfo, filters: Filters, history: Sequence[Turn]
     ) -> Iterator[str | Answer]:
         from rag.llm.usage import counted
 
         with counted() as count:
-            answerer = self._answerer(self._searcher(index, filters), top_k=top_k)
             for piece in answerer.stream(question, history=history):
                 if isinstance(piece, Answer):
                     answer = replace(piece, usage=count.total(self._settings.llm_price))
@@ -214,19 +221,29 @@ class Questions:
         """Return the active index, whether or not it holds anything."""
         return self._store.indexes.active() or self._store.indexes.filled()
 
-    def _searcher(self, index: IndexInfo, filters: Filters, mode: Mode = "hybrid") -> Searcher:
+    def _searcher(
+        self, index: IndexInfo, filters: Filters, mode: Mode = "hybrid", *, extracts: bool = False
+    ) -> Searcher:
         encoder = self._encoders.of(index.embedding_model)
-        return Searcher(self._store, index, encoder, filters=filters, reranker=self._reranker, mode=mode)
+        is_away = extracts and self._settings.reranker == "llm"
+        reranker = None if is_away else self._reranker
+        return Searcher(self._store, index, encoder, filters=filters, reranker=reranker, mode=mode)
 
     def _answerer(
-        self, searcher: Searcher, *, top_k: int, source: str | None = None, extractor: Extractor | None = None
+        self,
+        searcher: Searcher,
+        *,
+        top_k: int,
+        source: str | None = None,
+        extractor: Extractor | None = None,
+        extracts: bool = False,
     ) -> Answerer:
         model = searcher.index.embedding_model
         return Answerer(
             searcher,
             extractor or Extractor(self._encoders.of(model)),
-            writer=self._writer,
-            llm_name=self._settings.llm,
+            writer=None if extracts else self._writer,
+            llm_name="extractive" if extracts else self._settings.llm,
             embedding_model=model,
             top_k=top_k,
             source=source,
@@ -295,7 +312,18 @@ class Questions:
             raise ConfigurationError(
                 f"No source called {filters.source!r} has been ingested; there are: {names or 'none'}."
             )
+        self._check_label(filters)
         return filters
+
+    def _check_label(self, filters: Filters) -> None:
+        """Refuse a label that no thread has, which would look like a question that is not answered."""
+        if filters.label is None:
+            return
+        labels = self._store.documents.labels(filters.source)
+        if filters.label.casefold() not in {label.casefold() for label in labels}:
+            known = ", ".join(labels[:_MOST_LABELS]) + (", …" if len(labels) > _MOST_LABELS else "")
+            where = f" in {filters.source}" if filters.source else ""
+            raise ConfigurationError(f"No thread{where} has the label {filters.label!r}; there are: {known or 'none'}.")
 
 
 def _masked(history: Sequence[Turn]) -> list[Turn]:

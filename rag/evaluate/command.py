@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rag.command import CommandParser, print_json, run
+from rag.command import CommandParser, number_argument, print_json, run
 from rag.engine import Engine
 from rag.errors import ConfigurationError
 from rag.evaluate.facts import Correctness
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="QUERIES.jsonl",
         help='one JSON object per line: {"id": "q1", "query": "…", "gold": ["https://…"]}',
     )
-    parser.add_argument("--k", type=int, default=10, metavar="K", help="results to score (default 10)")
+    parser.add_argument("--k", type=number_argument, default=10, metavar="K", help="results to score (default 10)")
     parser.add_argument("--answers", action="store_true", help="also answer the queries, and score the answers")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     generated = parser.add_mutually_exclusive_group()

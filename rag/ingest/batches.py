@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ from rag.store.documents import DocumentRow
 __all__ = ["Batch", "StoredBatch", "Work", "batches", "document_ids"]
 
 _MOST_CHANGES = 200
+# In seconds. A batch is read, cut, embedded and written in turn, so an interruption loses a few times this.
+_LONGEST_READ = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,6 +51,9 @@ class StoredBatch(Work):
 def batches(changes: Iterable[Change], stopped: threading.Event, *, characters: int) -> Iterator[Batch]:
     """Cut a stream of changes into batches; a checkpoint ends a batch, and so does an error.
 
+    A batch also ends when a change comes a second or more after the batch before: the changes of a slow source are
+    committed one by one, and nothing waits for what comes late.
+
     A source may rely on what it recorded before a checkpoint, so its next change is requested only after the batch is
     committed.
 
@@ -55,6 +61,7 @@ def batches(changes: Iterable[Change], stopped: threading.Event, *, characters: 
     """
     batch: list[Change] = []
     held = 0
+    ended = time.monotonic()
     try:
         for change in changes:
             batch.append(change)
@@ -64,11 +71,12 @@ def batches(changes: Iterable[Change], stopped: threading.Event, *, characters: 
                 yield (made := Batch(batch))
                 while not (made.committed.wait(0.1) or stopped.is_set()):
                     pass
-            elif held >= characters or len(batch) >= _MOST_CHANGES:
+            elif held >= characters or len(batch) >= _MOST_CHANGES or time.monotonic() - ended >= _LONGEST_READ:
                 yield Batch(batch)
             else:
                 continue
-            batch, held = [], 0
+            # The time that the pipeline needs to take the batch does not count.
+            batch, held, ended = [], 0, time.monotonic()
     except RagError:
         if batch:
             yield Batch(batch)

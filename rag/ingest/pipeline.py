@@ -37,7 +37,7 @@ __all__ = ["Ingestion", "Progress"]
 
 log = logging.getLogger(__name__)
 
-#: Called after each batch with the report so far.
+#: Called with the report so far: after each batch, and in the thread that reads while documents arrive.
 Progress = Callable[[SyncReport], None]
 
 # A batch is embedded together: enough text that sorting by length pays, little enough that a crash loses seconds.
@@ -46,6 +46,9 @@ _BATCH_CHARACTERS = 400_000
 _HNSW_FROM = 2_000
 # pgvector's limit for halfvec; longer vectors are searched exactly.
 _HNSW_MOST_DIMENSIONS = 4_000
+
+# In seconds between two reports while documents arrive.
+_REPORT_EVERY = 0.1
 
 _AnyWork = TypeVar("_AnyWork", bound=Work)
 
@@ -90,11 +93,14 @@ class Ingestion:
         embedded_before = self._embedding.embedded
         stored_before = 0 if partial else self._store.documents.count(source.name)
 
+        fetched = 0
+
         def report(state: Literal["completed", "failed"]) -> SyncReport:
             return SyncReport(
                 name=source.name,
                 kind=source.kind,
                 state=state,
+                fetched=fetched,
                 seen=tally.added + tally.updated + tally.unchanged + len(tally.errors),
                 added=tally.added,
                 updated=tally.updated,
@@ -111,7 +117,17 @@ class Ingestion:
             )
 
         def read(stopped: threading.Event) -> Iterator[Batch]:
-            return batches(source.changes(full=full), stopped, characters=self._batch_characters)
+            return batches(counted(), stopped, characters=self._batch_characters)
+
+        def counted() -> Iterator[Change]:
+            nonlocal fetched
+            reported = 0.0
+            for change in source.changes(full=full):
+                fetched += not isinstance(change, Checkpoint)
+                if progress and time.monotonic() - reported >= _REPORT_EVERY:
+                    progress(report("completed"))
+                    reported = time.monotonic()
+                yield change
 
         compaction = Compaction(self._store, self._index, source.name)
         try:

@@ -26,6 +26,8 @@ class SyncReport:
     name: str
     kind: str
     state: Literal["completed", "failed"]
+    #: documents read so far, of which `seen` are committed
+    fetched: int = 0
     seen: int = 0
     added: int = 0
     updated: int = 0

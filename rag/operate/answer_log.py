@@ -108,6 +108,13 @@ class AnswerLog:
         turns = self._store.answers.thread(thread, until=until, limit=_TURNS)
         return [Turn(turn.question, turn.answer if turn.answered else "") for turn in turns]
 
+    def conversation(self, thread: UUID, *, until: UUID | None = None) -> list[LoggedAnswer]:
+        """Return the latest answers of a conversation, oldest first; none if it is unknown.
+
+        :param until: the last answer that counts; all if None
+        """
+        return [_logged(row) for row in self._store.answers.conversation(thread, until=until, limit=_TURNS)]
+
     def rate(
         self, answer: UUID, thumb: Thumb | None, *, better_page: str | None = None, comment: str | None = None
     ) -> bool:

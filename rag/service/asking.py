@@ -31,6 +31,8 @@ class Request:
     top_k: int = 8
     history: Sequence[Turn] = ()
     asked: Asked = field(default_factory=Asked)
+    #: answer with extracts, whatever language model there is
+    extracts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,13 @@ def ask(engine: Engine, request: Request) -> Reply:
     """Answer a question; parameters and errors are those of `Questions.ask`."""
     token = ASKED.set(request.asked)
     try:
-        answer = engine.ask(request.question, top_k=request.top_k, filters=request.filters, history=request.history)
+        answer = engine.questions.ask(
+            request.question,
+            top_k=request.top_k,
+            filters=request.filters,
+            history=request.history,
+            extracts=request.extracts,
+        )
     finally:
         ASKED.reset(token)
     return replied(engine, answer, request.asked.thread)
@@ -81,7 +89,11 @@ def ask_stream(engine: Engine, request: Request) -> Iterator[str | Reply]:
     context = contextvars.copy_context()
     context.run(ASKED.set, request.asked)
     pieces = engine.questions.ask_stream(
-        request.question, top_k=request.top_k, filters=request.filters, history=request.history
+        request.question,
+        top_k=request.top_k,
+        filters=request.filters,
+        history=request.history,
+        extracts=request.extracts,
     )
     while (piece := context.run(next, pieces, None)) is not None:
         yield replied(engine, piece, request.asked.thread) if isinstance(piece, Answer) else piece

@@ -232,6 +232,21 @@ class Service:
             raise Missing("This answer does not exist or has expired.")
         return entry
 
+    def conversation(self, thread: str | UUID, *, until: str | None = None) -> list[LoggedAnswer]:
+        """Return the latest answers of a conversation, oldest first.
+
+        :param until: the id of the last answer that counts; all if None
+        """
+        with _answered():
+            last = UUID(until) if until else None
+            return self.engine.answer_log.conversation(UUID(str(thread)), until=last)
+
+    def passages(self, chunks: Sequence[str]) -> dict[str, str]:
+        """Return the texts of chunks by node id; a chunk that is gone is left out."""
+        with _answered():
+            index = self.engine.store.indexes.active() if chunks else None
+            return self.engine.store.chunks.texts(index, chunks) if index else {}
+
     def logged_json(self, answer: UUID) -> dict[str, Any]:
         """Return an answer from the log in the shape of a new one, with what became of it.
 

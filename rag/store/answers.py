@@ -150,6 +150,14 @@ class Answers(Reads):
         rows = self._rows("thread_turns", {"thread": thread, "until": until, "limit": limit})
         return [ThreadTurn(*row) for row in reversed(rows)]
 
+    def conversation(self, thread: UUID, *, until: UUID | None = None, limit: int) -> list[LoggedRow]:
+        """Return the latest answers of a conversation, oldest first.
+
+        :param until: the last answer that counts; all if None
+        """
+        rows = self._rows("thread_answers", {"thread": thread, "until": until, "limit": limit})
+        return [_logged_row(row) for row in rows]
+
     def report_problem(self, url: str, problem: str, asker: Asker) -> None:
         """Store a problem with a page."""
         self._change("report_problem", {"url": storable(url), "problem": storable(problem), "asker": asker})

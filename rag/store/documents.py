@@ -90,6 +90,10 @@ class Documents(Reads):
         """Return how many documents of a source are stored."""
         return int(self._rows("document_count", {"source": source})[0][0])
 
+    def labels(self, source: str | None = None) -> list[str]:
+        """Return the labels of all threads, or of those of one source; the most common first."""
+        return [row[0] for row in self._rows("labels", {"source": source})]
+
     def missing_from(self, index: IndexInfo, *, after: str = "", limit: int = 100) -> list[DocumentRow]:
         """Return the documents that an index lacks or holds in an older version, by id, from `after` on."""
         values = {"name": index.name, "after": after, "limit": limit}

@@ -20,6 +20,7 @@ from rag.service import Service
 from rag.service.threads import Threads
 from rag.web.access import Access, Policy, requires
 from rag.web.api import api_routes
+from rag.web.brand import brand_of
 from rag.web.chat import chat_routes
 from rag.web.hosts import Hosts, is_loopback
 from rag.web.legacy import legacy_routes
@@ -55,8 +56,9 @@ def create_app(engine: Engine, *, host: str = "127.0.0.1") -> FastAPI:
         lifespan=_lifespan(mcp),
         middleware=_checks(engine, threads, metrics, host),
     )
+    app.state.brand = brand_of(engine.settings)
     for router in (
-        page_routes(service, threads),
+        page_routes(service, threads, app.state.brand),
         api_routes(service, threads),
         chat_routes(service, threads),
         legacy_routes(service, threads),

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from fastapi import APIRouter, Depends
 from fastapi import Request as HttpRequest
-from starlette.datastructures import QueryParams
 from starlette.responses import JSONResponse, Response
 
 from rag.errors import ConfigurationError
@@ -16,6 +13,7 @@ from rag.service.service import checked_question
 from rag.service.threads import Threads
 from rag.store.filters import Filters
 from rag.web.access import requires
+from rag.web.queries import filters_of
 from rag.web.streams import answer_events, streamed
 
 __all__ = ["legacy_routes"]
@@ -72,13 +70,4 @@ def _parameters(request: HttpRequest, *, default: int) -> tuple[str, Filters, in
     top_k = int(number) if number.isascii() and number.isdecimal() and len(number) < 6 else 0
     if not 1 <= top_k <= _MOST_RESULTS:
         raise ConfigurationError(f"top_k must be a number from 1 to {_MOST_RESULTS}.")
-    source, kind, label, state = (given.get(name) or None for name in ("source", "kind", "label", "state"))
-    return question, Filters(source, kind, label, state, _date(given, "since"), _date(given, "until")), top_k
-
-
-def _date(given: QueryParams, name: str) -> date | None:
-    text = given.get(name)
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise ConfigurationError(f"{name} must be a date (YYYY-MM-DD).") from None
+    return question, filters_of(given), top_k

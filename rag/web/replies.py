@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import logging
 from collections.abc import Mapping
 
@@ -16,12 +15,13 @@ from starlette.types import Scope
 from rag.errors import ConfigurationError, RagError
 from rag.service import Missing
 from rag.store.encoding import storable
+from rag.web.templating import render
 
 __all__ = ["answer_errors", "failure", "failure_of", "status_of"]
 
 log = logging.getLogger(__name__)
 
-_FOR_PROGRAMS = ("/api/", "/v1/", "/mcp", "/openapi.json", "/metrics", "/healthz")
+_FOR_PROGRAMS = ("/api/", "/stream", "/v1/", "/mcp", "/openapi.json", "/metrics", "/healthz")
 _NOT_FOUND = "Not found; /openapi.json lists the endpoints."
 
 
@@ -42,12 +42,8 @@ def failure(scope: Scope, status: int, sentence: str, headers: Mapping[str, str]
         return JSONResponse(body, status, headers)
     if path.startswith(_FOR_PROGRAMS):
         return JSONResponse({"error": sentence}, status, headers)
-    page = (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Ask the sources</title>'
-        '<link rel="stylesheet" href="/static/page.css"><main><h1><a href="/">Ask the sources</a></h1>'
-        f'<p class="error" role="alert">{html.escape(sentence)}</p></main></html>'
-    )
-    return HTMLResponse(page, status, headers)
+    values = {"sentence": sentence, "brand": scope["app"].state.brand}
+    return HTMLResponse(render("error.html", values), status, headers)
 
 
 def failure_of(scope: Scope, error: RagError) -> Response:
@@ -82,7 +78,9 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    said = _NOT_FOUND if error.status_code == 404 else f"{str(error.detail).rstrip('.')}."
+    is_program = request.url.path.startswith(_FOR_PROGRAMS)
+    missing = _NOT_FOUND if is_program else "There is no page at this address."
+    said = missing if error.status_code == 404 else f"{str(error.detail).rstrip('.')}."
     return failure(request.scope, error.status_code, said, error.headers)
 
 

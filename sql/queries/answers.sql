@@ -85,6 +85,17 @@ WHERE thread = %(thread)s
   AND asked_at <= coalesce((SELECT asked_at FROM answers WHERE id = %(until)s::uuid), 'infinity')
 ORDER BY asked_at DESC LIMIT %(limit)s;
 
+-- name: thread_answers
+-- Select the latest answers of a conversation up to an answer, oldest first.
+SELECT * FROM (
+    SELECT id, asked_at, question, source, answered, answer, sources, embedding_model, llm, timings, prompt_tokens,
+           answer_tokens, cost, thumb, better_page, stale_at, thread, asker, comment
+    FROM answers
+    WHERE thread = %(thread)s
+      AND asked_at <= coalesce((SELECT asked_at FROM answers WHERE id = %(until)s::uuid), 'infinity')
+    ORDER BY asked_at DESC LIMIT %(limit)s
+) latest ORDER BY asked_at;
+
 -- name: report_problem
 -- Insert a problem with a page.
 INSERT INTO problem_reports (url, problem, asker) VALUES (%(url)s, %(problem)s, %(asker)s);

@@ -19,6 +19,13 @@ SELECT id FROM documents WHERE source = %(source)s AND id > %(after)s ORDER BY i
 -- Count the stored documents of a source.
 SELECT count(*) FROM documents WHERE source = %(source)s;
 
+-- name: labels
+-- Select the labels of threads, the most common first.
+SELECT label FROM documents d CROSS JOIN LATERAL jsonb_array_elements_text(
+    CASE jsonb_typeof(d.metadata -> 'labels') WHEN 'array' THEN d.metadata -> 'labels' ELSE '[]' END) AS label
+WHERE %(source)s::text IS NULL OR d.source = %(source)s
+GROUP BY label ORDER BY count(*) DESC, label;
+
 -- name: documents_to_index
 -- Select the documents that an index lacks, or that changed since the index was created or retired. The index lacks a
 -- document if it holds no chunk of the document.

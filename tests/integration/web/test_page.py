@@ -10,6 +10,12 @@ import httpx
 import pytest
 from bs4 import BeautifulSoup
 
+from rag.engine import Engine
+from tests.integration.conftest import OpenEngine
+from tests.servers.memory_source import MemorySource
+from tests.servers.memory_source import page as page_of
+from tests.servers.web import served
+
 QUESTION = "How do I write one database to a file?"
 
 
@@ -45,21 +51,22 @@ def test_a_question_that_the_sources_do_not_answer_is_marked(address: str) -> No
     status, page = get(address, q="Who won the 2018 football world cup?")
     assert status == 200
     assert "do not answer" in page.select_one("article.abstention").get_text()
-    assert page.select_one("h2").get_text() == "Nearest pages"
+    assert page.select_one("h3").get_text() == "Nearest pages"
 
 
 def test_hostile_questions_and_sources_are_escaped(address: str) -> None:
     question = '"><script>alert(1)</script> what does the hostile page say'
     _, page = get(address, q=question)
-    assert page.select("script") == []
+    assert [script["src"] for script in page.select("script")] == ["/static/page.js"]
     assert page.select("article img") == []
     assert page.select_one("#q")["value"] == question
     assert "<b>Hostile</b> page" in page.get_text()
 
 
-def test_the_headers_forbid_scripts_and_framing(address: str) -> None:
+def test_the_headers_forbid_inline_scripts_and_framing(address: str) -> None:
     headers = httpx.get(address).headers
-    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "default-src 'none'; script-src 'self';" in headers["content-security-policy"]
+    assert "unsafe" not in headers["content-security-policy"]
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
 
@@ -69,6 +76,80 @@ def test_a_follow_up_names_the_previous_answer(address: str) -> None:
     after = page.select_one("input[name=after]")["value"]
     _, page = get(address, q="and to which one?", after=after)
     assert "pg_dump" in page.select_one("article.answer").get_text()
+
+
+def test_the_earlier_turns_of_a_conversation_stay_visible(address: str) -> None:
+    _, page = get(address, q=QUESTION)
+    _, page = get(address, q="and what reclaims dead rows?", after=page.select_one("input[name=after]")["value"])
+    assert [heading.get_text() for heading in page.select("h2")] == [QUESTION, "and what reclaims dead rows?"]
+    targets = [marker["href"] for marker in page.select("article a.marker")]
+    assert len(set(targets)) == len(targets)  # each answer has its own sources
+    assert all(page.select_one(target) for target in targets)
+
+
+def test_the_page_honours_every_filter_and_keeps_it(address: str) -> None:
+    filters = {"source": "docs", "kind": "page", "until": "2020-01-01"}
+    _, page = get(address, q=QUESTION, **filters)
+    assert page.select_one("article.abstention")  # the pages are undated
+    assert page.select_one("select[name=kind] option[selected]").get_text() == "page"
+    kept = {field["name"]: field["value"] for field in page.select("form.follow-up input[type=hidden]")}
+    assert kept.items() >= filters.items()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"since": "soon"}, "since must be a date (YYYY-MM-DD)."),
+        ({"kind": "poem"}, "unknown kind 'poem'"),
+        ({"label": "none-has-it"}, "No thread has the label 'none-has-it'; there are: none."),
+    ],
+)
+def test_a_wrong_filter_is_one_sentence(address: str, parameters: dict[str, str], sentence: str) -> None:
+    status, page = get(address, q=QUESTION, **parameters)
+    assert status == 400
+    assert sentence in page.select_one("[role=alert]").get_text()
+
+
+def test_an_unknown_address_has_a_page_with_style_language_and_heading(address: str) -> None:
+    status, page = get(f"{address}/nowhere")
+    assert status == 404
+    assert page.html["lang"] == "en"
+    assert page.select_one("link[href='/static/page.css']")
+    assert page.select_one("h1")
+
+
+def test_a_source_without_a_web_address_opens_on_this_site(empty_engine: Engine) -> None:
+    text = "Use pg_restore to read an archive back into a database."
+    file = page_of("restore", text)
+    file.metadata["url"] = "file:///srv/docs/restore.md"
+    empty_engine.syncs.ingest(MemorySource([file]))
+    with served(empty_engine) as address:
+        _, page = get(address, q="How do I read an archive back into a database?")
+        link = page.select_one(".sources a")["href"]
+        document = BeautifulSoup(httpx.get(address + link).text, "lxml")
+    assert text in document.select_one("article").get_text()
+
+
+@pytest.mark.slow  # imports the client of the language model, which tries again before it gives up
+def test_readers_get_extracts_where_the_language_model_is_away(open_engine: OpenEngine) -> None:
+    away = {"RAG_LLM": "openai/any", "OPENAI_API_KEY": "none", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
+    with served(open_engine(**away)) as address:
+        response = httpx.get(address, params={"q": QUESTION}, timeout=60)
+    page = BeautifulSoup(response.text, "lxml")
+    assert response.status_code == 200
+    assert "pg_dump mydb" in page.select_one("article pre").get_text()
+    assert "does not answer at the moment" in page.select_one("article .note").get_text()
+    assert "RAG_" not in page.select_one("main").get_text()
+
+
+def test_an_answer_is_streamed_as_html(address: str) -> None:
+    with httpx.stream("GET", f"{address}/stream", params={"q": QUESTION}) as response:
+        events = [event.split("\n") for event in response.read().decode().strip().split("\n\n")]
+    assert [event[0] for event in events] == ["event: html", "event: answer"]
+    assert "<pre" in json.loads(events[0][1].removeprefix("data: "))["html"]
+    answer = json.loads(events[1][1].removeprefix("data: "))
+    assert BeautifulSoup(answer["turn"], "lxml").select_one("article a.marker")
+    assert answer["sources"][0]["address"].startswith("https://example.org/backup")
 
 
 @pytest.mark.parametrize("after", ["nonsense", "00000000-0000-0000-0000-000000000000"])
@@ -111,6 +192,8 @@ def test_the_error_for_a_bad_request_is_one_sentence(address: str, parameters: d
 
 
 def test_an_empty_index_says_what_to_do(empty_address: str) -> None:
+    _, start = get(empty_address)
+    assert "python -m flows.ingest" in start.select_one(".empty").get_text()
     status, page = get(empty_address, q=QUESTION)
     assert status == 400
     assert "python -m flows.ingest" in page.select_one(".error").get_text()

@@ -1,0 +1,54 @@
+"""The conventions of all commands."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from rag.command import CommandParser, date_argument, number_argument, run
+
+
+def made() -> CommandParser:
+    parser = CommandParser(
+        prog="python -m rag.thing",
+        description="Do a thing.",
+        examples=["python -m rag.thing --day 2024-01-01"],
+        interrupted="interrupted; run it again to go on",
+    )
+    parser.add_argument("--day", type=date_argument)
+    parser.add_argument("--count", type=number_argument)
+    return parser
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--day", "yesterday"], "argument --day: 'yesterday' is not a date (YYYY-MM-DD)"),
+        (["--count", "many"], "argument --count: 'many' is not a whole number"),
+        (["--other"], "unrecognized arguments: --other"),
+    ],
+)
+def test_a_bad_argument_is_one_sentence(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        made().parse_args(arguments)
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == f"error: {sentence} (see python -m rag.thing -h)\n"
+
+
+def test_an_installed_command_goes_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["/usr/bin/rag-thing"])
+    help_text = made().format_help()
+    assert "usage: rag-thing" in help_text
+    assert "  rag-thing --day 2024-01-01" in help_text
+    assert "python -m rag.thing" not in help_text
+
+
+def test_an_interrupted_command_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_options: argparse.Namespace) -> int:
+        raise KeyboardInterrupt
+
+    assert run(made(), interrupted, []) == 130
+    assert capsys.readouterr().err == "interrupted; run it again to go on\n"
