@@ -73,10 +73,10 @@ class Answer:
             "question": self.question,
             "answered": self.answered,
             "answer": self.answer,
-            "score": self.score,
             "sources": [source.to_json() for source in self.sources],
             "model": {"embedding": self.embedding_model, "llm": self.llm},
             "timings": self.timings,
+            "score": self.score,
             **usage,
             **note,
         }

@@ -103,7 +103,8 @@ class Asked:
 
         :param terms: as `Searcher.terms` returns them
         """
-        whole, stems = [], []
+        whole: list[Term] = []
+        stems: list[Term] = []
         for term in terms:
             (whole if term.lexeme.startswith("=") else stems).append(term)
         return cls(question, kinds_of(question), tuple(stems), tuple(whole))

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import re
 
-from rag.answer.prompt import NO_ANSWER
 from rag.text.sentences import sentences
 
-__all__ = ["declines", "is_no_answer", "without_declining"]
+__all__ = ["NO_ANSWER", "declines", "is_no_answer", "without_declining"]
 
+#: The reply that a language model is told to give if the chunks do not contain the answer.
+NO_ANSWER = "NO_ANSWER"
 _EXACT = re.compile(rf"\b{NO_ANSWER}\b")
 _WHOLE = re.compile(r"\W*no[\s_-]?answer\W*", re.IGNORECASE)
 

@@ -9,15 +9,13 @@ from llama_index.core import ChatPromptTemplate
 from llama_index.core.llms import ChatMessage, MessageRole
 
 from rag.answer.answer import Turn
+from rag.answer.declining import NO_ANSWER
 from rag.answer.evidence import evidence
 from rag.search.results import SearchResult
 from rag.text.citations import escape_markers
 from rag.trust.authorship import is_trusted, origin, verdict
 
-__all__ = ["ANSWER", "CONDENSE", "NO_ANSWER", "REFINE", "SUMMARIZE", "conversation", "fitted", "grouped", "rendered"]
-
-#: The reply that a language model is told to give if the chunks do not contain the answer.
-NO_ANSWER = "NO_ANSWER"
+__all__ = ["ANSWER", "CONDENSE", "REFINE", "SUMMARIZE", "conversation", "fitted", "grouped", "rendered"]
 
 _RULES = f"""\
 You answer questions about a software project from numbered sources, and from nothing else.

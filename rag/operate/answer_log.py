@@ -163,6 +163,8 @@ def _row(answer: Answer, asked: Asked) -> AnswerRow:
         prompt_tokens=usage.prompt_tokens,
         answer_tokens=usage.answer_tokens,
         cost=usage.cost,
+        score=answer.score,
+        note=answer.note,
         chunks=[source.chunk_id for source in answer.sources],
         thread=str(asked.thread or answer.id),
         asker=asked.by,
@@ -180,8 +182,10 @@ def _logged(row: LoggedRow) -> LoggedAnswer:
         embedding_model=kept.embedding_model,
         llm=kept.llm,
         timings=kept.timings,
+        score=kept.score,
         usage=Usage(kept.prompt_tokens, kept.answer_tokens, kept.cost) if known else None,
         id=kept.id,
+        note=kept.note,
     )
     return LoggedAnswer(
         answer,

@@ -52,6 +52,10 @@ class AnswerRow:
     answer_tokens: int | None
     #: US dollars
     cost: float | None
+    #: how likely the answer is right, in [0, 1]
+    score: float
+    #: why the answer is not the language model's, or not all of it
+    note: str | None
     #: node ids of the cited chunks
     chunks: list[str]
     #: the conversation: the id of its first answer
@@ -221,10 +225,10 @@ class LoggedRow:
 
 def _logged_row(row: tuple[Any, ...]) -> LoggedRow:
     (name, asked_at, question, source, answered, text, sources, embedding_model, llm, timings, prompt_tokens,
-     answer_tokens, cost, thumb, better_page, stale_at, thread, asker, comment) = row  # fmt: skip
+     answer_tokens, cost, score, note, thumb, better_page, stale_at, thread, asker, comment) = row  # fmt: skip
     chunks = [str(citation.get("chunk_id") or "") for citation in sources]
     answer = AnswerRow(
         str(name), question, answered, text, sources, embedding_model, llm, timings, prompt_tokens, answer_tokens,
-        cost, chunks, str(thread), asker,
+        cost, score, note, chunks, str(thread), asker,
     )  # fmt: skip
     return LoggedRow(answer, asked_at, source, thumb, better_page, stale_at, comment)

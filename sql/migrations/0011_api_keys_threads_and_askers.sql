@@ -1,5 +1,7 @@
--- Who asked, and in which conversation; what readers and agents report; the keys of the HTTP API.
+-- How likely an answer is right, and what became of the language model's; who asked, and in which conversation; what readers and agents report; the keys of the HTTP API.
 ALTER TABLE answers
+    ADD COLUMN score   double precision NOT NULL DEFAULT 0, -- the probability that it is right, in [0, 1]
+    ADD COLUMN note    text,                        -- why the answer is not the language model's, or not all of it
     ADD COLUMN thread  uuid,                        -- the conversation: the id of its first answer
     ADD COLUMN asker   text NOT NULL DEFAULT 'person' CHECK (asker IN ('person', 'agent')),
     ADD COLUMN comment text;                        -- what a reader says about the answer

@@ -12,9 +12,10 @@ WITH shown AS (
     FROM unnest(%(chunks)s::text[]) WITH ORDINALITY AS given (node_id, n) JOIN {chunks} c USING (node_id)
 ), logged AS (
     INSERT INTO answers (id, question, source, asked, answered, answer, sources, embedding_model, llm, timings,
-                         prompt_tokens, answer_tokens, cost, thread, asker, stale_at)
+                         prompt_tokens, answer_tokens, cost, score, note, thread, asker, stale_at)
     VALUES (%(id)s, %(question)s, %(source)s, %(asked)s, %(answered)s, %(answer)s, %(sources)s, %(embedding_model)s,
-            %(llm)s, %(timings)s, %(prompt_tokens)s, %(answer_tokens)s, %(cost)s, %(thread)s, %(asker)s,
+            %(llm)s, %(timings)s, %(prompt_tokens)s, %(answer_tokens)s, %(cost)s, %(score)s, %(note)s, %(thread)s,
+            %(asker)s,
             CASE WHEN (SELECT count(*) FROM shown) < cardinality(%(chunks)s::text[]) THEN now() END)
     RETURNING id
 ), linked AS (
@@ -67,7 +68,7 @@ FROM answers;
 -- name: logged_answer
 -- Select an answer as it was logged.
 SELECT id, asked_at, question, source, answered, answer, sources, embedding_model, llm, timings, prompt_tokens,
-       answer_tokens, cost, thumb, better_page, stale_at, thread, asker, comment
+       answer_tokens, cost, score, note, thumb, better_page, stale_at, thread, asker, comment
 FROM answers WHERE id = %(id)s;
 
 -- name: rate_answer
@@ -89,7 +90,7 @@ ORDER BY asked_at DESC LIMIT %(limit)s;
 -- Select the latest answers of a conversation up to an answer, oldest first.
 SELECT * FROM (
     SELECT id, asked_at, question, source, answered, answer, sources, embedding_model, llm, timings, prompt_tokens,
-           answer_tokens, cost, thumb, better_page, stale_at, thread, asker, comment
+           answer_tokens, cost, score, note, thumb, better_page, stale_at, thread, asker, comment
     FROM answers
     WHERE thread = %(thread)s
       AND asked_at <= coalesce((SELECT asked_at FROM answers WHERE id = %(until)s::uuid), 'infinity')
@@ -107,6 +108,6 @@ SELECT id, url, problem FROM problem_reports WHERE at >= now() - make_interval(d
 -- name: down_voted_answers
 -- Select the answers that readers voted down: the latest answer to each question, oldest first.
 SELECT id, asked_at, question, source, answered, answer, sources, embedding_model, llm, timings, prompt_tokens,
-       answer_tokens, cost, thumb, better_page, stale_at, thread, asker, comment
+       answer_tokens, cost, score, note, thumb, better_page, stale_at, thread, asker, comment
 FROM (SELECT DISTINCT ON (asked) * FROM answers WHERE thumb = 'down' ORDER BY asked, asked_at DESC) latest
 ORDER BY asked_at;

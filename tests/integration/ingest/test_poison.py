@@ -78,9 +78,9 @@ def _answer_about(store: Store, name: str) -> None:
     with store._database.connection() as connection:
         answer = uuid4()
         connection.execute(
-            "INSERT INTO answers (id, question, asked, answered, answer, sources, embedding_model, llm, timings)"
-            " VALUES (%s, %s, '', true, '', '[]', '', '', '{}')",
-            [answer, f"about {name}"],
+            "INSERT INTO answers (id, question, asked, answered, answer, sources, embedding_model, llm, timings, thread)"
+            " VALUES (%s, %s, '', true, '', '[]', '', '', '{}', %s)",
+            [answer, f"about {name}", answer],
         )
         connection.execute(
             "INSERT INTO answer_chunks SELECT %s, 1, node_id, document_id, sha256(text::bytea) FROM data_minilm"
