@@ -42,6 +42,8 @@ _REFERS = re.compile(
     r"|\b(?:it|its|that|this|these|those|them|they|there)\b",
     re.I,
 )
+# Words that only put a question; as word stems.
+_ASKING = frozenset(["vs", "versus", "pleas", "thank", "hi", "hello", "howto"])
 # A question of at most this many words, none of them a verb that asks for something, asks what the thing is.
 _NAME_ONLY = 3
 # The endings under which a word is still the word of its stem.
@@ -106,7 +108,8 @@ class Asked:
         whole: list[Term] = []
         stems: list[Term] = []
         for term in terms:
-            (whole if term.lexeme.startswith("=") else stems).append(term)
+            if term.lexeme not in _ASKING:
+                (whole if term.lexeme.startswith("=") else stems).append(term)
         return cls(question, kinds_of(question), tuple(stems), tuple(whole))
 
     @cached_property

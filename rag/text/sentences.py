@@ -15,8 +15,13 @@ _STOPS = "。｡．！？︒﹒﹖﹗‼⁇⁈⁉।॥؟۔።፧፨။។៕᠃
 _CLOSING = "\"')\\]”’»›」』）】》〉］｝"  # noqa: RUF001
 _OPENING = "\"'(\\[`*“‘„«‹「『（【《〈［¿¡"  # noqa: RUF001
 _LATIN_END = rf"(?<=[.!?…]){{not_after}}[{_CLOSING}]*+\s++(?=[{_OPENING}]*+(?P<first>[^\W_]|_|\S))"
+# Between two Latin letters or digits, such a mark is the dot of an address: evil。com, which must not be cut in two.
+_NOT_A_DOT = r"(?!(?<=[A-Za-z0-9][。｡．])[A-Za-z0-9])"  # noqa: RUF001
 # A quotation that ends with a full stop goes on in the same sentence behind its bracket: 「はい。」と言った.
-_OTHER_END = rf"(?<=[{_STOPS}])(?![{_STOPS}.!?])(?:[{_CLOSING}]++(?![、，,とっがをはにで])\s*+|(?![{_CLOSING}])\s*+)"  # noqa: RUF001
+_OTHER_END = (
+    rf"(?<=[{_STOPS}])(?![{_STOPS}.!?]){_NOT_A_DOT}"
+    rf"(?:[{_CLOSING}]++(?![、，,とっがをはにで])\s*+|(?![{_CLOSING}])\s*+)"  # noqa: RUF001
+)
 # Thai and Lao write no mark at the end: a space stands between sentences and clauses, not between words.
 _SPACE_END = r"(?<=[\u0e01-\u0edf]) +(?=[\u0e01-\u0edf])"
 _COARSE = _LATIN_END.format(not_after="")

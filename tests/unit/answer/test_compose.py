@@ -33,10 +33,17 @@ def test_the_other_side_of_a_comparison_comes_before_more_of_the_same() -> None:
     assert chosen([one, more, other], ASKED)[:2] == [one, other]
 
 
+def long_passages(*scores: float) -> list[Scored]:
+    return [Scored(score, passage(f"Word{n} " * 60, chunk=str(n))) for n, score in enumerate(scores)]
+
+
 def test_an_answer_is_short_and_leaves_out_what_is_far_from_the_best() -> None:
-    long = [Scored(3.0 - n / 10, passage(f"Word{n} " * 60, chunk=str(n))) for n in range(4)]
     far = Scored(-5.0, passage("Something else entirely.", chunk="far"))
-    assert len(chosen([*long, far], ASKED)) == 2
+    assert len(chosen([*long_passages(4.0, 2.9, 2.8, 2.7), far], ASKED)) == 2
+
+
+def test_an_answer_is_longer_if_no_passage_stands_out() -> None:
+    assert len(chosen(long_passages(3.0, 2.9, 2.8, 2.7), ASKED)) == 3
 
 
 def test_a_passage_has_the_heading_that_it_does_not_repeat() -> None:

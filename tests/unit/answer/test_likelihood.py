@@ -1,0 +1,78 @@
+"""Likelihood: words of a question that the index does not know count, misspelt ones and those of a pasted error do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.answer.asked import Asked
+from rag.answer.compose import Scored
+from rag.answer.extracts import Ranking
+from rag.answer.features import Surroundings, described, features
+from rag.answer.likelihood import ANSWERABLE, RIGHT, is_misspelt, likelihood_features
+from rag.answer.passages import passages
+from rag.search.results import SearchResult
+from rag.store.search import Term
+
+RESULT = SearchResult(
+    rank=1, chunk_id="c", document_id="d", url="u", title="Restore", source="s", kind="page", heading="Restore",
+    text="Use several parallel jobs to restore a big dump.", score=0.9,
+)  # fmt: skip
+
+
+def about(question: str, *terms: Term) -> dict[str, float]:
+    asked = Asked.of(question, terms)
+    found = [described(asked, one) for one in passages([RESULT])]
+    rows = [features(asked, one, Surroundings.of([RESULT], found)) | {"cosine": 0.5} for one in found]
+    scored = [Scored(1.0, one.passage, one.found) for one in found]
+    return likelihood_features(Ranking(asked, scored, rows, found), scored, [RESULT])
+
+
+KNOWN = Term("restor", 5, 3.0)
+
+
+def test_the_features_of_the_models_exist() -> None:
+    assert {*ANSWERABLE, *RIGHT} <= about("restore a dump", KNOWN).keys()
+
+
+def test_a_word_that_no_chunk_has_is_unknown() -> None:
+    unknown = about("how do I restore with patroni", KNOWN, Term("patroni", 0, 8.0))
+    assert unknown["unknown word"] == 1.0
+    assert about("how do I restore with jobs", KNOWN, Term("job", 3, 4.0))["unknown word"] == 0.0
+
+
+def test_a_misspelt_word_is_not_unknown() -> None:
+    assert about("restore in paralel", KNOWN, Term("paralel", 0, 8.0))["unknown word"] == 0.0
+
+
+def test_a_subject_before_a_colon_that_the_answer_lacks_is_unknown() -> None:
+    assert about("pgcat: how do I restore", KNOWN, Term("pgcat", 2, 8.0))["unknown subject"] == 1.0
+    assert about("restore: how many jobs", KNOWN, Term("job", 3, 4.0))["unknown subject"] == 0.0
+
+
+def test_an_identifier_is_known_or_unknown_as_a_whole() -> None:
+    made_up = about("what does restore_jobs do", KNOWN, Term("job", 3, 4.0), Term("=restore_jobs", 0, 8.0))
+    assert made_up["unknown identifier"] == 1.0
+    known = about("what does restore_jobs do", KNOWN, Term("job", 3, 4.0), Term("=restore_jobs", 1, 7.0))
+    assert known["unknown identifier"] == 0.0
+
+
+@pytest.mark.parametrize("question", ["ERROR: cannot restore mydb", "wie stelle ich mydb her"])
+def test_unknown_words_of_a_pasted_error_or_another_language_do_not_count(question: str) -> None:
+    terms = [Term(word.lower().strip(":"), 0, 8.0) for word in question.split() if word != "restore"]
+    assert about(question, KNOWN, *terms)["unknown word"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("word", "other", "wanted"),
+    [
+        ("paralel", "parallel", True),
+        ("comit", "commit", True),
+        ("chekcout", "checkout", True),
+        ("cherrypick", "cherrypicks", True),
+        ("rebase", "release", False),
+        ("varnish", "vanish", True),
+        ("patroni", "pattern", False),
+    ],
+)
+def test_one_letter_or_a_swap_is_a_misspelling(word: str, other: str, *, wanted: bool) -> None:
+    assert is_misspelt(word, other) == wanted
