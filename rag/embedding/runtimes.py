@@ -140,9 +140,8 @@ def cores() -> int:
 
 
 def _not_computed(error: Exception) -> EmbeddingError:
-    return EmbeddingError(
-        f"The local model cannot compute a text: {one_line(error)[:200].rstrip('.')}. Check that its files are of one model."
-    )
+    reason = one_line(error)[:200].rstrip(".")
+    return EmbeddingError(f"The local model cannot compute a text: {reason}. Check that its files are of one model.")
 
 
 def _not_loaded(runtime: str, error: Exception) -> EmbeddingError:
