@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from rag.embedding.local import GraphEncoder, LocalEncoder
 from rag.embedding.named import ModelName
 from rag.embedding.remote import Endpoint, RemoteEncoder
+
+if TYPE_CHECKING:
+    from rag.embedding.sentence_model import SentenceModel
 
 __all__ = ["Encoder", "open_encoder"]
 
@@ -79,4 +82,10 @@ def _folder_encoder(named: ModelName, home: Path) -> GraphEncoder:
     from rag.embedding.sentence_model import SentenceModel
 
     files = SentenceModel.read(named.folder())
-    return GraphEncoder(named.checked(files.fingerprint), files, home)
+    return _shared_encoder(named.checked(files.fingerprint), files, home)
+
+
+@cache
+def _shared_encoder(name: str, files: SentenceModel, home: Path) -> GraphEncoder:
+    """Return the one encoder of a model in this process."""
+    return GraphEncoder(name, files, home)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -95,22 +95,28 @@ class ModelFolder:
             )
         return ConfigurationError(f"{self.path} has no weights: neither model.safetensors nor onnx/model.onnx.")
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, files: Iterable[Path]) -> str:
         """Return 12 hexadecimal digits that change when the model does, wherever the folder is.
 
         JSON files are hashed whole, weights by their size and 64 of their pages.
+
+        :param files: those that are read, and no others: other programs may add files to the folder
+        :raises ConfigurationError: one cannot be read
         """
         digest = hashlib.sha256()
-        for file in sorted(self._model_files(), key=lambda file: file.relative_to(self.path).as_posix()):
-            digest.update(f"{file.relative_to(self.path).as_posix()} {file.stat().st_size}\n".encode())
-            for part in _parts(file):
-                digest.update(part)
+        try:
+            for file in sorted(file for file in files if file.is_file()):
+                digest.update(f"{file.relative_to(self.path).as_posix()} {file.stat().st_size}\n".encode())
+                for part in _parts(file):
+                    digest.update(part)
+        except OSError as error:
+            raise ConfigurationError(f"{error.filename or self.path} cannot be read: {error.strerror}.") from error
         return digest.hexdigest()[:12]
 
-    def _model_files(self) -> Iterator[Path]:
-        names = ("*.json", "*.safetensors", "*.onnx", "*.onnx_data", "*.onnx.data")
-        for pattern in (*names, *(f"*/{name}" for name in names)):
-            yield from (file for file in self.path.glob(pattern) if file.is_file())
+    def graph_files(self) -> list[Path]:
+        """Return the ONNX file and the file with its tensors, as far as there are such files."""
+        graph = self.onnx()
+        return [graph, graph.with_name(f"{graph.name}_data"), graph.with_name(f"{graph.name}.data")] if graph else []
 
     def _within(self, name: str) -> Path:
         parts = PurePosixPath(name.replace("\\", "/"))

@@ -92,7 +92,7 @@ def _is_untouched(path: Path, size: int | None = None) -> bool:
     return stat.st_mtime_ns == _BUILT_AT_NS and size in (None, stat.st_size)
 
 
-def _move_tensors_out(model: onnx.ModelProto, location: str) -> bytes:
+def _move_tensors_out(model: onnx.ModelProto, location: str) -> bytearray:
     """Replace the content of large tensors by references to the file `location`; return the content for it."""
     from onnx import TensorProto
 
@@ -107,10 +107,10 @@ def _move_tensors_out(model: onnx.ModelProto, location: str) -> bytes:
         tensor.data_location = TensorProto.EXTERNAL
         tensor.ClearField("raw_data")
         content.extend(raw)
-    return bytes(content)
+    return content
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
+def _write_atomically(path: Path, content: bytes | bytearray) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:

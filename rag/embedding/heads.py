@@ -45,7 +45,7 @@ def add_embedding(nodes: Nodes, x: str, poolings: Sequence[str], layers: Sequenc
     for layer in layers:
         vector = nodes.linear(vector, layer.tensors, layer.name)
         vector = nodes.add(layer.activation, vector) if layer.activation else vector
-    return nodes.add("LpNormalization", nodes.reshape(vector, -1, width), output="embedding", axis=-1, p=2)
+    return nodes.add("LpNormalization", nodes.reshape(vector, 0, width), output="embedding", axis=-1, p=2)
 
 
 def add_classifier(nodes: Nodes, x: str, tensors: Tensors, head: Head) -> str:

@@ -35,14 +35,21 @@ def snapshot(name: str) -> ModelFolder:
         raise ConfigurationError(f"hf:{name}: a name on the hub is like BAAI/bge-small-en-v1.5.")
     repository = name if "/" in name else f"{_ORGANISATION}/{name}"
     cached = _cached(repository)
-    if cached and _has_weights(cached):
+    if cached and _is_complete(cached):
         return cached
     downloaded = _download(repository, _FILES)
-    return downloaded if _has_weights(downloaded) else _download(repository, [*_FILES, *_ONNX])
+    return downloaded if _is_complete(downloaded) else _download(repository, [*_FILES, *_ONNX])
 
 
-def _has_weights(folder: ModelFolder) -> bool:
-    return bool((folder.path / "config.json").is_file() and (folder.weights() or folder.onnx()))
+def _is_complete(folder: ModelFolder) -> bool:
+    """Return whether a snapshot has what is needed: the cache may hold some files of a model only."""
+    # Old models of sentence-transformers have their Transformer in a folder of its own.
+    return any(
+        (part.path / "config.json").is_file()
+        and (part.path / "tokenizer.json").is_file()
+        and (part.weights() or part.onnx())
+        for part in (folder, folder.inside("0_Transformer"))
+    )
 
 
 def _cached(repository: str) -> ModelFolder | None:
@@ -66,6 +73,8 @@ def _cache() -> Path:
 
 
 def _download(repository: str, patterns: list[str]) -> ModelFolder:
+    # The hub's client reads this when it is imported.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     import httpx
     from huggingface_hub import snapshot_download
 

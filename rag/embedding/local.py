@@ -13,14 +13,14 @@ from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rag.embedding.graph import bundled_graph
 from rag.embedding.graph_files import GraphFiles
-from rag.embedding.runtimes import compiled_model, cores, has_fast_bf16, infer, inference_session
+from rag.embedding.runtimes import compiled_model, compute, cores, has_fast_bf16, infer, inference_session
 from rag.embedding.weights import TOKENIZER, read_verified
 from rag.errors import ConfigurationError, EmbeddingError, RagError
 
@@ -128,6 +128,9 @@ class GraphEncoder:
         self._loading = Lock()
         self._encoding = Lock()
 
+    def __reduce__(self) -> tuple[Callable[..., GraphEncoder], tuple[Any, ...]]:
+        return partial(GraphEncoder, precision=self._precision), (self.model, self._files, self._home)
+
     @contextmanager
     def preparing(self) -> Iterator[None]:
         """Load the parts for questions in a thread while the block runs; nothing if the graph is not built yet.
@@ -198,7 +201,7 @@ class GraphEncoder:
         vectors = np.empty((len(texts), self.dimension), np.float32)
         tokens = self._tokenize(texts)
         for rows in _batches(tokens, _QUERY_BATCH_TOKENS):
-            (vectors[rows],) = self._session.run(None, self._pad([tokens[row] for row in rows]))
+            vectors[rows] = compute(self._session, self._pad([tokens[row] for row in rows]))
         return vectors
 
     def _tokenize(self, texts: Sequence[str]) -> list[Tokens]:

@@ -70,7 +70,11 @@ class ModelName:
 def pinned_model(model: str) -> str:
     """Return the name under which an index stores a model: that of a model in files has their fingerprint.
 
-    :raises ConfigurationError: there are no such files, or they are not those that the name asks for
+    :raises ConfigurationError: there are no such files, they are no model, or not the one that the name asks for
     """
     named = ModelName.parse(model)
-    return named.checked(named.folder().fingerprint()) if named else model
+    if named is None:
+        return model
+    from rag.embedding.sentence_model import SentenceModel
+
+    return named.checked(SentenceModel.read(named.folder()).fingerprint)

@@ -17,7 +17,7 @@ from rag.embedding.folder import ModelFolder
 from rag.embedding.graph import BUILDER_VERSION, pair_graph
 from rag.embedding.graph_files import GraphFiles
 from rag.embedding.named import ModelName
-from rag.embedding.runtimes import inference_session
+from rag.embedding.runtimes import compute, inference_session
 from rag.embedding.tensors import read_tensors
 from rag.embedding.tokenizing import TokenizerFile, check_vocabulary, read_max_tokens
 from rag.errors import ConfigurationError
@@ -46,7 +46,9 @@ class PairScorer:
         self._architecture = _architecture(folder)
         self._tokenizer_file = TokenizerFile.of(folder)
         self._max_tokens = read_max_tokens(folder, self._architecture)
-        stem = f"{folder.fingerprint()}-pairs-{BUILDER_VERSION}"
+        weights = folder.weights() if self._architecture else folder.graph_files()
+        files = [folder.path / "config.json", self._tokenizer_file.path, *weights]
+        stem = f"{folder.fingerprint(files)}-pairs-{BUILDER_VERSION}"
         self._graph = GraphFiles(home / "models", stem, self._build)
         self._loading = Lock()
 
@@ -65,7 +67,7 @@ class PairScorer:
         for start in range(0, len(order), _BATCH):
             places = order[start : start + _BATCH]
             inputs = _inputs([encodings[place] for place in places])
-            (found,) = session.run(None, {name: inputs[name] for name in names})
+            found = compute(session, {name: inputs[name] for name in names})
             scores[places] = np.asarray(found).reshape(len(places))
         return scores
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import EmbeddingError
+from rag.text.lines import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -78,6 +79,18 @@ def compiled_model(graph: Path, warm_up: Batch, *, bf16: bool) -> openvino.Compi
     return compiled
 
 
+def compute(session: onnxruntime.InferenceSession, inputs: Batch) -> NDArray[np.float32]:
+    """Return the only output of a graph for one batch.
+
+    :raises EmbeddingError: the graph does not fit the tokenizer, or itself
+    """
+    try:
+        output: NDArray[np.float32] = session.run(None, inputs)[0]
+    except Exception as error:
+        raise _not_computed(error) from error
+    return output
+
+
 def infer(
     compiled: openvino.CompiledModel,
     batches: Iterable[list[int]],
@@ -92,13 +105,17 @@ def infer(
     :param batches: indices of texts
     :param inputs: makes the inputs of a batch
     :param out: shape (texts, dimension); the vector of text i is written to row i
+    :raises EmbeddingError: the graph does not fit the tokenizer, or itself
     """
     thread = local()
 
     def run(rows: list[int]) -> None:
         if not hasattr(thread, "request"):
             thread.request = compiled.create_infer_request()
-        out[rows] = thread.request.infer(inputs(rows))[0]
+        try:
+            out[rows] = thread.request.infer(inputs(rows))[0]
+        except (RuntimeError, ValueError) as error:
+            raise _not_computed(error) from error
 
     with ThreadPoolExecutor(cores()) as threads:
         for _ in threads.map(run, batches):
@@ -120,6 +137,11 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _not_computed(error: Exception) -> EmbeddingError:
+    reason = one_line(error)[:200].rstrip(".")
+    return EmbeddingError(f"The local model cannot compute a text: {reason}. Check that its files are of one model.")
 
 
 def _not_loaded(runtime: str, error: Exception) -> EmbeddingError:

@@ -33,6 +33,7 @@ _POOLING_NAMES = {
     "weightedmean": "weightedmean_tokens",
     "lasttoken": "lasttoken",
 }
+_TRANSFORMER_FILES = ("config.json", "sentence_bert_config.json", "tokenizer.json", "tokenizer_config.json")
 # The names of prompts, in the order in which sentence-transformers looks for them.
 _QUERY_PROMPTS = ("query",)
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
@@ -104,7 +105,7 @@ class SentenceModel:
             max_tokens=read_max_tokens(transformer, architecture, settings.get("max_seq_length")),
             query_prompt=query,
             document_prompt=document,
-            fingerprint=folder.fingerprint(),
+            fingerprint=_fingerprint(folder, modules, architecture),
         )
 
     @property
@@ -162,6 +163,18 @@ def _check_plain(folder: ModelFolder) -> None:
     kinds = config.get("architectures") or [""]
     if str(kinds[0]).endswith("ForSequenceClassification"):
         raise ConfigurationError(f"{folder.path} holds a cross-encoder: use it as RAG_RERANKER.")
+
+
+def _fingerprint(
+    folder: ModelFolder, modules: Sequence[tuple[str, ModelFolder]], architecture: Architecture | None
+) -> str:
+    transformer = modules[0][1]
+    files = [folder.path / name for name in ("modules.json", "config_sentence_transformers.json")]
+    files += [transformer.path / name for name in _TRANSFORMER_FILES]
+    files += transformer.weights() if architecture else transformer.graph_files()
+    for kind, inner in modules[1:]:
+        files += [inner.path / "config.json", *(inner.weights() if kind == "Dense" else [])]
+    return folder.fingerprint(files)
 
 
 def _architecture(folder: ModelFolder) -> Architecture | None:

@@ -1,4 +1,5 @@
 import json
+import pickle
 import shutil
 from collections.abc import Callable
 from importlib.metadata import distribution
@@ -12,7 +13,7 @@ from rag.embedding import LocalEncoder, open_encoder
 from rag.embedding.local import GraphEncoder
 from rag.embedding.named import ModelName, pinned_model
 from rag.embedding.sentence_model import SentenceModel
-from rag.errors import ConfigurationError
+from rag.errors import ConfigurationError, EmbeddingError
 from tests.unit.embedding.conftest import Reference
 from tests.unit.embedding.models import (
     CONFIGS,
@@ -204,6 +205,37 @@ def test_a_model_is_named_with_the_fingerprint_of_its_files(tmp_path: Path) -> N
     assert one.rpartition("#")[2] == two.rpartition("#")[2]
     assert open_encoder(one, home=tmp_path).model == one
     assert open_encoder(f"local:{tmp_path / 'one'}", home=tmp_path).model == one
+
+
+def test_files_that_other_programs_add_change_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    write_model(folder)
+    before = pinned_model(f"local:{folder}")
+    write_json(folder / "openvino" / "config.json", {})
+    (folder / "onnx").mkdir()
+    (folder / "onnx" / "model.onnx").write_bytes(b"exported")
+
+    assert pinned_model(f"local:{folder}") == before
+
+
+def test_an_encoder_can_be_pickled(tmp_path: Path) -> None:
+    write_model(tmp_path / "model")
+    encoder = opened(tmp_path / "model")
+
+    copy = pickle.loads(pickle.dumps(encoder))
+
+    assert copy.encode_query("w9").tolist() == encoder.encode_query("w9").tolist()
+
+
+def test_a_graph_that_does_not_fit_is_one_clear_line(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    write_model(folder)
+    encoder = opened(folder)
+    SentenceModel.read(ModelName.parse(f"local:{folder}").folder()).graph(tmp_path / "home" / "models").ensure()
+    write_tokenizer(folder / "tokenizer.json", words=70)
+
+    with pytest.raises(EmbeddingError, match=r"cannot compute a text: .*Check that its files are of one model"):
+        encoder.encode_query("w69")
 
 
 @pytest.mark.parametrize("change", ["weights", "pooling", "prompt"])
