@@ -86,7 +86,11 @@ def test_the_json_of_an_answer_has_the_documented_keys(capsys: pytest.CaptureFix
     assert printed["model"].keys() == documented["model"].keys()
     assert printed["timings"].keys() == documented["timings"].keys()
     with Engine.open() as engine:
-        over_http = TestClient(create_app(engine)).get("/api/ask", params={"q": QUESTION}).json()
+        over_http = (
+            TestClient(create_app(engine), base_url="http://127.0.0.1", client=("127.0.0.1", 1))
+            .get("/api/ask", params={"q": QUESTION})
+            .json()
+        )
     assert list(over_http) == [*documented, "id"]
 
 

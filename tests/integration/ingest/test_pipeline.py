@@ -164,7 +164,7 @@ def test_a_text_without_a_vector_fails_its_document_only(empty_engine: Engine) -
             report = engine.syncs.ingest(MemorySource(pages))
             assert (report.state, report.added, report.failed) == ("failed", 2, 2)
             assert sorted(failure.url.rpartition("/")[2] for failure in report.errors) == ["poison", "zero"]
-            assert "openai/m has no vector for a part of it" in report.errors[0].error
+            assert "model has no vector for a part of it" in report.errors[0].error
             found = engine.search("bread")
             assert sorted(result.title for result in found) == ["bread", "wine"]
             assert all(0 <= result.score <= 1 for result in found)
