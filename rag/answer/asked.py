@@ -105,7 +105,8 @@ class Asked:
 
         :param terms: as `Searcher.terms` returns them
         """
-        whole, stems = [], []
+        whole: list[Term] = []
+        stems: list[Term] = []
         for term in terms:
             if term.lexeme not in _ASKING:
                 (whole if term.lexeme.startswith("=") else stems).append(term)

@@ -65,7 +65,7 @@ class Extractor:
     def answer(self, question: str, results: Sequence[SearchResult], terms: Sequence[Term] = ()) -> str | None:
         """Return the best passages of results, each followed by [n]; n counts results from 1. None if there is none."""
         extract = self.extract(question, results, terms)
-        return extract and extract.text
+        return extract.text if extract else None
 
     def extract(self, question: str, results: Sequence[SearchResult], terms: Sequence[Term] = ()) -> Extract | None:
         """Return an answer with its score; None if no result has a passage.
