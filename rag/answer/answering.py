@@ -199,7 +199,7 @@ class Answerer:
         draft.results = draft.shown(whole)
         return self._extractor.extract(question, draft.results, terms)
 
-    def _context(self, question: str, results: list[SearchResult]) -> list[SearchResult]:
+    def _context(self, question: str, results: Sequence[SearchResult]) -> list[SearchResult]:
         """Return the chunks that a language model reads: those with the best passages, with their neighbours."""
         best = self._extractor.best_results(question, results, self._searcher.terms(question))[: self._top_k]
         ranked = [replace(result, rank=rank) for rank, result in enumerate(best, start=1)]
