@@ -178,7 +178,8 @@ def listwise(rows: Sequence[Matrix], gains: Sequence[Matrix], penalty: float, *,
             total = total + part.T @ (odds / odds.sum() - wanted) / len(lists)
         return total
 
-    return _descended(gradient, together.shape[1], steps) / spread
+    fitted: Matrix = _descended(gradient, together.shape[1], steps) / spread
+    return fitted
 
 
 def logistic(rows: Matrix, wanted: Matrix, weight: Matrix, penalty: float, *, steps: int = 600) -> tuple[Matrix, float]:
@@ -193,7 +194,8 @@ def logistic(rows: Matrix, wanted: Matrix, weight: Matrix, penalty: float, *, st
 
     def gradient(weights: Matrix) -> Matrix:
         missed = weight * (1 / (1 + np.exp(-(scaled @ weights))) - wanted)
-        return scaled.T @ missed / len(rows) + kept * weights
+        slope: Matrix = scaled.T @ missed / len(rows) + kept * weights
+        return slope
 
     *weights, bias = _descended(gradient, scaled.shape[1], steps)
     fitted = np.array(weights) / spread
