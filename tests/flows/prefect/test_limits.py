@@ -107,7 +107,8 @@ def test_sources_on_one_host_share_its_limit_across_processes(site: DocsSite, li
         return len(site.requests)
 
     async def hold() -> int:
-        async with asking(DocsConfig(name="other", url=site.url("/other/"))):
+        other = DocsConfig(name="other", url=site.url("/other/"))
+        async with known_reader(other), asking(other):
             return await asyncio.to_thread(wait_in_another_process, command)
 
     with running("flows.ingest", "old", environment=os.environ, stdout=PIPE, stderr=PIPE) as command:
