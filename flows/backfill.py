@@ -222,7 +222,7 @@ def _backfill(options: argparse.Namespace) -> int:
         with server or nullcontext():
             import_module("rag.ingest.pipeline")  # takes a second while the server boots
             with connected(server), reporting_to(listener):
-                listener.doing("starting")
+                listener.doing("reading the windows")
                 report = asyncio.run(_run(options))
     if options.json:
         print_json(report.to_json())

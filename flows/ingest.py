@@ -316,7 +316,7 @@ def _ingest(options: argparse.Namespace) -> int:
     ):
         import_module("rag.ingest.pipeline")  # takes a second while the server boots
         with connected(server), reporting_to(listener):
-            listener.doing("starting")
+            listener.doing("reading the sources")
             reports = asyncio.run(run_ingest(names, full=options.full, accept_removals=options.accept_removals))
     if options.json:
         print_json({"sources": [report.to_json() for report in reports]})

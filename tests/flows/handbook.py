@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 PAGES, _PARTS = 25, 10
-CHUNKS = PAGES * _PARTS
 
 
 def write_handbook(folder: Path) -> Path:

@@ -18,7 +18,7 @@ from flows.ingest import main, run_ingest
 from flows.prefect.run_records import capture_warnings
 from flows.prefect.server import ServerProcess
 from rag.ingest.report import SyncReport
-from tests.flows.handbook import CHUNKS, PAGES, write_handbook
+from tests.flows.handbook import PAGES, write_handbook
 from tests.flows.pool import Registered
 from tests.flows.prefect_records import runs_of
 
@@ -50,7 +50,9 @@ def test_a_sync_embeds_batches_that_no_worker_took_and_warns(site: None, registe
         report = asyncio.run(sync())
 
     assert (report.state, report.embedded) == ("completed", report.chunks_added)
-    unclaimed = f"No worker has begun “embed {CHUNKS} texts” within 0:00:01. This process embeds the remaining texts."
+    unclaimed = (
+        f"No worker has begun “embed {report.embedded} texts” within 0:00:01. This process embeds the remaining texts."
+    )
     assert unclaimed in warnings
     assert "Cancelled" in [run.state_name for run in runs_of("embed-batch")]
 

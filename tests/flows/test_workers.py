@@ -25,7 +25,7 @@ from rag.ingest.report import SyncReport
 from rag.store.database import Database
 from rag.store.store import Store
 from tests.databases import Databases
-from tests.flows.handbook import CHUNKS, PAGES, write_handbook
+from tests.flows.handbook import PAGES, write_handbook
 from tests.flows.pool import Registered
 from tests.flows.prefect_records import runs_of
 from tests.processes import ROOT, running, wait_for
@@ -96,7 +96,7 @@ def test_workers_embed_the_texts_of_a_sync(first_worker: subprocess.Popen[str]) 
 
     assert (report.state, report.added, report.embedded) == ("completed", PAGES + 1, report.chunks_added)
     [run] = [run for run in runs_of("embed-batch") if run.state_name == "Completed"]
-    assert run.name == f"embed {CHUNKS} texts · {CHUNKS} new"
+    assert run.name == f"embed {report.embedded} texts · {report.embedded} new"
 
 
 def test_workers_read_the_windows_of_a_backfill_even_if_one_is_killed(
