@@ -138,8 +138,9 @@ def test_the_services_work_together(services: dict[str, Any], start: Callable[[s
     assert run.state
     assert (run.state.name, run.name) == ("Completed", "ingest issues · 3 new")
     port = services["web"]["command"].split()[-1]
-    metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
-    assert 'support_engine_source_documents{kind="github",source="issues"} 3.0' in metrics
+    found = httpx.get(f"http://127.0.0.1:{port}/api/search", params={"q": "laptop"}, timeout=60).json()
+    assert found["results"][0]["source"] == "issues"
+    assert httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).status_code == 401
 
     worker.process.terminate()
     worker.process.wait(timeout=120)
