@@ -117,7 +117,7 @@ class GroundingChecker:
                 kept.append(line)
                 continue
             mark, text = _split_mark(line)
-            held = list(filter(None, map(self._supported, _cited_sentences(text, inherited, self.known))))
+            held = list(filter(None, map(self._supported, _cited_sentences(text, inherited))))
             if held:
                 kept.append(mark + _joined(held))
         text = "\n".join(kept)
@@ -229,21 +229,10 @@ def _joined(parts: Sequence[str]) -> str:
     return text
 
 
-def _sentences(text: str, known: Known) -> list[str]:
-    """Return the sentences of a text; an unknown address with a full-width stop ends none."""
-    parts: list[str] = []
-    for part in sentences(text, finer=True):
-        if parts and not known.allows(parts[-1] + part) and known.allows(parts[-1]) and known.allows(part):
-            parts[-1] += part
-        else:
-            parts.append(part)
-    return parts
-
-
-def _cited_sentences(text: str, inherited: Sequence[int], known: Known) -> list[_Sentence]:
+def _cited_sentences(text: str, inherited: Sequence[int]) -> list[_Sentence]:
     """Split a line into sentences, each with the numbers that it cites, or else the nearest ones."""
     parts: list[str] = []
-    for part in map(str.strip, _sentences(text, known)):
+    for part in map(str.strip, sentences(text, finer=True)):
         leading = _LEADING.match(part)
         if leading and parts:  # markers behind the full stop belong to the sentence before them
             if not MARKERS.search(parts[-1]):

@@ -15,8 +15,10 @@ _STOPS = "。｡．！？︒﹒﹖﹗‼⁇⁈⁉।॥؟۔።፧፨။។៕᠃
 _CLOSING = "\"')\\]”’»›」』）】》〉］｝"  # noqa: RUF001
 _OPENING = "\"'(\\[`*“‘„«‹「『（【《〈［¿¡"  # noqa: RUF001
 _LATIN_END = rf"(?<=[.!?…]){{not_after}}[{_CLOSING}]*+\s++(?=[{_OPENING}]*+(?P<first>[^\W_]|_|\S))"
-# Between two Latin letters or digits, such a mark is the dot of an address: evil。com, which must not be cut in two.
-_NOT_A_DOT = r"(?!(?<=[A-Za-z0-9][。｡．])[A-Za-z0-9])"  # noqa: RUF001
+# Between two letters or digits that are not Chinese or Japanese, such a mark is the dot of an address: evil。com, which
+# must not be cut in two.
+_ALPHABETIC = r"[^\W_\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+_NOT_A_DOT = rf"(?!(?<={_ALPHABETIC}[。｡．]){_ALPHABETIC})"  # noqa: RUF001
 # A quotation that ends with a full stop goes on in the same sentence behind its bracket: 「はい。」と言った.
 _OTHER_END = (
     rf"(?<=[{_STOPS}])(?![{_STOPS}.!?]){_NOT_A_DOT}"

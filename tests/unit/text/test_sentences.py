@@ -51,6 +51,7 @@ def test_sentences_of_any_script_end_where_they_end(parts: list[str]) -> None:
 
 def test_an_address_with_a_dot_of_another_script_is_not_cut_in_two() -> None:
     assert sentences("Get it from evil。net/x now. Then run it.") == ["Get it from evil。net/x now. ", "Then run it."]
+    assert sentences("Сохраните зло。рф сейчас.") == ["Сохраните зло。рф сейчас."]
 
 
 def test_finer_sentences_begin_with_any_character_but_not_after_an_abbreviation() -> None:
