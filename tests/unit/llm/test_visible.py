@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
+from contextlib import suppress
 
 import pytest
 
 from rag.llm.visible import UnfinishedThought, visible, visible_lines
+from tests.growth import takes_linear_time
 
 SAID = "Use pg_dump to write one database [1]."
 THOUGHT = "Okay, source [1] says so.\n\nWait, maybe [2]?"
@@ -100,19 +101,10 @@ def test_lines_are_streamed_as_soon_as_they_are_no_thought() -> None:
     "text", ["<think>", "<", "\n", "```\n", "<|", "[THINK]", "</think>", "{", "a ", "`", "analysisA"]
 )
 def test_hostile_replies_take_linear_time(text: str) -> None:
-    # Four times the text: a quadratic function takes 16 times as long. Other programs run beside the tests.
-    short, long = (text * (size // len(text)) for size in (20_000, 80_000))
-    assert seconds(long) < 8 * max(seconds(short), 0.05)
+    assert takes_linear_time(read_both_ways, text)
 
 
-def seconds(text: str) -> float:
-    times = []
-    for _ in range(3):
-        started = time.process_time()
-        try:
-            visible(text)
-            streamed(text)
-        except UnfinishedThought:
-            pass
-        times.append(time.process_time() - started)
-    return min(times)
+def read_both_ways(text: str) -> None:
+    with suppress(UnfinishedThought):
+        visible(text)
+        streamed(text)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from rag.text.citation_forms import normalized, without_references
+from tests.growth import takes_linear_time
 
 SOURCES = range(1, 7)
 # ruff: noqa: RUF001 - the brackets of other scripts are the point
@@ -85,16 +84,4 @@ def test_sentences_with_markers_are_no_references() -> None:
     ],
 )
 def test_hostile_text_takes_linear_time(text: str) -> None:
-    # Four times the text: a quadratic function takes 16 times as long. Other programs run beside the tests.
-    short, long = (text * (size // len(text)) for size in (20_000, 80_000))
-    assert seconds(long) < 8 * max(seconds(short), 0.05)
-
-
-def seconds(text: str) -> float:
-    times = []
-    for _ in range(3):
-        started = time.process_time()
-        normalized(text, SOURCES)
-        without_references(text)
-        times.append(time.process_time() - started)
-    return min(times)
+    assert takes_linear_time(lambda part: (normalized(part, SOURCES), without_references(part)), text)

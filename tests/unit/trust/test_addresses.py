@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from rag.trust.addresses import Known, addresses
+from tests.growth import takes_linear_time
 
 # ruff: noqa: RUF001 - dots and letters of other scripts are the point
 SPELLINGS = {
@@ -85,15 +84,4 @@ def test_known_addresses_may_be_shown_and_no_others() -> None:
     ],
 )
 def test_hostile_text_takes_linear_time(text: str) -> None:
-    # Four times the text: a quadratic function takes 16 times as long. Other programs run beside the tests.
-    short, long = (text * (size // len(text)) for size in (20_000, 80_000))
-    assert seconds(long) < 8 * max(seconds(short), 0.05)
-
-
-def seconds(text: str) -> float:
-    times = []
-    for _ in range(3):
-        started = time.process_time()
-        addresses(text)
-        times.append(time.process_time() - started)
-    return min(times)
+    assert takes_linear_time(addresses, text)

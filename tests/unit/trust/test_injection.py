@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 
 import pytest
 
 from rag.trust.injection import speaks_to_models
 from tests.fixtures.sentences import ATTACKS, BENIGN
+from tests.growth import takes_linear_time
 
 
 def test_nearly_all_attacks_are_recognised() -> None:
@@ -43,17 +43,4 @@ def test_ordinary_sentences_side_by_side_are_left_alone() -> None:
      "> ", "`", "in every ", "reply with ", "忽略", "あなたは", "игнорируй "],
 )  # fmt: skip
 def test_hostile_text_takes_linear_time(text: str) -> None:
-    # Four times the text: a quadratic function takes 16 times as long. Other programs run beside the tests.
-    short, long = (text * (size // len(text)) for size in (20_000, 80_000))
-
-    assert seconds(long) < 8 * max(seconds(short), 0.05)
-
-
-def seconds(text: str) -> float:
-    """The shortest of three times, since other programs run beside the tests."""
-    times = []
-    for _ in range(3):
-        started = time.process_time()
-        speaks_to_models(text)
-        times.append(time.process_time() - started)
-    return min(times)
+    assert takes_linear_time(speaks_to_models, text)
