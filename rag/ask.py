@@ -142,19 +142,19 @@ def _answer(
     engine: Engine, options: argparse.Namespace, filters: Filters, question: str, history: Sequence[Turn]
 ) -> Answer:
     """Print an answer: as one JSON object, or paragraph by paragraph as each is ready."""
-    from rag.service.asking import Reply, Request, ask, ask_stream
-
-    request = Request(question, filters, options.top_k or 8, history)
+    top_k = options.top_k or 8
     if options.json:
-        reply = ask(engine, request)
+        from rag.service.asking import Request, ask
+
+        reply = ask(engine, Request(question, filters, top_k, history))
         print_json(reply.to_json())
         return reply.answer
     shown = screen()
     sys.stdout.write("\n")
-    for piece in ask_stream(engine, request):
-        if isinstance(piece, Reply):
-            _print_sources(piece.answer) if shown is None else _show_sources(shown, piece.answer)
-            return piece.answer
+    for piece in engine.questions.ask_stream(question, top_k=top_k, filters=filters, history=history):
+        if isinstance(piece, Answer):
+            _print_sources(piece) if shown is None else _show_sources(shown, piece)
+            return piece
         if shown:
             shown.markdown(piece)
         else:
