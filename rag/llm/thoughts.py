@@ -8,7 +8,6 @@ them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 __all__ = ["Thoughts", "sounds_like_thinking"]
@@ -110,16 +109,6 @@ class Thoughts:
         if not self.is_open and _FENCE.match(shown):
             self._is_code = not self._is_code
         return was_thought, shown
-
-    def read_all(self, lines: Iterable[str]) -> Iterator[str]:
-        """Yield the lines of a whole reply without its thoughts."""
-        kept: list[str] = []
-        for line in lines:
-            was_thought, shown = self.read(line)
-            if was_thought:
-                kept.clear()
-            kept.append(shown)
-        yield from kept
 
 
 def _blank(code: re.Match[str]) -> str:

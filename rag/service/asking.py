@@ -47,18 +47,11 @@ class Reply:
     #: how old the documents of its citations are, by the chunk's node id
     versions: Mapping[str, Version]
 
-    @property
-    def score(self) -> float:
-        """How likely the answer is right, in [0, 1]: the score of its best citation."""
-        return max((citation.score for citation in self.answer.sources), default=0.0)
-
     def to_json(self) -> dict[str, Any]:
         """Return the shape that `rag.ask --json` prints."""
         answer = self.answer.to_json()
         for cited, citation in zip(answer["sources"], self.answer.sources, strict=True):
             cited |= _age(self.versions.get(citation.chunk_id))
-        # An answer that knows its own score tells it.
-        answer.setdefault("score", round(self.score, 4))
         return {**answer, "thread": self.thread, "freshness": self._freshness()}
 
     def _freshness(self) -> list[dict[str, str | None]]:

@@ -42,11 +42,6 @@ class Turn:
     #: whether the language model did not answer, so that these are extracts
     is_away: bool = False
 
-    @property
-    def best(self) -> float:
-        """The score of the best source."""
-        return max((shown.citation.score for shown in self.sources), default=0.0)
-
 
 def turn_of(
     service: Service, answer: Answer, *, is_first: bool, logged: LoggedAnswer | None = None, is_away: bool = False

@@ -61,11 +61,6 @@ class MarkdownWriter:
         return len(self._blocks)
 
     @property
-    def is_nested(self) -> bool:
-        """Whether a list item or quotation is open."""
-        return bool(self._frames)
-
-    @property
     def has_pending_term(self) -> bool:
         """Whether the term of a definition waits for its block."""
         return bool(self._label) and self._label_joint == "\n"
