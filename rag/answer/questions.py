@@ -82,7 +82,6 @@ class Questions:
         source: str | None = None,
         filters: Filters | None = None,
         history: Sequence[Turn] = (),
-        extracts: bool = False,
     ) -> Answer:
         """Answer a question from the index, or say that the sources do not.
 
@@ -90,7 +89,6 @@ class Questions:
         :param source: answer from this source only
         :param filters: answer only from documents that match these
         :param history: earlier turns of the conversation, which a follow-up may refer to
-        :param extracts: answer with extracts, whatever language model there is
         :raises ConfigurationError: the index or the question is empty, or a filter is wrong
         :raises LLMError: the language model fails, and no passage can be quoted instead
         """
@@ -99,7 +97,7 @@ class Questions:
         filters = self._checked(question, source, filters)
         index = self.active_index
         with counted() as count:
-            answerer = self._answerer(self._searcher(index, filters, extracts=extracts), top_k=top_k, extracts=extracts)
+            answerer = self._answerer(self._searcher(index, filters), top_k=top_k)
             answer = answerer.answer(masked(question.strip()), history=_masked(history))
         return self._log(index, replace(answer, usage=count.total(self._settings.llm_price)), filters)
 
@@ -111,7 +109,6 @@ class Questions:
         source: str | None = None,
         filters: Filters | None = None,
         history: Sequence[Turn] = (),
-        extracts: bool = False,
     ) -> Iterator[str | Answer]:
         """Yield an answer's paragraphs, each as soon as it is written and checked, and at the end the whole `Answer`.
 
@@ -121,8 +118,7 @@ class Questions:
         index = self.active_index
         # A reader may take each paragraph from another thread; the count of tokens needs one context.
         context = contextvars.copy_context()
-        searcher = self._searcher(index, filters, extracts=extracts)
-        answerer = self._answerer(searcher, top_k=top_k, extracts=extracts)
+        answerer = self._answerer(self._searcher(index, filters), top_k=top_k)
         stream = self._stream(answerer, masked(question.strip()), index, filters, _masked(history))
         while (piece := context.run(next, stream, None)) is not None:
             yield piece
@@ -221,29 +217,19 @@ class Questions:
         """Return the active index, whether or not it holds anything."""
         return self._store.indexes.active() or self._store.indexes.filled()
 
-    def _searcher(
-        self, index: IndexInfo, filters: Filters, mode: Mode = "hybrid", *, extracts: bool = False
-    ) -> Searcher:
+    def _searcher(self, index: IndexInfo, filters: Filters, mode: Mode = "hybrid") -> Searcher:
         encoder = self._encoders.of(index.embedding_model)
-        is_away = extracts and self._settings.reranker == "llm"
-        reranker = None if is_away else self._reranker
-        return Searcher(self._store, index, encoder, filters=filters, reranker=reranker, mode=mode)
+        return Searcher(self._store, index, encoder, filters=filters, reranker=self._reranker, mode=mode)
 
     def _answerer(
-        self,
-        searcher: Searcher,
-        *,
-        top_k: int,
-        source: str | None = None,
-        extractor: Extractor | None = None,
-        extracts: bool = False,
+        self, searcher: Searcher, *, top_k: int, source: str | None = None, extractor: Extractor | None = None
     ) -> Answerer:
         model = searcher.index.embedding_model
         return Answerer(
             searcher,
             extractor or Extractor(self._encoders.of(model)),
-            writer=None if extracts else self._writer,
-            llm_name="extractive" if extracts else self._settings.llm,
+            writer=self._writer,
+            llm_name=self._settings.llm,
             embedding_model=model,
             top_k=top_k,
             source=source,

@@ -31,8 +31,6 @@ class Request:
     top_k: int = 8
     history: Sequence[Turn] = ()
     asked: Asked = field(default_factory=Asked)
-    #: answer with extracts, whatever language model there is
-    extracts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +62,7 @@ def ask(engine: Engine, request: Request) -> Reply:
     """Answer a question; parameters and errors are those of `Questions.ask`."""
     token = ASKED.set(request.asked)
     try:
-        answer = engine.questions.ask(
-            request.question,
-            top_k=request.top_k,
-            filters=request.filters,
-            history=request.history,
-            extracts=request.extracts,
-        )
+        answer = engine.ask(request.question, top_k=request.top_k, filters=request.filters, history=request.history)
     finally:
         ASKED.reset(token)
     return replied(engine, answer, request.asked.thread)
@@ -82,11 +74,7 @@ def ask_stream(engine: Engine, request: Request) -> Iterator[str | Reply]:
     context = contextvars.copy_context()
     context.run(ASKED.set, request.asked)
     pieces = engine.questions.ask_stream(
-        request.question,
-        top_k=request.top_k,
-        filters=request.filters,
-        history=request.history,
-        extracts=request.extracts,
+        request.question, top_k=request.top_k, filters=request.filters, history=request.history
     )
     while (piece := context.run(next, pieces, None)) is not None:
         yield replied(engine, piece, request.asked.thread) if isinstance(piece, Answer) else piece

@@ -5,7 +5,6 @@ They are whole without JavaScript. `/stream` gives the script of the page and th
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -38,7 +37,6 @@ from rag.web.widget import widget_script
 
 __all__ = ["page_routes"]
 
-log = logging.getLogger(__name__)
 
 # In bytes: enough for a thumb, a URL and a comment.
 _LONGEST_FORM = 8_000
@@ -93,17 +91,13 @@ class _Page:
 
     def _turns(self, asked: _Asked) -> list[Turn]:
         question = self._service.request(asked.question, asked.filters, after=asked.after)
-        try:
-            reply, is_away = self._service.answer(question), False
-        except LLMError as error:
-            reply, is_away = self._service.answer(_instead(question, error)), True
-        return self._thread(question, reply.answer, is_away=is_away)
+        return self._thread(question, self._service.answer(question).answer)
 
-    def _thread(self, question: Question, answer: Answer, *, is_away: bool) -> list[Turn]:
+    def _thread(self, question: Question, answer: Answer) -> list[Turn]:
         """Return an answer below the earlier ones of its conversation."""
         thread = question.asked.thread
         earlier = earlier_turns(self._service, thread, before=answer.id) if thread else []
-        return [*earlier, turn_of(self._service, answer, is_first=not earlier, is_away=is_away)]
+        return [*earlier, turn_of(self._service, answer, is_first=not earlier)]
 
     async def stream(self, request: Request) -> Response:
         """Answer as events: "html" with the answer so far, then "answer" with its sources and as the page shows it."""
@@ -111,20 +105,8 @@ class _Page:
         question = await self._threads.run(
             self._service.request, given.get("q", "").strip(), filters_of(given), after=given.get("after") or None
         )
-        return await streamed(self._pieces(question), lambda pieces: self._events(question, pieces))
-
-    async def _pieces(self, question: Question) -> AsyncIterator[str | Reply]:
-        """Yield the pieces of an answer; of extracts, if the language model fails before it has written a piece."""
-        has_begun = False
-        try:
-            async for piece in self._threads.each(self._service.ask_stream(question)):
-                has_begun = True
-                yield piece
-        except LLMError as error:
-            if has_begun:
-                raise
-            async for piece in self._threads.each(self._service.ask_stream(_instead(question, error))):
-                yield piece
+        pieces = self._threads.each(self._service.ask_stream(question))
+        return await streamed(pieces, lambda pieces: self._events(question, pieces))
 
     async def _events(self, question: Question, pieces: AsyncIterator[str | Reply]) -> AsyncIterator[str]:
         text = ""
@@ -140,8 +122,7 @@ class _Page:
 
     def _finished(self, question: Question, reply: Reply) -> dict[str, Any]:
         answer = reply.answer
-        is_away = answer.llm == "extractive" and self._service.engine.settings.llm != "extractive"
-        turn = self._thread(question, answer, is_away=is_away)[-1]
+        turn = self._thread(question, answer)[-1]
         sources = [
             {"n": shown.citation.n, "title": shown.citation.title, "address": shown.address, "quote": shown.quote}
             for shown in turn.sources
@@ -239,12 +220,6 @@ def _texts(filters: Filters) -> Mapping[str, str | None]:
         "since": filters.since.isoformat() if filters.since else None,
         "until": filters.until.isoformat() if filters.until else None,
     }
-
-
-def _instead(question: Question, error: LLMError) -> Question:
-    """Return a question that is answered with extracts, because the language model fails."""
-    log.warning("answering with extracts: %s", error)
-    return replace(question, extracts=True)
 
 
 def _calm(error: RagError) -> str:

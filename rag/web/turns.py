@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -39,13 +39,16 @@ class Turn:
     prefix: str
     #: the log entry, if the answer was read from the log
     logged: LoggedAnswer | None = None
-    #: whether the language model did not answer, so that these are extracts
-    is_away: bool = False
+
+    @property
+    def note(self) -> str | None:
+        """What became of the language model's answer, without the reason, which is the operator's business."""
+        if self.answer.note is None:
+            return None
+        return f"The language model does not answer at the moment. {self.answer.note.partition(', because ')[0]}."
 
 
-def turn_of(
-    service: Service, answer: Answer, *, is_first: bool, logged: LoggedAnswer | None = None, is_away: bool = False
-) -> Turn:
+def turn_of(service: Service, answer: Answer, *, is_first: bool, logged: LoggedAnswer | None = None) -> Turn:
     """Return an answer as a turn.
 
     :param is_first: whether no turn comes before it; a later turn's ids name its answer
@@ -53,7 +56,8 @@ def turn_of(
     prefix = "" if is_first or not answer.id else f"a{answer.id[:8]}-"
     texts = service.passages([source.chunk_id for source in answer.sources if source.chunk_id])
     shown = [_shown(source, texts.get(source.chunk_id, "")) for source in answer.sources]
-    return Turn(answer, render_answer(answer, prefix=prefix), shown, prefix, logged, is_away)
+    bare = replace(answer, answer=answer.answer.removesuffix(answer.note or "").rstrip())
+    return Turn(answer, render_answer(bare, prefix=prefix), shown, prefix, logged)
 
 
 def earlier_turns(service: Service, thread: str | UUID, *, before: str | None) -> list[Turn]:
