@@ -1,4 +1,4 @@
-"""What holds of every database at every moment, whoever was killed."""
+"""Invariants of a database: they hold at every moment, whichever process was killed."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ __all__ = ["Scored", "certainty", "chosen", "shown"]
 # all it is 67%, and with 200 for all 75%.
 _MOST_WORDS, _MOST_PASSAGES = 125, 4
 _MOST_WORDS_UNSURE, _MOST_PASSAGES_UNSURE = 225, 6
-# The share of the odds from which a first passage stands out.
+# The best passage stands out if its share in the odds of all passages is at least this.
 _STANDS_OUT = 0.3
 # A passage of which more of the words stand in the answer already adds nothing.
 _KNOWN = 0.75
@@ -83,7 +83,7 @@ def chosen(ranked: Sequence[Scored], asked: Asked) -> list[Scored]:
 
 
 def certainty(scores: Sequence[float]) -> float:
-    """Return the share of the odds that the best passage has, in (0, 1]; 1 if there is no passage.
+    """Return the share of the best passage in the odds of all passages, in (0, 1]; 1 if there is no passage.
 
     :param scores: of all passages, best first
     """

@@ -31,7 +31,7 @@ _LONGEST_PROSE = 420
 _LONGEST_INTRODUCTION = 360
 # A sentence with at most this many words that carry meaning does not explain the code that it announces.
 _LABEL = 1
-# Longer lines are no terms.
+# The most characters of a term; a longer line is not one.
 _LONGEST_TERM = 200
 
 _SYNOPSIS = re.compile(r"\b(?:synopsis|syntax)\W*$", re.I)
@@ -100,7 +100,7 @@ class Passage:
 
     @property
     def term(self) -> str:
-        """The term that it defines; empty if it is no definition."""
+        """The term that the passage defines; empty if the passage is not a definition."""
         first = self.blocks[0].text.split("\n", 1)
         return plain(first[0]) if len(first) > 1 and is_term(first[0]) else ""
 

@@ -261,7 +261,7 @@ class Questions:
     def _reranker(self) -> Reranker | None:
         """What RAG_RERANKER names.
 
-        :raises ConfigurationError: it asks for a language model, and there is none, or for files that are no model
+        :raises ConfigurationError: it names a language model, and none is set, or files that are not a model
         """
         if self._settings.reranker is None:
             return None

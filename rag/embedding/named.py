@@ -68,9 +68,9 @@ class ModelName:
 
 
 def pinned_model(model: str) -> str:
-    """Return the name under which an index stores a model: that of a model in files has their fingerprint.
+    """Return the name under which an index stores a model; the name of a model in files ends in their fingerprint.
 
-    :raises ConfigurationError: there are no such files, they are no model, or not the one that the name asks for
+    :raises ConfigurationError: the files are missing, are not a model, or do not have the fingerprint in the name
     """
     named = ModelName.parse(model)
     if named is None:

@@ -321,7 +321,7 @@ def _translating_errors(endpoint: Endpoint) -> Iterator[None]:
 def _vector(row: object) -> Vector | None:
     """Return a vector of unit length; None if a row of numbers has none, since it is not finite or has no length.
 
-    :raises ValueError: it is no row of numbers at all
+    :raises ValueError: it is not a row of numbers
     """
     try:
         if isinstance(row, str):

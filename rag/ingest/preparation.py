@@ -83,7 +83,7 @@ class Preparation:
             self._embed_apart(work, nodes)
 
     def _require_model(self, error: Exception) -> None:
-        """Raise the error again if the model does not even embed a plain word: then it is no document's fault."""
+        """Raise the error again if the model does not even embed a plain word: then no document is at fault."""
         try:
             self._embedding.encoder.encode_queries([_PLAIN_WORD])
         except EmbeddingError:

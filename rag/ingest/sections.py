@@ -28,7 +28,7 @@ class Block:
     text: str
     anchor: Anchor | None = None
     tokens: int = 0
-    #: the lines of the term that it defines, empty if it is no definition
+    #: the lines of the term that it defines, empty if it is not a definition
     term: str = ""
 
 

@@ -36,7 +36,7 @@ _LONGEST_REPLY = 20_000_000
 class ChatModel(OpenAILike):
     """A chat model whose replies are answers: without thoughts, and never empty.
 
-    A reply that is no answer raises `ReplyError`, see `rag.llm.failures.translating_errors`.
+    A reply that is not an answer raises `ReplyError`, see `rag.llm.failures.translating_errors`.
     """
 
     @classmethod

@@ -50,7 +50,7 @@ def visible(text: str) -> str:
 def visible_lines(pieces: Iterable[str], *, at_once: bool) -> Iterator[str]:
     """Yield the lines of a reply that are meant for a reader.
 
-    :param at_once: yield each line as soon as it is certain that it is no part of a thought or a wrapper
+    :param at_once: yield each line as soon as it is certain that it belongs to no thought or wrapper
     :raises UnfinishedThought: there is none, since a thought does not end
     """
     thoughts, held = Thoughts(), list[str]()

@@ -206,7 +206,7 @@ class Tools:
 def _allowed(ctx: Context[None], *scopes: str) -> Iterator[None]:
     """Run a tool for a client that has one of the scopes; its errors are sentences for the model.
 
-    Over stdio there is no request, and the client is whoever started this process.
+    Over stdio there is no request, and the client is the program that started this process.
     """
     request = ctx.request_context.request
     if request is not None and request.scope["state"]["visitor"].scopes.isdisjoint(scopes):

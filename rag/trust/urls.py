@@ -21,7 +21,7 @@ _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 class SecretUrl(str):
     """An address that may hold a password or a token.
 
-    It is the address itself to whoever connects. Formatted into a text it is masked, so that no message shows the
+    A client that connects reads the address itself. Formatted into a text it is masked, so that no message shows the
     secret; `json.dumps` and `+` see the address, and need `shown`.
     """
 

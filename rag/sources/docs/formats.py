@@ -49,7 +49,7 @@ def may_be_page(url: str, content_type: str) -> bool:
 
 
 def format_of(url: str, content_type: str, body: bytes) -> Format | None:
-    """Return the format of a page, None if the body is no page.
+    """Return the format of a page, None if the body is not a page.
 
     The media type decides; the address and the body do where servers often send a wrong one.
     """
@@ -73,7 +73,7 @@ def format_of(url: str, content_type: str, body: bytes) -> Format | None:
 def read_body(
     body: bytes, *, url: str, content_type: str, charset: str | None, robots: str, scope: Scope
 ) -> Page | None:
-    """Read a body as a page; None if it is no page.
+    """Read a body as a page; None if it is not a page.
 
     :param url: the address that it was fetched from
     :param charset: the encoding that the Content-Type header names

@@ -128,7 +128,7 @@ def _shared() -> _Readers:
 
 
 def read_page_within(response: Fetched, scope: Scope, *, seconds: float) -> Page | None:
-    """Read a response as a page; None if it is no page.
+    """Read a response as a page; None if it is not a page.
 
     :param scope: decides which links are followed
     :param seconds: the processor time that it may take

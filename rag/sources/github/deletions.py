@@ -91,7 +91,7 @@ class Deletions:
 
         All threads on GitHub are staged by now. If one was deleted, all later threads move up in the listing by
         creation, so that its last page differs from the staged threads. Bisection finds the first page that differs.
-        Of a listing of more than `last_page` pages, the oldest and the newest pages are compared.
+        If a listing has more than `last_page` pages, only its oldest and its newest pages are compared.
 
         :param etags: the ETags of the last sync
         :param total: the number of issues and pull requests on GitHub, if known

@@ -85,7 +85,7 @@ class GitHubSource:
         try:
             yield from self._changes(full=full)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            # A reply of another form than GitHub documents; the errors of whoever commits a change are not raised here.
+            # GitHub sent a reply in another form than it documents. Errors in committing a change are not raised here.
             found = f"{type(error).__name__}: {one_line(error)}"
             raise SourceError(f"{self.name}: GitHub's replies have an unexpected form ({found}).") from error
         finally:
