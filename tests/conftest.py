@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -56,6 +57,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     # LlamaIndex calls asyncio.get_event_loop(), which creates a loop that is never closed if no loop was ever set.
     asyncio.set_event_loop(None)
+    # A shell that starts the tests in the background has them ignore SIGINT, and so the commands that they interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     received = getattr(config, "workerinput", {}).get("home")
     config.stash[HOME] = Path(received or tempfile.mkdtemp(prefix="rag-"))
 

@@ -57,8 +57,8 @@ class Encoder(Protocol):
 def open_encoder(model: str, *, home: Path, api_key: str | None = None, base_url: str | None = None) -> Encoder:
     """Return the encoder of a model, which loads nothing and sends no request until it is used.
 
-    For a model in a folder or on the hub, its configuration files are read; the files of hf:NAME are downloaded first if
-    they are not on this disk.
+    For a model in a folder or on the hub, its configuration files are read; the files of hf:NAME are downloaded first
+    if they are not on this disk.
 
     :param model: local/all-MiniLM-L6-v2, openai/NAME, ollama/NAME, local:FOLDER or hf:NAME
     :param home: its folder `models` holds the local model's graph

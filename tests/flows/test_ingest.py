@@ -289,7 +289,6 @@ def test_an_unreachable_prefect_server_prints_one_line(sources: Sources, capsys:
     ]
 
 
-@pytest.mark.xfail(reason="on a busy machine the command may not end while a crawl pauses", strict=False)
 def test_interrupting_the_command_ends_it_and_its_runs_at_once(
     prefect_server: ServerProcess, settings_in_environment: Path
 ) -> None:
