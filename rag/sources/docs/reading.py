@@ -13,26 +13,22 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
-import rag
 from rag.sources.docs.fetch import Fetched
 from rag.sources.docs.page import NotHtmlError, Page
 from rag.sources.docs.reader import from_json
 from rag.sources.docs.urls import Scope
+from rag.sources.markup.process import start_reading
 
 __all__ = ["ReadingError", "read_markdown_within", "read_page_within"]
 
 log = logging.getLogger(__name__)
 
 _PROCESSES = max(1, min(2, os.cpu_count() or 1))
-_COMMAND = (sys.executable, "-m", "rag.sources.docs.reader")
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "TMPDIR", "SYSTEMROOT")
 
 
 class ReadingError(Exception):
@@ -43,16 +39,7 @@ class _Reader:
     """One process."""
 
     def __init__(self) -> None:
-        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        environment["PYTHONPATH"] = os.pathsep.join((str(Path(rag.__file__).parents[1]), *filter(None, sys.path)))
-        self._process = subprocess.Popen(  # noqa: S603 - a command of our own
-            _COMMAND,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            start_new_session=True,
-        )
+        self._process = start_reading("rag.sources.docs.reader")
 
     def read(self, job: Mapping[str, Any], body: bytes) -> dict[str, Any]:
         """Send a job and return the reply.

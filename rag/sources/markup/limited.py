@@ -8,11 +8,9 @@ reads one, it asks here where the links of the file lead.
 from __future__ import annotations
 
 import contextlib
-import os
 import pickle
 import signal
 import subprocess
-import sys
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import IO, Any
@@ -20,6 +18,7 @@ from typing import IO, Any
 from rag.sources.markup.anchors import Slug
 from rag.sources.markup.formats import Format, UnreadableTextError, read_text
 from rag.sources.markup.markdown import Links, Text
+from rag.sources.markup.process import start_reading
 
 __all__ = ["MAX_BYTES", "LimitedReader", "send"]
 
@@ -55,7 +54,7 @@ class LimitedReader(AbstractContextManager["LimitedReader"]):
         """
         if kind in (Format.MARKDOWN, Format.MDX) and len(source) <= _SHORT:
             return read_text(kind, source, links, slug)
-        process = self._idle.pop() if self._idle else _start()
+        process = self._idle.pop() if self._idle else start_reading("rag.sources.markup.reading_process")
         try:
             text = self._conversation(process, (kind, source, slug, self._seconds), links)
         except (EOFError, OSError):
@@ -96,15 +95,6 @@ class LimitedReader(AbstractContextManager["LimitedReader"]):
         if process.returncode == -signal.SIGPROF:
             return f"it takes more than {self._seconds} seconds to parse"
         return "its parser takes too much memory, or fails"
-
-
-def _start() -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return subprocess.Popen(
-        [sys.executable, "-m", "rag.sources.markup.reading_process"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment,
-        start_new_session=True,
-    )  # fmt: skip
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
