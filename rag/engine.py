@@ -12,6 +12,7 @@ What the product does is done by services, each built when it is first asked for
     engine.backfills    read the past of a GitHub source in windows
     engine.indexing     replace the index by one of another embedding model
     engine.questions    search and answer
+    engine.documents    documents, their sections and their age
     engine.answer_log   logged answers, and what readers think of them
     engine.api_keys     the keys of the HTTP API
     engine.evaluations  past evaluations, and threads to make queries from
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from rag.ingest.sync import Syncs
     from rag.operate.api_keys import ApiKeys
     from rag.operate.operations import Operations
+    from rag.search.documents import Documents
     from rag.search.results import SearchResult
     from rag.store.evaluations import Evaluations
     from rag.store.filters import Filters
@@ -148,6 +150,13 @@ class Engine:
     def evaluations(self) -> Evaluations:
         """Past evaluations, and threads to make queries from."""
         return self.store.evaluations
+
+    @cached_property
+    def documents(self) -> Documents:
+        """Documents, their sections and their age."""
+        from rag.search.documents import Documents
+
+        return Documents(self.store)
 
     @cached_property
     def api_keys(self) -> ApiKeys:

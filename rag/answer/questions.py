@@ -209,10 +209,6 @@ class Questions:
         """
         return self._answerer(searcher or self.searcher(), top_k=top_k, source=source, extractor=extractor)
 
-    def chunk_texts(self, node_ids: Sequence[str]) -> dict[str, str]:
-        """Return the heading paths and texts of chunks of the active index, by node id."""
-        return self._store.chunks.texts(self.active_index, node_ids)
-
     def _index(self) -> IndexInfo:
         """Return the active index, whether or not it holds anything."""
         return self._store.indexes.active() or self._store.indexes.filled()

@@ -125,7 +125,7 @@ def _verdict(answer: Answer, query: Query) -> Verdict:
 
 def _texts(engine: Engine, answer: Answer) -> dict[int, str]:
     """Return the texts of the cited chunks by marker."""
-    found = engine.questions.chunk_texts([source.chunk_id for source in answer.sources])
+    found = engine.documents.chunk_texts([source.chunk_id for source in answer.sources])
     return {source.n: found[source.chunk_id] for source in answer.sources if source.chunk_id in found}
 
 

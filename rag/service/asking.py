@@ -87,12 +87,11 @@ def replied(engine: Engine, answer: Answer, thread: UUID | None = None) -> Reply
     """
     names = list(dict.fromkeys(citation.source for citation in answer.sources))
     chunks = [citation.chunk_id for citation in answer.sources if citation.chunk_id]
-    index = engine.store.indexes.active() if chunks else None
     return Reply(
         answer,
         str(thread) if thread else answer.id,
-        engine.store.sources.last_success(names) if names else {},
-        engine.store.documents.versions(index, chunks) if index else {},
+        engine.documents.last_success(names),
+        engine.documents.versions(chunks),
     )
 
 

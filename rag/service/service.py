@@ -166,7 +166,7 @@ class Service:
         return {"results": [_result_json(result) for result in ranked]}
 
     def _subject(self, document: DocumentRow) -> str:
-        sections = self.engine.store.documents.sections(self.engine.questions.active_index, document.id)
+        sections = self.engine.documents.sections(document.id)
         return "\n".join([document.title, *(section.text for section in sections[:_SECTIONS])])
 
     def verify(self, text: str, *, sources: Sequence[str] = (), filters: Filters = _ALL) -> dict[str, Any]:
@@ -194,13 +194,12 @@ class Service:
         """
         with _answered():
             row = self._document(place)
-            index = self.engine.store.indexes.active()
-            sections = self.engine.store.documents.sections(index, row.id) if index else []
+            sections = self.engine.documents.sections(row.id)
         return reading(row, sections, fragment=place.strip().partition("#")[2])
 
     def _document(self, place: str) -> DocumentRow:
         bare = place.strip().partition("#")[0]
-        found = {row.id: row for row in self.engine.store.documents.at({place.strip(), bare})}
+        found = {row.id: row for row in self.engine.documents.at({place.strip(), bare})}
         # An id is unique; a URL may belong to two sources, the first of which is as good as the other.
         if row := found.get(place.strip()) or next(iter(sorted(found.items())), (None, None))[1]:
             return row
@@ -244,8 +243,7 @@ class Service:
     def passages(self, chunks: Sequence[str]) -> dict[str, str]:
         """Return the texts of chunks by node id; a chunk that is gone is left out."""
         with _answered():
-            index = self.engine.store.indexes.active() if chunks else None
-            return self.engine.store.chunks.texts(index, chunks) if index else {}
+            return self.engine.documents.chunk_texts(chunks)
 
     def logged_json(self, answer: UUID) -> dict[str, Any]:
         """Return an answer from the log in the shape of a new one, with what became of it.
