@@ -32,8 +32,9 @@ _MARKER = re.compile(r"\[(?P<numbers>\d+(?:\s*,\s*\d+)*)\]")
 _MARKER_AND_SPACE = re.compile(rf"(?P<before>(?:(?<![ \t])[ \t]+)?){_MARKER.pattern}")
 #: A run of markers, and the white space around it.
 MARKERS = re.compile(r"(?:(?<!\s)\s+)?(?:\[\d+(?:\s*,\s*\d+)*\]\s*)+")
-# The lengths are limited so that a mark which is never closed costs no search to the end of the text.
-_LINK = re.compile(r"!?\[([^\[\]\n]{0,1000})\]\(\s{0,20}<?([^\s)>]{1,2000})>?[^)\n]{0,300}\)")
+# The lengths are limited so that a mark which is never closed costs no search to the end of the text; possessive
+# repetitions (`}+`) keep the engine from trying every division of the text among them.
+_LINK = re.compile(r"!?\[([^\[\]\n]{0,1000}+)\]\(\s{0,20}+<?([^\s)>]{1,2000}+)>?[^)\n]{0,300}+\)")
 _URL = re.compile(
     r"<?\b(?:[a-z][a-z0-9+.-]{1,15}://|www\.|(?:javascript|data|mailto|vbscript):)[^\s<>()\[\]\"']+>?", re.IGNORECASE
 )

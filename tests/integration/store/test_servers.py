@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -29,9 +30,9 @@ from tests.processes import wait_for
 
 @contextmanager
 def made(server_dsn: str, name: str, options: str = "") -> Iterator[str]:
-    """A database of a server."""
+    """A database of a server, with a name of its own, since the processes of a test run share the server."""
+    name = f"{name}_{uuid4().hex[:8]}"
     with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         connection.execute(f"CREATE DATABASE {name} {options}")
         yield make_conninfo(server_dsn, dbname=name)
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
@@ -156,7 +157,7 @@ def test_the_preferences_of_a_database_change_nothing(dsn: str, setting: str) ->
 
 @contextmanager
 def role(dsn: str, *grants: str) -> Iterator[str]:
-    """A role that may log in, and what it is granted."""
+    """A role that may log in, and what it is granted. Its name is fixed, so its tests share a process (xdist_group)."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("DROP ROLE IF EXISTS plain")
         connection.execute("CREATE ROLE plain LOGIN")
@@ -169,6 +170,7 @@ def role(dsn: str, *grants: str) -> Iterator[str]:
             connection.execute("DROP ROLE plain")
 
 
+@pytest.mark.xdist_group("role")
 def test_a_role_that_may_only_read_is_told_so_when_it_writes(dsn: str) -> None:
     with (
         role(dsn, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO plain") as url,
@@ -180,6 +182,7 @@ def test_a_role_that_may_only_read_is_told_so_when_it_writes(dsn: str) -> None:
             store.sources.register("docs", "docs")
 
 
+@pytest.mark.xdist_group("role")
 def test_a_role_that_may_not_create_tables_is_told_which_grant_it_needs(server_dsn: str) -> None:
     with (
         made(server_dsn, "without_rights") as dsn,
