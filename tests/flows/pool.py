@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.runner import Runner
+from prefect.workers.process import ProcessWorker
 
 from flows.deploy.deployments import deployments
 from flows.prefect.server import ServerProcess
@@ -42,7 +44,7 @@ def register_in_both_ways(server: ServerProcess) -> Registered:
     asyncio.run(_register_by_runner())
     by_runner = asyncio.run(_definitions())
     asyncio.run(_delete_all_but(()))
-    _prefect(server, "work-pool", "create", "--type", "process", "support-engine")
+    asyncio.run(_create_work_pool())
     _prefect(server, "--no-prompt", "deploy", "--all")
     by_prefect_deploy = asyncio.run(_definitions())
     asyncio.run(_delete_all_but(_FOR_WORKERS))
@@ -53,6 +55,13 @@ async def _register_by_runner() -> None:
     runner = Runner(name="test")
     for deployment in await deployments(EXAMPLE):
         await runner.aadd_deployment(deployment)
+
+
+async def _create_work_pool() -> None:
+    """Do what `prefect work-pool create --type process support-engine` does, without a process that imports Prefect."""
+    template = ProcessWorker.get_default_base_job_template()
+    async with get_client() as client:
+        await client.create_work_pool(WorkPoolCreate(name="support-engine", type="process", base_job_template=template))
 
 
 async def _definitions() -> dict[str, Definition]:
