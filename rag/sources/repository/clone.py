@@ -267,13 +267,16 @@ def _fetch(url: str, cache: Path) -> str:
     address, variables = split_credentials(url)
     slow_transfers = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60", "-c", "gc.autoDetach=false")
     wanted = ("--quiet", "--no-tags", "--force", "--no-recurse-submodules", "--no-write-fetch-head")
-    options = (*slow_transfers, *_LEAVING_OUT, "-c", f"remote.rag.url={address}")
+    options = (*slow_transfers, "-c", f"remote.rag.url={address}")
     refs = ("--", "rag", f"+HEAD:{_HEAD}")
     try:
-        run_git(*options, "fetch", "--depth=1", *wanted, *refs, folder=cache, shown=url, variables=variables)
+        run_git(
+            *options, *_LEAVING_OUT, "fetch", "--depth=1", *wanted, *refs, folder=cache, shown=url, variables=variables
+        )
     except SourceError as error:
         if not _NO_SHALLOW.search(str(error)):
             raise
+        # A web server that serves the files of a repository can leave nothing out.
         run_git(*options, "fetch", *wanted, *refs, folder=cache, shown=url, variables=variables)
     return _commit(cache, _HEAD)
 
