@@ -67,6 +67,11 @@ GENERATORS: Mapping[str, Generator] = {
         folder="/usr/lib/erlang/lib",
         pages="*/doc/html/*.html",
     ),
+    "ExDoc": Generator(
+        "//div[@id='content']",
+        f"//div[{has_class('top-search')}] | //footer | //small[{has_class('app-vsn')}]"
+        f" | //a[{has_class('icon-action')} or {has_class('hover-link')} or {has_class('detail-link')}]",
+    ),
     "gtk-doc": Generator(
         "/html/body/div[not(@class='footer' or @class='navigation')]",
         "//div[@class='toc'] | //td[@class='listing_lines']",

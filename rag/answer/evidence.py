@@ -22,7 +22,8 @@ __all__ = ["OMITTED", "evidence", "trusted_at", "trusted_texts", "without_addres
 #: Replaces the sentences that were removed.
 OMITTED = "[…]"
 
-_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_END_OF_COMMENT = "-->"
 
 
 def trusted_at(result: SearchResult, offset: int) -> bool:
@@ -42,7 +43,13 @@ def trusted_texts(result: SearchResult) -> list[str]:
 
 
 def without_addresses(result: SearchResult, known: Known) -> SearchResult:
-    """Return a chunk in which the sentences with unknown addresses are blank; the offsets in its text stay valid."""
+    """Return a chunk in which the sentences with unknown addresses are blank; the offsets in its text stay valid.
+
+    The title of a thread stands above the sources of an answer, and anyone can write it: unknown addresses in it are
+    left out too.
+    """
+    if result.voices and not known.allows(result.title):
+        result = replace(result, title=_title_without_addresses(result.title, known))
     if known.allows(result.text):
         return result
     parts = sentences(result.text, finer=True, lines=True)
@@ -51,15 +58,27 @@ def without_addresses(result: SearchResult, known: Known) -> SearchResult:
     return replace(result, text=text if known.allows(text) else _blank(result.text))
 
 
+def _title_without_addresses(title: str, known: Known) -> str:
+    shown = " ".join(word if known.allows(word) else OMITTED for word in title.split())
+    return shown if known.allows(shown) else OMITTED
+
+
 def _blank(part: str) -> str:
     bare = part.rstrip()
     return (OMITTED.ljust(len(bare)) if len(bare) >= len(OMITTED) else " " * len(bare)) + part[len(bare) :]
 
 
+def _without_comments(text: str) -> str:
+    """Return a text with blanks for its comments; a comment that never ends hides nothing, and is text."""
+    end = text.rfind(_END_OF_COMMENT) + len(_END_OF_COMMENT)
+    head, tail = (text[:end], text[end:]) if _END_OF_COMMENT in text else ("", text)
+    return _COMMENT.sub(lambda comment: " " * len(comment[0]), head) + tail
+
+
 @lru_cache(maxsize=64)  # the prompt or the extracts, the check of the answer and its quotes each ask for it
 def evidence(result: SearchResult) -> str:
     """Return the text of a chunk without the sentences that instruct language models; answers are made from it."""
-    text = _COMMENT.sub(lambda comment: " " * len(comment[0]), result.text) if "<!--" in result.text else result.text
+    text = _without_comments(result.text)
     kept: list[str] = []
     for part in sentences(text, finer=True, lines=True):
         if not speaks_to_models(part):

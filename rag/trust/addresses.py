@@ -18,8 +18,24 @@ from rag.text.lines import INVISIBLE
 
 __all__ = ["Known", "addresses"]
 
-# What stands for the dot of a host's name: dots of other scripts, and the spellings that keep filters from seeing it.
-_DOTS = re.compile("[\u3002\uff0e\uff61\u2024\u2025\u00b7\u2027\u30fb\u0589\u06d4\u05c3\ufe52\u2219\u22c5]")
+# What may stand for the dot of a host's name: the dots and full stops of other scripts.
+_DOTS = re.compile("[\u3002\uff0e\uff61\uff65\u2024\u2025\u00b7\u2027\u30fb\u0589\u06d4\u05c3\ufe52\u2219\u22c5]")
+# Such a sign is a dot between letters of scripts that end sentences with "." and write spaces between words, and before
+# a top-level domain; between Chinese, Japanese, Korean or Arabic words it ends a sentence or parts a list.
+_ALPHABETIC = r"[a-z0-9_\u00c0-\u024f\u0370-\u03ff\u0400-\u052f-]"
+_TOP = (
+    "com|net|org|info|io|dev|app|co|me|ai|xyz|ru|cn|jp|kr|tw|hk|de|uk|site|top|online|shop|中国|中國|公司|网络|網絡|网址|"
+    "在线|中文网|商城|集团|我爱你|香港|台灣|台湾|世界|游戏|みんな|コム|ストア|クラウド|ポイント|セール|닷컴|닷넷|한국|"
+    "рф|рус|онлайн|сайт|укр|بھارت|موقع|شبكة|ایران|السعودية|مصر"  # noqa: RUF001
+)
+_ADDRESS_DOT = re.compile(
+    rf"(?<={_ALPHABETIC})\u3002(?={_ALPHABETIC})|(?<=\w)\u3002(?=(?:{_TOP})(?![\w-]))", re.IGNORECASE
+)
+# The l·l of Catalan, as in col·lecció; what follows it in evil·link is a top-level domain.
+_CATALAN = re.compile(
+    r"(?<=l)\u00b7(?=l)(?!(?:lol|live|link|love|land|loan|loans|life|law|legal|limo|lease|luxury)(?![\w-]))",
+    re.IGNORECASE,
+)
 _DEFANGED = re.compile(
     r"\s?[\[({<]\s?(?:\.|dot|punkt|point|punto|点)\s?[\])}>]\s?|\\\."
     r"|(?<=[a-z0-9])(?:[\s_]dot[\s_]|\s\.\s?)(?=(?:com|net|org|info|io|dev|app|co|me|xyz|ru|cn|de|uk|site|top)\b)",
@@ -35,12 +51,12 @@ _HOST = rf"(?:{_LABEL}\.){{1,30}}(?:[^\W\d_]{{2,63}}|xn--[\w-]{{1,59}})"
 _IPV4 = r"(?:\d{1,3}\.){3}\d{1,3}"
 _IPV6 = r"(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?:%\w+)?"
 _SCHEMES = r"(?:javascript|data|mailto|vbscript|magnet|tel|sms|ipfs|about|blob)"
-_REST = r"[^\s<>\"'`|(){}\[\],;]*"
+_REST = r"[^\s<>\"'`|(){}\[\],;\u3001\u3002\u300c-\u3011]*"
 _FOUND = re.compile(
-    rf"(?P<url>\b[a-z][a-z0-9+.-]{{1,20}}:(?:/{{1,3}}|\\{{1,3}})[^\s<>\"'`|(){{}},;]*)"
+    rf"(?P<url>\b[a-z][a-z0-9+.-]{{1,20}}:(?:/{{1,3}}|\\{{1,3}})[^\s<>\"'`|(){{}},;\u3001\u3002\u300c-\u3011]*)"
     rf"|(?P<scheme>\b{_SCHEMES}:[^\s<>\"'`]+)"
-    rf"|(?P<relative>(?<![\w:/.*])//{_LABEL}\.[^\s<>\"'`|(){{}},;]*)"
-    rf"|(?P<unc>(?<![\w\\])\\\\{_LABEL}[.\\][^\s<>\"'`|(){{}},;]*)"
+    rf"|(?P<relative>(?<![\w:/.*])//{_LABEL}\.[^\s<>\"'`|(){{}},;\u3001\u3002\u300c-\u3011]*)"
+    rf"|(?P<unc>(?<![\w\\])\\\\{_LABEL}[.\\][^\s<>\"'`|(){{}},;\u3001\u3002\u300c-\u3011]*)"
     rf"|(?P<bracketed>\[{_IPV6}\]{_REST})"
     rf"|(?P<ipv6>(?<![\w:.]){_IPV6}(?![\w:.]))"
     rf"|(?P<ipv4>(?<![\w.-]){_IPV4}(?![\w-]|\.\w)(?::\d+)?(?:[/\\?#]{_REST})?)"
@@ -98,7 +114,8 @@ def _plain(text: str) -> str:
     """Return a text with one spelling for the signs of an address."""
     if not text.isascii():
         text = INVISIBLE.sub("", text)
-        text = _DOTS.sub(".", unicodedata.normalize("NFKC", _DOTS.sub(".", text)))
+        text = unicodedata.normalize("NFKC", _DOTS.sub("\u3002", _CATALAN.sub("", text)))
+        text = _ADDRESS_DOT.sub(".", text)
     if "&" in text:
         text = html.unescape(text)
     if "%" in text:

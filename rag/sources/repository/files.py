@@ -14,13 +14,12 @@ from rag.sources.markup.anchors import github
 from rag.sources.markup.formats import Format, UnreadableTextError, format_of
 from rag.sources.markup.limited import LimitedReader
 from rag.sources.markup.markdown import Links, Text
-from rag.sources.repository.git import Blob, Clone
+from rag.sources.repository.clone import LARGEST_BLOB, Blob, Clone
 from rag.sources.repository.links import RepositoryLinks, Tree
 from rag.text.lines import one_line
 
 __all__ = ["File", "Files", "UnreadableError"]
 
-_MAX_BYTES = 10_000_000
 # docutils parses about 400 kB/s.
 _MAX_RST = 2_000_000
 _MAX_INCLUDED = 200_000
@@ -109,7 +108,7 @@ class Files(AbstractContextManager["Files"]):
 
     def _text(self, blob: Blob, links: Links) -> Text:
         kind = format_of(blob.path)
-        largest = _MAX_RST if kind is Format.RST else _MAX_BYTES
+        largest = _MAX_RST if kind is Format.RST else LARGEST_BLOB
         if blob.size > largest:
             raise UnreadableError(f"the file is larger than {largest / 1e6:g} MB")
         source = _plain(_decoded(self._reader.read(blob)))

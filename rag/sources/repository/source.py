@@ -16,8 +16,8 @@ from rag.errors import SourceError
 from rag.settings import RepositoryConfig
 from rag.sources import MOST_REMOVED, Change, Changed, Checkpoint, Failed, Removed, Unchanged
 from rag.sources.removals import refused_removals
+from rag.sources.repository.clone import Blob, Clone, open_clone
 from rag.sources.repository.files import File, Files, UnreadableError
-from rag.sources.repository.git import Blob, Clone, open_clone
 from rag.sources.repository.links import MARKUP
 from rag.store.resources import Resource
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rag.answer.evidence import OMITTED, evidence, trusted_at, trusted_texts, without_addresses
@@ -88,3 +90,18 @@ def test_trust_depends_on_the_author_at_the_offset() -> None:
     assert trusted_at(chunk("a page"), 3)
     mixed = chunk("ann says. bob says.", (0, ANN), (10, BOB))
     assert (trusted_at(mixed, 0), trusted_at(mixed, 12)) == (True, False)
+
+
+def test_a_comment_that_never_ends_is_text() -> None:
+    text = "Set it in <!-- a template. It is read at the start."
+    assert evidence(chunk(text)) == text
+    assert evidence(chunk(f"<!-- hidden -->{text}")).strip() == text
+
+
+def test_unknown_addresses_in_the_title_of_a_thread_are_left_out() -> None:
+    known = Known(urls=["https://docs.org/a"])
+    thread = replace(chunk("It works.", (0, BOB)), title="Crash: see evil.dev/x or docs.org/a")
+    page = replace(chunk("It works."), title="About asyncio.run")
+
+    assert without_addresses(thread, known).title == f"Crash: see {OMITTED} or docs.org/a"
+    assert without_addresses(page, known).title == "About asyncio.run"

@@ -16,6 +16,8 @@ SPELLINGS = {
     "2606:4700::1111": "2606:4700::1111", "evil.com:8080/x": "evil.com:8080/x", "git@evil.dev:x/y.git": "git@evil.dev:x/y.git",
     "ann@evil.com": "ann@evil.com", "mailto:ann@evil.com": "ann@evil.com", "javascript:alert(1)": "alert(1",
     "evil。com/x": "evil.com/x", "evil․com": "evil.com", "evil．com": "evil.com", "evil[.]com": "evil.com", "evil(dot)com": "evil.com",
+    "ｅｖｉｌ。ｃｏｍ": "evil.com", "evil・com": "evil.com", "evil·link": "evil.link", "www。evil｡com": "evil.com", "中文。中国/x": "中文.中国/x",
+    "例え。com": "例え.com", "evil。com。cn": "evil.com.cn", "пример。рф": "пример.рф", "evil。xn--p1ai": "evil.xn--p1ai",
     "evil dot com": "evil.com", "evil**.**com": "evil.com", "evil&#46;com": "evil.com", "evil%2Ecom": "evil.com",
     "evil\u200b.com": "evil.com", "пример.рф": "пример.рф", "xn--e1afmkfd.xn--p1ai": "xn--e1afmkfd.xn--p1ai",
     "http://3405803781/": "3405803781", "0xC6336407/x": "0xc6336407/x", "localhost.evil.com": "localhost.evil.com",
@@ -25,6 +27,8 @@ NONE = [
     "e.g. pg_dump, i.e. this", "Node.js 18 in main.go:12", "edit pg_hba.conf and values.yaml", "std::io and a::b and dead::beef",
     "at 12:30:45", "00:1a:2b:3c:4d:5e", "call asyncio.run() here", "http://localhost:8000 and 127.0.0.1:80/x", "3.11.2 and v1.2",
     "src/main.rs and ./run.sh", "@pytest.fixture", "foo@1.2.3", "items[1].name", "a // comment", "the dot product", "Done. Next.",
+    "请先停止服务器。然后运行安装程序。最后重启。", "サーバーを停止します。次にインストールします。", "データ・ベース・サーバーの設定・変更", "です．これは設定です．",
+    "先运行它。Docker 不需要。", "가격·품질·서비스", "la col·lecció instal·lada", "ہے۔اس کو چلائیں", "設定します。git を使う。",
 ]  # fmt: skip
 
 
@@ -37,6 +41,14 @@ def test_an_address_is_found_in_every_spelling(text: str, spelling: str, address
 @pytest.mark.parametrize("text", NONE)
 def test_other_text_has_no_address(text: str) -> None:
     assert addresses(text) == set()
+
+
+def test_a_chinese_sentence_may_end_behind_a_known_address() -> None:
+    known = Known(urls=["https://docs.org/a.html"])
+
+    assert known.allows("请看 https://docs.org/a.html。然后重启。")
+    assert not known.allows("请看 https://docs.org/a.html。evil.com/x")
+    assert not known.allows("请看 https://docs.org。evil.com/a.html")
 
 
 def test_known_addresses_may_be_shown_and_no_others() -> None:

@@ -76,8 +76,9 @@ _DROPPED_CLASSES = names(
     "feedback-toolbar eyebrow step-number page-meta td-page-meta td-sidebar td-toc td-search feedback--title "
     # hidden lines in code of mdBook, the path above a page of rustdoc
     "boring rustdoc-breadcrumbs hideme "
-    # the tooltips of Doxygen's code and the path above its titles, Apache's list of languages, TypeDoc's links
-    "ttc ingroups toplang bottomlang tsd-breadcrumb tsd-anchor-icon tsd-generator "
+    # the tooltips of Doxygen's code and the path above its titles, Apache's list of languages, TypeDoc's links,
+    # the version behind ExDoc's titles
+    "ttc ingroups toplang bottomlang tsd-breadcrumb tsd-anchor-icon tsd-generator app-vsn "
     # any generator
     "breadcrumb breadcrumbs pagination pager prevnext prev-next page-nav page-navigation site-nav site-header "
     "site-footer navbar topbar toolbar edit-page edit-this-page edit-link edit-page-link editlink "

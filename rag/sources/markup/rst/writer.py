@@ -16,6 +16,7 @@ from rag.sources.markup.inline import BADGE, link_target
 from rag.sources.markup.markdown import Links
 from rag.sources.markup.rst.literalinclude import select_lines
 from rag.sources.markup.rst.nodes import Code, Include, Reference, Signature, Titled
+from rag.sources.markup.rst.tables import table
 from rag.sources.names import names
 from rag.text.anchors import anchored, escape_anchor
 from rag.text.lines import one_line
@@ -218,48 +219,7 @@ class Writer:
         for title in node.children:
             if isinstance(title, nodes.title):
                 yield f"**{self.inline(title.children).strip()}**"
-        heads = self._rows(row for head in node.findall(nodes.thead) for row in head.children)
-        body = self._rows(row for part in node.findall(nodes.tbody) for row in part.children)
-        if any(_is_long(cell) for row in (*heads, *body) for cell in row):
-            yield from _rows_as_blocks(
-                [
-                    " ".join(dict.fromkeys(part))
-                    for part in zip(*([_flat(cell) for cell in row] for row in heads), strict=False)
-                ],
-                body,
-            )
-            return
-        width = max((len(row) for row in (*heads, *body)), default=0)
-        if not width:
-            return
-        first = [
-            " ".join(filter(None, dict.fromkeys(_flat(row[at]) if at < len(row) else "" for row in heads)))
-            for at in range(width)
-        ]
-        rows = [[_flat(cell) for cell in row] + [""] * (width - len(row)) for row in body]
-        lines = [first, ["---"] * width, *rows]
-        yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-    def _rows(self, rows: Iterable[nodes.row]) -> list[list[list[str]]]:
-        """Return the blocks of each cell of each row.
-
-        A cell that spans rows is repeated in each of them; one that spans columns is followed by empty ones.
-        """
-        found: list[list[list[str]]] = []
-        spanning: dict[int, tuple[int, list[str]]] = {}  # column: (rows left, blocks)
-        for row in rows:
-            cells: list[list[str]] = []
-            for entry in row.children:
-                _fill(cells, spanning)
-                blocks = list(self.blocks(entry.children))
-                for column in range(entry.get("morecols", 0) + 1):
-                    shown = [] if column else blocks
-                    if more := entry.get("morerows", 0):
-                        spanning[len(cells)] = (more, shown)
-                    cells.append(shown)
-            _fill(cells, spanning)
-            found.append(cells)
-        return found
+        yield from table(node, lambda entry: list(self.blocks(entry.children)))
 
     def inline(self, children: Iterable[nodes.Node]) -> str:
         """Return inline nodes as Markdown."""
@@ -355,32 +315,6 @@ def _is_structure(node: nodes.Node) -> bool:
         | nodes.definition_list | nodes.Admonition | Titled | Signature | nodes.block_quote | nodes.line_block
         | nodes.field_list | nodes.option_list,
     )  # fmt: skip
-
-
-def _fill(cells: list[list[str]], spanning: dict[int, tuple[int, list[str]]]) -> None:
-    """Append the cells that span from the rows above into the next columns of a row."""
-    while found := spanning.pop(len(cells), None):
-        left, blocks = found
-        if left > 1:
-            spanning[len(cells)] = (left - 1, blocks)
-        cells.append(blocks)
-
-
-def _flat(cell: Sequence[str]) -> str:
-    return one_line(" ".join(cell)).replace("|", "\\|")
-
-
-def _is_long(cell: Sequence[str]) -> bool:
-    return any(block.lstrip().startswith(("```", "|")) for block in cell)
-
-
-def _rows_as_blocks(heads: Sequence[str], rows: Iterable[Sequence[Sequence[str]]]) -> Iterator[str]:
-    """Yield the cells of a table that holds code one after the other, each under its column's heading."""
-    for row in rows:
-        for at, cell in enumerate(row):
-            if at < len(heads) and heads[at] and cell:
-                yield f"**{heads[at]}:**"
-            yield from cell
 
 
 _Write = Callable[[Writer, "nodes.Element"], Iterator[str]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import random
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from rag.errors import ConfigurationError, SourceError
 from rag.settings import RepositoryConfig
 from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Unchanged
 from rag.sources.repository import RepositorySource
-from rag.sources.repository.git import open_clone
+from rag.sources.repository.clone import LARGEST_BLOB, open_clone
 from rag.store.store import Store
 from tests.integration.sources.commits import commit
 from tests.servers.git_server import git_server
@@ -535,6 +536,23 @@ def test_a_symbolic_link_with_an_endless_target_fails_alone(
     [failed] = [change for change in changes if isinstance(change, Failed)]
     assert failed.url.endswith("/link.md")
     assert set(documents(changes)) == {"good.md"}
+
+
+def test_a_blob_too_large_to_be_read_is_not_fetched(store: Store, repository: Repository, tmp_path: Path) -> None:
+    (repository.folder / "large.md").write_bytes(random.Random(1).randbytes(LARGEST_BLOB + 1))
+    repository.commit(good="# Good")
+    repository.git("config", "uploadpack.allowFilter", "true")
+
+    changes = read(store, tmp_path, repository.folder.as_uri())
+    repository.commit(other="# Other")
+    again = read(store, tmp_path, repository.folder.as_uri())
+
+    assert {change.error for change in (*changes, *again) if isinstance(change, Failed)} == {
+        "the file is larger than 10 MB"
+    }
+    assert (set(documents(changes)), set(documents(again))) == ({"good.md"}, {"other.md"})
+    fetched = sum(file.stat().st_size for file in (tmp_path / "repositories").rglob("*") if file.is_file())
+    assert fetched < LARGEST_BLOB / 10
 
 
 def test_a_repository_of_endless_paths_is_refused(repository: Repository, tmp_path: Path) -> None:
