@@ -8,7 +8,9 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from urllib.parse import quote
@@ -126,6 +128,8 @@ def _server(engine: Engine, more: Mapping[str, str] | None = None) -> Iterator[t
         try:
             assert server.stderr
             port = next(int(found[1]) for line in server.stderr if (found := re.search(r"127\.0\.0\.1:(\d+)", line)))
+            # The log has a line for each request; a full pipe would stop the server.
+            threading.Thread(target=deque, args=(server.stderr, 0), daemon=True).start()
             yield f"http://127.0.0.1:{port}", psutil.Process(server.pid)
         finally:
             server.terminate()
