@@ -120,7 +120,10 @@ class _Lines:
             return  # the command prints its outcome
         now = time.monotonic()
         if isinstance(news, SyncReport):
-            if not (news.seen or news.fetched) or now - self._last.get(name, -_SECONDS_A_LINE) < _SECONDS_A_LINE:
+            if (
+                not (news.seen or news.fetched or news.requests)
+                or now - self._last.get(name, -_SECONDS_A_LINE) < _SECONDS_A_LINE
+            ):
                 return
             self._last[name] = now
             news = f"{so_far(news)}, {news.seconds:.0f} s"
@@ -133,6 +136,8 @@ class _Lines:
 def so_far(report: SyncReport) -> str:
     """Return the progress of a sync in one line."""
     fetched = max(report.fetched, report.seen)
+    if not fetched and report.requests:  # a crawl holds its first pages until it knows what they have in common
+        return f"{_requests(report)}, 0 indexed"
     return f"{fetched:,} fetched, {report.seen:,} indexed, {report.embedded:,} chunks embedded, {_requests(report)}"
 
 

@@ -151,15 +151,21 @@ def _answer(
         return reply.answer
     shown = screen()
     sys.stdout.write("\n")
+    block = ""
     for piece in engine.questions.ask_stream(question, top_k=top_k, filters=filters, history=history):
         if isinstance(piece, Answer):
+            if shown and block:
+                shown.markdown(block)
             _print_sources(piece) if shown is None else _show_sources(shown, piece)
             return piece
-        if shown:
-            shown.markdown(piece)
-        else:
+        if shown is None:
             sys.stdout.write(piece)
             sys.stdout.flush()
+        else:  # Markdown is rendered paragraph by paragraph
+            block += piece
+            if block.endswith("\n\n"):
+                shown.markdown(block)
+                block = ""
     raise AssertionError("a stream ends with its answer")
 
 
@@ -168,15 +174,15 @@ def _show_sources(shown: Screen, answer: Answer) -> None:
     if answer.sources:
         shown.line("Sources" if answer.answered else "Nearest pages", "bold")
     for source in answer.sources:
-        shown.line(f"[{source.n}] {source.title}  ({source.source}, {source.score:.0%})", "cyan", indent=2)
+        shown.line(f"[{source.n}] {source.title}  ({source.source})", "cyan", indent=2)
         shown.line(source.url, "blue underline", indent=6, link=source.url)
         if said := " · ".join(part for part in (source.said_by, source.note) if part):
             shown.line(said, "dim", indent=6)
         if answer.answered:
             shown.line(f"“{textwrap.shorten(source.quote, 160, placeholder=' …')}”", "dim", indent=6)
-    if answer.answered and answer.llm == "extractive":
+    if answer.answered:
         shown.line("")
-        shown.line(_EXTRACTS, "dim")
+        shown.line(_about(answer), "dim")
 
 
 def _print_sources(answer: Answer) -> None:
@@ -184,15 +190,21 @@ def _print_sources(answer: Answer) -> None:
     if answer.sources:
         lines.append("Sources" if answer.answered else "Nearest pages")
     for source in answer.sources:
-        lines += [f"  [{source.n}] {source.title}  ({source.source}, {source.score:.0%})", f"      {source.url}"]
+        lines += [f"  [{source.n}] {source.title}  ({source.source})", f"      {source.url}"]
         said = " · ".join(part for part in (source.said_by, source.note) if part)
         lines += [f"      {said}"] if said else []
         if answer.answered:
             quote = textwrap.shorten(source.quote, 160, placeholder=" …")
             lines += textwrap.wrap(f"“{quote}”", 100, initial_indent="      ", subsequent_indent="      ")
-    if answer.answered and answer.llm == "extractive":
-        lines += ["", _EXTRACTS]
+    if answer.answered:
+        lines += ["", _about(answer)]
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _about(answer: Answer) -> str:
+    """Return how likely an answer is right, and what it is made of."""
+    likely = f"Likelihood that this answer is right: {answer.score:.0%}."
+    return f"{likely} {_EXTRACTS}" if answer.llm == "extractive" else likely
 
 
 def _print_results(question: str, results: Sequence[SearchResult], seconds: float, *, as_json: bool) -> None:

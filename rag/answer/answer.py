@@ -7,7 +7,7 @@ from typing import Any
 
 from rag.llm.tokens import Usage
 
-__all__ = ["Answer", "Citation", "Turn"]
+__all__ = ["Answer", "Citation", "Note", "Turn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,12 @@ class Turn:
 
     question: str
     answer: str = ""
+
+
+class Note(str):
+    """A piece of a streamed answer that says what became of the language model's; it may name a setting."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)

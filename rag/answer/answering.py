@@ -16,12 +16,13 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rag.answer.answer import Answer, Citation, Turn
+from rag.answer.answer import Answer, Citation, Note, Turn
 from rag.answer.asked import kinds_of, refers_to_before, subject_of
 from rag.answer.declining import is_no_answer, without_declining
 from rag.answer.draft import Draft, citation
 from rag.answer.extracts import EMBEDDED, Extract, Extractor, Ranking
 from rag.answer.grounding import GroundingChecker
+from rag.answer.parts import Part
 from rag.errors import LLMError
 from rag.search.neighbours import REACH, with_neighbours
 from rag.search.results import SearchResult
@@ -111,7 +112,9 @@ class Answerer:
         return _returned(self._stream(question, history, streaming=False))
 
     def stream(self, question: str, *, history: Sequence[Turn] = ()) -> Iterator[str | Answer]:
-        """Yield the blocks of the answer, each after its check, and then the complete `Answer`.
+        """Yield the parts of the answer, each after its check, and then the complete `Answer`.
+
+        A part is a sentence or more; joined, they are the answer. What became of a failed language model is a `Note`.
 
         :raises LLMError: the language model fails, and no passage can be quoted instead
         """
@@ -145,15 +148,18 @@ class Answerer:
         results = self._found(asked)
         retrieved = time.perf_counter()
         draft = Draft(results)
-        for block in self._blocks(asked, draft, streaming=streaming):
-            yield draft.add(block) + "\n\n"
+        for part in self._parts(asked, draft, streaming=streaming):
+            if shown := draft.add(part):
+                yield shown
+        if draft.is_open:  # the language model failed
+            yield draft.add(Part(""))
         if draft.numbers:
             for block in draft.verdicts():
-                yield draft.add(block) + "\n\n"
+                yield draft.add(Part(block))
         answered = bool(draft.numbers)
         if draft.note:
             draft.blocks.append(draft.note)
-            yield draft.note + "\n\n"
+            yield Note(draft.note + "\n\n")
         used = draft.used if answered else _distinct_pages(results)[:_NEAREST]
         if not answered:
             yield ABSTENTION
@@ -208,15 +214,15 @@ class Answerer:
     def _is_answerable(self, results: Sequence[SearchResult]) -> bool:
         return any(result.score >= self._threshold for result in results)
 
-    def _blocks(self, question: str, draft: Draft, *, streaming: bool) -> Iterator[str]:
-        """Yield the blocks of an answer, whose markers count the draft's results; none is empty.
+    def _parts(self, question: str, draft: Draft, *, streaming: bool) -> Iterator[Part]:
+        """Yield the parts of an answer, whose markers count the draft's results; the text of some is empty.
 
         If the language model fails, or nothing that it writes holds, they are extracts, and the draft says why.
 
         :raises LLMError: there are no extracts either
         """
         if self._writer is None:
-            yield from self._extracted(question, draft, least=self._shown)
+            yield from map(Part, self._extracted(question, draft, least=self._shown))
             return
         if not self._is_answerable(draft.results):
             return
@@ -230,12 +236,12 @@ class Answerer:
         extracts = list(self._extracted(question, draft, least=0.0))
         if not extracts:
             raise failure
-        yield from extracts
+        yield from map(Part, extracts)
 
     def _written(
         self, writer: AnswerWriter, question: str, draft: Draft, *, streaming: bool
-    ) -> Generator[str, None, LLMError | None]:
-        """Yield the blocks that the language model writes and the sources support.
+    ) -> Generator[Part, None, LLMError | None]:
+        """Yield the parts that the language model writes, with what the sources support of each.
 
         :returns: why there are none, although it did not decline to answer
         """
@@ -246,7 +252,7 @@ class Answerer:
         failure: LLMError | None = None
         try:
             written = writer.write(question, draft.results, streaming=streaming)
-            yield from filter(None, self._checked(written, checker, draft))
+            yield from self._checked(written, checker, draft)
         except LLMError as error:
             log.warning("%s", error)
             failure = error
@@ -269,29 +275,41 @@ class Answerer:
             yield extract.text
 
     @staticmethod
-    def _checked(blocks: Iterable[str], checker: GroundingChecker, draft: Draft) -> Iterator[str]:
-        """Yield the supported part of each block; a block without markers is checked against its neighbours' chunks."""
+    def _checked(parts: Iterable[Part], checker: GroundingChecker, draft: Draft) -> Iterator[Part]:
+        """Yield each part with its supported text; one without markers is checked against its neighbours' chunks."""
         known = range(1, len(draft.results) + 1)
+        # What the block before this one cites, this block so far, and the last part of it that cites anything.
         before: list[int] = []
-        waiting: list[str] = []
-        for block in blocks:
-            if is_no_answer(block):
+        own: list[int] = []
+        last: list[int] = []
+        waiting: list[Part] = []
+        for part in parts:
+            if part.joint is None:
+                before, own, last = own or before, [], []
+            if is_no_answer(part.text):
                 draft.is_declined = True
                 break
-            block, declined = without_declining(block)
-            draft.is_declined = draft.is_declined or declined
-            block = sanitized(without_references(normalized(block, known)))
-            block = keep_known_links(block, checker.known.allows)
-            numbers = cited(block, known)
-            if not numbers and not before:
-                waiting.append(block)
+            text, declined = without_declining(part.text)
+            draft.is_declined = draft.is_declined or (declined and part.joint is None)
+            text = sanitized(without_references(normalized(text, known)))
+            part = replace(part, text=keep_known_links(text, checker.known.allows))
+            last = cited(part.text, known) or last
+            own += last
+            if not own and not before:
+                waiting.append(part)
                 continue
-            for unchecked in [*waiting, block]:
-                yield checker.check(unchecked, before or numbers, draft.numbers)
+            for unchecked in [*waiting, part]:
+                near = {None: before or own, "\n": own}.get(unchecked.joint, last)
+                yield _supported(unchecked, checker, near, draft)
             waiting.clear()
-            before = numbers or before
-        for block in waiting:  # nothing was cited: only what stands in a source is kept
-            yield checker.check(block, (), draft.numbers)
+        for part in waiting:  # nothing was cited: only what stands in a source is kept
+            yield _supported(part, checker, (), draft)
+
+
+def _supported(part: Part, checker: GroundingChecker, before: Sequence[int], draft: Draft) -> Part:
+    """Return a part with the text that its chunks support; parts of an open block need no marker of their own."""
+    text = checker.check(part.text, before, draft.numbers, goes_on=draft.is_open) if part.text else ""
+    return replace(part, text=text)
 
 
 def _returned(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rag.answer.answer import Citation
 from rag.answer.evidence import evidence, without_addresses
+from rag.answer.parts import Part
 from rag.search.results import SearchResult
 from rag.text.citations import best_quote, cited, renumber, text_fragment
 from rag.trust.addresses import Known
@@ -36,13 +37,26 @@ class Draft:
     #: how likely the answer is right, in [0, 1]
     score: float = 0.0
 
-    def add(self, block: str) -> str:
-        """Add a block whose markers count the results, and return it as it is displayed."""
-        for number in cited(block, range(1, len(self.results) + 1)):
-            if number not in self.numbers:
-                self.numbers.append(number)
-        shown = renumber(block, self.numbers)
-        self.blocks.append(shown)
+    #: whether the last block goes on
+    is_open: bool = False
+
+    def add(self, part: Part) -> str:
+        """Add a part whose markers count the results, and return what is displayed of it; its text may be empty."""
+        shown = ""
+        if part.text:
+            for number in cited(part.text, range(1, len(self.results) + 1)):
+                if number not in self.numbers:
+                    self.numbers.append(number)
+            shown = renumber(part.text, self.numbers)
+            if self.is_open:
+                shown = (part.joint or "") + shown
+                self.blocks[-1] += shown
+            else:
+                self.blocks.append(shown)
+            self.is_open = True
+        if part.ends and self.is_open:
+            self.is_open = False
+            shown += "\n\n"
         return shown
 
     def shown(self, results: Sequence[SearchResult]) -> list[SearchResult]:

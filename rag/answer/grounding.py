@@ -102,11 +102,14 @@ class GroundingChecker:
             texts=[question, *(text for result in results for text in trusted_texts(result))],
         )
 
-    def check(self, block: str, before: Sequence[int] = (), shown: Collection[int] = ()) -> str:
+    def check(
+        self, block: str, before: Sequence[int] = (), shown: Collection[int] = (), *, goes_on: bool = False
+    ) -> str:
         """Return the supported part of a paragraph, list, table or code block; it may be empty.
 
         :param before: the numbers that the block above cites; they apply to sentences and code without a marker
         :param shown: the numbers that the answer cites so far; code from other chunks gets a marker
+        :param goes_on: whether sentences with a marker stand before these in the same paragraph
         """
         if is_code(block):
             return self._check_code(block, before, shown)
@@ -123,7 +126,7 @@ class GroundingChecker:
         text = "\n".join(kept)
         if not words(MARKERS.sub(" ", text)):
             return ""
-        if inherited and not cited(text, self._evidence):  # the sentence with the marker was removed
+        if inherited and not goes_on and not cited(text, self._evidence):  # the sentence with the marker was removed
             text += f" [{inherited[0]}]"
         return text
 

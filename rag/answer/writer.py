@@ -14,12 +14,12 @@ from llama_index.core.utils import get_tokenizer
 from rag.answer.answer import Turn
 from rag.answer.condensing import standalone_question
 from rag.answer.declining import is_no_answer
+from rag.answer.parts import Part, parts
 from rag.answer.prompt import ANSWER, CONDENSE, REFINE, SUMMARIZE, conversation, fitted, grouped
 from rag.errors import ContextTooLong, LLMError
 from rag.llm.failures import translating_errors
 from rag.search.neighbours import stretches
 from rag.search.results import SearchResult
-from rag.text.blocks import blocks
 
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
@@ -66,14 +66,14 @@ class AnswerWriter:
             return None
         return standalone_question(reply, question, history)
 
-    def write(self, question: str, results: Sequence[SearchResult], *, streaming: bool) -> Iterator[str]:
-        """Yield the blocks of an answer, whose markers count `results` from 1; see also `rag.answer.declining`.
+    def write(self, question: str, results: Sequence[SearchResult], *, streaming: bool) -> Iterator[Part]:
+        """Yield the parts of an answer, whose markers count `results` from 1; see also `rag.answer.declining`.
 
-        :param streaming: yield each block as soon as it is written; the server then reports no token counts
-        :raises LLMError: the language model cannot be asked, or its reply is not an answer; a block that it was writing
+        :param streaming: yield each part as soon as it is written; the server then reports no token counts
+        :raises LLMError: the language model cannot be asked, or its reply is not an answer; a part that it was writing
             is not yielded
         """
-        yield from blocks(_lines(self._pieces(question, results, streaming=streaming)), headings=False, markers=True)
+        yield from parts(_lines(self._pieces(question, results, streaming=streaming)))
 
     def _pieces(self, question: str, results: Sequence[SearchResult], *, streaming: bool) -> Iterator[str]:
         window = self._llm.metadata.context_window
@@ -143,15 +143,17 @@ def _token_counter() -> Callable[[str], int]:
     return lambda text: len(tokenize(text))
 
 
-def _lines(pieces: Iterable[str]) -> Iterator[str]:
-    """Yield the lines of a reply as soon as each is complete."""
+def _lines(pieces: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """Yield the lines of a reply as they grow, and whether each is whole."""
     rest = ""
     for piece in pieces:
         *whole, rest = (rest + piece).split("\n")
         for line in whole:
-            yield from _split_before_code(line)
+            yield from ((part, True) for part in _split_before_code(line))
+        if rest:
+            yield rest, False
     if rest and rest != _NOTHING:
-        yield from _split_before_code(rest)
+        yield from ((part, True) for part in _split_before_code(rest))
 
 
 def _split_before_code(line: str) -> list[str]:

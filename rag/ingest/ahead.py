@@ -32,11 +32,19 @@ def in_own_thread(work: Callable[[T], T], item: T) -> Future[T]:
     return future
 
 
-def ahead(name: str, source: Iterator[T], stopped: threading.Event, *, items: int = 1) -> Generator[T]:
+def ahead(
+    name: str,
+    source: Iterator[T],
+    stopped: threading.Event,
+    *,
+    items: int = 1,
+    waiting: Callable[[], None] = lambda: None,
+) -> Generator[T]:
     """Yield from an iterator that runs in its own thread, up to `items` items ahead of the caller.
 
     :param name: the name of the thread
     :param stopped: ends the thread and the iteration when it is set
+    :param waiting: called now and then while the caller waits for an item
     """
     ready: queue.Queue[T | BaseException | None] = queue.Queue(maxsize=items)
 
@@ -61,13 +69,16 @@ def ahead(name: str, source: Iterator[T], stopped: threading.Event, *, items: in
     thread.start()
     try:
         while not stopped.is_set():
-            with contextlib.suppress(queue.Empty):
+            try:
                 item = ready.get(timeout=0.5)
-                if item is None:
-                    return
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
+            except queue.Empty:
+                waiting()
+                continue
+            if item is None:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            yield item
     finally:
         if stopped.is_set():
             thread.join(timeout=_JOIN_SECONDS)

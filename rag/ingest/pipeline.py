@@ -129,10 +129,14 @@ class Ingestion:
                     reported = time.monotonic()
                 yield change
 
+        def waiting() -> None:
+            if progress:  # a crawl sends requests before it knows its first document
+                progress(report("completed"))
+
         compaction = Compaction(self._store, self._index, source.name)
         try:
             # Closed here, since the traceback of an error would keep the threads of an open generator alive.
-            with contextlib.closing(self._ready(read, self._cut)) as ready:
+            with contextlib.closing(self._ready(read, self._cut, waiting=waiting)) as ready:
                 for batch in ready:
                     self._commit(source.name, batch, tally)
                     batch.committed.set()
@@ -218,20 +222,27 @@ class Ingestion:
             yield StoredBatch(batch)
 
     def _ready(
-        self, read: Callable[[threading.Event], Iterator[_AnyWork]], cut: Callable[[_AnyWork], _AnyWork]
+        self,
+        read: Callable[[threading.Event], Iterator[_AnyWork]],
+        cut: Callable[[_AnyWork], _AnyWork],
+        *,
+        waiting: Callable[[], None] = lambda: None,
     ) -> Generator[_AnyWork]:
         """Yield cut and embedded batches; each step already works on the next batch.
 
         :param read: yields the batches as read, until the event is set
+        :param waiting: called now and then while no batch is ready
         """
         stopped = threading.Event()
         cuts = ahead("cut", map(cut, ahead("read", read(stopped), stopped)), stopped)
         if self._batches_at_once:
             most = max(1, self._batches_at_once - 2)
-            begun = ahead("embed", (in_own_thread(self._embed, batch) for batch in cuts), stopped, items=most)
+            begun = ahead(
+                "embed", (in_own_thread(self._embed, batch) for batch in cuts), stopped, items=most, waiting=waiting
+            )
             embedded = (future.result() for future in begun)
         else:
-            embedded = ahead("embed", map(self._embed, cuts), stopped)
+            embedded = ahead("embed", map(self._embed, cuts), stopped, waiting=waiting)
         try:
             for batch in embedded:  # noqa: UP028 - "yield from" would close it before it is told to stop
                 yield batch

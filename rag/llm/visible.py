@@ -31,6 +31,12 @@ _LABEL = re.compile(r"\s*[*_#]*(?:final\s+)?(?:answer|response)\s*:[*_]*\s*", re
 _ANSWER_KEYS = ("answer", "final_answer", "response", "reply", "text", "content", "output", "result", "message")
 
 
+# Where another sentence has begun. In characters: how much of the end of a line is searched for it, and the longest
+# line that is searched.
+_SENTENCE_END = re.compile(
+    r"(?:[.!?…][\"')\]”’»*_]*(?:\s*\[\d{1,3}\])*\s+|[。！？](?:\[\d{1,3}\])*)(?=[^\W_])"  # noqa: RUF001
+)
+_TAIL, _LONGEST_LINE = 40, 8_000
 # How much of a reply shows what it begins with, in characters.
 _START = 800
 
@@ -50,21 +56,24 @@ def visible(text: str) -> str:
 def visible_lines(pieces: Iterable[str], *, at_once: bool) -> Iterator[str]:
     """Yield the lines of a reply that are meant for a reader.
 
-    :param at_once: yield each line as soon as it is certain that it belongs to no thought or wrapper
+    :param at_once: yield each line, and each sentence of it with the first letter of the next, as soon as it is certain
+        that it belongs to no thought or wrapper
     :raises UnfinishedThought: there is none, since a thought does not end
     """
     thoughts, held = Thoughts(), list[str]()
-    start = ""
+    start = early = ""
     is_released = is_code = said = False
-    for line in _whole_lines(pieces):
+    for line, following in _begun_lines(pieces) if at_once else _whole_lines(pieces):
         was_thought, shown = thoughts.read(line)
+        shown, early = shown.removeprefix(early), ""
         if was_thought:
             held.clear()
             start = ""
         if is_released and not was_thought:
             is_code ^= bool(_FENCE_LINE.match(shown))
             text, is_end = (shown, False) if is_code else _cut(shown)
-            yield text
+            early = "" if is_end or thoughts.is_open else following
+            yield text + early
             if is_end:
                 return
             continue
@@ -74,7 +83,8 @@ def visible_lines(pieces: Iterable[str], *, at_once: bool) -> Iterator[str]:
             is_released = said = True
             is_code = sum(bool(_FENCE_LINE.match(part)) for part in held) % 2 == 1
             text, is_end = _without_tokens("".join(held))
-            yield _without_label(text)
+            early = "" if is_end else following
+            yield _without_label(text) + early
             if is_end:
                 return
             held.clear()
@@ -160,14 +170,39 @@ def _from_json(text: str) -> str:
     return text if found is None else found
 
 
-def _whole_lines(pieces: Iterable[str]) -> Iterator[str]:
-    """Yield lines with their ends, each as soon as it is complete."""
+def _whole_lines(pieces: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield lines with their ends, each as soon as it is complete; nothing of the next is known then."""
     rest: list[str] = []
     for piece in pieces:
         *whole, last = piece.split("\n")
         for line in whole:
-            yield "".join([*rest, line, "\n"])
+            yield "".join([*rest, line, "\n"]), ""
             rest.clear()
         rest.append(last)
     if any(rest):
-        yield "".join(rest)
+        yield "".join(rest), ""
+
+
+def _begun_lines(pieces: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield lines, and sentences of a line as soon as another follows, with the letter that the other begins with."""
+    rest: list[str] = []
+    size, tail = 0, ""
+    for piece in pieces:
+        *whole, last = piece.split("\n")
+        for line in whole:
+            yield "".join([*rest, line, "\n"]), ""
+            rest.clear()
+            size, tail = 0, ""
+        rest.append(last)
+        size, tail = size + len(last), tail[-_TAIL:] + last
+        if size > _LONGEST_LINE or not _SENTENCE_END.search(tail):
+            continue
+        text = "".join(rest)
+        *_, end = (match.end() for match in _SENTENCE_END.finditer(text))
+        # What stands in code is text, whether the code ends in this sentence or in the next.
+        if text.count("`", 0, end) % 2 == 0:
+            yield text[:end], text[end]
+            rest, size = [text[end:]], len(text) - end
+        tail = ""
+    if any(rest):
+        yield "".join(rest), ""

@@ -124,7 +124,7 @@ class Tools:
             async for piece in self._threads.each(self._service.ask_stream(request)):
                 if isinstance(piece, Reply):
                     reply = piece
-                else:
+                elif piece.strip():
                     shown += 1
                     await ctx.report_progress(shown, message=piece.strip())
             assert reply is not None

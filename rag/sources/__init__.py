@@ -105,8 +105,11 @@ class Source(Protocol):
 
     name: str
     kind: str
-    #: HTTP requests sent so far
-    requests: int
+
+    @property
+    def requests(self) -> int:
+        """HTTP requests sent so far."""
+        ...
 
     def changes(self, *, full: bool) -> Iterator[Change]:
         """Yield the changes since the last sync.

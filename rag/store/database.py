@@ -33,6 +33,9 @@ Connection = psycopg.Connection[TupleRow]
 
 # How long a question waits for a connection while all are in use, or while the server is away.
 _POOL_SECONDS = 10.0
+# After how long of failed attempts the next question makes a new one. An attempt waits twice as long as the one before
+# it, which by default grows to minutes: then nothing would be answered for minutes after the server is back.
+_RECONNECT_SECONDS = 2.0
 # A silent server is given up after 20 s. Texts are sent and read in UTF-8, whatever the role or the database prefers.
 _LINE: dict[str, Any] = {
     "connect_timeout": 10,
@@ -141,6 +144,9 @@ class Database:
                 check=ConnectionPool.check_connection,
                 open=True,
                 timeout=_POOL_SECONDS,
+                reconnect_timeout=_RECONNECT_SECONDS,
+                # Questions that wait are answered as soon as the server is back; others begin a new attempt.
+                reconnect_failed=_go_on,
             )
         return self._pool
 
@@ -163,6 +169,12 @@ class Database:
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
+
+
+def _go_on(pool: ConnectionPool[Connection]) -> None:
+    """Try again while somebody waits for a connection."""
+    if pool.get_stats()["requests_waiting"]:
+        pool.check()
 
 
 def _connect(dsn: str) -> Connection:

@@ -56,6 +56,7 @@ def api_routes(service: Service, threads: Threads) -> APIRouter:
             path,
             handler,
             methods=[method],
+            operation_id=handler.__name__,  # the name of the function in a generated client
             response_model=shape,
             response_model_exclude_unset=True,
             summary=summary,

@@ -179,13 +179,19 @@ def chat_routes(service: Service, threads: Threads) -> APIRouter:
         "/chat/completions",
         chat.complete,
         methods=["POST"],
+        operation_id="complete",
         response_model=ChatReply,
         response_model_exclude_unset=True,
         responses=EVENTS | failures,
         summary="Answer the last message of a conversation",
     )
     router.add_api_route(
-        "/models", chat.models, response_model=ModelList, responses=failures, summary="The index, and each source"
+        "/models",
+        chat.models,
+        operation_id="models",
+        response_model=ModelList,
+        responses=failures,
+        summary="The index, and each source",
     )
     return router
 

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
-from rag.answer.answer import Answer
+from rag.answer.answer import Answer, Note
 from rag.errors import ConfigurationError, LLMError, RagError
 from rag.service import Missing, Reply, Service
 from rag.service.asking import Request as Question
@@ -114,7 +114,7 @@ class _Page:
             async for piece in pieces:
                 if isinstance(piece, Reply):
                     yield event(await self._threads.run(self._finished, question, piece), "answer")
-                else:
+                elif not isinstance(piece, Note):  # the turn says the same without the operator's business
                     text += piece
                     yield event({"html": render_draft(text)}, "html")
         except RagError as error:
@@ -131,6 +131,8 @@ class _Page:
             "id": answer.id,
             "answered": answer.answered,
             "html": turn.html,
+            "note": turn.note,
+            "likelihood": turn.likelihood,
             "sources": sources,
             "turn": render("turn.html", {"turn": turn, **self._common()}),
         }

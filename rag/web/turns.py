@@ -47,6 +47,11 @@ class Turn:
             return None
         return f"The language model does not answer at the moment. {self.answer.note.partition(', because ')[0]}."
 
+    @property
+    def likelihood(self) -> str | None:
+        """How likely the answer is right, in words."""
+        return f"Likelihood that this answer is right: {self.answer.score:.0%}" if self.answer.answered else None
+
 
 def turn_of(service: Service, answer: Answer, *, is_first: bool, logged: LoggedAnswer | None = None) -> Turn:
     """Return an answer as a turn.

@@ -85,22 +85,7 @@ blockquote p, article > :first-child { margin-top: 0; }
     return matchMedia("(prefers-color-scheme: dark)").matches;
   }
 
-  async function readEvents(response, each) {
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    let held = "";
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done) return;
-      held += value;
-      for (let end = held.indexOf("\n\n"); end >= 0; end = held.indexOf("\n\n")) {
-        const lines = held.slice(0, end).split("\n");
-        held = held.slice(end + 2);
-        const field = (name) => lines.find((line) => line.startsWith(name + ": "))?.slice(name.length + 2);
-        each(field("event"), JSON.parse(field("data")));
-      }
-    }
-  }
-
+  /*EVENTS*/
   class Widget extends HTMLElement {
     #after = null;
     #running = null;
@@ -242,6 +227,7 @@ blockquote p, article > :first-child { margin-top: 0; }
           item?.focus();
         });
       }
+      for (const said of [data.note, data.likelihood]) if (said) turn.append(element("p", { class: "soft" }, said));
       if (items.length) {
         turn.append(element("p", { class: "soft" }, data.answered ? "Sources" : "Nearest pages"));
         turn.append(element("ul", { class: "sources" }, ...items));

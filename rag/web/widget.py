@@ -10,8 +10,8 @@ from rag.web.brand import Brand
 
 __all__ = ["widget_script"]
 
-_FILE = Path(__file__).parent / "widget.js"
-_PLACE = "/*SETTINGS*/"
+_FOLDER = Path(__file__).parent
+_SETTINGS, _EVENTS = "/*SETTINGS*/", "/*EVENTS*/"
 
 
 def widget_script(brand: Brand, longest: int) -> str:
@@ -27,9 +27,10 @@ def widget_script(brand: Brand, longest: int) -> str:
         "ink": brand.ink,
         "longest": longest,
     }
-    return _source().replace(_PLACE, json.dumps(settings), 1)
+    return _source().replace(_SETTINGS, json.dumps(settings), 1)
 
 
 @cache
 def _source() -> str:
-    return _FILE.read_text(encoding="utf-8")
+    source = (_FOLDER / "widget.js").read_text(encoding="utf-8")
+    return source.replace(_EVENTS, (_FOLDER / "static" / "events.js").read_text(encoding="utf-8"), 1)

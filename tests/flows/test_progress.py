@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from flows.engine import Ended
-from flows.progress import show_progress
+from flows.progress import show_progress, so_far
 from rag.ingest.report import SyncReport
 
 NAME = "a-source-with-a-long-name"
@@ -27,6 +28,10 @@ def test_lines_count_the_fetched_and_the_indexed_apart() -> None:
     said = plain.file.getvalue().splitlines()
     assert said[0] == "starting Prefect"
     assert said[1].startswith(f"{NAME}: 1,200 fetched, 800 indexed")
+
+
+def test_requests_are_counted_until_the_first_document_is_known() -> None:
+    assert so_far(replace(REPORT, fetched=0, seen=0)) == "1,300 requests, 0 indexed"
 
 
 @pytest.mark.parametrize("width", [50, 120])

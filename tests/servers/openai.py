@@ -64,7 +64,7 @@ class OpenAIServer:
         #: the reply of the assistant, or a function that makes it from the messages
         self.answer: str | Callable[[Messages], str] = "Yes."
         self.requests: list[Request] = []
-        self._script: deque[Reply] = deque()
+        self._script: deque[Reply | Iterator[dict[str, Any]]] = deque()
         self._lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
@@ -86,6 +86,10 @@ class OpenAIServer:
     def reply_next(self, *replies: Reply) -> None:
         """Send these replies to the next requests."""
         self._script.extend(replies)
+
+    def stream_next(self, chunks: Iterator[dict[str, Any]]) -> None:
+        """Stream these chunks to the next request, each as soon as it is there."""
+        self._script.append(chunks)
 
     def fail_next(
         self,

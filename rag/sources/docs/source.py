@@ -41,12 +41,17 @@ class DocsSource:
         most_removed: float = MOST_REMOVED,
     ) -> None:
         self.name = config.name
-        self.requests = 0
+        self._fetcher: Fetcher | None = None
         self._most_removed = most_removed
         self._config = config
         self._store = store
         self._transport = transport
         self._limits = limits or Limits()
+
+    @property
+    def requests(self) -> int:
+        """HTTP requests sent so far."""
+        return self._fetcher.requests if self._fetcher else 0
 
     def changes(self, *, full: bool) -> Iterator[Change]:
         """Crawl the site and yield the changes; pages are fetched as the consumer takes them.
@@ -61,9 +66,5 @@ class DocsSource:
         with Fetcher(trusted=hosts, private=private, limits=self._limits, transport=self._transport) as fetcher:
             fetcher.slow_down(self._config.delay)
             crawl = Crawl(self._config, self._store, fetcher, full=full, most_removed=self._most_removed)
-            try:
-                for change in crawl.run():
-                    self.requests = fetcher.requests
-                    yield change
-            finally:
-                self.requests = fetcher.requests
+            self._fetcher = fetcher
+            yield from crawl.run()

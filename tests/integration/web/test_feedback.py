@@ -46,6 +46,14 @@ def test_naming_a_better_page_is_a_thumb_down(answer: str, empty_engine: Engine)
     assert logged(empty_engine, answer) == ("down", "https://example.org/other")
 
 
+def test_a_hostile_better_page_is_text(answer: str) -> None:
+    hostile = "https://example.org/?\"><script>alert(1)</script><b onclick='alert(1)'>"
+    httpx.post(answer, data={"thumb": "down", "better_page": hostile})
+    page = BeautifulSoup(httpx.get(answer).text, "lxml")
+    assert page.select_one("input[name=better_page]")["value"] in ("", hostile)
+    assert not page.select("main script, main b")
+
+
 @pytest.mark.parametrize("page", ["javascript:alert(1)", "no address", "https://"])
 def test_an_invalid_better_page_is_not_stored(answer: str, empty_engine: Engine, page: str) -> None:
     httpx.post(answer, data={"thumb": "down", "better_page": page})

@@ -48,7 +48,7 @@ ENDPOINTS = [
 
 @pytest.fixture(scope="module")
 def document(site: str) -> dict[str, Any]:
-    found: dict[str, Any] = httpx.get(f"{site}/openapi.json").json()
+    found: dict[str, Any] = httpx.get(f"{site}/openapi.json", timeout=60).json()
     return found
 
 

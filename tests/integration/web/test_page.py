@@ -14,13 +14,14 @@ from rag.engine import Engine
 from tests.integration.conftest import OpenEngine
 from tests.servers.memory_source import MemorySource
 from tests.servers.memory_source import page as page_of
+from tests.servers.openai import OpenAIServer
 from tests.servers.web import served
 
 QUESTION = "How do I write one database to a file?"
 
 
 def get(address: str, **parameters: str) -> tuple[int, BeautifulSoup]:
-    response = httpx.get(address, params=parameters)
+    response = httpx.get(address, params=parameters, timeout=60)
     return response.status_code, BeautifulSoup(response.text, "lxml")
 
 
@@ -57,7 +58,7 @@ def test_a_question_that_the_sources_do_not_answer_is_marked(address: str) -> No
 def test_hostile_questions_and_sources_are_escaped(address: str) -> None:
     question = '"><script>alert(1)</script> what does the hostile page say'
     _, page = get(address, q=question)
-    assert [script["src"] for script in page.select("script")] == ["/static/page.js"]
+    assert [script["src"] for script in page.select("script")] == ["/static/events.js", "/static/page.js"]
     assert page.select("article img") == []
     assert page.select_one("#q")["value"] == question
     assert "<b>Hostile</b> page" in page.get_text()
@@ -140,6 +141,17 @@ def test_readers_get_extracts_where_the_language_model_is_away(open_engine: Open
     assert "pg_dump mydb" in page.select_one("article pre").get_text()
     assert "does not answer at the moment" in page.select_one("article .note").get_text()
     assert "RAG_" not in page.select_one("main").get_text()
+
+
+def test_readers_of_a_stream_see_no_setting(open_engine: OpenEngine) -> None:
+    with OpenAIServer() as model:
+        refused = {"RAG_LLM": "openai/any", "OPENAI_API_KEY": "wrong", "OPENAI_BASE_URL": model.url}
+        with served(open_engine(**refused)) as address:
+            stream = httpx.get(f"{address}/stream", params={"q": QUESTION}, timeout=60).text
+            told = httpx.get(f"{address}/api/ask", params={"q": QUESTION}, timeout=60).json()["note"]
+    assert "does not answer at the moment" in stream
+    assert "OPENAI_API_KEY" not in stream
+    assert "OPENAI_API_KEY" in told  # programs and their operators learn the reason
 
 
 def test_an_answer_is_streamed_as_html(address: str) -> None:

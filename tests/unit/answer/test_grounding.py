@@ -61,6 +61,12 @@ def test_supported_sentences_are_kept_and_invented_sentences_removed() -> None:
     assert checker().check(block) == "Use pg_dump to write one database to a file [1]."
 
 
+def test_a_sentence_that_goes_on_in_a_cited_paragraph_needs_no_marker() -> None:
+    sentence = "Use pg_dump to write one database to a file."
+    assert checker().check(sentence, [1]) == f"{sentence} [1]"
+    assert checker().check(sentence, [1], goes_on=True) == sentence
+
+
 @pytest.mark.parametrize(
     "invented",
     ["Use pg_dump to write one database to 5 files [1].", "Use pg_dump --force to write one database to a file [1].",

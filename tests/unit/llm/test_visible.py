@@ -60,6 +60,7 @@ UNCHANGED = [
     "```html\n<thinking>a tag</thinking>\n```\n\nThat is all [1].",
     "The keys are {a} and [b] [1].",
     "One [1].\n\nTwo [2].\n\n- three\n- four [1]",
+    "One [1]. Two `a. b. c [2]. D` e.g. three! [3] Four? 一。二 [4]。三",
 ]
 
 
@@ -97,8 +98,16 @@ def test_lines_are_streamed_as_soon_as_they_are_no_thought() -> None:
     assert len(read) == 1
 
 
+def test_a_sentence_is_streamed_as_soon_as_another_follows() -> None:
+    pieces = iter(["Use", " pg_dump", " [1].", " Then", " psql", " [2].", "\n"])
+    lines = visible_lines(pieces, at_once=True)
+    assert next(lines) == "Use pg_dump [1]. T"
+    assert next(pieces) == " psql"
+
+
 @pytest.mark.parametrize(
-    "text", ["<think>", "<", "\n", "```\n", "<|", "[THINK]", "</think>", "{", "a ", "`", "analysisA"]
+    "text",
+    ["<think>", "<", "\n", "```\n", "<|", "[THINK]", "</think>", "{", "a ", "`", "analysisA", "a. B", ". ", "`a. B"],
 )
 def test_hostile_replies_take_linear_time(text: str) -> None:
     assert takes_linear_time(read_both_ways, text)

@@ -7,28 +7,8 @@ from bs4 import BeautifulSoup
 
 from rag.answer.answer import Answer, Citation
 from rag.web.markup import render_answer, render_draft, render_text
+from tests.hostile import HOSTILE
 
-# What a title, a document, a question or a model's reply may try.
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "<svg/onload=alert(1)>",
-    "[click](javascript:alert(1))",
-    "[click](JaVaScRiPt:alert(1) 'title')",
-    "[click](data:text/html;base64,PHNjcmlwdD4=)",
-    "![x](javascript:alert(1))",
-    "<javascript:alert(1)>",
-    "<https://evil.example/>",
-    '```"><img src=x onerror=alert(1)>\ncode\n```',
-    "```html\n<script>alert(1)</script>\n```",
-    "```python\n'''</code></pre><script>alert(1)</script>'''\n```",
-    "    </code></pre><script>alert(1)</script>",
-    "| a |\n|---|\n| <img src=x onerror=alert(1)> |",
-    '[x]: javascript:alert(1) "t"\n\n[x]',
-    "&#60;script&#62;alert(1)&#60;/script&#62;",
-    "\ue000<b onclick=alert(1)>\ue001",
-    "# <iframe srcdoc='<script>alert(1)</script>'>",
-]
 ALLOWED = {"class", "tabindex", "href", "rel", "aria-label", "start"}
 
 
