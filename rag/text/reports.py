@@ -35,8 +35,9 @@ _HEADING = re.compile(
 )
 _ENVIRONMENT = re.compile(
     r"^(?:\W*)(?:your |my |system |test )?(?:environment|env|versions?|version info\w*|meta|platform|os"
-    r"|operating system|system|system info\w*|software versions?|hardware|browsers?|device|setup|checklist"
-    r"|pre-?flight checklist|checks?|code of conduct|configuration|output of .{1,40}version.{0,20})\b[\s\w/().,-]{0,40}$",
+    r"|operating system|system|system info\w*|software versions?|hardware|browsers?|device|setup"
+    r"|(?:pre-?flight )?checklist|checks?|code of conduct|configuration"
+    r"|output of .{1,40}version.{0,20})\b[\s\w/().,-]{0,40}$",
     re.I,
 )
 _ENVIRONMENT_LINE = re.compile(
