@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from rag.settings import SourceConfig
 
-__all__ = ["DAILY", "MAINTENANCE", "WATCH", "WEEKLY", "longest_ages", "schedule_of"]
+__all__ = ["DAILY", "MAINTENANCE", "WATCH", "WEEKLY", "longest_ages", "schedule_of", "triage_schedule_of"]
 
 #: Monday 00:00 UTC, for the weekly full syncs.
 WEEKLY = "0 0 * * MON"
@@ -32,6 +32,12 @@ def schedule_of(source: SourceConfig) -> str:
     place = zlib.crc32(source.name.encode())
     minute = 5 + place % 50
     return f"{minute} * * * *" if source.kind == "github" else f"{minute} {1 + place // 50 % 4} * * *"
+
+
+def triage_schedule_of(source: SourceConfig) -> str:
+    """Return the cron schedule of a source's triage: every hour, half an hour after its sync."""
+    minute = int(schedule_of(source).split()[0])
+    return f"{(minute + 30) % 60} * * * *"
 
 
 def longest_ages(sources: Iterable[SourceConfig]) -> dict[str, timedelta]:

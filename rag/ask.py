@@ -64,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--until", type=date_argument, metavar="DATE", help="search documents updated on this day or earlier"
     )
+    parser.add_argument("--version", metavar="V", help="answer for this version; by default the newest")
     parser.add_argument("--search-only", action="store_true", help="list search results, without an answer")
     return run(parser, _ask, arguments)
 
@@ -76,7 +77,9 @@ def _ask(options: argparse.Namespace) -> int:
     wants_one = options.json or options.search_only
     if question is None and not options.chat and (wants_one or not has_person()):
         raise ConfigurationError('A question is missing: python -m rag.ask "how do I …?", or --chat.')
-    filters = Filters(options.source, options.kind, options.label, options.state, options.since, options.until)
+    filters = Filters(
+        options.source, options.kind, options.label, options.state, options.since, options.until, options.version
+    )
     with _engine() as engine:
         if question is None or options.chat:
             return _chat(engine, options, filters, question)

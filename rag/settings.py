@@ -153,6 +153,19 @@ class Settings(BaseSettings):
         validation_alias="RAG_EVALUATION",
         description="the query file that `flows.serve` evaluates every day",
     )
+    triage_comments: bool = Field(
+        False,
+        validation_alias="RAG_TRIAGE_COMMENTS",
+        description="whether triage comments on issues that are opened from now on",
+    )
+    triage_token: Annotated[SecretStr | None, _DefaultText("GITHUB_TOKEN")] = Field(
+        None, validation_alias="RAG_TRIAGE_TOKEN", description="the token that writes the comments of triage"
+    )
+    triage_precision: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.8,
+        validation_alias="RAG_TRIAGE_PRECISION",
+        description="the least precision, measured on the repository's history, at which triage may comment",
+    )
     alert_webhook: Annotated[SecretStr | None, _DefaultText("no alerts")] = Field(
         None, validation_alias="RAG_ALERT_WEBHOOK", description="the URL of a Slack-compatible webhook for alerts"
     )

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rag.errors import ConfigurationError
+from rag.text.versions import PLACEHOLDER
 from rag.trust.urls import SecretUrl, checked
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
 ]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+#: A version, or a URL pattern with {version}.
+VersionOf = Annotated[str, Field(min_length=1, max_length=500)]
 GitHubKind = Literal["issues", "discussions", "pulls"]
 
 
@@ -63,6 +66,16 @@ def http_url(value: str) -> str:
     return value
 
 
+def version_setting(value: str) -> str:
+    """Return a version, or a URL pattern with {version} in one place; a ValueError says what is wrong."""
+    if "{" in value or "/" in value:
+        if value.count(PLACEHOLDER) != 1:
+            raise ValueError(f"must be a version such as 15, or a URL pattern with {PLACEHOLDER} in one place")
+    elif not value.isprintable() or " " in value:
+        raise ValueError("must be a version such as 15, without spaces")
+    return value
+
+
 class DocsConfig(_Table):
     """A `[[docs]]` table: the pages of one docs site, under the folder of its start URL."""
 
@@ -74,6 +87,12 @@ class DocsConfig(_Table):
     exclude: tuple[str, ...] = ()
     max_pages: Annotated[int, Field(ge=1)] = 5000
     delay: Annotated[float, Field(ge=0, description="seconds between two requests")] = 0.0
+    version: VersionOf | None = None
+
+    @field_validator("version")
+    @classmethod
+    def _one_version(cls, value: str | None) -> str | None:
+        return value if value is None else version_setting(value)
 
     @field_validator("url", "sitemap")
     @classmethod
@@ -90,6 +109,12 @@ class RepositoryConfig(_Table):
     name: Name
     url: Annotated[SecretUrl, Field(min_length=1)]
     paths: tuple[str, ...] = ("docs/**/*.md", "docs/**/*.mdx", "README.md")
+    version: VersionOf | None = None
+
+    @field_validator("version")
+    @classmethod
+    def _one_version(cls, value: str | None) -> str | None:
+        return value if value is None else version_setting(value)
 
     @field_validator("url")
     @classmethod

@@ -26,7 +26,8 @@ from flows.evaluate import evaluate
 from flows.ingest import chosen_sources, ingest_source
 from flows.maintain import maintain, watch
 from flows.reindex import reindex
-from flows.schedules import DAILY, MAINTENANCE, WATCH, WEEKLY, schedule_of
+from flows.schedules import DAILY, MAINTENANCE, WATCH, WEEKLY, schedule_of, triage_schedule_of
+from flows.triage import triage
 from flows.windows import WINDOWS, backfill_windows
 from rag.command import CommandParser, run
 from rag.settings import GitHubConfig, SourceConfig, load_settings
@@ -54,9 +55,11 @@ async def deployments(sources: Sequence[SourceConfig], evaluation: Path | None =
     """
     ingests = [await ingest_deployment(source) for source in sources]
     backfills = [await backfill_deployment(source) for source in sources if isinstance(source, GitHubConfig)]
+    triages = [await triage_deployment(source) for source in sources if isinstance(source, GitHubConfig)]
     return [
         *ingests,
         *backfills,
+        *triages,
         *([await evaluation_deployment(evaluation)] if evaluation else []),
         await windows_deployment(),
         await embed_deployment(),
@@ -105,6 +108,28 @@ async def backfill_deployment(source: GitHubConfig) -> RunnerDeployment:
         ),
         tags=["backfill", "github", source.name],
         parameters={"name": source.name, "window": 7},
+        concurrency_limit=_ONE_AT_A_TIME,
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+
+
+async def triage_deployment(source: GitHubConfig) -> RunnerDeployment:
+    """Return the deployment that looks for duplicates of new issues, and once a week at the whole history."""
+    return await triage.ato_deployment(
+        name=f"triage {source.name}",
+        description=(
+            f"Finds the threads of **{source.name}** ({source.repo}) that report the same problem as the "
+            "issues opened lately. The report is the run's artifact.\n\n"
+            "Comments are written only if `RAG_TRIAGE_COMMENTS` is true and the repository's history shows the "
+            "precision of `RAG_TRIAGE_PRECISION`; try `dry_run` first. The weekly run "
+            "learns from new duplicates (`replay`)."
+        ),
+        tags=["triage", "github", source.name],
+        parameters={"name": source.name, "days": 7, "replay": False, "dry_run": False},
+        schedules=[
+            Cron(triage_schedule_of(source), timezone="UTC", slug="hourly"),
+            Cron(MAINTENANCE, timezone="UTC", slug="replay", parameters={"replay": True}),
+        ],
         concurrency_limit=_ONE_AT_A_TIME,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )

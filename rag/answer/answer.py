@@ -7,7 +7,7 @@ from typing import Any
 
 from rag.llm.tokens import Usage
 
-__all__ = ["Answer", "Citation", "Note", "Turn"]
+__all__ = ["Answer", "Citation", "Note", "OtherVersion", "Turn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,15 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherVersion:
+    """What another version says: a link, and a quote that stands verbatim in its page."""
+
+    version: str
+    url: str
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An answer. Where `answered` is false, the sources do not say, and `sources` are the nearest pages."""
 
@@ -70,11 +79,18 @@ class Answer:
     id: str | None = None
     #: the last sentence of `answer`, where the language model failed or wrote nothing that holds
     note: str | None = None
+    #: the version of the software that it is about; None where the sources have none, or several products
+    version: str | None = None
+    #: other versions whose pages say something else, or say it instead
+    other_versions: tuple[OtherVersion, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the shape that `rag.ask --json` prints; with a language model, what it cost and why it failed."""
         usage = {} if self.usage is None else {"usage": asdict(self.usage)}
         note = {} if self.note is None else {"note": self.note}
+        version: dict[str, Any] = {} if self.version is None else {"version": self.version}
+        if self.other_versions:
+            version["other_versions"] = [asdict(other) for other in self.other_versions]
         return {
             "question": self.question,
             "answered": self.answered,
@@ -85,4 +101,5 @@ class Answer:
             "score": self.score,
             **usage,
             **note,
+            **version,
         }

@@ -14,6 +14,7 @@ from rag.answer.extracts import Extractor
 from rag.embedding.encoder import Encoder
 from rag.embedding.encoders import Encoders
 from rag.errors import ConfigurationError
+from rag.search.editions import Choice, chosen_editions
 from rag.search.results import SearchResult
 from rag.search.searcher import Mode, Reranker, Searcher
 from rag.settings import Settings
@@ -69,7 +70,8 @@ class Questions:
         """
         filters = self._checked(question, source, filters)
         index = self._index()
-        found = self._searcher(index, filters, mode).search(masked(question.strip()), top_k=top_k)
+        narrowed = self._narrowed(filters, self._choice(filters, question))
+        found = self._searcher(index, narrowed, mode).search(masked(question.strip()), top_k=top_k)
         if not found:
             self._store.indexes.filled()  # raises what to do about an empty index
         return found
@@ -97,8 +99,10 @@ class Questions:
         filters = self._checked(question, source, filters)
         index = self.active_index
         with counted() as count:
-            answerer = self._answerer(self._searcher(index, filters), top_k=top_k)
-            answer = answerer.answer(masked(question.strip()), history=_masked(history))
+            *_, answer = self._pieces(
+                index, filters, masked(question.strip()), _masked(history), top_k, streaming=False
+            )
+            assert isinstance(answer, Answer)
         return self._log(index, replace(answer, usage=count.total(self._settings.llm_price)), filters)
 
     def ask_stream(
@@ -118,18 +122,53 @@ class Questions:
         index = self.active_index
         # A reader may take each paragraph from another thread; the count of tokens needs one context.
         context = contextvars.copy_context()
-        answerer = self._answerer(self._searcher(index, filters), top_k=top_k)
-        stream = self._stream(answerer, masked(question.strip()), index, filters, _masked(history))
+        pieces = self._pieces(index, filters, masked(question.strip()), _masked(history), top_k, streaming=True)
+        stream = self._stream(pieces, index, filters)
         while (piece := context.run(next, stream, None)) is not None:
             yield piece
 
-    def _stream(
-        self, answerer: Answerer, question: str, index: IndexInfo, filters: Filters, history: Sequence[Turn]
+    def _pieces(
+        self,
+        index: IndexInfo,
+        filters: Filters,
+        question: str,
+        history: Sequence[Turn],
+        top_k: int,
+        *,
+        streaming: bool,
     ) -> Iterator[str | Answer]:
+        """Yield the blocks of an answer and the answer, from the version that is asked about."""
+        choice = self._choice(filters, question)
+        narrowed = self._narrowed(filters, choice)
+        answerer = self._answerer(self._searcher(index, narrowed), top_k=top_k)
+        pieces = (
+            answerer.stream(question, history=history)
+            if streaming
+            else iter([answerer.answer(question, history=history)])
+        )
+        if choice is None:
+            return pieces
+        from rag.answer.versions import Versioned
+
+        return Versioned(
+            choice,
+            lambda editions: self._searcher(index, replace(filters, editions=tuple(editions))),
+            lambda searcher: self._answerer(searcher, top_k=top_k),
+            self._store.documents.at,
+        ).stream(pieces)
+
+    def _choice(self, filters: Filters, question: str) -> Choice | None:
+        return chosen_editions(self._store.documents.editions(), question, filters.version)
+
+    @staticmethod
+    def _narrowed(filters: Filters, choice: Choice | None) -> Filters:
+        return filters if choice is None or not choice.others else replace(filters, editions=choice.allowed)
+
+    def _stream(self, pieces: Iterator[str | Answer], index: IndexInfo, filters: Filters) -> Iterator[str | Answer]:
         from rag.llm.usage import counted
 
         with counted() as count:
-            for piece in answerer.stream(question, history=history):
+            for piece in pieces:
                 if isinstance(piece, Answer):
                     answer = replace(piece, usage=count.total(self._settings.llm_price))
                     yield self._log(index, answer, filters)

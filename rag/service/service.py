@@ -309,6 +309,7 @@ def _clean(filters: Filters) -> Filters:
         kind=clean(filters.kind),
         label=clean(filters.label),
         state=clean(filters.state),
+        version=clean(filters.version),
     )
 
 

@@ -58,10 +58,13 @@ class FilterFields(_Request):
     state: Literal["open", "closed", "merged"] | None = Field(None, description="threads in this state")
     since: date | None = Field(None, description="updated on this day or later")
     until: date | None = Field(None, description="updated on this day or earlier")
+    version: Annotated[str | None, Field(max_length=100)] = Field(
+        None, description="of this version; by default the one that the question names, or else the newest stable one"
+    )
 
     def filters(self) -> Filters:
         """Return the filters that the service takes."""
-        return Filters(self.source, self.kind, self.label, self.state, self.since, self.until)
+        return Filters(self.source, self.kind, self.label, self.state, self.since, self.until, self.version)
 
 
 class AskRequest(FilterFields):

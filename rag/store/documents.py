@@ -12,7 +12,7 @@ from rag.store.encoding import dump_json, is_storable, storable
 from rag.store.indexes import IndexInfo
 from rag.store.statements import Reads, Writes
 
-__all__ = ["DocumentRow", "DocumentWrites", "Documents", "Section", "Version"]
+__all__ = ["DocumentRow", "DocumentWrites", "Documents", "Edition", "Section", "Version"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,21 @@ class Version:
     commit: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """A version of a product that documents are about."""
+
+    product: str
+    version: str
+    #: whether it is of pages or files; otherwise of threads only
+    is_of_pages: bool
+
+    @property
+    def key(self) -> str:
+        """The edition as a filter names it."""
+        return f"{self.product} {self.version}"
+
+
 class Documents(Reads):
     """The stored documents."""
 
@@ -66,6 +81,10 @@ class Documents(Reads):
         """Return how old the documents of chunks are, by node id."""
         rows = self._rows("versions", {"node_ids": list(node_ids)}, index)
         return {row[0]: Version(*row[1:]) for row in rows}
+
+    def editions(self) -> list[Edition]:
+        """Return the versions that documents are about; none if no source has one."""
+        return [Edition(*row) for row in self._rows("editions", {})]
 
     def hashes(self, source: str) -> dict[str, str]:
         """Return the content hashes of the documents of a source, by document id."""

@@ -27,3 +27,7 @@ class Filters:
     since: date | None = None
     #: updated on this day or earlier
     until: date | None = None
+    #: answer for this version of the software; None: the one that the question names, or else the newest stable
+    version: str | None = None
+    #: the editions that may be found, as `Edition.key` has them, besides documents without a version
+    editions: tuple[str, ...] | None = None

@@ -184,6 +184,7 @@ def filter_values(filters: Filters) -> dict[str, object]:
         "kind": filters.kind,
         "label": filters.label and storable(filters.label),
         "state": filters.state,
+        "editions": None if filters.editions is None else list(filters.editions),
         "since": filters.since and filters.since.isoformat(),
         # date.max has no next day.
         "before": (until + timedelta(days=1)).isoformat() if until and until < date.max else None,

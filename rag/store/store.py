@@ -30,6 +30,7 @@ from rag.store.resources import Resources, ResourceWrites
 from rag.store.search import Search
 from rag.store.sources import Sources, SourceWrites
 from rag.store.statements import Reads
+from rag.store.triage import Triage
 
 __all__ = ["Store", "Transaction"]
 
@@ -75,6 +76,7 @@ class Store(Reads):
         self.indexes = Indexes(database)
         self.vectors = VectorIndexes(database, sizes)
         self.search = Search(database, sizes)
+        self.triage = Triage(database)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-__all__ = ["is_web_url"]
+__all__ = ["is_web_url", "repository_of"]
 
 
 def is_web_url(url: str) -> bool:
@@ -14,3 +14,8 @@ def is_web_url(url: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and url.isprintable()
     except ValueError:  # such as http://[
         return False
+
+
+def repository_of(url: str) -> str:
+    """Return the repository of a thread's address, as OWNER/NAME."""
+    return "/".join(urlsplit(url).path.strip("/").split("/")[:2])

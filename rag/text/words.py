@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import regex
 
-__all__ = ["FUNCTION_WORDS", "folded", "stems", "words"]
+__all__ = ["FUNCTION_WORDS", "folded", "stems", "word_list", "words"]
 
 _ENGLISH = """
 a an and are as at be but by can could do does for from had has have how i if in into is it its may me my no not
@@ -35,6 +35,13 @@ def words(text: str) -> set[str]:
     if text.isascii():  # most texts, in a fifth of the time
         return {word for word in map(str.lower, _ASCII_WORD.findall(text)) if word not in FUNCTION_WORDS}
     return {word for word in _words_of_any_script(folded(text)) if word not in FUNCTION_WORDS}
+
+
+def word_list(text: str) -> list[str]:
+    """Return every word of a text in lower case, in order, function words included."""
+    if text.isascii():
+        return [word.lower() for word in _ASCII_WORD.findall(text)]
+    return list(_words_of_any_script(folded(text)))
 
 
 def stems(text: str) -> set[str]:

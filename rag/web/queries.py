@@ -17,7 +17,8 @@ def filters_of(given: Mapping[str, str]) -> Filters:
     :raises ConfigurationError: a date is not one
     """
     source, kind, label, state = (given.get(name, "").strip() or None for name in ("source", "kind", "label", "state"))
-    return Filters(source, kind, label, state, _date(given, "since"), _date(given, "until"))
+    version = given.get("version", "").strip() or None
+    return Filters(source, kind, label, state, _date(given, "since"), _date(given, "until"), version)
 
 
 def _date(given: Mapping[str, str], name: str) -> date | None:

@@ -42,6 +42,12 @@ SELECT id, source, kind, url, title, text, metadata, hash FROM documents
 WHERE id = ANY(%(ids)s)
    OR url = ANY(%(urls)s) AND hashtextextended(url, 0) IN (SELECT hashtextextended(u, 0) FROM unnest(%(urls)s::text[]) u);
 
+-- name: editions
+-- Select the versions of documents, each with the product that it is a version of, and whether pages or files are of it.
+SELECT product, version, bool_or(kind IN ('page', 'file'))
+FROM documents CROSS JOIN LATERAL unnest(versions) AS version
+WHERE cardinality(versions) > 0 AND product IS NOT NULL GROUP BY product, version ORDER BY product, version;
+
 -- name: document_sections
 -- Select the chunks of a document, in order.
 SELECT heading, text, url FROM {chunks} WHERE document_id = %(id)s ORDER BY ordinal;
@@ -58,14 +64,16 @@ WHERE c.node_id = ANY(%(node_ids)s);
 
 -- name: put_documents
 -- Insert documents; an existing document with the same id is replaced.
-INSERT INTO documents (id, source, kind, url, title, text, metadata, hash)
-SELECT id, source, kind, url, title, text, metadata, hash
+INSERT INTO documents (id, source, kind, url, title, text, metadata, hash, versions, product)
+SELECT id, source, kind, url, title, text, metadata, hash,
+       array(SELECT jsonb_array_elements_text(coalesce(metadata -> 'versions', '[]'))), metadata ->> 'product'
 FROM json_to_recordset(%(rows)s)
     AS row (id text, source text, kind text, url text, title text, text text, metadata jsonb, hash text)
 ORDER BY id
 ON CONFLICT (id) DO UPDATE SET
     source = excluded.source, kind = excluded.kind, url = excluded.url, title = excluded.title,
-    text = excluded.text, metadata = excluded.metadata, hash = excluded.hash, indexed_at = now();
+    text = excluded.text, metadata = excluded.metadata, hash = excluded.hash, versions = excluded.versions,
+    product = excluded.product, indexed_at = now();
 
 -- name: delete_documents
 -- Delete documents. Their chunks must be deleted first, by delete_chunks.

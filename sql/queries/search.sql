@@ -153,6 +153,8 @@ AND (%(label)s::text IS NULL OR EXISTS (
     SELECT FROM jsonb_array_elements_text(
         CASE jsonb_typeof(d.metadata -> 'labels') WHEN 'array' THEN d.metadata -> 'labels' ELSE '[]' END) AS label
     WHERE lower(label) = lower(%(label)s)))
+AND (%(editions)s::text[] IS NULL OR cardinality(d.versions) = 0 OR EXISTS (
+    SELECT FROM unnest(d.versions) AS version WHERE d.product || ' ' || version = ANY(%(editions)s)))
 AND (%(since)s::text IS NULL AND %(before)s::text IS NULL OR coalesce((
     SELECT (%(since)s::text IS NULL OR updated.at COLLATE "C" >= %(since)s)
            AND (%(before)s::text IS NULL OR updated.at COLLATE "C" < %(before)s)

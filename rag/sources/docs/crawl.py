@@ -48,7 +48,7 @@ class Crawl:
         self._fetcher = fetcher
         self._most_removed = most_removed
         self._frontier = Frontier(config.name, self._scope_of(start))
-        self._inventory = Inventory(config.name, store)
+        self._inventory = Inventory(config.name, store, version=config.version)
         self._visitor = Visitor(fetcher, self._frontier, self._inventory, full=full)
         self._publisher = Publisher(self._inventory)
         self._interpreter = Interpreter(

@@ -14,6 +14,7 @@ from rag.sources.docs.copies import Original
 from rag.sources.docs.outcomes import Read
 from rag.sources.docs.page import EXTRACTION
 from rag.sources.removals import refused_removals
+from rag.sources.versions import version_metadata
 from rag.store.resources import Resource
 
 if TYPE_CHECKING:
@@ -32,10 +33,12 @@ class Inventory:
     """The pages and documents of one source.
 
     :param source: the name of the source
+    :param version: the version that its pages are about, or a URL pattern with it
     """
 
-    def __init__(self, source: str, store: Store) -> None:
+    def __init__(self, source: str, store: Store, *, version: str | None = None) -> None:
         self.source = source
+        self._version = version
         self.known = store.resources.known(source)
         self.indexed = set(store.documents.hashes(source))
         #: the time of a page's last change that the sitemap gives
@@ -47,9 +50,10 @@ class Inventory:
         self._removals: dict[str, Record] = {}
         self._documents = store.documents
         self._cursor = store.sources.cursor(source)
-        self._is_other_version = self._cursor.get("extraction") != EXTRACTION
+        self._is_other_version = (self._cursor.get("extraction"), self._cursor.get("version")) != (EXTRACTION, version)
         if self._is_other_version:
-            # The pages were read by another version: fetch all of them again. Their links are still good.
+            # The pages were read by another version of the program, or as another version of the manual: fetch all of
+            # them again. Their links are still good.
             self.known = {
                 url: replace(page, etag=None, last_modified=None, lastmod=None, edges=(), cut=())
                 for url, page in self.known.items()
@@ -83,6 +87,10 @@ class Inventory:
         It is the version of the extraction that reads them, and whether the addresses of the hosts are private.
         """
         cursor = {**self._cursor, "extraction": EXTRACTION, PRIVATE_HOSTS: dict(private_hosts)}
+        if self._version is None:
+            cursor.pop("version", None)
+        else:
+            cursor["version"] = self._version
         if cursor != self._cursor:
             pages = list(self.known.values()) if self._is_other_version else []
             yield Checkpoint(partial(_remember, self.source, pages, [], cursor), self.source)
@@ -126,7 +134,13 @@ class Inventory:
         document = Document(
             id_=document_id,
             text=text,
-            metadata={"url": url, "title": read.page.title, "source": self.source, "kind": "page"},
+            metadata={
+                "url": url,
+                "title": read.page.title,
+                "source": self.source,
+                "kind": "page",
+                **version_metadata(self._version, url, self.source),
+            },
         )
         page = replace(self.describe(url, read, document_id), edges=edges, cut=cut)
         return Changed(document, partial(_put_page, self.source, page))

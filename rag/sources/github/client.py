@@ -35,7 +35,17 @@ from rag.sources.github.replies import (
     rate_limit_wait,
 )
 
-__all__ = ["PAGE_SIZES", "PER_PAGE", "GitHubClient", "Gone", "PageRefused", "Reply", "RetryPolicy", "TooLarge"]
+__all__ = [
+    "PAGE_SIZES",
+    "PER_PAGE",
+    "GitHubClient",
+    "Gone",
+    "PageRefused",
+    "Reply",
+    "RetryPolicy",
+    "TooLarge",
+    "authentications",
+]
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +125,7 @@ class GitHubClient:
 
     @cached_property
     def _credentials(self) -> Sequence[_Credential]:
-        return [_Credential(auth, self._api_url) for auth in _authentications(self._token)]
+        return [_Credential(auth, self._api_url) for auth in authentications(self._token)]
 
     def close(self) -> None:
         """Close the connections; the next request opens them again."""
@@ -290,7 +300,11 @@ class GitHubClient:
             )
 
 
-def _authentications(token: str | None) -> list[Auth.Auth | None]:
+def authentications(token: str | None) -> list[Auth.Auth | None]:
+    """Return how each token of GITHUB_TOKEN is sent; without a token, requests are anonymous.
+
+    :raises ConfigurationError: the private key of the GitHub App cannot be read
+    """
     if not token:
         return [None]
     if token.startswith("app:"):

@@ -12,6 +12,7 @@ from llama_index.core.schema import Document
 from rag.sources.github.markdown import clean, without_quotes_of
 from rag.store.github import GitHubComment, PendingThread
 from rag.text.anchors import anchored
+from rag.text.versions import versions_in
 
 __all__ = ["KINDS", "MAINTAINERS", "RENDERING", "document_id", "render"]
 
@@ -74,6 +75,8 @@ def _metadata(source: str, thread: PendingThread, people: Sequence[GitHubComment
         "comments": len(people),
         "reactions": data.get("reactions", 0),
     }
+    if versions := versions_in([data.get("milestone"), *data.get("labels", [])]):
+        metadata |= {"versions": versions, "product": source}
     if thread.kind == "pull":
         metadata["merged_at"] = data.get("merged_at")
         metadata["fixes"] = data.get("fixes", [])

@@ -45,6 +45,7 @@ def thread(row: Row) -> GitHubThread:
         "state_reason": row.get("state_reason"),
         "labels": sorted(_label(label) for label in row.get("labels") or ()),
         "closed_at": row.get("closed_at"),
+        **({"milestone": milestone["title"]} if (milestone := row.get("milestone")) else {}),
         "comments": row.get("comments", 0),
         "merged_at": (pull or {}).get("merged_at"),
     }

@@ -19,6 +19,7 @@ from rag.sources.removals import refused_removals
 from rag.sources.repository.clone import Blob, Clone, open_clone
 from rag.sources.repository.files import File, Files, UnreadableError
 from rag.sources.repository.links import MARKUP
+from rag.sources.versions import version_metadata
 from rag.store.resources import Resource
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ class RepositorySource:
         known = self._store.resources.known(self.name)
         indexed = self._store.documents.hashes(self.name)
         cursor = self._store.sources.cursor(self.name)
-        is_full = full or cursor.get("rendering") != _RENDERING
+        version = {"version": self._config.version} if self._config.version else {}
+        is_full = full or cursor.get("rendering") != _RENDERING or cursor.get("version") != self._config.version
         gone = indexed.keys() - {self._id(path) for path in wanted}
         # Files that the settings no longer include are removed by the user's intention.
         lost = [document for document in gone if self._globs.match(document.removeprefix(f"{self.name}:"))]
@@ -114,7 +116,7 @@ class RepositorySource:
         with Files(clone, blobs) as files:
             for blob in to_read:
                 yield self._change(clone, files, blob, known.get(blob.path), indexed)
-        moved = {"commit": clone.commit, "rendering": _RENDERING}
+        moved = {"commit": clone.commit, "rendering": _RENDERING, **version}
         if cursor != moved:
             yield Checkpoint(partial(_set_cursor, self.name, moved))
 
@@ -185,6 +187,7 @@ class RepositorySource:
                 "source": self.name,
                 "kind": "file",
                 **({"tags": list(text.tags)} if text.tags else {}),
+                **version_metadata(self._config.version, blob.name, self.name),
             },
         )
 

@@ -1,0 +1,134 @@
+"""What was known of each issue, and since when: its duplicates, its end, and who had answered it."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+__all__ = ["Declaration", "History", "Issue", "declared", "is_inactivity"]
+
+#: "Duplicate of #12", "dup of #12", "Closing as a dupe of #12"; the words between may not name another thread.
+_DUPLICATE = re.compile(
+    r"\b(?:dup(?:e|lica(?:te|ted))?|duplicates)\b(?P<by>\s+by)?"
+    r"(?:\s+(?:of|with|to|for|against))?(?:\s+(?:the|a|an|bug|issue|gh|pr|see|existing|older|this))*[\s:(]*"
+    r"(?:(?P<name>[\w.-]+/[\w.-]+)?#|https?://[^\s/]+/(?P<site>[\w.-]+/[\w.-]+)/issues/)(?P<number>\d{1,9})\b",
+    re.I,
+)
+# "closing in favour of #12" and "same as #12" say it in other words, but only where the issue was closed with them.
+_CLOSED_FOR = re.compile(
+    r"\b(?:clos\w+|same)\b[^.\n#]{0,40}\b(?:favou?r of|same as|covered by|tracked (?:in|by)|dup\w*)\b"
+    r"[^.\n#]{0,30}#(?P<number>\d{1,9})\b"
+    r"|#(?P<other>\d{1,9})\b[^.\n#]{0,40}\b(?:closing|closed?)\b[^.\n]{0,30}\bdup\w*",
+    re.I,
+)
+_NEGATED = re.compile(r"\b(?:not|isn't|n't|possibl[ey]|maybe|perhaps|might be)\b[^.\n]{0,25}$", re.I)
+_INACTIVITY = re.compile(
+    r"\b(?:inactiv\w+|stale|no (?:recent )?(?:activity|response)|lack of (?:activity|response|information)"
+    r"|automatically (?:closed|marked))\b",
+    re.I,
+)
+_STALE_LABELS = re.compile(r"\b(?:stale|inactive|no[- ]?(?:activity|response)|rotten|auto-?closed|abandoned)\b", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A comment that declares an issue a duplicate of another one."""
+
+    number: int
+    #: seconds since 1970
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """An issue as it was opened, and what became of it. Times are in seconds since 1970."""
+
+    number: int
+    title: str
+    body: str
+    author: str
+    url: str
+    opened: float
+    closed: float | None = None
+    reason: str | None = None
+    labels: tuple[str, ...] = ()
+    #: when its comments were written, ascending
+    comments: tuple[float, ...] = ()
+    declarations: tuple[Declaration, ...] = ()
+    #: whether a maintainer has commented
+    is_answered: bool = False
+    #: whether it was closed because nobody went on with it
+    is_abandoned: bool = False
+    #: numbers of the merged pull requests that say they fix it, with the time of the merge
+    fixes: tuple[tuple[int, float], ...] = ()
+    milestone: str | None = None
+    is_bot: bool = False
+
+    def is_open(self, at: float) -> bool:
+        """Return whether it was open at a time."""
+        return self.closed is None or self.closed > at
+
+    def commented(self, at: float) -> int:
+        """Return how many comments it had at a time."""
+        return bisect_left(self.comments, at)
+
+
+@dataclass(slots=True)
+class History:
+    """The issues of a source by number, and which was declared a duplicate of which."""
+
+    issues: Mapping[int, Issue]
+    _roots: dict[int, int] = field(default_factory=dict)
+
+    def root(self, number: int, at: float = float("inf")) -> int:
+        """Return the issue that an issue is a duplicate of, followed to the end, by what was declared before a time."""
+        seen = {number}
+        while True:
+            issue = self.issues.get(number)
+            known = [one for one in issue.declarations if one.at < at] if issue else []
+            found = next((one.number for one in reversed(known) if one.number in self.issues), None)
+            if found is None or found in seen:
+                return number
+            seen.add(found)
+            number = found
+
+    def final_root(self, number: int) -> int:
+        """Return the root of an issue by all that was ever declared."""
+        if number not in self._roots:
+            self._roots[number] = self.root(number)
+        return self._roots[number]
+
+    def duplicates(self) -> list[int]:
+        """Return the numbers of the issues that were declared duplicates of others, ascending."""
+        return [number for number in sorted(self.issues) if self.final_root(number) != number]
+
+
+def declared(text: str, repository: str) -> int | None:
+    """Return the number of the issue that a comment declares its own issue a duplicate of; None if it does not.
+
+    :param repository: of the issue, as OWNER/NAME; another one's issues do not count
+    """
+    for found in _DUPLICATE.finditer(text):
+        site = found["site"] or found["name"]
+        if found["by"] or _NEGATED.search(text[: found.start()]) or (site and site.lower() != repository.lower()):
+            continue
+        return int(found["number"])
+    if (closed := _CLOSED_FOR.search(text)) and not _NEGATED.search(text[: closed.start()]):
+        return int(closed["number"] or closed["other"])
+    return None
+
+
+def is_inactivity(labels: Iterable[str], last_comment: str, *, is_bot: bool) -> bool:
+    """Return whether an issue was closed for want of activity: by its labels, or by what the last comment says."""
+    if any(_STALE_LABELS.search(label) for label in labels):
+        return True
+    found = _INACTIVITY.search(last_comment)
+    return bool(found and (is_bot or "clos" in last_comment.lower()))
+
+
+def seconds(iso: str | None) -> float | None:
+    """Return a time of GitHub's in seconds since 1970."""
+    return datetime.fromisoformat(iso).timestamp() if iso else None

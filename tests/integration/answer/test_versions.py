@@ -1,0 +1,113 @@
+"""Two versions of a manual: a question is answered for the one that it is about, and never silently from the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from llama_index.core.schema import Document
+
+from rag.engine import Engine
+from rag.errors import ConfigurationError
+from rag.store.filters import Filters
+from tests.servers.memory_source import MemorySource
+
+ROOT = "https://docs.example.org/engine"
+PAGES = {
+    "14": {
+        "keys": "# Keys\n\n## Rotate the signing key\n\nRotate the signing key with `engine key rotate --old`. "
+        "The old signing key stays valid for one hour.",
+        "fax": "# Fax gateway\n\n## Configure the fax gateway\n\nThe fax gateway is configured in `fax.ini`. "
+        "Set `modem` to the device of the modem.",
+        "backup": "# Backup\n\n## Back up one database\n\nBack up one database with `engine dump NAME`.",
+    },
+    "15": {
+        "keys": "# Keys\n\n## Rotate the signing key\n\nRotate the signing key with `engine rotate-key`. "
+        "The old signing key stays valid for one day.",
+        "backup": "# Backup\n\n## Back up one database\n\nBack up one database with `engine dump NAME`.",
+        "metrics": "# Metrics\n\n## Export metrics\n\nMetrics are exported in the format of Prometheus at `/metrics`.",
+    },
+}
+
+
+def manual(version: str) -> MemorySource:
+    name = f"manual-{version}"
+
+    def page(path: str, text: str) -> Document:
+        url = f"{ROOT}/{version}/{path}.html"
+        about = {"url": url, "title": text.split("\n")[0].strip("# "), "source": name, "kind": "page"}
+        return Document(
+            id_=f"{name}:{url}", text=text, metadata={**about, "versions": [version], "product": f"{ROOT}/"}
+        )
+
+    return MemorySource([page(path, text) for path, text in PAGES[version].items()], name=name)
+
+
+@pytest.fixture(scope="module")
+def engine(module_engine: Callable[..., Engine]) -> Engine:
+    return module_engine(manual("14"), manual("15"))
+
+
+def pages(engine: Engine, question: str, **filters: str) -> list[str]:
+    answer = engine.ask(question, filters=Filters(**filters))
+    return [cited.url.removeprefix(ROOT).partition("#")[0] for cited in answer.sources]
+
+
+def test_without_a_version_the_newest_answers(engine: Engine) -> None:
+    answer = engine.ask("How do I rotate the signing key?")
+    assert "engine rotate-key" in answer.answer
+    assert answer.version == "15"
+    assert all("/15/" in cited.url for cited in answer.sources)
+
+
+def test_where_versions_differ_the_answer_names_the_other_one(engine: Engine) -> None:
+    answer = engine.ask("How do I rotate the signing key?")
+    assert f"Version 14 says it differently: {ROOT}/14/keys.html" in answer.answer
+    (other,) = answer.other_versions
+    assert other.version == "14"
+    assert "--old" in other.quote
+
+
+def test_where_versions_agree_no_other_one_is_named(engine: Engine) -> None:
+    answer = engine.ask("How do I back up one database?")
+    assert "engine dump" in answer.answer
+    assert answer.other_versions == ()
+
+
+@pytest.mark.parametrize("version", ["14", "15"])
+def test_a_question_that_names_a_version_is_answered_from_it_alone(engine: Engine, version: str) -> None:
+    answer = engine.ask(f"How do I rotate the signing key in version {version}?")
+    assert {cited.url.split("/")[4] for cited in answer.sources} == {version}
+    assert answer.version == version
+    assert answer.other_versions == ()
+
+
+def test_a_filter_names_the_version_as_well(engine: Engine) -> None:
+    assert pages(engine, "How do I rotate the signing key?", version="14") == ["/14/keys.html"]
+    found = engine.search("rotate the signing key", filters=Filters(version="14"))
+    assert {result.url.split("/")[4] for result in found} == {"14"}
+
+
+def test_what_only_another_version_answers_is_said_to_be_from_it(engine: Engine) -> None:
+    answer = engine.ask("How do I configure the fax gateway?")
+    assert answer.answer.startswith(
+        "The sources do not answer this for version 15. This is from version 14:\n\n"
+    )
+    assert "fax.ini" in answer.answer
+    assert (answer.answered, answer.version) == (True, "14")
+
+
+def test_a_stream_says_so_before_the_answer(engine: Engine) -> None:
+    *blocks, answer = engine.questions.ask_stream("How do I configure the fax gateway?")
+    assert blocks[0] == "The sources do not answer this for version 15. This is from version 14:\n\n"
+    assert "".join(map(str, blocks)).strip() == answer.answer  # type: ignore[union-attr]
+
+
+def test_what_no_version_answers_is_not_answered(engine: Engine) -> None:
+    answer = engine.ask("How do I brew coffee with cardamom?")
+    assert (answer.answered, answer.other_versions) == (False, ())
+
+
+def test_a_version_that_no_document_has_is_refused_with_those_there_are(engine: Engine) -> None:
+    with pytest.raises(ConfigurationError, match="No document is of version '9'; there are: 14, 15"):
+        engine.ask("How do I rotate the signing key?", filters=Filters(version="9"))
