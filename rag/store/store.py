@@ -24,6 +24,8 @@ from rag.store.failures import storable_values, translated
 from rag.store.github import StagedThreads, StagedThreadWrites
 from rag.store.hnsw import VectorIndexes
 from rag.store.indexes import Indexes, SourceSizes
+from rag.store.insights import Insights
+from rag.store.maps import Maps
 from rag.store.postings import Postings
 from rag.store.queries import Queries
 from rag.store.resources import Resources, ResourceWrites
@@ -72,6 +74,8 @@ class Store(Reads):
         self.answers = Answers(database)
         self.api_keys = ApiKeys(database)
         self.evaluations = Evaluations(database)
+        self.insights = Insights(database)
+        self.maps = Maps(database)
         self.indexes = Indexes(database)
         self.vectors = VectorIndexes(database, sizes)
         self.search = Search(database, sizes)

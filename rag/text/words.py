@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import regex
 
-__all__ = ["FUNCTION_WORDS", "folded", "stems", "words"]
+__all__ = ["FUNCTION_WORDS", "folded", "stems", "words", "words_in_order"]
 
 _ENGLISH = """
 a an and are as at be but by can could do does for from had has have how i if in into is it its may me my no not
@@ -40,6 +40,13 @@ def words(text: str) -> set[str]:
 def stems(text: str) -> set[str]:
     """Return the first six letters of each word that carries meaning: "backups" and "backup" share a stem."""
     return {word[:_STEM_LENGTH] for word in words(text)}
+
+
+def words_in_order(text: str) -> list[str]:
+    """Return all words of a text in their order, as they are written; function words are among them."""
+    if text.isascii():
+        return _ASCII_WORD.findall(text)
+    return list(_words_of_any_script(unicodedata.normalize("NFKC", text)))
 
 
 def folded(text: str) -> str:
