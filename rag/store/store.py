@@ -15,6 +15,7 @@ from datetime import datetime
 
 from rag.store.answers import Answers, AnswerWrites
 from rag.store.api_keys import ApiKeys
+from rag.store.chat_threads import ChatThreads
 from rag.store.chunks import Chunks, ChunkWrites
 from rag.store.database import Connection, Database
 from rag.store.documents import Documents, DocumentWrites
@@ -74,6 +75,7 @@ class Store(Reads):
         self.answers = Answers(database)
         self.api_keys = ApiKeys(database)
         self.evaluations = Evaluations(database)
+        self.chat_threads = ChatThreads(database)
         self.insights = Insights(database)
         self.maps = Maps(database)
         self.indexes = Indexes(database)
