@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from rag.settings import SourceConfig
 
-__all__ = ["DAILY", "MAINTENANCE", "WATCH", "WEEKLY", "longest_ages", "schedule_of", "triage_schedule_of"]
+__all__ = ["DAILY", "MAINTENANCE", "REPORTS", "WATCH", "WEEKLY", "longest_ages", "schedule_of", "triage_schedule_of"]
 
 #: Monday 00:00 UTC, for the weekly full syncs.
 WEEKLY = "0 0 * * MON"
@@ -16,6 +16,8 @@ WEEKLY = "0 0 * * MON"
 DAILY = "0 6 * * *"
 #: Sunday 06:00 UTC, after the night's syncs and long before the full ones.
 MAINTENANCE = "0 6 * * SUN"
+#: Monday 07:00 UTC: before the week begins, after the full syncs.
+REPORTS = "0 7 * * MON"
 #: Every hour, after the last of the hourly syncs.
 WATCH = "58 * * * *"
 

@@ -17,6 +17,8 @@ What the product does is done by services, each built when it is first asked for
     engine.api_keys     the keys of the HTTP API
     engine.evaluations  past evaluations, and threads to make queries from
     engine.operations   status, alerts, maintenance, removal, moving
+    engine.insights     what people ask, and what the docs lack
+    engine.maps         the index as a picture
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ from rag.trust.private import make_private
 if TYPE_CHECKING:
     from rag.answer.answer import Answer, Turn
     from rag.answer.questions import Questions
+    from rag.desk.insights import Insights
+    from rag.desk.map.maps import Maps
     from rag.embedding import Encoder
     from rag.embedding.encoders import Encoders
     from rag.ingest.backfill import Backfills
@@ -171,6 +175,20 @@ class Engine:
         from rag.operate.operations import Operations
 
         return Operations(self.settings, self.database, self.store)
+
+    @cached_property
+    def insights(self) -> Insights:
+        """What people ask, and what the docs lack."""
+        from rag.desk.insights import Insights
+
+        return Insights(self.store, self.encoders, model=self.settings.embedding_model)
+
+    @cached_property
+    def maps(self) -> Maps:
+        """The index as a picture."""
+        from rag.desk.map.maps import Maps
+
+        return Maps(self.store, self.insights, log_days=self.settings.log_days)
 
     @cached_property
     def encoders(self) -> Encoders:

@@ -212,6 +212,35 @@ class Settings(BaseSettings):
         validation_alias="RAG_WEB_NOTICE",
         description="what the web page and the widget say about answers and about what is stored",
     )
+    slack_bot_token: SecretStr | None = Field(
+        None, validation_alias="RAG_SLACK_BOT_TOKEN", description="the bot token of `rag.slack`: `xoxb-…`"
+    )
+    slack_app_token: SecretStr | None = Field(
+        None,
+        validation_alias="RAG_SLACK_APP_TOKEN",
+        description="the app-level token of `rag.slack`, for socket mode: `xapp-…`",
+    )
+    discord_token: SecretStr | None = Field(
+        None, validation_alias="RAG_DISCORD_TOKEN", description="the bot token of `rag.discord`"
+    )
+    chat_channels: Annotated[tuple[str, ...], NoDecode, _DefaultText("all, from all sources")] = Field(
+        (),
+        validation_alias="RAG_CHAT_CHANNELS",
+        description="the channels that `rag.slack` and `rag.discord` answer in, with filters, separated by `;`: "
+        "`C024BE91L source=docs kind=page; *`",
+    )
+    chat_unanswered: bool = Field(
+        False,
+        validation_alias="RAG_CHAT_UNANSWERED",
+        description="whether `rag.slack` and `rag.discord` say that the sources do not answer a question, instead of "
+        "nothing",
+    )
+    chat_ephemeral: bool = Field(
+        False,
+        validation_alias="RAG_CHAT_EPHEMERAL",
+        description="whether only the asker sees the answers of `rag.slack`, and those to slash commands of "
+        "`rag.discord`",
+    )
     run_on: str = Field(
         "threads",
         validation_alias="RAG_RUN_ON",
@@ -235,6 +264,12 @@ class Settings(BaseSettings):
     @classmethod
     def _several(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("chat_channels", mode="before")
+    @classmethod
+    def _channels(cls, value: object) -> object:
+        parts = value.split(";") if isinstance(value, str) else None
+        return value if parts is None else tuple(" ".join(part.split()) for part in parts if part.strip())
 
     @field_validator("web_examples", mode="before")
     @classmethod

@@ -24,9 +24,11 @@ from flows.backfill import backfill
 from flows.embedding import EMBED, embed_batch
 from flows.evaluate import evaluate
 from flows.ingest import chosen_sources, ingest_source
+from flows.insights import insights
 from flows.maintain import maintain, watch
+from flows.map import draw_map
 from flows.reindex import reindex
-from flows.schedules import DAILY, MAINTENANCE, WATCH, WEEKLY, schedule_of, triage_schedule_of
+from flows.schedules import DAILY, MAINTENANCE, REPORTS, WATCH, WEEKLY, schedule_of, triage_schedule_of
 from flows.triage import triage
 from flows.windows import WINDOWS, backfill_windows
 from rag.command import CommandParser, run
@@ -67,6 +69,8 @@ async def deployments(sources: Sequence[SourceConfig], evaluation: Path | None =
         await maintain_deployment(),
         await watch_deployment(),
         await answer_deployment(),
+        await insights_deployment(),
+        await map_deployment(),
     ]
 
 
@@ -220,6 +224,38 @@ async def answer_deployment() -> RunnerDeployment:
         ),
         tags=["answer"],
         parameters={"top_k": 8},
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+
+
+async def insights_deployment() -> RunnerDeployment:
+    """Return the deployment that reports what people ask."""
+    return await insights.ato_deployment(
+        name="insights",
+        description=(
+            "Every Monday: reports what people and agents ask, what the docs lack, which pages are cited, and which "
+            "answers are stale. The report is the run's artifact."
+        ),
+        tags=["desk"],
+        parameters={"days": 30, "most": 20},
+        schedules=[Cron(REPORTS, timezone="UTC", slug="weekly")],
+        concurrency_limit=_ONE_AT_A_TIME,
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+
+
+async def map_deployment() -> RunnerDeployment:
+    """Return the deployment that draws the map."""
+    return await draw_map.ato_deployment(
+        name="map",
+        description=(
+            "Every Monday: draws what the index knows, with the questions that were asked laid over it. The picture is "
+            "the run's artifact; `rag.web` shows the map at /map."
+        ),
+        tags=["desk"],
+        parameters={"method": "best", "days": 30},
+        schedules=[Cron(REPORTS, timezone="UTC", slug="weekly")],
+        concurrency_limit=_ONE_AT_A_TIME,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
 

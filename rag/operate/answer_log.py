@@ -115,6 +115,20 @@ class AnswerLog:
         """
         return [_logged(row) for row in self._store.answers.conversation(thread, until=until, limit=_TURNS)]
 
+    def thread_at(self, place: str) -> UUID | None:
+        """Return the conversation that a thread of a chat is; None if nothing was answered in it.
+
+        :param place: the platform and its ids
+        """
+        return self._store.chat_threads.at(place)
+
+    def keep_thread(self, place: str, thread: UUID, link: str | None) -> None:
+        """Keep which conversation a thread of a chat is.
+
+        :param link: opens the thread
+        """
+        self._store.chat_threads.keep(place, thread, link, days=self._days)
+
     def rate(
         self, answer: UUID, thumb: Thumb | None, *, better_page: str | None = None, comment: str | None = None
     ) -> bool:

@@ -15,6 +15,7 @@ from datetime import datetime
 
 from rag.store.answers import Answers, AnswerWrites
 from rag.store.api_keys import ApiKeys
+from rag.store.chat_threads import ChatThreads
 from rag.store.chunks import Chunks, ChunkWrites
 from rag.store.database import Connection, Database
 from rag.store.documents import Documents, DocumentWrites
@@ -24,6 +25,8 @@ from rag.store.failures import storable_values, translated
 from rag.store.github import StagedThreads, StagedThreadWrites
 from rag.store.hnsw import VectorIndexes
 from rag.store.indexes import Indexes, SourceSizes
+from rag.store.insights import Insights
+from rag.store.maps import Maps
 from rag.store.postings import Postings
 from rag.store.queries import Queries
 from rag.store.resources import Resources, ResourceWrites
@@ -73,6 +76,9 @@ class Store(Reads):
         self.answers = Answers(database)
         self.api_keys = ApiKeys(database)
         self.evaluations = Evaluations(database)
+        self.chat_threads = ChatThreads(database)
+        self.insights = Insights(database)
+        self.maps = Maps(database)
         self.indexes = Indexes(database)
         self.vectors = VectorIndexes(database, sizes)
         self.search = Search(database, sizes)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import regex
 
-__all__ = ["FUNCTION_WORDS", "folded", "stems", "word_list", "words"]
+__all__ = ["FUNCTION_WORDS", "folded", "stems", "words", "words_in_order"]
 
 _ENGLISH = """
 a an and are as at be but by can could do does for from had has have how i if in into is it its may me my no not
@@ -37,16 +37,16 @@ def words(text: str) -> set[str]:
     return {word for word in _words_of_any_script(folded(text)) if word not in FUNCTION_WORDS}
 
 
-def word_list(text: str) -> list[str]:
-    """Return every word of a text in lower case, in order, function words included."""
-    if text.isascii():
-        return [word.lower() for word in _ASCII_WORD.findall(text)]
-    return list(_words_of_any_script(folded(text)))
-
-
 def stems(text: str) -> set[str]:
     """Return the first six letters of each word that carries meaning: "backups" and "backup" share a stem."""
     return {word[:_STEM_LENGTH] for word in words(text)}
+
+
+def words_in_order(text: str) -> list[str]:
+    """Return all words of a text in their order, as they are written; function words are among them."""
+    if text.isascii():
+        return _ASCII_WORD.findall(text)
+    return list(_words_of_any_script(unicodedata.normalize("NFKC", text)))
 
 
 def folded(text: str) -> str:

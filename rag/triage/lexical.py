@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.text.words import FUNCTION_WORDS, word_list
+from rag.text.words import FUNCTION_WORDS, folded, words_in_order
 
 __all__ = ["Lexical", "terms"]
 
@@ -27,7 +27,7 @@ _SHORTEST_STEM = 4
 
 def terms(text: str) -> Counter[str]:
     """Return the stems of a text that carry meaning, with how often each stands in it."""
-    return Counter(_stem(word) for word in word_list(text) if word not in FUNCTION_WORDS)
+    return Counter(_stem(word) for word in words_in_order(folded(text)) if word not in FUNCTION_WORDS)
 
 
 @cache

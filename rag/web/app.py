@@ -22,6 +22,7 @@ from rag.web.access import Access, Policy, requires
 from rag.web.api import api_routes
 from rag.web.brand import brand_of
 from rag.web.chat import chat_routes
+from rag.web.desk import desk_assets, desk_routes
 from rag.web.hosts import Hosts, is_loopback
 from rag.web.legacy import legacy_routes
 from rag.web.limits import Limits
@@ -62,6 +63,8 @@ def create_app(engine: Engine, *, host: str = "127.0.0.1") -> FastAPI:
         api_routes(service, threads),
         chat_routes(service, threads),
         legacy_routes(service, threads),
+        desk_routes(service, threads, app.state.brand),
+        desk_assets(),
         _monitoring(engine, threads, metrics),
     ):
         app.include_router(router)

@@ -21,7 +21,7 @@ __all__ = ["answer_errors", "failure", "failure_of", "status_of"]
 
 log = logging.getLogger(__name__)
 
-_FOR_PROGRAMS = ("/api/", "/stream", "/v1/", "/mcp", "/openapi.json", "/metrics", "/healthz")
+_FOR_PROGRAMS = ("/api/", "/stream", "/v1/", "/mcp", "/openapi.json", "/metrics", "/healthz", "/map/data")
 _NOT_FOUND = "Not found; /openapi.json lists the endpoints."
 
 

@@ -1,0 +1,83 @@
+"""Labels: the few words that most tell a group of texts from the others, as c-TF-IDF ranks them.
+
+A term is a word, or two neighbouring words. It counts more the larger the share of the group's texts that have it, and
+the fewer texts have it altogether.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from rag.text.words import FUNCTION_WORDS, folded, words_in_order
+
+__all__ = ["Labeller"]
+
+_TERMS = 3
+# Two words say more than one of them.
+_PAIR = 1.25
+# A further term must count at least this share of the best one.
+_LEAST = 0.35
+# Words that only put a question.
+_ASKING = """
+please help need want use using used get way possible best work works doing done make re am any there understand able
+question example between just like about also trying tried error problem
+"""
+_EMPTY = FUNCTION_WORDS | set(_ASKING.split())
+
+
+class Labeller:
+    """Labels groups of texts.
+
+    :param texts: all texts, each of which may be in a group
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._count = len(texts)
+        self._having = Counter(term for text in texts for term in dict(_terms(text)))
+
+    def label(self, texts: Sequence[str]) -> str:
+        """Return the label of a group, such as "pg_dump · single database"; its texts are among all texts."""
+        having: Counter[str] = Counter()
+        written: dict[str, Counter[str]] = {}
+        for text in texts:
+            for term, surface in dict(_terms(text)).items():
+                having[term] += 1
+                written.setdefault(term, Counter())[surface] += 1
+        ranked = sorted(having, key=lambda term: (-self._weight(term, having[term], len(texts)), term))
+        chosen: list[str] = []
+        for term in ranked:
+            far_below = chosen and self._weight(term, having[term], len(texts)) < _LEAST * self._weight(
+                chosen[0], having[chosen[0]], len(texts)
+            )
+            if len(chosen) == _TERMS or far_below:
+                break
+            if not any(set(term.split()) & set(other.split()) for other in chosen):
+                chosen.append(term)
+        return " · ".join(written[term].most_common(1)[0][0] for term in chosen) or "other questions"
+
+    def _weight(self, term: str, having: int, size: int) -> float:
+        share = having / size
+        return share * math.log(1 + self._count / max(self._having[term], having)) * (_PAIR if " " in term else 1)
+
+
+def _terms(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the terms of a text, each as it is compared and as it is written."""
+    meaningful = [(_key(word), word) if _is_meaningful(folded(word)) else None for word in words_in_order(text)]
+    yield from (term for term in meaningful if term)
+    for first, second in pairwise(meaningful):
+        if first and second and first[0] != second[0]:
+            yield f"{first[0]} {second[0]}", f"{first[1]} {second[1]}"
+
+
+def _key(word: str) -> str:
+    """Return a word as it is compared: in lower case, without a plural's ending."""
+    key = folded(word)
+    is_plural = len(key) > 3 and key.endswith("s") and not key.endswith(("ss", "us", "is"))
+    return key[:-1] if is_plural else key
+
+
+def _is_meaningful(word: str) -> bool:
+    return word not in _EMPTY and (len(word) > 1 or not word.isascii()) and not (word.isdecimal() and len(word) < 3)
