@@ -24,9 +24,13 @@ class PatientProtocol(H11Protocol):
     #: in seconds, how long a client may stop reading a response
     read_timeout: ClassVar[float] = 60.0
     most_connections: ClassVar[int] = 400
+    #: in bytes: the longest query string that the OpenAPI document permits is a text of 20,000 characters, a document's
+    #: URL and its id, each character of which may take twelve bytes
+    largest_head: ClassVar[int] = 400_000
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
+        self.conn = h11.Connection(h11.SERVER, self.largest_head)
         self._waiting: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._since = time.monotonic()

@@ -37,6 +37,7 @@ a { color: var(--accent); }
 pre { background: var(--code); padding: 10px 12px; border-radius: 8px; overflow-x: auto; font-size: 14px; overflow-wrap: normal; }
 code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; font-size: .9em; }
 :not(pre) > code { background: var(--code); padding: 1px 5px; border-radius: 4px; }
+.copy { float: right; margin: 6px; padding: 1px 8px; font-size: 12px; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; } th, td { border: 1px solid var(--line); padding: 4px 8px; text-align: left; }
 .marker { background: var(--mark); color: var(--accent); border-radius: 5px; padding: 0 5px; font-size: .8em; font-weight: 600; text-decoration: none; }
 .sources { padding-left: 0; list-style: none; font-size: 14px; }
@@ -227,6 +228,7 @@ blockquote p, article > :first-child { margin-top: 0; }
           item?.focus();
         });
       }
+      for (const pre of article.querySelectorAll("pre")) pre.before(this.#copy(pre));
       for (const said of [data.note, data.likelihood]) if (said) turn.append(element("p", { class: "soft" }, said));
       if (items.length) {
         turn.append(element("p", { class: "soft" }, data.answered ? "Sources" : "Nearest pages"));
@@ -235,6 +237,15 @@ blockquote p, article > :first-child { margin-top: 0; }
       if (!data.id) return;
       this.#after = data.id;
       turn.append(this.#votes(data.id));
+    }
+
+    #copy(pre) {
+      const copy = async () => {
+        const copied = await navigator.clipboard?.writeText(pre.textContent).then(() => true, () => false);
+        button.textContent = copied ? "Copied" : "Not copied";
+      };
+      const button = element("button", { class: "copy", type: "button", "aria-label": "Copy this code", onclick: copy }, "Copy");
+      return button;
     }
 
     #votes(id) {

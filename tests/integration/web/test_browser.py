@@ -187,9 +187,13 @@ def test_a_stream_is_read_as_it_is_written_and_can_be_stopped(
     model.go_on.set()
 
 
-def test_code_and_the_address_of_an_answer_can_be_copied(browser: Chrome, site: str) -> None:
-    permissions = {"origin": site, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+def allow_copying(browser: Chrome, origin: str) -> None:
+    permissions = {"origin": origin, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
     browser.execute_cdp_cmd("Browser.grantPermissions", permissions)
+
+
+def test_code_and_the_address_of_an_answer_can_be_copied(browser: Chrome, site: str) -> None:
+    allow_copying(browser, site)
     browser.get(f"{site}/?q={quote(QUESTION)}")
     for selector, copied in ((".code .copy", "pg_dump mydb > mydb.sql\n"), (".made .copy", f"{site}/answers/")):
         browser.find_element(By.CSS_SELECTOR, selector).send_keys(Keys.ENTER)
@@ -330,6 +334,10 @@ def test_the_widget_answers_on_a_listed_site(browser: Chrome, docs_site: Site) -
     dialog = widget(browser)
     type_into_focus(browser, QUESTION)
     vote = dialog.find_element(By.CSS_SELECTOR, ".votes button")
+    allow_copying(browser, docs_site.origin)
+    copy = dialog.find_element(By.CSS_SELECTOR, ".copy")
+    copy.click()
+    WebDriverWait(browser, 20).until(lambda _: copy.text == "Copied")
     assert "pg_dump mydb" in dialog.find_element(By.TAG_NAME, "pre").text
     link = dialog.find_element(By.CSS_SELECTOR, ".sources a").get_attribute("href")
     assert link.startswith("https://example.org/backup#one")
@@ -338,6 +346,12 @@ def test_the_widget_answers_on_a_listed_site(browser: Chrome, docs_site: Site) -
     thanks = dialog.find_element(By.CSS_SELECTOR, ".votes [role=status]")
     WebDriverWait(browser, 20).until(lambda _: thanks.text == "Thank you for your feedback.")
     assert "machine" in dialog.find_element(By.TAG_NAME, "footer").text
+    browser.execute_script("arguments[0].focus()", dialog.find_element(By.TAG_NAME, "input"))
+    type_into_focus(browser, "and to which one?")
+    assert (
+        "pg_dump"
+        in dialog.find_element(By.CSS_SELECTOR, "section + section .marker").find_element(By.XPATH, "../..").text
+    )
     # The site's attributes are text; nothing is stored on it, and nobody looks in.
     assert browser.title == "Docs"
     assert browser.get_cookies() == []
