@@ -7,16 +7,36 @@ long enough to be measured is doubled, and the best of three runs counts.
 from __future__ import annotations
 
 import gc
+import json
 import string
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 
+import httpx
+import numpy as np
 import pytest
 from llama_index.core.schema import Document
+from numpy.typing import NDArray
 
+from rag.answer import asked, evidence
+from rag.answer.grounding import GroundingChecker
+from rag.evaluate.facts import judged
 from rag.ingest.chunking import MarkdownChunker, without_addresses
+from rag.llm.failures import is_too_long
+from rag.search.results import SearchResult
+from rag.sources.docs.fetch import Fetched
+from rag.sources.docs.page import NotHtmlError, read_page
+from rag.sources.docs.robots import Robots
+from rag.sources.docs.sitemap import SitemapError, list_pages
+from rag.sources.github.markdown import clean, without_quotes_of
+from rag.sources.markup import front_matter
 from rag.sources.markup.markdown import read_markdown
-from rag.text import anchors, blocks, citations, neighbours, sentences
+from rag.sources.markup.notebook import read_notebook
+from rag.text import anchors, blocks, citations, neighbours, sentences, words
+from rag.trust.addresses import Known, addresses
+from rag.trust.authorship import Voice
+from rag.trust.injection import speaks_to_models
 from rag.trust.secrets import masked
 
 pytestmark = pytest.mark.slow  # hundreds of hostile texts
@@ -25,7 +45,10 @@ Reader = Callable[[str], object]
 #: Characters; parsers written in Python are slow enough to be measured on shorter texts.
 _LENGTH = 60_000
 _SHORT_LENGTH = 10_000
-_SLOW_READERS = frozenset({"read_markdown", "read_markdown, MDX", "chunks", "blocks"})
+_SLOW_READERS = frozenset(
+    {"read_markdown", "read_markdown, MDX", "chunks", "blocks", "read_page", "read_page, in a page"}
+    | {"read_notebook", "grounding of an answer", "grounding in a source"}
+)
 _MEASURABLE = 0.1
 _LINEAR = 2.6
 
@@ -35,7 +58,89 @@ def _chunks(text: str) -> object:
     return chunker.get_nodes_from_documents([Document(text=text, metadata={"url": "u", "title": "t"})])
 
 
+class _Encoder:
+    """Gives each text the same vector."""
+
+    model = "none"
+    dimension = 2
+    max_tokens = 256
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.full((len(texts), 2), 0.7, np.float32)
+
+    def encode_query(self, text: str) -> NDArray[np.float32]:
+        return self.encode([text])[0]
+
+    def count_tokens(self, text: str) -> int:
+        return len(text) // 4
+
+
+class _Server:
+    """Answers each request with one body."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def get(self, url: str, **_: object) -> Fetched:
+        return Fetched(url, 200, httpx.Headers(), self._body)
+
+
+def _found(text: str) -> SearchResult:
+    stranger = ((0, Voice("ann", "none", "2024-05-01T10:00:00Z")),)
+    return SearchResult(1, "c", "d", "https://example.org/", "T", "docs", "issue", "H", text, 1.0, voices=stranger)
+
+
+def _page(text: str) -> object:
+    try:
+        return read_page(text.encode(), url="http://a.org/", charset="utf-8", robots="", link=lambda href, base: href)
+    except NotHtmlError:
+        return None
+
+
+def _listed(name: str, body: str) -> object:
+    try:
+        return list(list_pages(f"http://a.org/{name}", _Server(body.encode())))  # type: ignore[arg-type]
+    except SitemapError:
+        return None
+
+
+def _robots(text: str) -> object:
+    rules = Robots(f"User-agent: *\nDisallow: /{text}\n{text}")
+    return rules.allows("http://a.org/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), rules.delay
+
+
+def _notebook(text: str) -> object:
+    cells = [{"cell_type": "markdown", "source": text}, {"cell_type": "code", "source": text, "outputs": []}]
+    return read_notebook(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4}))
+
+
+@cache
+def _checker() -> GroundingChecker:
+    return GroundingChecker(_Encoder(), [_found("Install it with pip. It takes a minute.")], "How?")
+
+
 READERS: dict[str, Reader] = {
+    "read_page": _page,
+    "read_page, in a page": lambda text: _page(f"<html><body><main><h1>A</h1><p>{text}"),
+    "read_notebook": _notebook,
+    "front_matter": lambda text: (front_matter.split(f"---\n{text}\n---\n"), front_matter.split(text)),
+    "sitemap": lambda text: _listed("sitemap.xml", f"<urlset><url><loc>{text}</loc></url></urlset>"),
+    "llms.txt": lambda text: _listed("llms.txt", text),
+    "robots": _robots,
+    "clean": lambda text: clean(text, top=2),
+    "without_quotes_of": lambda text: without_quotes_of(text, [text]),
+    "speaks_to_models": speaks_to_models,
+    "addresses": addresses,
+    "evidence": lambda text: (
+        evidence.evidence.__wrapped__(_found(text)),
+        evidence.without_addresses(_found(text), Known()),
+    ),
+    "grounding of an answer": lambda text: _checker().check(f"{text} [1]"),
+    "grounding in a source": lambda text: GroundingChecker(_Encoder(), [_found(text)], text).check("Install it [1]."),
+    "facts": lambda text: judged(text, [["install it", text[:50]]], [text[:20]]),
+    "asked": lambda text: asked.Asked.of(text, asked.plain_terms(text)).order,
+    "words": lambda text: (words.words(text), words.stems(text)),
+    "is_too_long": is_too_long,
     "read_markdown": read_markdown,
     "read_markdown, MDX": lambda text: read_markdown(text, mdx=True),
     "chunks": _chunks,
