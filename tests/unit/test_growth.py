@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import json
-import string
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -38,6 +37,7 @@ from rag.trust.addresses import Known, addresses
 from rag.trust.authorship import Voice
 from rag.trust.injection import speaks_to_models
 from rag.trust.secrets import masked
+from tests.growth import HOSTILE, hostile_text
 
 pytestmark = pytest.mark.slow  # hundreds of hostile texts
 
@@ -47,7 +47,7 @@ _LENGTH = 60_000
 _SHORT_LENGTH = 10_000
 _SLOW_READERS = frozenset(
     {"read_markdown", "read_markdown, MDX", "chunks", "blocks", "read_page", "read_page, in a page"}
-    | {"read_notebook", "grounding of an answer", "grounding in a source"}
+    | {"read_notebook", "addresses", "evidence", "grounding of an answer", "grounding in a source"}
 )
 _MEASURABLE = 0.1
 _LINEAR = 2.6
@@ -157,27 +157,6 @@ READERS: dict[str, Reader] = {
     "runs_on": lambda text: neighbours.runs_on(text, text),
 }
 
-REPEATED = [
-    *string.punctuation, " ", "\n", "\t", "a", "é", "。", "ก", "\0", "\n \n", "word ", "word\n", "A. ", "x" * 50 + " ",
-    "[[", "![", "](", "[a](", "[a]: b\n", "<a ", "<A b={", "<!--", "<!-- -->", "<A>", "<A>\n", "<a href=\"", "<img src=a ",
-    "{%", "{{", "{% a", "{% a %}", "{{< a ", "{% tab %}\n", "{% highlight x %}\n", "{% raw %}", "{: .note }\n", "{::comment}",
-    "{#a", "{#a}\n", "{/*", "- ", "> ", "1. ", "#\n", "# a {#a}\n", "```\n", "```{note}\n", ":::{code}\n", ":::{note}\n", "::: a\n",
-    "!!! a\n", "/// note\n", "    x\n", "<div>\n", "<pre>", "<script>", "<h1>", "<summary>", "import {\n", "export const a = {\n",
-    "a\n: b\n", "(a)=\n", "{ref}`a`", "{{#include a}}\n", "<<< a\n", "|-|\n", "| a |\n", "**a**\nb\n\n", "- a\n\n      b\n",
-    "AKIA", "AKIA" + "A" * 16, "ghp_", "ghp_" + "a1" * 18, "eyJ", "eyJ.", "eyJa.eyJ", "sk-ant-", "xoxb-1-", "SG.a.", "token ",
-    "password: ", "://a:b", "-----BEGIN PRIVATE KEY-----", "www.", "http://", "javascript:", "[1", "[1, ", "[1] ",
-]  # fmt: skip
-PAIRS = [
-    ("[", "[a](b)"), ("![", "[a](b)"), ("<A>", "</A>"), ("<A>\n", "</A>\n"), ("`", "``"), ("{", "}"), ("- ", "a\n\n"),
-    ("[a]: b\n", "[a] "), ("<!--", "-->"), ("import {\n", "}\n"), ("- a\n", "{:toc}\n"), ("a\n", "{: .note }\n"), ("(", ")"),
-    ('{{< tabs items="a,b" >}}\n', "{{< tab >}}"), ("AKIA", "example" + "A" * 20), ("**", "a**"), ("a\n", ": b\n"),
-]  # fmt: skip
-HOSTILE = [*((part, "") for part in REPEATED), *PAIRS]
-
-
-def _text(parts: tuple[str, str], length: int) -> str:
-    return "".join(part * (length // len(part)) for part in parts if part)
-
 
 def _seconds(reader: Reader, text: str) -> float:
     gc.disable()  # its work grows with the square of what a reader keeps
@@ -194,11 +173,13 @@ def test_twice_the_text_takes_twice_the_time(name: str) -> None:
     reader = READERS[name]
     length = _SHORT_LENGTH if name in _SLOW_READERS else _LENGTH
     for parts in HOSTILE:
-        if _seconds(reader, _text(parts, length)) < _MEASURABLE:
+        if _seconds(reader, hostile_text(parts, length)) < _MEASURABLE:
             continue
         ratios = []
         for _ in range(3):
-            ratios.append(_seconds(reader, _text(parts, 2 * length)) / _seconds(reader, _text(parts, length)))
+            ratios.append(
+                _seconds(reader, hostile_text(parts, 2 * length)) / _seconds(reader, hostile_text(parts, length))
+            )
             if ratios[-1] < _LINEAR:
                 break
         assert min(ratios) < _LINEAR, f"{name} of {parts!r} repeated to {length} characters"
