@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import string
 import time
 from collections.abc import Callable
 
 _SHORT, _LONG = 20_000, 80_000
+
+REPEATED = [
+    *string.punctuation, " ", "\n", "\t", "a", "é", "。", "ก", "\0", "\n \n", "word ", "word\n", "A. ", "x" * 50 + " ",
+    "[[", "![", "](", "[a](", "[a]: b\n", "<a ", "<A b={", "<!--", "<!-- -->", "<A>", "<A>\n", "<a href=\"", "<img src=a ",
+    "{%", "{{", "{% a", "{% a %}", "{{< a ", "{% tab %}\n", "{% highlight x %}\n", "{% raw %}", "{: .note }\n", "{::comment}",
+    "{#a", "{#a}\n", "{/*", "- ", "> ", "1. ", "#\n", "# a {#a}\n", "```\n", "```{note}\n", ":::{code}\n", ":::{note}\n", "::: a\n",
+    "!!! a\n", "/// note\n", "    x\n", "<div>\n", "<pre>", "<script>", "<h1>", "<summary>", "import {\n", "export const a = {\n",
+    "a\n: b\n", "(a)=\n", "{ref}`a`", "{{#include a}}\n", "<<< a\n", "|-|\n", "| a |\n", "**a**\nb\n\n", "- a\n\n      b\n",
+    "AKIA", "AKIA" + "A" * 16, "ghp_", "ghp_" + "a1" * 18, "eyJ", "eyJ.", "eyJa.eyJ", "sk-ant-", "xoxb-1-", "SG.a.", "token ",
+    "password: ", "://a:b", "-----BEGIN PRIVATE KEY-----", "www.", "http://", "javascript:", "[1", "[1, ", "[1] ",
+]  # fmt: skip
+PAIRS = [
+    ("[", "[a](b)"), ("![", "[a](b)"), ("<A>", "</A>"), ("<A>\n", "</A>\n"), ("`", "``"), ("{", "}"), ("- ", "a\n\n"),
+    ("[a]: b\n", "[a] "), ("<!--", "-->"), ("import {\n", "}\n"), ("- a\n", "{:toc}\n"), ("a\n", "{: .note }\n"), ("(", ")"),
+    ('{{< tabs items="a,b" >}}\n', "{{< tab >}}"), ("AKIA", "example" + "A" * 20), ("**", "a**"), ("a\n", ": b\n"),
+]  # fmt: skip
+#: parts, of which the second is repeated behind the first
+HOSTILE = [*((part, "") for part in REPEATED), *PAIRS]
 
 
 def takes_linear_time(read: Callable[[str], object], text: str) -> bool:
@@ -24,3 +43,8 @@ def _seconds(read: Callable[[str], object], text: str) -> float:
         read(text)
         times.append(time.process_time() - started)
     return min(times)
+
+
+def hostile_text(parts: tuple[str, str], length: int) -> str:
+    """Return the parts, each repeated to a number of characters."""
+    return "".join(part * (length // len(part)) for part in parts if part)

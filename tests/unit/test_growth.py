@@ -7,17 +7,37 @@ long enough to be measured is doubled, and the best of three runs counts.
 from __future__ import annotations
 
 import gc
-import string
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 
+import httpx
+import numpy as np
 import pytest
 from llama_index.core.schema import Document
+from numpy.typing import NDArray
 
+from rag.answer import asked, evidence
+from rag.answer.grounding import GroundingChecker
+from rag.evaluate.facts import judged
 from rag.ingest.chunking import MarkdownChunker, without_addresses
+from rag.llm.failures import is_too_long
+from rag.search.results import SearchResult
+from rag.sources.docs.fetch import Fetched
+from rag.sources.docs.page import NotHtmlError, read_page
+from rag.sources.docs.robots import Robots
+from rag.sources.docs.sitemap import SitemapError, list_pages
+from rag.sources.github.markdown import clean, without_quotes_of
+from rag.sources.markup import front_matter
 from rag.sources.markup.markdown import read_markdown
-from rag.text import anchors, blocks, citations, neighbours, sentences
+from rag.sources.markup.notebook import read_notebook
+from rag.text import anchors, blocks, citations, neighbours, sentences, words
+from rag.trust.addresses import Known, addresses
+from rag.trust.authorship import Voice
+from rag.trust.injection import speaks_to_models
 from rag.trust.secrets import masked
+from tests.growth import HOSTILE, hostile_text
 
 pytestmark = pytest.mark.slow  # hundreds of hostile texts
 
@@ -25,7 +45,10 @@ Reader = Callable[[str], object]
 #: Characters; parsers written in Python are slow enough to be measured on shorter texts.
 _LENGTH = 60_000
 _SHORT_LENGTH = 10_000
-_SLOW_READERS = frozenset({"read_markdown", "read_markdown, MDX", "chunks", "blocks"})
+_SLOW_READERS = frozenset(
+    {"read_markdown", "read_markdown, MDX", "chunks", "blocks", "read_page", "read_page, in a page"}
+    | {"read_notebook", "addresses", "evidence", "grounding of an answer", "grounding in a source"}
+)
 _MEASURABLE = 0.1
 _LINEAR = 2.6
 
@@ -35,7 +58,89 @@ def _chunks(text: str) -> object:
     return chunker.get_nodes_from_documents([Document(text=text, metadata={"url": "u", "title": "t"})])
 
 
+class _Encoder:
+    """Gives each text the same vector."""
+
+    model = "none"
+    dimension = 2
+    max_tokens = 256
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.full((len(texts), 2), 0.7, np.float32)
+
+    def encode_query(self, text: str) -> NDArray[np.float32]:
+        return self.encode([text])[0]
+
+    def count_tokens(self, text: str) -> int:
+        return len(text) // 4
+
+
+class _Server:
+    """Answers each request with one body."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def get(self, url: str, **_: object) -> Fetched:
+        return Fetched(url, 200, httpx.Headers(), self._body)
+
+
+def _found(text: str) -> SearchResult:
+    stranger = ((0, Voice("ann", "none", "2024-05-01T10:00:00Z")),)
+    return SearchResult(1, "c", "d", "https://example.org/", "T", "docs", "issue", "H", text, 1.0, voices=stranger)
+
+
+def _page(text: str) -> object:
+    try:
+        return read_page(text.encode(), url="http://a.org/", charset="utf-8", robots="", link=lambda href, base: href)
+    except NotHtmlError:
+        return None
+
+
+def _listed(name: str, body: str) -> object:
+    try:
+        return list(list_pages(f"http://a.org/{name}", _Server(body.encode())))  # type: ignore[arg-type]
+    except SitemapError:
+        return None
+
+
+def _robots(text: str) -> object:
+    rules = Robots(f"User-agent: *\nDisallow: /{text}\n{text}")
+    return rules.allows("http://a.org/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), rules.delay
+
+
+def _notebook(text: str) -> object:
+    cells = [{"cell_type": "markdown", "source": text}, {"cell_type": "code", "source": text, "outputs": []}]
+    return read_notebook(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4}))
+
+
+@cache
+def _checker() -> GroundingChecker:
+    return GroundingChecker(_Encoder(), [_found("Install it with pip. It takes a minute.")], "How?")
+
+
 READERS: dict[str, Reader] = {
+    "read_page": _page,
+    "read_page, in a page": lambda text: _page(f"<html><body><main><h1>A</h1><p>{text}"),
+    "read_notebook": _notebook,
+    "front_matter": lambda text: (front_matter.split(f"---\n{text}\n---\n"), front_matter.split(text)),
+    "sitemap": lambda text: _listed("sitemap.xml", f"<urlset><url><loc>{text}</loc></url></urlset>"),
+    "llms.txt": lambda text: _listed("llms.txt", text),
+    "robots": _robots,
+    "clean": lambda text: clean(text, top=2),
+    "without_quotes_of": lambda text: without_quotes_of(text, [text]),
+    "speaks_to_models": speaks_to_models,
+    "addresses": addresses,
+    "evidence": lambda text: (
+        evidence.evidence.__wrapped__(_found(text)),
+        evidence.without_addresses(_found(text), Known()),
+    ),
+    "grounding of an answer": lambda text: _checker().check(f"{text} [1]"),
+    "grounding in a source": lambda text: GroundingChecker(_Encoder(), [_found(text)], text).check("Install it [1]."),
+    "facts": lambda text: judged(text, [["install it", text[:50]]], [text[:20]]),
+    "asked": lambda text: asked.Asked.of(text, asked.plain_terms(text)).order,
+    "words": lambda text: (words.words(text), words.stems(text)),
+    "is_too_long": is_too_long,
     "read_markdown": read_markdown,
     "read_markdown, MDX": lambda text: read_markdown(text, mdx=True),
     "chunks": _chunks,
@@ -51,27 +156,6 @@ READERS: dict[str, Reader] = {
     "without_addresses": without_addresses,
     "runs_on": lambda text: neighbours.runs_on(text, text),
 }
-
-REPEATED = [
-    *string.punctuation, " ", "\n", "\t", "a", "é", "。", "ก", "\0", "\n \n", "word ", "word\n", "A. ", "x" * 50 + " ",
-    "[[", "![", "](", "[a](", "[a]: b\n", "<a ", "<A b={", "<!--", "<!-- -->", "<A>", "<A>\n", "<a href=\"", "<img src=a ",
-    "{%", "{{", "{% a", "{% a %}", "{{< a ", "{% tab %}\n", "{% highlight x %}\n", "{% raw %}", "{: .note }\n", "{::comment}",
-    "{#a", "{#a}\n", "{/*", "- ", "> ", "1. ", "#\n", "# a {#a}\n", "```\n", "```{note}\n", ":::{code}\n", ":::{note}\n", "::: a\n",
-    "!!! a\n", "/// note\n", "    x\n", "<div>\n", "<pre>", "<script>", "<h1>", "<summary>", "import {\n", "export const a = {\n",
-    "a\n: b\n", "(a)=\n", "{ref}`a`", "{{#include a}}\n", "<<< a\n", "|-|\n", "| a |\n", "**a**\nb\n\n", "- a\n\n      b\n",
-    "AKIA", "AKIA" + "A" * 16, "ghp_", "ghp_" + "a1" * 18, "eyJ", "eyJ.", "eyJa.eyJ", "sk-ant-", "xoxb-1-", "SG.a.", "token ",
-    "password: ", "://a:b", "-----BEGIN PRIVATE KEY-----", "www.", "http://", "javascript:", "[1", "[1, ", "[1] ",
-]  # fmt: skip
-PAIRS = [
-    ("[", "[a](b)"), ("![", "[a](b)"), ("<A>", "</A>"), ("<A>\n", "</A>\n"), ("`", "``"), ("{", "}"), ("- ", "a\n\n"),
-    ("[a]: b\n", "[a] "), ("<!--", "-->"), ("import {\n", "}\n"), ("- a\n", "{:toc}\n"), ("a\n", "{: .note }\n"), ("(", ")"),
-    ('{{< tabs items="a,b" >}}\n', "{{< tab >}}"), ("AKIA", "example" + "A" * 20), ("**", "a**"), ("a\n", ": b\n"),
-]  # fmt: skip
-HOSTILE = [*((part, "") for part in REPEATED), *PAIRS]
-
-
-def _text(parts: tuple[str, str], length: int) -> str:
-    return "".join(part * (length // len(part)) for part in parts if part)
 
 
 def _seconds(reader: Reader, text: str) -> float:
@@ -89,11 +173,13 @@ def test_twice_the_text_takes_twice_the_time(name: str) -> None:
     reader = READERS[name]
     length = _SHORT_LENGTH if name in _SLOW_READERS else _LENGTH
     for parts in HOSTILE:
-        if _seconds(reader, _text(parts, length)) < _MEASURABLE:
+        if _seconds(reader, hostile_text(parts, length)) < _MEASURABLE:
             continue
         ratios = []
         for _ in range(3):
-            ratios.append(_seconds(reader, _text(parts, 2 * length)) / _seconds(reader, _text(parts, length)))
+            ratios.append(
+                _seconds(reader, hostile_text(parts, 2 * length)) / _seconds(reader, hostile_text(parts, length))
+            )
             if ratios[-1] < _LINEAR:
                 break
         assert min(ratios) < _LINEAR, f"{name} of {parts!r} repeated to {length} characters"

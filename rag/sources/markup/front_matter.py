@@ -16,6 +16,7 @@ __all__ = ["FrontMatter", "split"]
 
 # Longer text is not front matter, and could be meant to keep the parser busy.
 _MAX_LENGTH = 64_000
+_MAX_DEPTH = 50
 _FENCED = re.compile(
     r"(---|\+\+\+|;;;)[ \t]*(?:(yaml|toml|json)[ \t]*)?\n(?:(.*?)\n)??(?:\1|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL
 )
@@ -58,12 +59,27 @@ def _parse(language: str, head: str) -> Mapping[str, object] | None:
     try:
         if language == "toml":
             return tomllib.loads(head)
+        if language == "yaml" and _is_deep(head):
+            return None
         loaded = json.loads(head, parse_int=str) if language == "json" else yaml.load(head, _LOADER)  # noqa: S506 - safe
     except (ValueError, yaml.YAMLError, RecursionError, TypeError, OverflowError):
         return None
-    if loaded is None and not re.search(r"^\s*[^#\s]", head, re.MULTILINE):
+    if loaded is None and not re.search(r"^[ \t]*[^#\s]", head, re.MULTILINE):
         return {}
     return loaded if isinstance(loaded, dict) else None
+
+
+def _is_deep(head: str) -> bool:
+    """Return whether YAML is nested deeper than any front matter is; libyaml's loader would overflow the stack."""
+    depth = 0
+    for event in yaml.parse(head, _LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _MAX_DEPTH:
+                return True
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return False
 
 
 # Reads every value as text: a number may have thousands of digits, and a version is no number.

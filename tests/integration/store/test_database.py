@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import psutil
 import psycopg
 import pytest
 
@@ -20,6 +21,7 @@ from rag.store.indexes import IndexInfo
 from rag.store.migrations import migrate
 from rag.store.queries import Queries, sql_folder
 from rag.store.store import Store
+from tests.growth import HOSTILE, hostile_text
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "sql"
 QUERIES = Queries(sql_folder() / "queries")
@@ -220,3 +222,20 @@ def test_duplicate_or_undescribed_queries_are_refused(tmp_path: Path, blocks: st
     (tmp_path / "q.sql").write_text(blocks)
     with pytest.raises(ValueError, match=problem):
         Queries(tmp_path)
+
+
+@pytest.mark.slow
+def test_the_terms_of_hostile_text_take_linear_time(database: Database) -> None:
+    with database.connection() as connection:
+        backend = psutil.Process(connection.info.backend_pid)
+
+        def seconds(text: str) -> float:
+            before = backend.cpu_times().user
+            connection.execute("SELECT search_terms(%s)", [text])
+            return backend.cpu_times().user - before
+
+        # Postgres looks for the end of each comment in all of the text; the length of a chunk is the limit there.
+        for parts in set(HOSTILE) - {("<!--", ""), ("\0", "")}:
+            short, long = hostile_text(parts, 8_000), hostile_text(parts, 32_000)
+            # Four times the text: eight times is between linear and quadratic.
+            assert any(seconds(long) < 8 * max(seconds(short), 0.05) for _ in range(3)), parts
