@@ -158,7 +158,7 @@ class Comments:
             try:
                 self._login = self._client.get_user().login
             except GithubException as error:
-                if error.status != 403:  # noqa: PLR2004
+                if error.status != 403:
                     raise
                 self._login = ""  # the token of a GitHub App, which has no user; nobody but a program is a bot
         return user.login == self._login if self._login else user.type == "Bot"

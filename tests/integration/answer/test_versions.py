@@ -90,9 +90,7 @@ def test_a_filter_names_the_version_as_well(engine: Engine) -> None:
 
 def test_what_only_another_version_answers_is_said_to_be_from_it(engine: Engine) -> None:
     answer = engine.ask("How do I configure the fax gateway?")
-    assert answer.answer.startswith(
-        "The sources do not answer this for version 15. This is from version 14:\n\n"
-    )
+    assert answer.answer.startswith("The sources do not answer this for version 15. This is from version 14:\n\n")
     assert "fax.ini" in answer.answer
     assert (answer.answered, answer.version) == (True, "14")
 
