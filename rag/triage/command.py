@@ -154,13 +154,13 @@ def replay_text(replay: Replay, source: str) -> str:
         f"{len(replay.outcomes):,} judged by what was known before each",
         f"nDCG@10 of the duplicate: {replay.ndcg:.3f}" if replay.ndcg is not None else "No duplicate was declared.",
         "",
-        "threshold  spoken  precision  at least  recall  confirmed  of duplicates",
+        "threshold  spoken  precision  at least  recall  declared  of duplicates",
     ]
     for step in replay.steps:
         mark = "  ← chosen" if replay.chosen == step else ""
         lines.append(
             f"{step.threshold:9.2f}{step.spoken:8.0f}{step.precision:11.3f}{step.at_least:10.3f}{step.recall:8.3f}"
-            f"{step.confirmed:11.3f}{step.of_duplicates:15.3f}{mark}"
+            f"{step.declared:10.3f}{step.of_duplicates:15.3f}{mark}"
         )
     if replay.promised and replay.kept:
         lines += [

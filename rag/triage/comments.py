@@ -18,6 +18,7 @@ from github import GithubException
 from github.Issue import Issue
 from github.IssueComment import IssueComment
 from github.NamedUser import NamedUser
+from github.Organization import Organization
 from github.Repository import Repository
 from urllib3.util import Retry
 
@@ -152,7 +153,7 @@ class Comments:
                 return comment
         return None
 
-    def _wrote(self, user: NamedUser) -> bool:
+    def _wrote(self, user: NamedUser | Organization) -> bool:
         """Return whether a user is the owner of the token."""
         if self._login is None:
             try:

@@ -66,19 +66,21 @@ class Step:
     threshold: float
     #: the issues that would have got a comment
     spoken: float
+    #: the share of these comments that people confirmed: by declaring the duplicate, by naming one issue in the other,
+    #: or by fixing both at once
     precision: float
     #: what precision is at least, with 80% confidence
     at_least: float
     #: the share of the declared duplicates that would have got a right comment
     recall: float
-    #: the share of the comments that people confirmed, by a declaration, by naming one in the other, or by one fix
-    confirmed: float
-    #: precision over the declared duplicates alone
+    #: the share of these comments whose thread was declared the duplicate; many duplicates are never declared
+    declared: float
+    #: the same, over the declared duplicates alone
     of_duplicates: float
 
     def to_json(self) -> dict[str, float]:
         """Return the row of the table."""
-        names = ("threshold", "spoken", "precision", "at_least", "recall", "confirmed", "of_duplicates")
+        names = ("threshold", "spoken", "precision", "at_least", "recall", "declared", "of_duplicates")
         return {name: round(getattr(self, name), 4) for name in names}
 
 
@@ -236,11 +238,11 @@ def _steps(outcomes: Sequence[Outcome]) -> list[Step]:
 def _step(outcomes: Sequence[Outcome], threshold: float) -> Step:
     spoken = [one for one in outcomes if one.probability >= threshold]
     total = sum(one.weight for one in spoken)
-    right = sum(one.weight for one in spoken if one.is_right)
+    right = sum(one.weight for one in spoken if one.is_confirmed)
     duplicates = sum(one.is_duplicate for one in outcomes)
     found = sum(one.is_duplicate and one.is_right for one in spoken)
     precision = right / total if total else 0.0
-    confirmed = sum(one.weight for one in spoken if one.is_confirmed)
+    declared = sum(one.weight for one in spoken if one.is_right)
     spoken_duplicates = sum(one.is_duplicate for one in spoken)
     return Step(
         threshold,
@@ -248,7 +250,7 @@ def _step(outcomes: Sequence[Outcome], threshold: float) -> Step:
         precision,
         _at_least(precision, spoken),
         found / max(duplicates, 1),
-        confirmed / total if total else 0.0,
+        declared / total if total else 0.0,
         found / max(spoken_duplicates, 1),
     )
 
