@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
@@ -15,7 +16,7 @@ from llama_index.core.schema import Document
 
 from rag.engine import Engine
 from rag.settings import Settings
-from rag.sources import Changed
+from rag.sources import Change, Changed
 from rag.store.embedded import stop_embedded
 
 ROOT = "https://docs.example.org/engine"
@@ -40,7 +41,7 @@ class Manual:
         self.name = f"manual-{version}"
         self.version = version
 
-    def changes(self, *, full: bool) -> object:
+    def changes(self, *, full: bool) -> Iterator[Change]:
         """Yield its pages."""
         for thing, verb in TOPICS:
             command = f"engine {verb} --v{self.version}-{thing.replace(' ', '-')}"

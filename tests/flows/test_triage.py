@@ -33,7 +33,7 @@ def test_a_run_reports_and_comments_on_what_was_opened_since_it_was_switched_on(
 ) -> None:
     settings_in_environment.write_text('[[github]]\nname = "it"\nrepo = "o/r"\ninclude = ["issues"]\n')
     monkeypatch.setenv("RAG_GITHUB_API_URL", github.api_url)
-    monkeypatch.setenv("RAG_TRIAGE_PRECISION", "0.6")
+    monkeypatch.setenv("RAG_TRIAGE_PRECISION", "0.5")
     monkeypatch.setenv("RAG_TRIAGE_TOKEN", "writes")
 
     def opened(title: str, body: str) -> int:
