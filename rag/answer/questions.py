@@ -70,8 +70,9 @@ class Questions:
         """
         filters = self._checked(question, source, filters)
         index = self._index()
-        narrowed = self._narrowed(filters, self._choice(filters, question))
-        found = self._searcher(index, narrowed, mode).search(masked(question.strip()), top_k=top_k)
+        choice = self._choice(filters, question)
+        asked = choice.question if choice else question
+        found = self._searcher(index, self._narrowed(filters, choice), mode).search(masked(asked.strip()), top_k=top_k)
         if not found:
             self._store.indexes.filled()  # raises what to do about an empty index
         return found
@@ -141,10 +142,9 @@ class Questions:
         choice = self._choice(filters, question)
         narrowed = self._narrowed(filters, choice)
         answerer = self._answerer(self._searcher(index, narrowed), top_k=top_k)
+        asked = choice.question if choice else question
         pieces = (
-            answerer.stream(question, history=history)
-            if streaming
-            else iter([answerer.answer(question, history=history)])
+            answerer.stream(asked, history=history) if streaming else iter([answerer.answer(asked, history=history)])
         )
         if choice is None:
             return pieces
@@ -152,6 +152,7 @@ class Questions:
 
         return Versioned(
             choice,
+            question,
             lambda editions: self._searcher(index, replace(filters, editions=tuple(editions))),
             lambda searcher: self._answerer(searcher, top_k=top_k),
             self._store.documents.at,

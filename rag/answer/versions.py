@@ -23,6 +23,7 @@ _COMPARED = 8
 class Versioned:
     """Answers a question from the chosen editions, and then says what the others have.
 
+    :param question: as it was asked, with the version that it may name
     :param searcher: returns a searcher of these editions only
     :param answerer: returns an answerer that uses a searcher
     :param documents: returns the documents with these ids
@@ -31,11 +32,13 @@ class Versioned:
     def __init__(
         self,
         choice: Choice,
+        question: str,
         searcher: Callable[[Sequence[str]], Searcher],
         answerer: Callable[[Searcher], Answerer],
         documents: Callable[[Sequence[str]], list[DocumentRow]],
     ) -> None:
         self._choice = choice
+        self._question = question
         self._searcher = searcher
         self._answerer = answerer
         self._documents = documents
@@ -47,7 +50,7 @@ class Versioned:
         """
         for piece in pieces:
             if isinstance(piece, Answer):
-                yield from self._completed(replace(piece, version=self._choice.version))
+                yield from self._completed(replace(piece, question=self._question, version=self._choice.version))
             elif piece != ABSTENTION:
                 yield piece
 
@@ -66,7 +69,7 @@ class Versioned:
         """Yield the answer of the newest other version that has one; say so before it."""
         for version, editions in _by_version(self._choice.others):
             searcher = self._searcher([edition.key for edition in editions])
-            other = self._answerer(searcher).answer(answer.question)
+            other = self._answerer(searcher).answer(self._choice.question)
             if not other.answered or not self._is_of(other, version):
                 continue
             asked = f"version {self._choice.version}" if self._choice.version else "the newest version"
@@ -76,6 +79,7 @@ class Versioned:
             yield other.answer
             yield replace(
                 other,
+                question=self._question,
                 answer=f"{notice}\n\n{other.answer}",
                 version=version,
                 other_versions=tuple(links.values()),
@@ -96,7 +100,7 @@ class Versioned:
         found = []
         for version, editions in _by_version([one for one in self._choice.others if one.product in pages]):
             results = self._searcher([edition.key for edition in editions]).search(
-                answer.question, top_k=_COMPARED, per_document=2
+                self._choice.question, top_k=_COMPARED, per_document=2
             )
             if other := self._changed(answer, rows, results, version):
                 found.append(other)

@@ -45,6 +45,10 @@ Kind = Annotated[
 State = Annotated[Literal["open", "closed", "merged"] | None, Field(description="only threads in this state")]
 Label = Annotated[str | None, Field(max_length=200, description="only threads with this label")]
 Day = Annotated[date | None, Field(description="YYYY-MM-DD, by the last update")]
+Version = Annotated[
+    str | None,
+    Field(max_length=100, description="of the software; the one the question names, or the newest, if unset"),
+]
 Limit = Annotated[
     int, Field(ge=1, le=50, validation_alias=AliasChoices("limit", "top_k", "max_results"), description="most results")
 ]
@@ -71,6 +75,7 @@ class Tools:
         state: State = None,
         since: Day = None,
         until: Day = None,
+        version: Version = None,
         limit: Limit = 10,
         token_budget: TokenBudget = BUDGET,
     ) -> Annotated[CallToolResult, SearchResults]:
@@ -80,7 +85,7 @@ class Tools:
         options, identifiers, and questions that need several documents.
         """
         with _allowed(ctx, "search"):
-            filters = Filters(source, kind, label, state, since, until)
+            filters = Filters(source, kind, label, state, since, until, version)
             found = await self._threads.run(self._service.search, query, filters=filters, limit=limit)
             return _result(listed(map(_found, found["results"]), token_budget, name="results"))
 
@@ -109,6 +114,7 @@ class Tools:
             str | None, Field(max_length=100, description="the thread of the answer to follow up")
         ] = None,
         source: Source = None,
+        version: Version = None,
         token_budget: TokenBudget = BUDGET,
     ) -> Annotated[CallToolResult, Answered]:
         """Answer a question from the project's sources, each claim with a verbatim quote.
@@ -117,7 +123,7 @@ class Tools:
         """
         with _allowed(ctx, "ask"):
             request = await self._threads.run(
-                self._service.request, question, Filters(source=source), thread=thread, by="agent"
+                self._service.request, question, Filters(source=source, version=version), thread=thread, by="agent"
             )
             reply: Reply | None = None
             shown = 0

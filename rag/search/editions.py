@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rag.errors import ConfigurationError
 from rag.store.documents import Edition
-from rag.text.versions import covers, named, newest
+from rag.text.versions import covers, named, newest, without_version
 
 __all__ = ["Choice", "chosen_editions"]
 
@@ -20,6 +20,8 @@ class Choice:
     version: str | None
     #: whether the question or a filter names it
     is_named: bool
+    #: the question without the version that it names
+    question: str
     allowed: tuple[str, ...]
     #: the other editions, the newest first
     others: tuple[Edition, ...]
@@ -51,7 +53,8 @@ def chosen_editions(known: Sequence[Edition], question: str, wanted: str | None)
     others = [one for one in known if one not in allowed]
     said = {one.version for one in allowed if one.is_of_pages}
     version = asked or (said.pop() if len(said) == 1 else None)
-    return Choice(version, asked is not None, tuple(one.key for one in allowed), tuple(_newest_first(others)))
+    bare = without_version(question, versions)
+    return Choice(version, asked is not None, bare, tuple(one.key for one in allowed), tuple(_newest_first(others)))
 
 
 def _newest_first(editions: Sequence[Edition]) -> list[Edition]:

@@ -22,6 +22,7 @@ from rag.store.answers import Asker, Thumb
 from rag.store.documents import DocumentRow
 from rag.store.encoding import storable
 from rag.store.filters import Filters
+from rag.text.reports import clean_body, clean_title
 from rag.text.urls import is_web_url
 
 __all__ = ["LONGEST_QUESTION", "LONGEST_TEXT", "MOST_RESULTS", "Missing", "Service"]
@@ -35,6 +36,7 @@ MOST_RESULTS = 200
 # In characters: what is read of a document to find others like it. The embedding model reads about as much.
 _SUBJECT = 1_200
 _SECTIONS = 3
+_PAGES = ("page", "file")
 
 _AWAY = "The database does not answer now. Try again in a moment."
 
@@ -155,7 +157,7 @@ class Service:
         """
         with _answered():
             itself = self._document(place) if place else None
-            subject = self._subject(itself) if itself else f"{title or ''}\n{body or ''}"
+            subject = self._subject(itself) if itself else _report(title or "", body or "")
             if not subject.strip():
                 raise ConfigurationError("Give the id or URL of a document, or a title and a body.")
             found = self.engine.questions.search(
@@ -167,7 +169,8 @@ class Service:
 
     def _subject(self, document: DocumentRow) -> str:
         sections = self.engine.documents.sections(document.id)
-        return "\n".join([document.title, *(section.text for section in sections[:_SECTIONS])])
+        text = "\n".join(section.text for section in sections[:_SECTIONS])
+        return f"{document.title}\n{text}" if document.kind in _PAGES else _report(document.title, text)
 
     def verify(self, text: str, *, sources: Sequence[str] = (), filters: Filters = _ALL) -> dict[str, Any]:
         """Return which sentences of a text the sources hold, with verbatim quotes.
@@ -285,6 +288,11 @@ class Service:
             raise ConfigurationError(
                 f"No source called {filters.source!r} has been ingested; there are: {', '.join(names) or 'none'}."
             )
+
+
+def _report(title: str, body: str) -> str:
+    """Return a thread's text without what every thread has, as triage compares it."""
+    return f"{clean_title(title)}\n{clean_body(body)}"
 
 
 def checked_question(question: str) -> str:

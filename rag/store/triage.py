@@ -29,6 +29,8 @@ class StagedIssue:
     last_comment: tuple[str, bool]
     #: (number, time of the merge) of the pull requests that say they fix it
     fixed_by: Sequence[tuple[int, str]]
+    #: the numbers of the threads that people name in its comments
+    mentions: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,9 @@ class Triage(Reads):
                 bool(is_answered),
                 (last[0] or "", bool(last[1])) if last else ("", False),
                 [(pull, at) for pull, at in pulls or ()],
+                mentions or (),
             )
-            for number, data, times, declaring, is_answered, last, pulls in self._rows(
+            for number, data, times, declaring, is_answered, last, pulls, mentions in self._rows(
                 "triage_issues", {"source": source}
             )
         ]

@@ -6,7 +6,17 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["PLACEHOLDER", "Placed", "covers", "is_stable", "named", "newest", "placed", "versions_in"]
+__all__ = [
+    "PLACEHOLDER",
+    "Placed",
+    "covers",
+    "is_stable",
+    "named",
+    "newest",
+    "placed",
+    "versions_in",
+    "without_version",
+]
 
 #: What stands for the version in a URL pattern of sources.toml.
 PLACEHOLDER = "{version}"
@@ -23,6 +33,7 @@ _NOT_A_PRODUCT = re.compile(
     r"|how|what|why|when|can|does|do|set|use|with|for|about|level|type|sqlstate|postgres error)$",
     re.I,
 )
+_LEADING = re.compile(r"[\s(,]*(?:\b(?:in|for|on|with|of|under|since|using))?\s*v?$", re.I)
 _UNIT = re.compile(
     r"^\s*(?:%|(?:ms|s|sec\w*|min\w*|h|hours?|days?|weeks?|months?|years?|[kmgt]i?b|bytes?|rows?|times?|users?|columns?"
     r"|connections?|threads?|cores?|files?|lines?|characters?|bits?|items?)\b)",
@@ -86,6 +97,27 @@ def named(question: str, known: Sequence[str]) -> str | None:
 
     :param known: the versions of the index
     """
+    found = _named(question, known)
+    return found[0] if found else None
+
+
+def without_version(question: str, known: Sequence[str]) -> str:
+    """Return a question without the version that it names, whose pages need not repeat it; a product's name stays."""
+    found = _named(question, known)
+    if found is None:
+        return question
+    start, end = found[1]
+    before = _LEADING.sub("", question[:start])
+    rest = question[end:].lstrip() if before else _begun(question[end:].lstrip(" ,:"))
+    return re.sub(r"\s+(?=[?.!,)]|$)", "", f"{before} {rest}".strip()) or question
+
+
+def _begun(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _named(question: str, known: Sequence[str]) -> tuple[str, tuple[int, int]] | None:
+    """Return the version that a question names, and where it says so."""
     for match in re.finditer(rf"(?P<before>{_BEFORE})?(?<![\w.,-])?{_VERSION}(?![\w-]|\.\d)", question):
         before = (match["before"] or "").strip()
         version = match[2]
@@ -94,8 +126,11 @@ def named(question: str, known: Sequence[str]) -> str | None:
         is_known = any(covers(version, one) for one in known)
         says_so = before.lower().rstrip(".") in ("version", "versions", "release", "releases", "ver", "v")
         if says_so or (is_known and (before or ("." in version and version in known))):
-            return version
-    return next((one for one in known if not one[:1].isdigit() and re.search(rf"\b{re.escape(one)}\b", question)), None)
+            return version, (match.start() if says_so else match.start(2), match.end())
+    for one in known:
+        if not one[:1].isdigit() and (name := re.search(rf"\b{re.escape(one)}\b", question)):
+            return one, name.span()
+    return None
 
 
 def _glob(pattern: str) -> str:

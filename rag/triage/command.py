@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from rag.command import CommandParser, date_argument, number_argument, print_json, run
 from rag.engine import Engine
-from rag.errors import ConfigurationError
+from rag.errors import ConfigurationError, SourceError
 from rag.settings import load_settings
+from rag.text.urls import repository_of
 
 if TYPE_CHECKING:
     from rag.triage.backlog import Backlog
     from rag.triage.replay import Replay
+    from rag.triage.triage import Triage
     from rag.triage.verdict import Verdict
 
 __all__ = ["main"]
@@ -57,6 +59,8 @@ def _triage(options: argparse.Namespace) -> int:
 
         triage = Triage(engine, options.source or _only_source(engine))
         if options.replay:
+            if not options.until:
+                _read_releases(engine, triage)
             until = datetime.combine(options.until, time(), UTC).timestamp() if options.until else None
             replay = triage.replay(floor=settings.triage_precision, until=until, progress=_progress("replayed"))
             _print(options, replay.to_json(), lambda: replay_text(replay, triage.source))
@@ -73,6 +77,17 @@ def _triage(options: argparse.Namespace) -> int:
             )
             _print(options, verdict.to_json(), lambda: verdict_text(verdict))
     return 0
+
+
+def _read_releases(engine: Engine, triage: Triage) -> None:
+    """Read in which releases fixes came out; a replay needs none of it, so that it goes on without."""
+    from rag.triage.releases import read_releases
+
+    repository = repository_of(triage.ranker.corpus.issues[0].url)
+    try:
+        read_releases(engine.settings, engine.store.triage, triage.source, repository)
+    except SourceError as error:
+        sys.stderr.write(f"The releases of {repository} are not read: {error}\n")
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -154,12 +169,13 @@ def replay_text(replay: Replay, source: str) -> str:
         f"{len(replay.outcomes):,} judged by what was known before each",
         f"nDCG@10 of the duplicate: {replay.ndcg:.3f}" if replay.ndcg is not None else "No duplicate was declared.",
         "",
-        "threshold  spoken  precision  at least  recall",
+        "threshold  spoken  precision  at least  recall  declared  of duplicates",
     ]
     for step in replay.steps:
         mark = "  ← chosen" if replay.chosen == step else ""
         lines.append(
-            f"{step.threshold:9.2f}{step.spoken:8.0f}{step.precision:11.3f}{step.at_least:10.3f}{step.recall:8.3f}{mark}"
+            f"{step.threshold:9.2f}{step.spoken:8.0f}{step.precision:11.3f}{step.at_least:10.3f}{step.recall:8.3f}"
+            f"{step.declared:10.3f}{step.of_duplicates:15.3f}{mark}"
         )
     if replay.promised and replay.kept:
         lines += [

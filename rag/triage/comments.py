@@ -18,6 +18,7 @@ from github import GithubException
 from github.Issue import Issue
 from github.IssueComment import IssueComment
 from github.NamedUser import NamedUser
+from github.Organization import Organization
 from github.Repository import Repository
 from urllib3.util import Retry
 
@@ -152,13 +153,13 @@ class Comments:
                 return comment
         return None
 
-    def _wrote(self, user: NamedUser) -> bool:
+    def _wrote(self, user: NamedUser | Organization) -> bool:
         """Return whether a user is the owner of the token."""
         if self._login is None:
             try:
                 self._login = self._client.get_user().login
             except GithubException as error:
-                if error.status != 403:  # noqa: PLR2004
+                if error.status != 403:
                     raise
                 self._login = ""  # the token of a GitHub App, which has no user; nobody but a program is a bot
         return user.login == self._login if self._login else user.type == "Bot"

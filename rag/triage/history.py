@@ -64,7 +64,8 @@ class Issue:
     is_abandoned: bool = False
     #: numbers of the merged pull requests that say they fix it, with the time of the merge
     fixes: tuple[tuple[int, float], ...] = ()
-    milestone: str | None = None
+    #: the numbers of the threads that people name in its comments
+    mentions: frozenset[int] = frozenset()
     is_bot: bool = False
 
     def is_open(self, at: float) -> bool:
@@ -100,6 +101,14 @@ class History:
         if number not in self._roots:
             self._roots[number] = self.root(number)
         return self._roots[number]
+
+    def is_confirmed(self, number: int, other: int) -> bool:
+        """Return whether people hold two issues to belong together: as duplicates, or by a mention or a fix."""
+        if self.final_root(number) == self.final_root(other):
+            return True
+        one, two = self.issues[number], self.issues[other]
+        named = other in one.mentions or number in two.mentions
+        return named or not {pull for pull, _ in one.fixes}.isdisjoint(pull for pull, _ in two.fixes)
 
     def duplicates(self) -> list[int]:
         """Return the numbers of the issues that were declared duplicates of others, ascending."""

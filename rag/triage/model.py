@@ -20,7 +20,7 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A report with its candidates, and which of them are the same problem."""
+    """A report with its candidates, and which of them people hold to be the same problem."""
 
     #: shape (candidates, features)
     rows: Matrix

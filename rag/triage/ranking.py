@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from rag.triage.corpus import Corpus, Report
 from rag.triage.features import features
 from rag.triage.history import History, Issue
@@ -57,10 +59,9 @@ class Ranker:
         found = corpus.candidates(report, vectors, upto)
         numbers = [corpus.issues[one].number for one in found.places]
         rows = features(corpus, history, report, asked, found, self._duplicates_at(asked.opened))
-        import numpy as np
-
-        root = history.final_root(asked.number)
-        same = np.array([history.final_root(number) == root for number in numbers], np.bool_)
+        same = np.array(
+            [place is not None and history.is_confirmed(asked.number, number) for number in numbers], np.bool_
+        )
         return Scored(numbers, Example(rows, same))
 
     def ranked(self, scored: Scored, model: Model, at: float) -> list[Ranked]:

@@ -57,7 +57,7 @@ def issue_of(row: StagedIssue) -> Issue:
         is_answered=row.is_answered,
         is_abandoned=abandoned,
         fixes=tuple((number, seconds(at) or 0.0) for number, at in row.fixed_by),
-        milestone=data.get("milestone"),
+        mentions=frozenset(row.mentions),
         is_bot=bool(data.get("bot")),
     )
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from rag.settings import Settings
-from rag.sources.github.client import GitHubClient, Gone
+from rag.sources.github.client import GitHubClient, Gone, RetryPolicy
 from rag.store.triage import Triage
 
 __all__ = ["read_releases"]
@@ -23,7 +23,7 @@ def read_releases(settings: Settings, stored: Triage, source: str, repository: s
     :param repository: as OWNER/NAME
     :raises SourceError: GitHub refuses them
     """
-    client = GitHubClient(token=settings.github_key, api_url=settings.github_api_url)
+    client = GitHubClient(token=settings.github_key, api_url=settings.github_api_url, retry=RetryPolicy(attempts=2))
     known = {tag for tag, _ in stored.releases(source)}
     found = _releases(client, repository) or _tags(client, repository, known)
     new = {tag: at for tag, at in found.items() if tag not in known}

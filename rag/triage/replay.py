@@ -47,8 +47,10 @@ class Outcome:
     is_duplicate: bool
     #: of the most likely thread
     probability: float
-    #: whether that thread is the same problem
+    #: whether that thread was declared to be the same problem
     is_right: bool
+    #: whether people named one in the other at least, or fixed both at once
+    is_confirmed: bool
     #: the rank of the first thread that is the same problem; 0 if it is not among the first ten
     rank: int
     #: for how many issues it stands
@@ -64,17 +66,22 @@ class Step:
     threshold: float
     #: the issues that would have got a comment
     spoken: float
+    #: the share of these comments that people confirmed: by declaring the duplicate, by naming one issue in the other,
+    #: or by fixing both at once
     precision: float
     #: what precision is at least, with 80% confidence
     at_least: float
     #: the share of the declared duplicates that would have got a right comment
     recall: float
+    #: the share of these comments whose thread was declared the duplicate; many duplicates are never declared
+    declared: float
+    #: the same, over the declared duplicates alone
+    of_duplicates: float
 
     def to_json(self) -> dict[str, float]:
         """Return the row of the table."""
-        return {
-            name: round(getattr(self, name), 4) for name in ("threshold", "spoken", "precision", "at_least", "recall")
-        }
+        names = ("threshold", "spoken", "precision", "at_least", "recall", "declared", "of_duplicates")
+        return {name: round(getattr(self, name), 4) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +155,17 @@ def replayed(
     for block in range(_BLOCKS):
         earlier = [example for (_, _, example), at in zip(compared, blocks, strict=True) if at < block]
         known = int(is_duplicate[blocks < block].sum())
-        learned = known >= _FEWEST_DUPLICATES
-        model = fit(earlier, shipped) if learned else shipped
+        is_learned = known >= _FEWEST_DUPLICATES
+        model = fit(earlier, shipped) if is_learned else shipped
         outcomes += [
-            _outcome(ranker, issue, scored, model, example.weight, issue.number in duplicates, learned)
+            _outcome(ranker, issue, scored, model, example.weight, issue.number in duplicates, is_learned)
             for (issue, scored, example), at in zip(compared, blocks, strict=True)
             if at == block
         ]
     enough = int(is_duplicate.sum()) >= _FEWEST_DUPLICATES
     model = fit([example for _, _, example in compared], shipped) if enough else shipped
-    judged = [one for one in outcomes if one.is_learned] or outcomes
+    learned = [one for one in outcomes if one.is_learned]
+    judged = learned if sum(one.is_duplicate for one in learned) >= _FEWEST_DUPLICATES else outcomes
     steps = _steps(judged)
     last = [one for one, at in zip(outcomes, blocks, strict=True) if at == _BLOCKS - 1]
     before = [one for one, at in zip(outcomes, blocks, strict=True) if at < _BLOCKS - 1 and one.is_learned]
@@ -216,6 +224,7 @@ def _outcome(
         is_duplicate,
         ranked[0].probability if ranked else 0.0,
         bool(right and right[0]),
+        bool(ranked and ranker.history.is_confirmed(issue.number, ranked[0].number)),
         right.index(True) + 1 if True in right else 0,
         weight,
         is_learned,
@@ -229,11 +238,21 @@ def _steps(outcomes: Sequence[Outcome]) -> list[Step]:
 def _step(outcomes: Sequence[Outcome], threshold: float) -> Step:
     spoken = [one for one in outcomes if one.probability >= threshold]
     total = sum(one.weight for one in spoken)
-    right = sum(one.weight for one in spoken if one.is_right)
+    right = sum(one.weight for one in spoken if one.is_confirmed)
     duplicates = sum(one.is_duplicate for one in outcomes)
     found = sum(one.is_duplicate and one.is_right for one in spoken)
     precision = right / total if total else 0.0
-    return Step(threshold, total, precision, _at_least(precision, spoken), found / duplicates if duplicates else 0.0)
+    declared = sum(one.weight for one in spoken if one.is_right)
+    spoken_duplicates = sum(one.is_duplicate for one in spoken)
+    return Step(
+        threshold,
+        total,
+        precision,
+        _at_least(precision, spoken),
+        found / max(duplicates, 1),
+        declared / total if total else 0.0,
+        found / max(spoken_duplicates, 1),
+    )
 
 
 def _at_least(precision: float, spoken: Sequence[Outcome]) -> float:

@@ -2,4 +2,4 @@
 ALTER TABLE documents
     ADD COLUMN versions text[] NOT NULL DEFAULT '{}',
     ADD COLUMN product  text;                      -- pages of one product differ in their version only
-CREATE INDEX documents_versions ON documents (product, versions) WHERE cardinality(versions) > 0;
+CREATE INDEX documents_versions ON documents (product, versions, kind) WHERE cardinality(versions) > 0;

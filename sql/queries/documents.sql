@@ -43,10 +43,20 @@ WHERE id = ANY(%(ids)s)
    OR url = ANY(%(urls)s) AND hashtextextended(url, 0) IN (SELECT hashtextextended(u, 0) FROM unnest(%(urls)s::text[]) u);
 
 -- name: editions
--- Select the versions of documents, each with the product that it is a version of, and whether pages or files are of it.
+-- Select the versions of documents, each with the product that it is a version of, and whether pages or files are of it. Each
+-- step takes the next entry of the index that differs from the last, so the time does not grow with the documents.
+WITH RECURSIVE seen AS (
+    (SELECT product, versions, kind FROM documents
+     WHERE cardinality(versions) > 0 AND product IS NOT NULL ORDER BY product, versions, kind LIMIT 1)
+    UNION ALL
+    SELECT next.* FROM seen CROSS JOIN LATERAL (
+        SELECT d.product, d.versions, d.kind FROM documents d
+        WHERE cardinality(d.versions) > 0 AND (d.product, d.versions, d.kind) > (seen.product, seen.versions, seen.kind)
+        ORDER BY d.product, d.versions, d.kind LIMIT 1
+    ) next
+)
 SELECT product, version, bool_or(kind IN ('page', 'file'))
-FROM documents CROSS JOIN LATERAL unnest(versions) AS version
-WHERE cardinality(versions) > 0 AND product IS NOT NULL GROUP BY product, version ORDER BY product, version;
+FROM seen CROSS JOIN LATERAL unnest(versions) AS version GROUP BY product, version ORDER BY product, version;
 
 -- name: document_sections
 -- Select the chunks of a document, in order.

@@ -1,7 +1,7 @@
 -- name: triage_issues
 -- Select the issues of a source with what triage reads of each: the row as staged, the times of its comments, those of its
--- comments that may declare it a duplicate, whether a maintainer commented, its last comment, and the merged pull requests
--- that say they fix it.
+-- comments that may declare it a duplicate, whether a maintainer commented, its last comment, the merged pull requests that
+-- say they fix it, and the threads that people name in its comments.
 WITH said AS (
     SELECT number,
            array_agg(data ->> 'created_at' ORDER BY data ->> 'created_at') AS times,
@@ -12,14 +12,20 @@ WITH said AS (
            (array_agg(jsonb_build_array(left(data ->> 'body', 1000), coalesce((data ->> 'bot')::boolean, false))
                       ORDER BY data ->> 'created_at' DESC))[1] AS last
     FROM github_comments WHERE source = %(source)s AND kind = 'issue_comment' GROUP BY number
+), named AS (
+    SELECT c.number, array_agg(DISTINCT coalesce(found[1], found[2])::integer) AS mentions
+    FROM github_comments c
+    CROSS JOIN LATERAL regexp_matches(c.data ->> 'body', '(?:^|[^\w/&#])#(\d{1,9})\M|/issues/(\d{1,9})\M', 'g') AS found
+    WHERE c.source = %(source)s AND c.kind = 'issue_comment' AND NOT coalesce((c.data ->> 'bot')::boolean, false)
+      AND c.data ->> 'body' NOT LIKE '<!-- support-engine%%' GROUP BY c.number
 ), fixed AS (
     SELECT (fixes.number)::integer AS number,
            jsonb_agg(jsonb_build_array(p.number, p.data ->> 'merged_at') ORDER BY p.data ->> 'merged_at') AS pulls
     FROM github_threads p CROSS JOIN LATERAL jsonb_array_elements_text(p.data -> 'fixes') AS fixes (number)
     WHERE p.source = %(source)s AND p.data ? 'fixes' AND p.data ->> 'merged_at' IS NOT NULL GROUP BY 1
 )
-SELECT t.number, t.data, said.times, said.declaring, said.is_answered, said.last, fixed.pulls
-FROM github_threads t LEFT JOIN said USING (number) LEFT JOIN fixed USING (number)
+SELECT t.number, t.data, said.times, said.declaring, said.is_answered, said.last, fixed.pulls, named.mentions
+FROM github_threads t LEFT JOIN said USING (number) LEFT JOIN named USING (number) LEFT JOIN fixed USING (number)
 WHERE t.source = %(source)s AND t.kind = 'issue' ORDER BY t.number;
 
 -- name: issue_templates

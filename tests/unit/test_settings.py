@@ -76,7 +76,13 @@ def test_every_setting_is_declared_with_its_default_and_one_line() -> None:
     assert declared["RAG_DATABASE_URL"].default == "the embedded Postgres"
     assert declared["GITHUB_TOKEN"].default == "unset"
     secret = {name for name, setting in declared.items() if setting.is_secret}
-    assert secret == {"RAG_DATABASE_URL", "OPENAI_API_KEY", "GITHUB_TOKEN", "RAG_ALERT_WEBHOOK"}
+    assert secret == {
+        "RAG_DATABASE_URL",
+        "OPENAI_API_KEY",
+        "GITHUB_TOKEN",
+        "RAG_TRIAGE_TOKEN",
+        "RAG_ALERT_WEBHOOK",
+    }
     assert declared.keys() == Settings().masked().keys()
 
 

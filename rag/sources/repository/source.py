@@ -187,7 +187,7 @@ class RepositorySource:
                 "source": self.name,
                 "kind": "file",
                 **({"tags": list(text.tags)} if text.tags else {}),
-                **version_metadata(self._config.version, blob.name, self.name),
+                **version_metadata(self._config.version, blob.path, self.name),
             },
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.text.versions import Placed, covers, named, newest, placed, versions_in
+from rag.text.versions import Placed, covers, named, newest, placed, versions_in, without_version
 
 KNOWN = ("14", "15", "16rc1")
 
@@ -27,6 +27,19 @@ KNOWN = ("14", "15", "16rc1")
 )
 def test_a_question_names_a_version(question: str, version: str | None) -> None:
     assert named(question, KNOWN) == version
+
+
+@pytest.mark.parametrize(
+    ("question", "rest"),
+    [
+        ("How do I rotate keys in version 14?", "How do I rotate keys?"),
+        ("How do I rotate keys in PostgreSQL 14?", "How do I rotate keys in PostgreSQL?"),
+        ("In version 14, how do I rotate keys?", "How do I rotate keys?"),
+        ("How do I rotate keys?", "How do I rotate keys?"),
+    ],
+)
+def test_a_question_is_searched_without_its_version(question: str, rest: str) -> None:
+    assert without_version(question, KNOWN) == rest
 
 
 def test_dotted_versions_need_no_word_before_them() -> None:
