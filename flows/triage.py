@@ -136,7 +136,7 @@ def _config(settings: Settings, name: str) -> GitHubConfig:
     found = next((one for one in settings.sources if one.name == name), None)
     if not isinstance(found, GitHubConfig):
         known = ", ".join(one.name for one in settings.sources if isinstance(one, GitHubConfig)) or "none"
-        raise ConfigurationError(f"{name!r} is no GitHub source of {settings.sources_path}; there are: {known}.")
+        raise ConfigurationError(f"{name!r} is not a GitHub source of {settings.sources_path}; choose from: {known}.")
     return found
 
 

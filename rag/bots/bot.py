@@ -96,7 +96,7 @@ def channels_of(entries: Sequence[str]) -> dict[str, Filters]:
             if name not in _FILTERS or not separator or not value:
                 known = ", ".join(_FILTERS)
                 raise ConfigurationError(
-                    f"RAG_CHAT_CHANNELS: {word!r} is no filter like source=docs; there are: {known}."
+                    f"RAG_CHAT_CHANNELS: {word!r} is not a filter (such as source=docs); choose from: {known}."
                 )
             change: dict[str, Any] = {name: _day(value) if name in ("since", "until") else value}
             filters = replace(filters, **change)

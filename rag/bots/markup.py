@@ -85,7 +85,7 @@ def discord_sources(answer: Answer) -> list[str]:
 
 
 def parts(text: str, longest: int) -> list[str]:
-    """Return a text in parts of at most so many characters, cut between lines; code that is cut stays code."""
+    """Split a text between lines into parts of at most `longest` characters; code that is cut stays code."""
     found: list[str] = []
     part = ""
     is_code = False
@@ -100,7 +100,7 @@ def parts(text: str, longest: int) -> list[str]:
 
 
 def cut(text: str, longest: int) -> str:
-    """Return a text of at most so many characters, on one line."""
+    """Return a text on one line, cut to at most `longest` characters."""
     line = one_line(text)
     return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
 

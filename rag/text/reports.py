@@ -58,7 +58,7 @@ _IDENTIFIER = re.compile(
     r"|--[a-z][\w-]+|\b[A-Z]{1,4}\d{2,6}\b|`[^`\s]{2,60}`"
 )
 _NUMBERS = re.compile(r"\d+")
-# A line is boilerplate if so many reports of a repository have it, at least, and this share of them.
+# A line is boilerplate if at least this number and this share of a repository's reports have it.
 _FEWEST, _SHARE = 5, 0.03
 _LONGEST_ERROR = 300
 

@@ -93,7 +93,7 @@ def covers(one: str, other: str) -> bool:
 def named(question: str, known: Sequence[str]) -> str | None:
     """Return the version that a question names; None if it names none.
 
-    A number that is no known version counts only behind "version" or "v": it may be of something else.
+    A number that is not a known version counts only behind "version" or "v": it may be of something else.
 
     :param known: the versions of the index
     """

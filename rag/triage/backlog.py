@@ -84,7 +84,7 @@ def backlog(
         try:
             page = answering_page(engine, verdict, triage.body(number))
         except ConfigurationError:
-            page = None  # a title that is no question, such as an empty one
+            page = None  # a title that is not a question, such as an empty one
         if page:
             answered.append(Answered(number, verdict.title, verdict.url or "", page.url))
         progress(done + 1, len(numbers))

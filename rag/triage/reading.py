@@ -29,7 +29,7 @@ def ranker_of(engine: Engine, source: str) -> Ranker:
     issues = [issue_of(row) for row in engine.store.triage.issues(source)]
     if not issues:
         known = ", ".join(status.name for status in engine.operations.sources() if status.kind == "github") or "none"
-        raise ConfigurationError(f"{source!r} is no GitHub source with issues that was ingested; there are: {known}.")
+        raise ConfigurationError(f"{source!r} is not a GitHub source with ingested issues; choose from: {known}.")
     corpus = Corpus(issues, _encode(engine), engine.store.triage.templates())
     return Ranker(corpus, History({issue.number: issue for issue in issues}))
 

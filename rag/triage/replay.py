@@ -22,11 +22,11 @@ from rag.triage.ranking import Ranker, Scored
 
 __all__ = ["Outcome", "Replay", "Step", "replayed"]
 
-#: The history is divided into so many blocks with equally many declared duplicates.
+#: The number of blocks of the history; each has about as many declared duplicates.
 _BLOCKS = 6
 # With fewer declared duplicates, the repository's own are not fitted on, and no threshold is chosen.
 _FEWEST_DUPLICATES = 20
-# So many issues that are no duplicates are replayed; they are a sample if there are more.
+# At most this number of issues without a declared duplicate are replayed: a sample if there are more.
 _MOST_OTHERS = 4_000
 # The first issues have too little before them.
 _WARM_UP = 30

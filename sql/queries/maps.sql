@@ -1,6 +1,6 @@
 -- name: documents_for_map
--- Select documents with the mean of the vectors of their chunks and their first lines: all, or so many of them, chosen the
--- same way each time.
+-- Select documents with the mean of the vectors of their chunks and their first lines: all, or a sample of at most %(limit)s, which is the
+-- same each time.
 SELECT d.id, d.url, d.title, d.source, d.kind, left(f.text, 400), m.embedding
 FROM (
     SELECT id, url, title, source, kind FROM documents
@@ -11,7 +11,7 @@ JOIN LATERAL (SELECT c.text FROM {chunks} c WHERE c.document_id = d.id ORDER BY 
 ORDER BY d.id;
 
 -- name: chunks_for_map
--- Select chunks with their vectors: all, or so many of them, chosen the same way each time.
+-- Select chunks with their vectors: all, or a sample of at most %(limit)s, which is the same each time.
 SELECT c.document_id, c.url, d.title || CASE WHEN c.heading = '' THEN '' ELSE ' › ' || c.heading END, c.source, d.kind,
        left(c.text, 400), c.embedding
 FROM {chunks} c JOIN documents d ON d.id = c.document_id

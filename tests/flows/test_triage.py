@@ -66,7 +66,7 @@ def test_a_run_reports_and_comments_on_what_was_opened_since_it_was_switched_on(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["docs"], "'docs' is no GitHub source of"),
+        (["docs"], "'docs' is not a GitHub source of"),
         (["it", "--days", "0"], "--days is 0; it must be at least 1"),
     ],
 )
