@@ -31,10 +31,11 @@
 
   // Places: the unit square fills the shorter side of the canvas.
   const side = () => Math.min(width, height) * view.zoom;
-  const stretch = () => Math.max(1, Math.min(1.6, width / height));
+  const wide = () => side() * Math.max(1, Math.min(1.6, width / height));
+  const high = () => side() * Math.max(1, Math.min(1.6, height / width));
   const placed = (x, y) => [
-    width / 2 + (x / data.grid - view.x) * side() * stretch(),
-    height / 2 - (y / data.grid - view.y) * side(),
+    width / 2 + (x / data.grid - view.x) * wide(),
+    height / 2 - (y / data.grid - view.y) * high(),
   ];
   const isAsked = () => find("questions").checked;
   const grown = () => Math.sqrt(view.zoom) * Math.max(0.55, Math.min(1, Math.min(width, height) / 700));
@@ -104,13 +105,13 @@
     pen.textBaseline = "middle";
     pen.lineJoin = "round";
     for (const [label, gridX, gridY] of layout.regions) {
-      const lines = wrapped(label, small ? 120 : 190), wide = Math.max(...lines.map((line) => pen.measureText(line).width));
-      const high = lines.length * 16;
+      const lines = wrapped(label, small ? 120 : 190);
+      const across = Math.max(...lines.map((line) => pen.measureText(line).width)), down = lines.length * 16;
       let [x, y] = placed(gridX, gridY);
       if (x < 0 || y < 0 || x > width || y > height) continue;
-      x = Math.max(wide / 2 + 4, Math.min(width - wide / 2 - 4, x));
-      y = Math.max(high / 2 + 4, Math.min(height - high / 2 - 4, y));
-      const box = [x - wide / 2 - 4, y - high / 2 - 2, x + wide / 2 + 4, y + high / 2 + 2];
+      x = Math.max(across / 2 + 4, Math.min(width - across / 2 - 4, x));
+      y = Math.max(down / 2 + 4, Math.min(height - down / 2 - 4, y));
+      const box = [x - across / 2 - 4, y - down / 2 - 2, x + across / 2 + 4, y + down / 2 + 2];
       if (used.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3])) continue;
       used.push(box);
       lines.forEach((line, n) => {
@@ -233,9 +234,9 @@
   };
 
   const zoomed = (x, y, factor) => {
-    const zoom = Math.max(0.6, Math.min(60, view.zoom * factor)), share = 1 / side() - 1 / (side() * zoom / view.zoom);
-    view.x += ((x - width / 2) * share) / stretch();
-    view.y -= (y - height / 2) * share;
+    const zoom = Math.max(0.6, Math.min(60, view.zoom * factor)), share = 1 - view.zoom / zoom;
+    view.x += ((x - width / 2) * share) / wide();
+    view.y -= ((y - height / 2) * share) / high();
     view.zoom = zoom;
     show(null);
   };
@@ -266,8 +267,8 @@
     moved = true;
     pointers.set(event.pointerId, [x, y]);
     if (pointers.size === 1) {
-      view.x -= (x - before[0]) / (side() * stretch());
-      view.y += (y - before[1]) / side();
+      view.x -= (x - before[0]) / wide();
+      view.y += (y - before[1]) / high();
       show(null);
     } else {
       const [one, two] = [...pointers.values()], apart = Math.hypot(one[0] - two[0], one[1] - two[1]);
