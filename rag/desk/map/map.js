@@ -5,11 +5,12 @@
   const canvas = find("canvas"), hint = find("hint"), said = find("said"), picture = canvas.parentElement;
   const pen = canvas.getContext("2d");
   const MOST_HITS = 30, REACH = 6;
-  let data, view, layout, width, height, hits = null, hovered = null, scheduled = false;
+  let data, view, layout, width, height, hits = null, hovered = null, scheduled = false, order, ink;
 
   const start = (given) => {
     data = given;
     data.haystack = data.title.map((title, n) => (title + " " + data.text[n]).toLowerCase());
+    order = [...data.title.keys()].sort((a, b) => data.radius[b] - data.radius[a]);
     data.asked = data.questions.map((question) => question[0].toLowerCase());
     for (const [n, one] of data.layouts.entries()) find("layout").add(new Option(one.name, n));
     find("layout").parentElement.hidden = data.layouts.length < 2;
@@ -60,7 +61,7 @@
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     pen.clearRect(0, 0, width, height);
     const [group] = groups();
-    const order = [...data.title.keys()].sort((a, b) => data.radius[b] - data.radius[a]);
+    ink = { text: style("--map-ink"), alarm: style("--map-alarm"), paper: style("--map-paper") };
     for (const isHit of hits ? [false, true] : [true]) {
       for (const n of order) {
         if (hits && hits.points.has(n) !== isHit) continue;
@@ -85,7 +86,7 @@
     const [x, y] = placeOfQuestion(n), size = sizeOfQuestion(n);
     pen.globalAlpha = hits && !hits.questions.has(n) ? 0.12 : 0.95;
     pen.lineWidth = question[1] ? 1.3 : 2.2;
-    pen.strokeStyle = question[1] ? style("--map-ink") : style("--map-alarm");
+    pen.strokeStyle = question[1] ? ink.text : ink.alarm;
     pen.beginPath();
     if (question[1]) {
       const half = size * 0.62;
@@ -117,9 +118,9 @@
       lines.forEach((line, n) => {
         const at = y + (n - (lines.length - 1) / 2) * 16;
         pen.lineWidth = 4;
-        pen.strokeStyle = style("--map-paper");
+        pen.strokeStyle = ink.paper;
         pen.strokeText(line, x, at);
-        pen.fillStyle = style("--map-ink");
+        pen.fillStyle = ink.text;
         pen.fillText(line, x, at);
       });
     }
@@ -139,7 +140,7 @@
     const [x, y] = kind === "point" ? placed(layout.x[n], layout.y[n]) : placeOfQuestion(n);
     pen.beginPath();
     pen.lineWidth = 2;
-    pen.strokeStyle = style("--map-ink");
+    pen.strokeStyle = ink.text;
     pen.arc(x, y, (kind === "point" ? sizeOf(n) : sizeOfQuestion(n)) + 3, 0, 7);
     pen.stroke();
   };
