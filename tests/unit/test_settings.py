@@ -76,13 +76,8 @@ def test_every_setting_is_declared_with_its_default_and_one_line() -> None:
     assert declared["RAG_DATABASE_URL"].default == "the embedded Postgres"
     assert declared["GITHUB_TOKEN"].default == "unset"
     secret = {name for name, setting in declared.items() if setting.is_secret}
-    assert secret == {
-        "RAG_DATABASE_URL",
-        "OPENAI_API_KEY",
-        "GITHUB_TOKEN",
-        "RAG_TRIAGE_TOKEN",
-        "RAG_ALERT_WEBHOOK",
-    }
+    tokens = {"GITHUB_TOKEN", "RAG_TRIAGE_TOKEN", "RAG_SLACK_BOT_TOKEN", "RAG_SLACK_APP_TOKEN", "RAG_DISCORD_TOKEN"}
+    assert secret == {"RAG_DATABASE_URL", "OPENAI_API_KEY", "RAG_ALERT_WEBHOOK"} | tokens
     assert declared.keys() == Settings().masked().keys()
 
 

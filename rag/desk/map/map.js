@@ -5,11 +5,12 @@
   const canvas = find("canvas"), hint = find("hint"), said = find("said"), picture = canvas.parentElement;
   const pen = canvas.getContext("2d");
   const MOST_HITS = 30, REACH = 6;
-  let data, view, layout, width, height, hits = null, hovered = null, scheduled = false;
+  let data, view, layout, width, height, hits = null, hovered = null, scheduled = false, order, ink;
 
   const start = (given) => {
     data = given;
     data.haystack = data.title.map((title, n) => (title + " " + data.text[n]).toLowerCase());
+    order = [...data.title.keys()].sort((a, b) => data.radius[b] - data.radius[a]);
     data.asked = data.questions.map((question) => question[0].toLowerCase());
     for (const [n, one] of data.layouts.entries()) find("layout").add(new Option(one.name, n));
     find("layout").parentElement.hidden = data.layouts.length < 2;
@@ -31,10 +32,11 @@
 
   // Places: the unit square fills the shorter side of the canvas.
   const side = () => Math.min(width, height) * view.zoom;
-  const stretch = () => Math.max(1, Math.min(1.6, width / height));
+  const wide = () => side() * Math.max(1, Math.min(1.6, width / height));
+  const high = () => side() * Math.max(1, Math.min(1.6, height / width));
   const placed = (x, y) => [
-    width / 2 + (x / data.grid - view.x) * side() * stretch(),
-    height / 2 - (y / data.grid - view.y) * side(),
+    width / 2 + (x / data.grid - view.x) * wide(),
+    height / 2 - (y / data.grid - view.y) * high(),
   ];
   const isAsked = () => find("questions").checked;
   const grown = () => Math.sqrt(view.zoom) * Math.max(0.55, Math.min(1, Math.min(width, height) / 700));
@@ -59,7 +61,7 @@
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     pen.clearRect(0, 0, width, height);
     const [group] = groups();
-    const order = [...data.title.keys()].sort((a, b) => data.radius[b] - data.radius[a]);
+    ink = { text: style("--map-ink"), alarm: style("--map-alarm"), paper: style("--map-paper") };
     for (const isHit of hits ? [false, true] : [true]) {
       for (const n of order) {
         if (hits && hits.points.has(n) !== isHit) continue;
@@ -84,7 +86,7 @@
     const [x, y] = placeOfQuestion(n), size = sizeOfQuestion(n);
     pen.globalAlpha = hits && !hits.questions.has(n) ? 0.12 : 0.95;
     pen.lineWidth = question[1] ? 1.3 : 2.2;
-    pen.strokeStyle = question[1] ? style("--map-ink") : style("--map-alarm");
+    pen.strokeStyle = question[1] ? ink.text : ink.alarm;
     pen.beginPath();
     if (question[1]) {
       const half = size * 0.62;
@@ -104,21 +106,21 @@
     pen.textBaseline = "middle";
     pen.lineJoin = "round";
     for (const [label, gridX, gridY] of layout.regions) {
-      const lines = wrapped(label, small ? 120 : 190), wide = Math.max(...lines.map((line) => pen.measureText(line).width));
-      const high = lines.length * 16;
+      const lines = wrapped(label, small ? 120 : 190);
+      const across = Math.max(...lines.map((line) => pen.measureText(line).width)), down = lines.length * 16;
       let [x, y] = placed(gridX, gridY);
       if (x < 0 || y < 0 || x > width || y > height) continue;
-      x = Math.max(wide / 2 + 4, Math.min(width - wide / 2 - 4, x));
-      y = Math.max(high / 2 + 4, Math.min(height - high / 2 - 4, y));
-      const box = [x - wide / 2 - 4, y - high / 2 - 2, x + wide / 2 + 4, y + high / 2 + 2];
+      x = Math.max(across / 2 + 4, Math.min(width - across / 2 - 4, x));
+      y = Math.max(down / 2 + 4, Math.min(height - down / 2 - 4, y));
+      const box = [x - across / 2 - 4, y - down / 2 - 2, x + across / 2 + 4, y + down / 2 + 2];
       if (used.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3])) continue;
       used.push(box);
       lines.forEach((line, n) => {
         const at = y + (n - (lines.length - 1) / 2) * 16;
         pen.lineWidth = 4;
-        pen.strokeStyle = style("--map-paper");
+        pen.strokeStyle = ink.paper;
         pen.strokeText(line, x, at);
-        pen.fillStyle = style("--map-ink");
+        pen.fillStyle = ink.text;
         pen.fillText(line, x, at);
       });
     }
@@ -138,7 +140,7 @@
     const [x, y] = kind === "point" ? placed(layout.x[n], layout.y[n]) : placeOfQuestion(n);
     pen.beginPath();
     pen.lineWidth = 2;
-    pen.strokeStyle = style("--map-ink");
+    pen.strokeStyle = ink.text;
     pen.arc(x, y, (kind === "point" ? sizeOf(n) : sizeOfQuestion(n)) + 3, 0, 7);
     pen.stroke();
   };
@@ -233,9 +235,9 @@
   };
 
   const zoomed = (x, y, factor) => {
-    const zoom = Math.max(0.6, Math.min(60, view.zoom * factor)), share = 1 / side() - 1 / (side() * zoom / view.zoom);
-    view.x += ((x - width / 2) * share) / stretch();
-    view.y -= (y - height / 2) * share;
+    const zoom = Math.max(0.6, Math.min(60, view.zoom * factor)), share = 1 - view.zoom / zoom;
+    view.x += ((x - width / 2) * share) / wide();
+    view.y -= ((y - height / 2) * share) / high();
     view.zoom = zoom;
     show(null);
   };
@@ -266,8 +268,8 @@
     moved = true;
     pointers.set(event.pointerId, [x, y]);
     if (pointers.size === 1) {
-      view.x -= (x - before[0]) / (side() * stretch());
-      view.y += (y - before[1]) / side();
+      view.x -= (x - before[0]) / wide();
+      view.y += (y - before[1]) / high();
       show(null);
     } else {
       const [one, two] = [...pointers.values()], apart = Math.hypot(one[0] - two[0], one[1] - two[1]);

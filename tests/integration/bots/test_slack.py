@@ -9,9 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-
-pytest.importorskip("slack_bolt")
-
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 
