@@ -29,8 +29,8 @@ from rag.triage.verdict import Verdict
 
 __all__ = ["Reading", "main", "read_apart"]
 
-# The settings that hold a token of GitHub.
-_TOKENS = frozenset({"GITHUB_TOKEN", "RAG_TRIAGE_TOKEN", "RAG_ALERT_WEBHOOK"})
+# The secrets that reading needs. No other is passed on, since most of them can write somewhere.
+_NEEDED = frozenset({"RAG_DATABASE_URL", "OPENAI_API_KEY"})
 # The least score of an answer that a comment may link to.
 _CONFIDENT = 0.8
 _LONGEST_QUESTION = 2_000
@@ -78,11 +78,12 @@ def _checked(printed: bytes, process: subprocess.Popen[bytes]) -> Reading:
 
 
 def _passed_on(settings: Settings) -> dict[str, Any]:
-    """Return the settings by the names of their variables, without the tokens of GitHub."""
+    """Return the settings by the names of their variables, without the secrets that reading does not need."""
+    withheld = {setting.name for setting in Settings.declared() if setting.is_secret} - _NEEDED
     found = {}
     for name, field in type(settings).model_fields.items():
         value, alias = getattr(settings, name), str(field.validation_alias)
-        if alias in _TOKENS or value is None or value == ():
+        if alias in withheld or value is None or value == ():
             continue
         plain = value.get_secret_value() if isinstance(value, SecretStr) else value
         found[alias] = plain if isinstance(plain, str | int | float | bool | list | tuple) else str(plain)

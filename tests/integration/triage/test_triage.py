@@ -123,6 +123,7 @@ def test_the_reading_process_holds_no_token(
 ) -> None:
     monkeypatch.setenv("GITHUB_TOKEN", "ghp_secret")
     monkeypatch.setenv("RAG_TRIAGE_TOKEN", "ghp_secret")
+    monkeypatch.setenv("RAG_SLACK_BOT_TOKEN", "ghp_secret")
     monkeypatch.setenv("RAG_ALERT_WEBHOOK", "https://hooks.example.org/ghp_secret")
     seen: list[dict[str, str]] = []
     popen = psutil.subprocess.Popen
