@@ -10,12 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import (
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-)
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -29,7 +24,7 @@ from rag.sources_file import (
     http_url,
     read_sources,
 )
-from rag.trust.urls import SecretUrl, checked, shown
+from rag.trust.urls import DatabaseUrl, SecretUrl, checked, shown
 
 __all__ = ["DocsConfig", "GitHubConfig", "RepositoryConfig", "Setting", "Settings", "SourceConfig", "load_settings"]
 
@@ -38,17 +33,6 @@ SECRETS = Path("/run/secrets")
 _MASK = "********"
 
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class DatabaseUrl(SecretStr):
-    """A connection string; printed, its password is masked, or all of it where it is not a URL."""
-
-    def masked(self) -> str:
-        """Return the connection string without its passwords."""
-        return shown(self.get_secret_value())
-
-    def _display(self) -> str:
-        return self.masked()
 
 
 @dataclass(frozen=True, slots=True)

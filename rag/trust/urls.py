@@ -6,9 +6,11 @@ import re
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from pydantic import SecretStr
+
 from rag.trust.secrets import MASK, masked
 
-__all__ = ["SecretUrl", "checked", "shown"]
+__all__ = ["DatabaseUrl", "SecretUrl", "checked", "shown"]
 
 # The names of query parameters whose values are secrets.
 _SECRET = re.compile(r"pass|pwd|secret|token|key|sig|auth|cred", re.I)
@@ -16,6 +18,17 @@ _HOSTS = re.compile(r"[\w.,\-\[\]:%]*")
 # The user of a database is no secret; that of a website may be a token.
 _SHOWS_USER = ("postgres", "postgresql", "ssh", "git")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+class DatabaseUrl(SecretStr):
+    """A connection string; printed, its password is masked, or all of it where it is not a URL."""
+
+    def masked(self) -> str:
+        """Return the connection string without its passwords."""
+        return shown(self.get_secret_value())
+
+    def _display(self) -> str:
+        return self.masked()
 
 
 class SecretUrl(str):
