@@ -11,7 +11,6 @@ import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -277,8 +276,3 @@ def _chosen(steps: Sequence[Step], floor: float) -> Step | None:
             break
         found = step
     return found
-
-
-def replayed_at(at: datetime | None = None) -> str:
-    """Return a time as the reports show it."""
-    return f"{at or datetime.now(UTC):%Y-%m-%d %H:%M}"
