@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from rag.answer.evidence import evidence, trusted_texts
@@ -244,13 +245,12 @@ def _cited_sentences(text: str, inherited: Sequence[int]) -> list[_Sentence]:
         if part.strip():
             parts.append(part)
     own = [cited(part, range(1, 10_000)) for part in parts]
-    found = []
-    for place, part in enumerate(parts):
-        following = next((numbers for numbers in own[place:] if numbers), None)
-        before = next((numbers for numbers in reversed(own[:place]) if numbers), None)
-        numbers = following or before or list(inherited)
-        found.append(_Sentence(part, list(numbers), inherits=not own[place]))
-    return found
+    last = next(filter(None, reversed(own)), list(inherited))
+    following = [*reversed(list(accumulate(reversed(own), lambda later, numbers: numbers or later)))]
+    return [
+        _Sentence(part, numbers or last, inherits=not cites)
+        for part, numbers, cites in zip(parts, following, own, strict=True)
+    ]
 
 
 def _exact_parts(sentence: str) -> list[str]:
