@@ -107,11 +107,12 @@ class DiscordBot(discord.Client):
         where = message.channel
         if isinstance(where, discord.TextChannel):
             where = await message.create_thread(name=cut(question, _LONGEST_NAME) or "Question")
+        # Before the reader sees the answer, so that a quick follow-up finds its conversation.
+        await self.threads.run(self.bot.remember, _place(where.id), reply, getattr(where, "jump_url", None))
         for text, view in _messages(reply):
             await where.send(text, view=view, suppress_embeds=True) if view else await where.send(
                 text, suppress_embeds=True
             )
-        await self.threads.run(self.bot.remember, _place(where.id), reply, getattr(where, "jump_url", None))
 
     async def _is_follow_up(self, message: discord.Message) -> bool:
         """Return whether a message continues a thread of the bot, and is for nobody else."""

@@ -137,14 +137,16 @@ class _Listeners:
         if reply is None or not self._bot.is_worth_saying(reply):
             return
         if self._is_ephemeral:
+            self._bot.remember(place, reply, self._link(client, channel, thread_ts))
             client.chat_postEphemeral(
                 channel=channel, user=event["user"], thread_ts=thread_ts, blocks=_blocks(reply), text=_plain(reply)
             )
-            self._bot.remember(place, reply, self._link(client, channel, thread_ts))
         else:
             self._post(reply, client, channel, thread_ts)
 
     def _post(self, reply: Reply, client: WebClient, channel: str, thread_ts: str) -> None:
+        # Before the reader sees the answer, so that a quick follow-up finds its conversation.
+        self._bot.remember(_place(channel, thread_ts), reply, self._link(client, channel, thread_ts))
         client.chat_postMessage(
             channel=channel,
             thread_ts=thread_ts,
@@ -153,7 +155,6 @@ class _Listeners:
             unfurl_links=False,
             unfurl_media=False,
         )
-        self._bot.remember(_place(channel, thread_ts), reply, self._link(client, channel, thread_ts))
 
     def _link(self, client: WebClient, channel: str, ts: str) -> str | None:
         from slack_sdk.errors import SlackApiError
