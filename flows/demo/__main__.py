@@ -42,7 +42,7 @@ __all__ = ["QUESTIONS", "main"]
 QUESTIONS = (
     "How is an answer made?",
     "The docs crawl leaves out half of our site. Why?",
-    "Can it read our Slack channels?",
+    "Can it read our Jira tickets?",
 )
 _SAMPLE = Path(__file__).parent
 _HANDBOOK = Path(__file__).parents[2] / "docs"

@@ -29,6 +29,9 @@ _FLOWS = [
     "watch",
     "answer",
     "evaluate",
+    "triage",
+    "insights",
+    "map",
 ]
 # Six heartbeats: on a busy machine some are late.
 _SILENCE = timedelta(seconds=180)

@@ -4,3 +4,7 @@
 `corpus` finds candidates among the issues before one, `features` describes each pair, `model` predicts how likely it is
 the same problem, `replay` learns the model and its threshold from the repository's own declared duplicates.
 """
+
+from rag.triage.command import main
+
+__all__ = ["main"]

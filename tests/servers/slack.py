@@ -63,11 +63,15 @@ class SlackServer(ThreadingHTTPServer):
         with self._connected:
             assert self._connected.wait_for(lambda: self.connections >= number, timeout=60)
 
+    def hang_up(self) -> None:
+        """Close the connection without a word."""
+        self._socket.close()
+
     def disconnect(self) -> None:
         """Tell the client to connect anew, and close, as Slack does every few hours."""
         assert self._socket
         self._socket.send(json.dumps({"type": "disconnect", "reason": "refresh_requested"}))
-        self._socket.close()
+        self.hang_up()
 
     def send(self, kind: str, payload: dict[str, Any]) -> None:
         """Send an envelope, and wait until it is acknowledged."""

@@ -55,6 +55,9 @@ def answering(
     handler.connect()
     server.wait_for_connection(1)
     yield
+    # A client that waits for a message notices after three seconds that it is closed.
+    handler.client.auto_reconnect_enabled = False
+    server.hang_up()
     handler.close()
 
 

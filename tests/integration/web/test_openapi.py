@@ -70,6 +70,8 @@ def test_the_document_is_valid(document: dict[str, Any]) -> None:
         jsonschema.Draft202012Validator.check_schema(schema)
 
 
+# The server runs in this process and draws random numbers of its own meanwhile, which Hypothesis takes for the test's.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS)
 def test_the_server_does_what_the_document_says(site: str, document: dict[str, Any], method: str, path: str) -> None:
     operation = schemathesis.openapi.from_dict(document)[path][method]
