@@ -1,7 +1,7 @@
 """Corpora with questions whose answers are known by key facts: four manuals of Debian packages, and threads of tls13-spec.
 
 The questions of ../shared/data/answers are split by a digest of their ids: one half is looked at and fitted on, the other
-decides. The questions of bench/data/fitting.jsonl were written for fitting; their gold pages are not known.
+decides. The questions of bench/data/fitting.jsonl were written for fitting; some know their gold pages.
 """
 
 from __future__ import annotations
