@@ -61,9 +61,11 @@ def answering(
     thread = threading.Thread(target=lambda: asyncio.run(work()), daemon=True)
     thread.start()
     server.wait_for_session(1)
-    yield
-    asyncio.run_coroutine_threadsafe(client.close(), client.loop).result(60)
-    thread.join(60)
+    try:
+        yield
+    finally:
+        asyncio.run_coroutine_threadsafe(client.close(), client.loop).result(60)
+        thread.join(60)
 
 
 def buttons(message: dict) -> dict[str, str]:

@@ -54,11 +54,13 @@ def answering(
     handler = SocketModeHandler(app, "xapp-loopback", web_client=WebClient(base_url=server.url))
     handler.connect()
     server.wait_for_connection(1)
-    yield
-    # A client that waits for a message notices after three seconds that it is closed.
-    handler.client.auto_reconnect_enabled = False
-    server.hang_up()
-    handler.close()
+    try:
+        yield
+    finally:
+        # A client that waits for a message notices after three seconds that it is closed.
+        handler.client.auto_reconnect_enabled = False
+        server.hang_up()
+        handler.close()
 
 
 def buttons(message: dict[str, Any]) -> dict[str, dict[str, Any]]:
