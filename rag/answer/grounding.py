@@ -13,7 +13,6 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from rag.answer.evidence import evidence, trusted_texts
@@ -245,12 +244,13 @@ def _cited_sentences(text: str, inherited: Sequence[int]) -> list[_Sentence]:
         if part.strip():
             parts.append(part)
     own = [cited(part, range(1, 10_000)) for part in parts]
-    last = next(filter(None, reversed(own)), list(inherited))
-    following = [*reversed(list(accumulate(reversed(own), lambda later, numbers: numbers or later)))]
-    return [
-        _Sentence(part, numbers or last, inherits=not cites)
-        for part, numbers, cites in zip(parts, following, own, strict=True)
-    ]
+    # From the end on: behind the last markers, sentences take these.
+    following = next(filter(None, reversed(own)), list(inherited))
+    found: list[_Sentence] = []
+    for part, numbers in zip(reversed(parts), reversed(own), strict=True):
+        following = numbers or following
+        found.append(_Sentence(part, following, inherits=not numbers))
+    return found[::-1]
 
 
 def _exact_parts(sentence: str) -> list[str]:
