@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import math
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,8 +82,6 @@ def read_issues(export: dict[str, Any], since: str, until: str) -> list[Issue]:
 
 
 def _issue(row: dict[str, Any], url: str, fixed: list[tuple[int, str]]) -> Issue:
-    import re
-
     comments = sorted(row["comments_list"], key=lambda comment: comment["created_at"])
     named = {int(a or b) for comment in comments for a, b in re.findall(_NAMED, comment["body"] or "")}
     data = {**row, "body": row["body"] or "", "author": row["user"], "html_url": url}

@@ -33,7 +33,7 @@ from rag.text.citations import cited, keep_known_links, sanitized
 if TYPE_CHECKING:
     from rag.answer.writer import AnswerWriter
 
-__all__ = ["ABSTENTION", "CLOSEST", "Answerer"]
+__all__ = ["ABSTENTION", "CLOSE", "CLOSEST", "Answerer"]
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +42,10 @@ ABSTENTION = "The sources do not answer this. The nearest pages are listed below
 # The lowest score of a best result that a language model is asked about. It is above 0.5 because a wrong answer costs a
 # user more than a list of the nearest pages does.
 _ANSWERABLE = 0.7
-# The lowest probability that the sources answer a question with which an extract is shown, and the probability of being
-# right below which it is called the closest passage.
+# The lowest probability that the sources answer a question with which an extract is shown.
 _SHOWN = 0.65
-_CLOSE = 0.5
+#: The probability of being right below which an extract is called the closest passage.
+CLOSE = 0.5
 #: Stands above an extract that may only be near the question.
 CLOSEST = "The closest passages in the sources:"
 # How many chunks are searched for passages: the answer stands in the best 8 for 79% of the questions that were looked
@@ -270,7 +270,7 @@ class Answerer:
         draft.score = extract.score if extract else 0.0
         if extract and extract.text and extract.answerable >= least:
             draft.passages = extract.best_blocks
-            if extract.score < _CLOSE:
+            if extract.score < CLOSE:
                 yield CLOSEST
             yield extract.text
 

@@ -10,23 +10,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.answer.answering import CLOSE
 from rag.desk.report import Page
 from rag.store.insights import AskedRow
 from rag.text.lines import one_line
 
 __all__ = ["better_page", "draft", "evaluation_row", "is_low", "nearest", "open_gaps", "recency"]
 
-# The score below which an answer is called the closest passage.
-_LOW_SCORE = 0.5
-# In days: a question that was asked so long ago counts half.
+# In days: a question of this age counts half.
 _HALF_LIFE = 30.0
 # The questions of an outline.
 _SECTIONS = 5
 
 
 def is_low(row: AskedRow) -> bool:
-    """Return whether an answer was given that is rather wrong than right."""
-    return row.answered and row.score < _LOW_SCORE
+    """Return whether an answer was given, but only as the closest passage: it is more likely wrong than right."""
+    return row.answered and row.score < CLOSE
 
 
 def open_gaps(rows: Sequence[AskedRow]) -> list[AskedRow]:
