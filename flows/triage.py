@@ -39,7 +39,7 @@ async def releases(name: str) -> int:
 
     def work() -> int:
         with shared_engine() as engine:
-            return read_releases(engine.settings, engine.store.triage, name, _config(engine.settings, name).repo)
+            return read_releases(engine.settings, engine.triage_records, name, _config(engine.settings, name).repo)
 
     return await in_thread(work)
 
@@ -50,7 +50,7 @@ async def read(name: str, since: float, replay: bool) -> Reading:
 
     def work() -> Reading:
         with shared_engine() as engine:
-            written = [one.number for one in engine.store.triage.comments(name).values() if one.comment is not None]
+            written = [one.number for one in engine.triage_records.comments(name).values() if one.comment is not None]
             return read_apart(engine.settings, name, since=since, numbers=written, replay=replay)
 
     return await in_thread(work)
@@ -62,7 +62,7 @@ async def write(name: str, plan: Plan, dry_run: bool) -> list[Deed]:
 
     def work() -> list[Deed]:
         with shared_engine() as engine:
-            settings, stored = engine.settings, engine.store.triage
+            settings, stored = engine.settings, engine.triage_records
             token = settings.triage_token.get_secret_value() if settings.triage_token else settings.github_key
             if not token:
                 raise ConfigurationError(
@@ -105,7 +105,7 @@ async def triage(
 
     """
     with shared_engine() as engine:
-        settings, stored = engine.settings, engine.store.triage
+        settings, stored = engine.settings, engine.triage_records
         _config(settings, name)
         comments_on = settings.triage_comments
         if not comments_on:

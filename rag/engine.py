@@ -18,6 +18,7 @@ What the product does is done by services, each built when it is first asked for
     engine.evaluations  past evaluations, and threads to make queries from
     engine.operations   status, alerts, maintenance, removal, moving
     engine.insights     what people ask, and what the docs lack
+    engine.triage_records    what triage reads and keeps
     engine.maps         the index as a picture
 """
 
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from rag.search.results import SearchResult
     from rag.store.evaluations import Evaluations
     from rag.store.filters import Filters
+    from rag.store.triage import Triage as TriageRecords
 
 __all__ = ["Engine"]
 
@@ -161,6 +163,11 @@ class Engine:
         from rag.search.documents import Documents
 
         return Documents(self.store)
+
+    @property
+    def triage_records(self) -> TriageRecords:
+        """What triage reads and keeps: staged issues, releases, calibrations and written comments."""
+        return self.store.triage
 
     @cached_property
     def api_keys(self) -> ApiKeys:

@@ -85,7 +85,7 @@ def _read_releases(engine: Engine, triage: Triage) -> None:
 
     repository = repository_of(triage.ranker.corpus.issues[0].url)
     try:
-        read_releases(engine.settings, engine.store.triage, triage.source, repository)
+        read_releases(engine.settings, engine.triage_records, triage.source, repository)
     except SourceError as error:
         sys.stderr.write(f"The releases of {repository} are not read: {error}\n")
 

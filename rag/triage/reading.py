@@ -26,11 +26,11 @@ def ranker_of(engine: Engine, source: str) -> Ranker:
 
     :raises ConfigurationError: no such GitHub source was synced, or it has no issues
     """
-    issues = [issue_of(row) for row in engine.store.triage.issues(source)]
+    issues = [issue_of(row) for row in engine.triage_records.issues(source)]
     if not issues:
         known = ", ".join(status.name for status in engine.operations.sources() if status.kind == "github") or "none"
         raise ConfigurationError(f"{source!r} is not a GitHub source with ingested issues; choose from: {known}.")
-    corpus = Corpus(issues, _encode(engine), engine.store.triage.templates())
+    corpus = Corpus(issues, _encode(engine), engine.triage_records.templates())
     return Ranker(corpus, History({issue.number: issue for issue in issues}))
 
 

@@ -31,7 +31,7 @@ class Triage:
 
     def __init__(self, engine: Engine, source: str) -> None:
         self._engine = engine
-        self._store = engine.store.triage
+        self._store = engine.triage_records
         self.source = source
         self.ranker: Ranker = ranker_of(engine, source)
         self._releases = self._store.releases(source)
