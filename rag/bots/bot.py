@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
-from datetime import date
-from typing import Any
 from uuid import UUID
 
 from rag.errors import ConfigurationError, RagError
 from rag.service import Missing, Reply, Service
 from rag.store.answers import Thumb
-from rag.store.filters import Filters
+from rag.store.filters import FILTERS, Filters
 
 __all__ = ["APOLOGY", "DIRECT", "UNANSWERED", "Bot", "channels_of", "said_of"]
 
@@ -22,8 +19,6 @@ log = logging.getLogger(__name__)
 DIRECT, _OTHERS = "dm", "*"
 UNANSWERED = "The sources do not answer this."
 APOLOGY = "I cannot answer now. Please try again later."
-
-_FILTERS = [field.name for field in fields(Filters)]
 
 
 class Bot:
@@ -90,25 +85,18 @@ def channels_of(entries: Sequence[str]) -> dict[str, Filters]:
     found = {}
     for entry in entries:
         channel, *given = entry.split()
-        filters = Filters()
         for word in given:
-            name, separator, value = word.partition("=")
-            if name not in _FILTERS or not separator or not value:
-                known = ", ".join(_FILTERS)
+            name, _, value = word.partition("=")
+            if name not in FILTERS or not value:
+                known = ", ".join(FILTERS)
                 raise ConfigurationError(
                     f"RAG_CHAT_CHANNELS: {word!r} is not a filter (such as source=docs); choose from: {known}."
                 )
-            change: dict[str, Any] = {name: _day(value) if name in ("since", "until") else value}
-            filters = replace(filters, **change)
-        found[channel] = filters
+        try:
+            found[channel] = Filters.of(dict(word.split("=", 1) for word in given))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"RAG_CHAT_CHANNELS, {channel}: {error}") from None
     return found
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(f"RAG_CHAT_CHANNELS: {text!r} is not a date (YYYY-MM-DD).") from None
 
 
 def said_of(error: RagError) -> str:

@@ -13,7 +13,6 @@ from rag.service.service import checked_question
 from rag.service.threads import Threads
 from rag.store.filters import Filters
 from rag.web.access import requires
-from rag.web.queries import filters_of
 from rag.web.streams import answer_events, streamed
 
 __all__ = ["legacy_routes"]
@@ -70,4 +69,4 @@ def _parameters(request: HttpRequest, *, default: int) -> tuple[str, Filters, in
     top_k = int(number) if number.isascii() and number.isdecimal() and len(number) < 6 else 0
     if not 1 <= top_k <= _MOST_RESULTS:
         raise ConfigurationError(f"top_k must be a number from 1 to {_MOST_RESULTS}.")
-    return question, filters_of(given), top_k
+    return question, Filters.of(given), top_k

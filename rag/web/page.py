@@ -28,7 +28,6 @@ from rag.text.urls import is_web_url
 from rag.web.access import requires
 from rag.web.brand import Brand
 from rag.web.markup import render_draft, render_text
-from rag.web.queries import filters_of
 from rag.web.replies import status_of
 from rag.web.streams import event, streamed
 from rag.web.templating import render
@@ -83,7 +82,7 @@ class _Page:
         given = request.query_params
         asked = _Asked(given.get("q", "").strip(), after=given.get("after") or None)
         try:
-            asked = replace(asked, filters=filters_of(given))
+            asked = replace(asked, filters=Filters.of(given))
             turns = await self._threads.run(self._turns, asked) if asked.question else []
         except RagError as error:
             return await self._show(asked, error=error)
@@ -103,7 +102,7 @@ class _Page:
         """Answer as events: "html" with the answer so far, then "answer" with its sources and as the page shows it."""
         given = request.query_params
         question = await self._threads.run(
-            self._service.request, given.get("q", "").strip(), filters_of(given), after=given.get("after") or None
+            self._service.request, given.get("q", "").strip(), Filters.of(given), after=given.get("after") or None
         )
         pieces = self._threads.each(self._service.ask_stream(question))
         return await streamed(pieces, lambda pieces: self._events(question, pieces))

@@ -146,7 +146,7 @@ def test_a_reader_asks_cites_follows_up_and_votes_by_keyboard(browser: Chrome, s
     browser.get(site)
     browser.switch_to.active_element.send_keys(QUESTION, Keys.ENTER)
     # A streamed answer is drawn anew with each part; its elements stay once the answer is complete.
-    assert browser.find_element(By.CSS_SELECTOR, ".turn form.feedback")
+    assert browser.find_element(By.CSS_SELECTOR, ".turn article:not([aria-busy])")
     marker = browser.find_element(By.CSS_SELECTOR, "article a.marker")
     assert "pg_dump mydb" in browser.find_element(By.CSS_SELECTOR, "article pre").text
     assert browser.find_element(By.CSS_SELECTOR, "h2.question").text == QUESTION

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -80,14 +81,14 @@ def test_a_long_text_is_cut_between_lines_and_code_stays_code() -> None:
 
 
 def test_channels_have_filters() -> None:
-    assert channels_of(["C1 source=docs kind=page", "dm", "*"]) == {
-        "C1": Filters(source="docs", kind="page"),
+    assert channels_of(["C1 source=docs since=2026-01-31", "dm", "*"]) == {
+        "C1": Filters(source="docs", since=date(2026, 1, 31)),
         "dm": Filters(),
         "*": Filters(),
     }
 
 
-@pytest.mark.parametrize("entry", ["C1 colour=red", "C1 source", "C1 since=yesterday"])
+@pytest.mark.parametrize("entry", ["C1 colour=red", "C1 source", "C1 since=yesterday", "C1 editions=1"])
 def test_a_wrong_channel_setting_is_an_error(entry: str) -> None:
     with pytest.raises(ConfigurationError, match="RAG_CHAT_CHANNELS"):
         channels_of([entry])
