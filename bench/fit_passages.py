@@ -9,10 +9,11 @@ answer the question (near-misses are the counterexamples), and whether the answe
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.answer_sets import CORPORA, Corpus, fitting_queries, half_of, opened, queries
-from rag.answer.answering import Answerer
-from rag.answer.compose import chosen, lead_of, shown
+from rag.answer.compose import LONG, Scored, chosen, lead_of, shown
 from rag.answer.extracts import Extractor
 from rag.answer.likelihood import ANSWERABLE, RIGHT, likelihood_features
 from rag.answer.scoring import WEIGHTS, Linear, Models
@@ -34,14 +34,16 @@ __all__ = ["listwise", "logistic", "main"]
 
 Matrix = NDArray[np.float64]
 
-# Found on the fitting half, each as the best of three or four: the penalties of large weights, and the weight of the
-# cosine of a passage, beside which fitting the other weights anew does not pay.
-_RANKING_PENALTY, _LIKELIHOOD_PENALTY, _COSINE = 0.1, 20.0, 12.0
+# The penalties of large weights: the best of three or four by cross-validation.
+_RANKING_PENALTY, _ANSWERABLE_PENALTY, _RIGHT_PENALTY = 0.03, 20.0, 100.0
+# How many passages of a question are embedded to fit the model that ranks embedded passages.
+_EMBEDDED = 40
+_FOLDS = 5
+# What the facts of the questions do not tell apart: an example shows how better than a grammar does. Added to the
+# fitted weights, it costs nothing in cross-validation.
+_GIVEN = {"how: code": 0.5, "how: synopsis": -1.0}
 # Questions of users count twice as much as those that were written for fitting, and their near-misses three times.
 _USERS, _USERS_NEAR_MISSES = 2.0, 3.0
-# What too few questions tell apart: an example shows how better than a grammar does, and the line with the name of a
-# manual page says what the thing is. They cost nothing on the fitting half.
-_GIVEN = {"how: code": 1.0, "how: synopsis": -3.5, "definition: name line": 1.5}
 
 
 @dataclass
@@ -54,30 +56,55 @@ class Example:
     gains: list[float]
 
 
+@dataclass
+class Outcome:
+    """A question with the features of its answer, and whether that is right."""
+
+    query: Query
+    weight: float
+    features: dict[str, float]
+    is_right: bool
+    is_right_if_long: bool
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Fit the weights and write them."""
     parser = argparse.ArgumentParser(prog="python -m bench.fit_passages", description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="keep the indexes in this folder, and reuse them")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="the file to write")
     options = parser.parse_args(arguments)
-    examples: list[Example] = []
-    likely: list[tuple[Query, float, dict[str, float], float]] = []
+    by_words: list[Example] = []
+    by_meaning: list[Example] = []
+    likely: list[Outcome] = []
     for corpus in CORPORA:
         if not corpus.is_there:
             sys.stderr.write(f"skipped: {corpus.name}\n")
             continue
         with opened(corpus, options.home) as engine:
-            examples += _ranked(engine, _asked(corpus))
-    first = fit_first(examples)
-    second = Linear(0.0, {**first.weights, "cosine": _COSINE})
-    partial = Models(first, second, *[Linear(0.0, {})] * 2)
+            by_words += _ranked(engine, _asked(corpus), embedded=None)
+            by_meaning += _ranked(engine, _asked(corpus), embedded=_EMBEDDED)
+    # The likelihood is fitted on answers to questions that the passages were not ranked by.
+    others = [_ranking(by_words, by_meaning, without=fold) for fold in range(_FOLDS)]
     for corpus in CORPORA:
         if corpus.is_there:
             with opened(corpus, options.home) as engine:
-                likely += _likely(engine, _asked(corpus), partial)
-    answerable, right = fit_likelihood(likely)
-    fitted = {"first": first, "second": second, "answerable": answerable, "right": right}
-    options.out.write_text(json.dumps({name: _json(model) for name, model in fitted.items()}, indent=1) + "\n")
+                likely += _likely(engine, _asked(corpus), others)
+    ranking = _ranking(by_words, by_meaning)
+    answerable, right, right_if_long = fit_likelihood(likely)
+    fitted = replace(ranking, answerable=answerable, right=right, right_if_long=right_if_long)
+    options.out.write_text(json.dumps(_json(fitted), indent=1) + "\n")
+
+
+def _fold_of(query: Query) -> int:
+    return int(hashlib.sha256(query.text.encode()).hexdigest(), 16) % _FOLDS
+
+
+def _ranking(by_words: Sequence[Example], by_meaning: Sequence[Example], without: int | None = None) -> Models:
+    """Return models that rank passages, fitted on all questions but those of a fold; the others are empty."""
+    first, second = (
+        fit_ranking([one for one in examples if _fold_of(one.query) != without]) for examples in (by_words, by_meaning)
+    )
+    return Models(first, second, *[Linear(0.0, {})] * 3)
 
 
 def _asked(corpus: Corpus) -> list[tuple[Query, float]]:
@@ -89,16 +116,26 @@ def _asked(corpus: Corpus) -> list[tuple[Query, float]]:
     ]
 
 
-def _json(model: Linear) -> dict[str, Any]:
-    return {"bias": round(model.bias, 4), "weights": {name: round(one, 4) for name, one in model.weights.items()}}
+def _json(models: Models) -> dict[str, Any]:
+    return {
+        field.name: {
+            "bias": round(model.bias, 4),
+            "weights": {name: round(one, 4) for name, one in model.weights.items()},
+        }
+        for field in fields(models)
+        if isinstance(model := getattr(models, field.name), Linear)
+    }
 
 
-def _ranked(engine: Engine, asked: Sequence[tuple[Query, float]]) -> Iterator[Example]:
-    """Yield the questions with facts, with the features of all their passages; passages are not embedded."""
+def _ranked(engine: Engine, asked: Sequence[tuple[Query, float]], *, embedded: int | None) -> Iterator[Example]:
+    """Yield the questions with facts, with the features of their passages.
+
+    :param embedded: as in `Extractor.ranking`
+    """
     answerer = engine.questions.answerer()
     for query, weight in asked:
         if query.facts:
-            ranking, _ = answerer.ranking(query.text, embedded=None)
+            ranking, _ = answerer.ranking(query.text, embedded=embedded)
             gains = [_gain(query, f"{lead_of(one.passage)} {one.passage.text}") for one in ranking.scored]
             yield Example(query, weight, ranking.features, gains)
 
@@ -107,49 +144,63 @@ def _gain(query: Query, text: str) -> float:
     return float(np.mean([judged(text, [fact]) == "right" for fact in query.facts]))
 
 
-def _likely(
-    engine: Engine, asked: Sequence[tuple[Query, float]], weights: Models
-) -> Iterator[tuple[Query, float, dict[str, float], float]]:
-    """Yield each question with its weight, the features of its answer, and 1 if that is right."""
-    answerer: Answerer = engine.questions.answerer(extractor=Extractor(_encoder(engine), weights))
+def _likely(engine: Engine, asked: Sequence[tuple[Query, float]], ranking: Sequence[Models]) -> Iterator[Outcome]:
+    """Yield what becomes of each question.
+
+    :param ranking: for each fold, models that were not fitted on its questions
+    """
+    answerers = [engine.questions.answerer(extractor=Extractor(_encoder(engine), models)) for models in ranking]
     for query, weight in asked:
-        ranking, results = answerer.ranking(query.text)
-        if taken := chosen(ranking.scored, ranking.asked):
-            text = shown([one.passage for one in taken])
-            is_right = bool(query.facts) and judged(text, query.facts, query.wrong) == "right"
-            yield query, weight, likelihood_features(ranking, taken, results), float(is_right)
+        ranked, results = answerers[_fold_of(query)].ranking(query.text)
+        if taken := chosen(ranked.scored, ranked.asked):
+            longer = chosen(ranked.scored, ranked.asked, LONG)
+            features = likelihood_features(ranked, taken, results)
+            yield Outcome(query, weight, features, _is_right(query, taken), _is_right(query, longer))
+
+
+def _is_right(query: Query, taken: Sequence[Scored]) -> bool:
+    text = shown([one.passage for one in taken])
+    return bool(query.facts) and judged(text, query.facts, query.wrong) == "right"
 
 
 def _encoder(engine: Engine) -> Encoder:
     return engine.encoders.of(engine.questions.active_index.embedding_model)
 
 
-def fit_first(examples: Sequence[Example]) -> Linear:
-    """Return the model that ranks passages without their vectors."""
-    names = sorted({name for one in examples for row in one.rows for name in row} - set(_GIVEN))
+def fit_ranking(examples: Sequence[Example]) -> Linear:
+    """Return the model that ranks passages."""
+    names = sorted({name for one in examples for row in one.rows for name in row})
     weights = listwise(
-        [_matrix(one.rows, names) for one in examples], [np.array(one.gains) for one in examples], _RANKING_PENALTY
+        [_matrix(one.rows, names) for one in examples],
+        [np.array(one.gains) for one in examples],
+        _RANKING_PENALTY,
+        [one.weight for one in examples],
     )
-    return Linear(0.0, {**dict(zip(names, map(float, weights), strict=True)), **_GIVEN})
+    fitted = dict(zip(names, map(float, weights), strict=True))
+    return Linear(0.0, {name: weight + _GIVEN.get(name, 0.0) for name, weight in fitted.items()})
 
 
-def fit_likelihood(likely: Sequence[tuple[Query, float, Mapping[str, float], float]]) -> tuple[Linear, Linear]:
-    """Return the models of whether the sources answer a question, and of whether the answer is then right."""
-    weight = np.array([weight for _, weight, _, _ in likely])
-    has_answer = np.array([bool(query.facts) for query, _, _, _ in likely])
-    right = np.array([is_right for _, _, _, is_right in likely])
-    rows = [features for _, _, features, _ in likely]
+def fit_likelihood(likely: Sequence[Outcome]) -> tuple[Linear, Linear, Linear]:
+    """Return the models of whether the sources answer a question, and of whether a short or long answer is then right."""
+    have_answer = [one for one in likely if one.query.facts]
+    counts = np.array([one.weight for one in likely])
+    answerable = np.array([float(bool(one.query.facts)) for one in likely])
+    right, right_if_long = (
+        np.array([float(is_right) for is_right in outcomes])
+        for outcomes in zip(*((one.is_right, one.is_right_if_long) for one in have_answer), strict=True)
+    )
+    same = np.ones(len(have_answer))
     return (
-        _logistic(rows, ANSWERABLE, has_answer.astype(float), weight),
-        _logistic([row for row, is_there in zip(rows, has_answer, strict=True) if is_there], RIGHT, right[has_answer]),
+        _logistic(likely, ANSWERABLE, answerable, counts, _ANSWERABLE_PENALTY),
+        _logistic(have_answer, RIGHT, right, same, _RIGHT_PENALTY),
+        _logistic(have_answer, RIGHT, right_if_long, same, _RIGHT_PENALTY),
     )
 
 
 def _logistic(
-    rows: Sequence[Mapping[str, float]], names: Sequence[str], wanted: Matrix, weight: Matrix | None = None
+    likely: Sequence[Outcome], names: Sequence[str], wanted: Matrix, counts: Matrix, penalty: float
 ) -> Linear:
-    matrix = _matrix(rows, names)
-    weights, bias = logistic(matrix, wanted, np.ones(len(rows)) if weight is None else weight, _LIKELIHOOD_PENALTY)
+    weights, bias = logistic(_matrix([one.features for one in likely], names), wanted, counts, penalty)
     return Linear(bias, dict(zip(names, map(float, weights), strict=True)))
 
 
@@ -157,25 +208,29 @@ def _matrix(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> Matrix
     return np.array([[row.get(name, 0.0) for name in names] for row in rows])
 
 
-def listwise(rows: Sequence[Matrix], gains: Sequence[Matrix], penalty: float, *, steps: int = 300) -> Matrix:
+def listwise(
+    rows: Sequence[Matrix], gains: Sequence[Matrix], penalty: float, counts: Sequence[float], *, steps: int = 600
+) -> Matrix:
     """Return weights, shape (features,), with which the softmax over each list is proportional to its squared gains.
 
     :param rows: for each list, shape (passages, features)
     :param gains: for each list, shape (passages,), in [0, 1]; lists without a difference are left out
+    :param counts: how much each list counts
     """
-    together = np.concatenate(list(rows))
+    together = np.concatenate([part for part in rows if len(part)])
     spread = together.std(0) + 1e-6
     lists = [
-        (part / spread, gain**2 / (gain**2).sum())
-        for part, gain in zip(rows, gains, strict=True)
-        if gain.max() > gain.min()
+        (part / spread, gain**2 / (gain**2).sum(), count)
+        for part, gain, count in zip(rows, gains, counts, strict=True)
+        if len(part) and gain.max() > gain.min()
     ]
+    counted = sum(count for _, _, count in lists)
 
     def gradient(weights: Matrix) -> Matrix:
         total = penalty * weights
-        for part, wanted in lists:
+        for part, wanted, count in lists:
             odds = np.exp(part @ weights - (part @ weights).max())
-            total = total + part.T @ (odds / odds.sum() - wanted) / len(lists)
+            total = total + part.T @ (odds / odds.sum() - wanted) * (count / counted)
         return total
 
     fitted: Matrix = _descended(gradient, together.shape[1], steps) / spread

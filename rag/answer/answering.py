@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rag.answer.answer import Answer, Citation, Note, Turn
-from rag.answer.asked import kinds_of, refers_to_before, subject_of
+from rag.answer.asked import refers_to_before, subject_of
 from rag.answer.declining import is_no_answer, without_declining
 from rag.answer.draft import Draft, citation
 from rag.answer.extracts import EMBEDDED, Extract, Extractor, Ranking
@@ -43,7 +43,7 @@ ABSTENTION = "The sources do not answer this. The nearest pages are listed below
 # user more than a list of the nearest pages does.
 _ANSWERABLE = 0.7
 # The lowest probability that the sources answer a question with which an extract is shown.
-_SHOWN = 0.65
+_SHOWN = 0.7
 #: The probability of being right below which an extract is called the closest passage.
 CLOSE = 0.5
 #: Stands above an extract that may only be near the question.
@@ -53,7 +53,7 @@ CLOSEST = "The closest passages in the sources:"
 _READ, _PER_DOCUMENT = 30, 4
 # How many earlier questions may hold the subject of a follow-up.
 _REMEMBERED = 3
-# Of how many documents the first chunk is read to a question what something is: it often says so.
+# Of how many documents the first chunk is read as well: it often says what they are about, and how to use it.
 _OPENINGS = 8
 # How many pages an abstention lists.
 _NEAREST = 3
@@ -194,9 +194,7 @@ class Answerer:
     def _found(self, question: str) -> list[SearchResult]:
         """Return the chunks that are searched for passages."""
         found = self._searcher.search(question, top_k=self._read, source=self._source, per_document=_PER_DOCUMENT)
-        if "definition" in kinds_of(question):
-            return [*found, *self._searcher.openings(found, _OPENINGS)]
-        return found
+        return [*found, *self._searcher.openings(found, _OPENINGS)]
 
     def _extract(self, question: str, draft: Draft) -> Extract | None:
         """Return the extract of the draft's results, which get the neighbours that complete them."""

@@ -18,7 +18,8 @@ KINDS = ("definition", "how", "value", "lookup", "yes-no", "comparison", "why", 
 
 _WORD = re.compile(r"[^\W_]+")
 _OF_KIND = {
-    "value": r"\b(?:by default|defaults? (?:of|for|value|to|number|max|limit)|out of the box|max(?:imum)?|min(?:imum)?"
+    "value": r"\b(?:by default|(?:what|which)(?:'?s| is| are)? (?:the )?default"
+    r"|defaults? (?:of|for|value|to|number|max|limit)|out of the box|max(?:imum)?|min(?:imum)?"
     r"|limit|how (?:many|much|long|large|big|often|deep|high|fast)|(?:which|what) (?:port|value|size|number)"
     r"|exit (?:code|status)|threshold|interval)\b",
     "yes-no": r"^\W*(?:and |but |so )?(?:is|are|was|were|does|do|did|can|could|may|should|will|would|has|have|must)\b"

@@ -16,22 +16,17 @@ from rag.text.words import stems, words
 from rag.trust.authorship import origin
 from rag.trust.injection import speaks_to_models
 
-__all__ = ["Scored", "certainty", "chosen", "shown"]
+__all__ = ["LONG", "SHORT", "Scored", "certainty", "chosen", "lead_of", "shown"]
 
-# The most words and passages of an answer if its first passage stands out, and otherwise; only the first passage may be
-# longer. Of the questions that were fitted on, 71% are answered right so, at a median of 126 words; with 125 words for
-# all it is 67%, and with 200 for all 75%.
-_MOST_WORDS, _MOST_PASSAGES = 125, 4
-_MOST_WORDS_UNSURE, _MOST_PASSAGES_UNSURE = 225, 6
-# The best passage stands out if its share in the odds of all passages is at least this.
-_STANDS_OUT = 0.3
+#: The most words and passages of an answer that is likely right, and of another one. Only the first passage may be
+#: longer.
+SHORT, LONG = (115, 6), (280, 9)
 # A passage of which more of the words stand in the answer already adds nothing.
 _KNOWN = 0.75
 # A passage is left out if its score is this much lower than the best one.
-_FARTHEST = 4.0
-# The bonus of a passage that has all terms of the question that the answer lacks, and of one in the best one's section.
+_FARTHEST = 3.0
+# The bonus of a passage that has all terms of the question that the answer lacks.
 _ADDS = 1.0
-_SAME_SECTION = 0.5
 # Words of headings that say nothing of what stands below them.
 _GENERAL = words(
     """
@@ -51,22 +46,20 @@ class Scored:
     found: frozenset[str] = frozenset()
 
 
-def chosen(ranked: Sequence[Scored], asked: Asked) -> list[Scored]:
+def chosen(ranked: Sequence[Scored], asked: Asked, most: tuple[int, int] = SHORT) -> list[Scored]:
     """Return the passages of an answer, the most direct first.
 
-    The best passage is followed by those that score best after a bonus for terms of the question that the answer lacks,
-    and for standing in the section of the best one. An answer may be longer if no passage stands out.
+    The best passage is followed by those that score best after a bonus for terms of the question that the answer lacks.
 
     :param ranked: best first
+    :param most: words and passages
     """
     taken: list[Scored] = []
     known: set[str] = set()
     left = [one for one in ranked if words(one.passage.text)]
     size = 0
-    most, most_words = _MOST_PASSAGES, _MOST_WORDS
-    if certainty([one.score for one in ranked]) < _STANDS_OUT:
-        most, most_words = _MOST_PASSAGES_UNSURE, _MOST_WORDS_UNSURE
-    while left and len(taken) < most:
+    most_words, most_passages = most
+    while left and len(taken) < most_passages:
         one = max(left, key=lambda one: one.score + _bonus(one, taken, asked)) if taken else left[0]
         left.remove(one)
         if taken and one.score + _bonus(one, taken, asked) < taken[0].score - _FARTHEST:
@@ -74,7 +67,9 @@ def chosen(ranked: Sequence[Scored], asked: Asked) -> list[Scored]:
         length = len(one.passage.text.split())
         content = words(one.passage.text)
         too_long = taken and size + length > most_words
-        if too_long or len(content & known) > _KNOWN * len(content) or _overlaps(one.passage, taken):
+        is_elsewhere = taken and taken[0].found and not one.found
+        is_known = len(content & known) > _KNOWN * len(content) or _overlaps(one.passage, taken)
+        if too_long or is_elsewhere or is_known:
             continue
         taken.append(one)
         known |= content
@@ -92,10 +87,8 @@ def certainty(scores: Sequence[float]) -> float:
 
 def _bonus(one: Scored, taken: Sequence[Scored], asked: Asked) -> float:
     """Return the bonus of a passage for what it adds to an answer."""
-    best = taken[0].passage
     had = set().union(*(other.found for other in taken))
-    is_same = one.passage.result.document_id == best.result.document_id and one.passage.path == best.path
-    return _ADDS * asked.share(one.found - had) + _SAME_SECTION * is_same
+    return _ADDS * asked.share(one.found - had)
 
 
 def _overlaps(passage: Passage, taken: Sequence[Scored]) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rag.answer.asked import Asked, plain_terms
-from rag.answer.compose import Scored, chosen, shown
-from rag.answer.features import Described, Surroundings, described, features
+from rag.answer.compose import LONG, Scored, chosen, shown
+from rag.answer.features import Described, Surroundings, described, features, with_meaning
 from rag.answer.likelihood import likelihood_features
 from rag.answer.passages import Passage, passages
 from rag.answer.scoring import Models, models
@@ -23,6 +23,8 @@ __all__ = ["EMBEDDED", "Extract", "Extractor", "Ranking"]
 
 #: How many passages are embedded, the best by their other features: embedding takes most of the time of an answer.
 EMBEDDED = 16
+# The probability of being right below which an answer shows more passages.
+_SURE = 0.59
 # The longest text that is embedded, in characters; the model reads about as much.
 _LONGEST_EMBEDDED = 1200
 
@@ -78,9 +80,12 @@ class Extractor:
         if not taken:
             return None
         about = likelihood_features(ranking, taken, results)
+        is_long = self._models.right.probability(about) < _SURE
+        if is_long:
+            taken = chosen(ranking.scored, ranking.asked, LONG)
         return Extract(
             shown([one.passage for one in taken]),
-            score=self._models.likelihood(about),
+            score=self._models.likelihood(about, is_long=is_long),
             answerable=self._models.answerable.probability(about),
             best_blocks=_best_blocks([one.passage for one in taken]),
         )
@@ -116,7 +121,7 @@ class Extractor:
             scores = [first.score(row) for row in full]
         else:
             cosines = self._cosines(question, [found[place] for place in best])
-            full = [rows[place] | {"cosine": cosine} for place, cosine in zip(best, cosines, strict=True)]
+            full = with_meaning([found[place] for place in best], [rows[place] for place in best], cosines)
             scores = [self._models.second.score(row) for row in full]
         order = sorted(range(len(best)), key=lambda place: -scores[place])
         return Ranking(

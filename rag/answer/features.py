@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -17,7 +17,7 @@ from rag.text.blocks import is_code, is_item, is_table
 from rag.text.words import FUNCTION_WORDS
 from rag.trust.authorship import is_trusted, verdict
 
-__all__ = ["Described", "Surroundings", "described", "features"]
+__all__ = ["Described", "Surroundings", "described", "features", "with_meaning"]
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d[\d.,]*(?:%|\w{0,3}\b)")
 _DEFAULT = re.compile(r"\bdefaults?\b|\binitial(?:ly)?\b", re.I)
@@ -51,6 +51,8 @@ _NEGATION = re.compile(r"\b(?:not|never|no|cannot|can't|won't|doesn't|don't|only
 # The line of a manual page that says what it is about: "git-rebase - Reapply commits on top of another base tip".
 _NAME_LINE = re.compile(r"^[\w.()*`-]+(?:, [\w.()*`-]+)* (?:-|--|–|—) \w", re.M)
 _CHANGED = re.compile(r"^(?:changed|new|added|deprecated) in version|^\W*(?:changed|new) in", re.I)
+# The parameters of BM25, and the usual number of words of a passage.
+_K1, _B, _USUAL_SIZE = 1.2, 0.75, 50
 # The longest line of a list that is only a table of contents.
 _LONGEST_ENTRY = 60
 
@@ -66,6 +68,7 @@ class Described:
     in_path: frozenset[str]
     words: tuple[str, ...]
     label_words: tuple[str, ...]
+    path_words: tuple[str, ...]
 
     @cached_property
     def found(self) -> frozenset[str]:
@@ -80,7 +83,7 @@ def described(asked: Asked, passage: Passage) -> Described:
     if passage.term:
         above, last = [*above, last], passage.term
     label_words = tuple(tokens(plain(last)))
-    path_words = tokens(" ".join([*above, passage.result.title]))
+    path_words = tuple(tokens(" ".join([*above, passage.result.title])))
     return Described(
         passage,
         in_text=frozenset(asked.found_in(words)),
@@ -88,6 +91,7 @@ def described(asked: Asked, passage: Passage) -> Described:
         in_path=frozenset(asked.found_in(path_words)),
         words=words,
         label_words=label_words,
+        path_words=path_words,
     )
 
 
@@ -134,14 +138,21 @@ def features(asked: Asked, one: Described, around: Surroundings) -> dict[str, fl
     label_pairs = {pair for pair in pairwise(label_order) if pair in asked.pairs}
     has_code = any(is_code(block.text) for block in passage.blocks)
     frequency = sum(term is not None for term in order) / (size + 12)
+    above = [*map(asked.term_of, one.label_words), *map(asked.term_of, one.path_words)]
+    label = _precision(asked, one.label_words)
+    title = _precision(asked, tokens(result.title))
     base = {
         "coverage": asked.share(one.in_text),
         "coverage of the label": asked.share(one.in_label),
         "coverage of the path": asked.share(one.in_path),
         "coverage in all": asked.share(one.found),
         "coverage of the document": asked.share(around.by_document.get(result.document_id, ())),
-        "precision of the label": _precision(asked, one.label_words),
+        "precision of the label": label,
+        "precision of the title": title,
+        "opens the page: precision of the title": passage.opens * (result.ordinal == 0) * title,
         "density": frequency,
+        "bm25": _bm25(asked, [*order, *above], size + len(above)),
+        "bm25 of the text": _bm25(asked, order, size),
         "pairs": len(pairs) / (len(asked.pairs) or 1),
         "pairs in the label": len(label_pairs) / (len(asked.pairs) or 1),
         "cosine of the chunk": result.cosine,
@@ -154,9 +165,14 @@ def features(asked: Asked, one: Described, around: Surroundings) -> dict[str, fl
         "is short": float(size < 8),
         "is long": max(math.log(size / 90), 0.0),
         "place": 1 / (1 + passage.place),
+        "opens": float(passage.opens),
+        "opens: precision of the label": passage.opens * label,
+        "opens: coverage of the label": passage.opens * asked.share(one.in_label),
         "begins the document": float(result.ordinal == 0 and passage.place < 2),
         "is a question": float(text.rstrip().endswith("?")),
         "label is a question": float(passage.path.rstrip().endswith("?")),
+        "is an entry": float(passage.is_entry),
+        "is an entry: coverage": passage.is_entry * asked.share(one.in_text),
         "is a synopsis": float(any(block.is_synopsis for block in passage.blocks)),
         "is bare code": float(has_code and len(passage.code) == len(passage.blocks)),
         "has code": float(has_code),
@@ -170,6 +186,43 @@ def features(asked: Asked, one: Described, around: Surroundings) -> dict[str, fl
         **_of_thread(passage, around),
     }
     return {**base, **_by_kind(asked, passage, text, base)}
+
+
+def with_meaning(
+    found: Sequence[Described], rows: Sequence[Mapping[str, float]], cosines: Sequence[float]
+) -> list[dict[str, float]]:
+    """Return the features of passages with those that need their vectors.
+
+    :param cosines: of each passage and the question
+    """
+    largest = max(cosines, default=0.0)
+    documents = [one.passage.result.document_id for one in found]
+    best: dict[str, float] = {}
+    for document, cosine in zip(documents, cosines, strict=True):
+        best[document] = max(best.get(document, -1.0), cosine)
+    return [
+        {
+            **row,
+            "cosine": cosine,
+            "cosine, below the largest": cosine - largest,
+            "cosine of the document": best[document],
+            "is an entry: cosine": row["is an entry"] * cosine,
+        }
+        for row, cosine, document in zip(rows, cosines, documents, strict=True)
+    ]
+
+
+def _bm25(asked: Asked, order: Sequence[str | None], size: int) -> float:
+    """Return the BM25 score of words as a share of the best possible one.
+
+    :param order: for each word, the term of the question that it is a form of
+    """
+    counts = Counter(order)
+    long = _B * size / _USUAL_SIZE + 1 - _B
+    weights = asked.weights
+    return sum(
+        weights[term] * count * (_K1 + 1) / (count + _K1 * long) for term, count in counts.items() if term is not None
+    ) / ((_K1 + 1) * asked.weight)
 
 
 def _precision(asked: Asked, words: Sequence[str]) -> float:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from rag.answer.asked import Asked, tokens
+from rag.answer.asked import KINDS, Asked, tokens
 from rag.answer.compose import Scored, certainty
 from rag.text.words import FUNCTION_WORDS
 
@@ -21,25 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = ["ANSWERABLE", "RIGHT", "is_misspelt", "likelihood_features", "names"]
 
-#: The features of the model of whether the sources answer a question, and of whether the answer is then right. They are
-#: few: with three times as many, the score of near-misses that were not fitted on is worse.
-ANSWERABLE = (
-    "score",
-    "largest cosine",
-    "coverage of the best",
-    "agreement",
-    "terms",
-    "has names",
-    "rarest missing",
-    "names missing",
-    "unknown identifier",
-    "unknown word",
-    "unknown subject",
-)
-RIGHT = (
-    "score", "largest cosine", "coverage of the best", "agreement", "terms", "certainty", "rank", "pairs",
-    "precision of the label", "of a thread",
+# What helps to predict both.
+_BOTH = (
+    "score", "largest cosine", "coverage of the best", "agreement", "terms", "score gap", "coverage of a chunk",
+    "coverage of the answer", "coverage of the label", "pairs missing", "size of the best",
+    *(f"asks: {kind}" for kind in KINDS),
 )  # fmt: skip
+#: The features of the model of whether the sources answer a question, and of whether the answer is then right.
+ANSWERABLE = (
+    *_BOTH, "has names", "rarest missing", "names missing", "unknown identifier", "unknown word", "unknown subject",
+)  # fmt: skip
+RIGHT = (*_BOTH, "certainty", "rank", "pairs", "precision of the label", "of a thread")
 # How many of the best passages should agree on their document.
 _AGREEING = 5
 # A question with as many unknown words, and without a function word of English, is in another language.
@@ -74,6 +67,7 @@ def likelihood_features(ranking: Ranking, taken: Sequence[Scored], results: Sequ
     document = taken[0].passage.result.document_id
     scores = [one.score for one in ranking.scored]
     named = names(asked.text)
+    found = [result.score for result in results if not result.is_neighbour]
     missing = _missing(ranking, places, named, results)
     if "error" in asked.kinds or _is_foreign(asked):
         missing = dict.fromkeys(missing, 0.0)
@@ -81,7 +75,12 @@ def likelihood_features(ranking: Ranking, taken: Sequence[Scored], results: Sequ
         "score": scores[0],
         "certainty": certainty(scores),
         "largest cosine": max(row["cosine"] for row in rows),
+        "score gap": max(found) - min(found),
         "coverage of the best": best["coverage in all"],
+        "coverage of the answer": asked.share(set().union(*(one.found for one in taken))),
+        "coverage of the label": best["coverage of the label"],
+        "coverage of a chunk": max(result.coverage for result in results),
+        "size of the best": best["size"],
         "precision of the label": best["precision of the label"],
         "pairs": best["pairs"],
         "has names": float(bool(named)),
@@ -89,8 +88,22 @@ def likelihood_features(ranking: Ranking, taken: Sequence[Scored], results: Sequ
         "agreement": sum(one.passage.result.document_id == document for one in ranking.scored[:_AGREEING]) / _AGREEING,
         "rank": best["rank"],
         "of a thread": best["of a thread"],
+        "pairs missing": _pairs_missing(asked, results),
+        **{f"asks: {kind}": float(kind in asked.kinds) for kind in KINDS},
         **missing,
     }
+
+
+def _pairs_missing(asked: Asked, results: Sequence[SearchResult]) -> float:
+    """Return the share of the pairs of terms beside each other that stand beside each other in no result, in [0, 1]."""
+    text = " ".join(f"{result.title} {result.heading} {result.text}" for result in results)
+    order = [asked.term_of(word) for word in tokens(text)]
+    known = set(pairwise(order))
+    weights = {
+        (one, other): min(asked.weights[one], asked.weights[other]) for one, other in asked.pairs if one != other
+    }
+    missing = sum(weight for pair, weight in weights.items() if pair not in known and pair[::-1] not in known)
+    return missing / (sum(weights.values()) or 1.0)
 
 
 def _missing(

@@ -14,7 +14,7 @@ from rag.answer.evidence import OMITTED, evidence
 from rag.search.neighbours import stretches
 from rag.search.results import SearchResult
 from rag.text.blocks import blocks, heading, is_code, is_heading, is_item, is_table
-from rag.text.neighbours import counts_on, joined, refers_back
+from rag.text.neighbours import counts_on, is_name_line, joined, refers_back
 from rag.text.sentences import sentences
 from rag.text.words import words
 
@@ -44,6 +44,8 @@ _TERM = re.compile(r"(?:\*\*[^*\n]+\*\*|`[^`\n]+`)")
 # What may stand beside the marked words of a term: other terms, parameters, what it returns.
 _BESIDE_TERM = re.compile(r"[\w ,/|()→\[\]:=.…-]*")
 _MOST_BESIDE = 40
+# How many lines of a longer synopsis are shown below the name line.
+_LINES_OF_SYNOPSIS = 6
 _ITEM = re.compile(r"(?m)^(?=[ \t]{0,3}(?:[-*+]|\d{1,3}[.)])[ \t])")
 
 
@@ -72,6 +74,8 @@ class Passage:
     result: SearchResult
     #: its position among the passages of its stretch, from 0
     place: int = 0
+    #: whether it is the first below its heading or term
+    opens: bool = False
 
     @property
     def text(self) -> str:
@@ -105,6 +109,11 @@ class Passage:
         return plain(first[0]) if len(first) > 1 and is_term(first[0]) else ""
 
     @property
+    def is_entry(self) -> bool:
+        """Whether it is the name line of a manual page with the synopsis: what a command does, and how it is called."""
+        return len(self.blocks) > 1 and is_name_line(self.blocks[0].text)
+
+    @property
     def shows_how(self) -> bool:
         """Whether it contains code that can be run, and explains it."""
         return len(self.blocks) > len(self.code) > sum(block.is_synopsis for block in self.code)
@@ -131,22 +140,29 @@ def is_term(line: str) -> bool:
 
 
 def _of_stretch(numbers: Sequence[int], results: Sequence[SearchResult]) -> Iterator[Passage]:
-    hits = {number: results[number - 1] for number in numbers if not results[number - 1].is_neighbour}
+    whole = [results[number - 1] for number in numbers]
+    hits = {number: result for number, result in zip(numbers, whole, strict=True) if not result.is_neighbour}
     place = 0
-    for section in _sections(numbers, [results[number - 1] for number in numbers]):
+    begins = not whole[0].goes_on
+    for section in _with_usage(_sections(numbers, whole)):
         for group in _grouped(section):
             for part in _parts(group):
                 own = [number for block in part for number in block.numbers if number in hits]
                 if not own or any(OMITTED in block.text for block in part):
                     continue  # only in a neighbour, which was not found itself, or not whole
-                yield Passage(tuple(part), hits[min(own, key=lambda number: hits[number].rank)], place)
-                place += 1
+                result = hits[min(own, key=lambda number: hits[number].rank)]
+                yield Passage(tuple(part), result, place, opens=begins)
+                place, begins = place + 1, False
+        begins = True
 
 
 def _sections(numbers: Sequence[int], results: Sequence[SearchResult]) -> list[list[Block]]:
     """Return the blocks between headings; code and tables that were cut into two chunks are whole again."""
     sections: list[list[Block]] = [[]]
+    path = ""
     for number, result in zip(numbers, results, strict=True):
+        if sections[-1] and result.heading != path:
+            sections.append([])
         path, label = result.heading, ""
         for place, part in enumerate(blocks(evidence(result))):
             if is_heading(part):
@@ -170,6 +186,22 @@ def _sections(numbers: Sequence[int], results: Sequence[SearchResult]) -> list[l
             else:
                 sections[-1].append(Block(part, (number,), label, is_synopsis))
     return [section for section in sections if section]
+
+
+def _with_usage(sections: Sequence[list[Block]]) -> Iterator[list[Block]]:
+    """Yield sections; the name line of a manual page stands with the first lines of the synopsis that follows it."""
+    for place, section in enumerate(sections):
+        after = sections[place + 1][0] if place + 1 < len(sections) else None
+        if after is not None and after.is_synopsis and len(section) == 1 and is_name_line(section[0].text):
+            yield [*section, after.with_text(_first_lines(after.text))]
+        else:
+            yield section
+
+
+def _first_lines(code: str) -> str:
+    """Return the first lines of fenced code."""
+    opening, *lines, closing = code.split("\n")
+    return "\n".join([opening, *lines[:_LINES_OF_SYNOPSIS], closing])
 
 
 def _is_announced(section: Sequence[Block], term: str) -> bool:

@@ -1,11 +1,11 @@
-"""Scores: linear models of features, whose weights are read from a file that `python -m bench fit-passages` writes."""
+"""Scores: linear models of features, whose weights are read from a file that `python -m bench.fit_passages` writes."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
@@ -41,18 +41,18 @@ class Models:
     second: Linear
     #: the probability that the sources answer a question
     answerable: Linear
-    #: the probability that an answer is right, if the sources answer the question
+    #: the probability that a short answer is right, and a long one, if the sources answer the question
     right: Linear
+    right_if_long: Linear
 
-    def likelihood(self, features: Mapping[str, float]) -> float:
+    def likelihood(self, features: Mapping[str, float], *, is_long: bool = False) -> float:
         """Return the probability that an answer is right, in [0, 1]."""
-        return self.answerable.probability(features) * self.right.probability(features)
+        right = self.right_if_long if is_long else self.right
+        return self.answerable.probability(features) * right.probability(features)
 
 
 @cache
 def models() -> Models:
     """Return the models that are shipped."""
     read = json.loads(WEIGHTS.read_text(encoding="utf-8"))
-    return Models(
-        *(Linear(read[name]["bias"], read[name]["weights"]) for name in ("first", "second", "answerable", "right"))
-    )
+    return Models(*(Linear(read[field.name]["bias"], read[field.name]["weights"]) for field in fields(Models)))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rag.search.results import SearchResult
 from rag.text.blocks import blocks, is_code
-from rag.text.neighbours import refers_back, runs_on
+from rag.text.neighbours import is_name_line, refers_back, runs_on
 
 __all__ = ["REACH", "continues", "stretches", "with_neighbours"]
 
@@ -29,9 +29,13 @@ def with_neighbours(results: Sequence[SearchResult], around: Iterable[SearchResu
     """
     near = {(chunk.document_id, chunk.ordinal): replace(chunk, is_neighbour=True) for chunk in around}
     near |= {(result.document_id, result.ordinal): result for result in results}
+    headings = {place: chunk.heading for place, chunk in near.items()}
+    for (document, ordinal), chunk in near.items():
+        goes_on = headings.get((document, ordinal - 1)) == chunk.heading
+        near[document, ordinal] = replace(chunk, goes_on=goes_on)
     runs: list[dict[int, SearchResult]] = []
     for result in results:
-        run = {chunk.ordinal: chunk for chunk in _completed(result, near)}
+        run = {chunk.ordinal: chunk for chunk in _completed(near[result.document_id, result.ordinal], near)}
         other = next((o for o in runs if o.keys() & run.keys() and _document(o) == result.document_id), None)
         if other is None:
             runs.append(run)
@@ -61,10 +65,17 @@ def _completed(result: SearchResult, near: dict[tuple[str, int], SearchResult]) 
         run.insert(0, _scored_like(result, before))
     for step in range(1, REACH + 1):
         last, after = run[-1], near.get((result.document_id, result.ordinal + step))
-        if after is None or not continues(last, after) or not (step == 1 or _is_about_code(last, after)):
+        if after is None or not (continues(last, after) or _says_how_it_is_called(last, after)):
+            break
+        if step > 1 and not _is_about_code(last, after):
             break
         run.append(_scored_like(result, after))
     return run
+
+
+def _says_how_it_is_called(name: SearchResult, after: SearchResult) -> bool:
+    """Return whether a chunk is the name line of a manual page, and the chunk after it begins with the synopsis."""
+    return name.ordinal == 0 and is_name_line(name.text) and is_code(after.text)
 
 
 def _leads_to(before: SearchResult, first: SearchResult, *, is_adjacent: bool) -> bool:

@@ -33,6 +33,8 @@ class SearchResult:
     thread: Thread | None = None
     #: its place among the chunks of its document, from 0
     ordinal: int = 0
+    #: it does not begin its section: the chunk before it has the same heading
+    goes_on: bool = False
     #: it was not found itself: a chunk beside it was, whose text runs over the edge between them
     is_neighbour: bool = False
     #: the similarity of its vector to the question's, its BM25 score, and the share of the question's terms that it

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 from rag.text.blocks import blocks, is_code, is_item, is_table, terms
 
-__all__ = ["counts_on", "joined", "refers_back", "runs_on"]
+__all__ = ["counts_on", "is_name_line", "joined", "refers_back", "runs_on"]
 
 _NUMBERED = re.compile(r"^[^\S\n]*(\d{1,3})[.)]\s", re.MULTILINE)
+_NAME_LINE = re.compile(r"[\w.()*`-]+(?:,? [\w.()*`-]+){0,3} (?:-|--|–|—) \w.*")
 _REFERS_BACK = re.compile(
     r"(?:This|These|That|Those|It|They|Such|However|But|Also|Then|So|Thus|Hence|Therefore|Otherwise|Instead"
     r"|(?:In|For|At) (?:this|that|these|those|such)|The (?:same|above|latter|former|following example))\b"
@@ -30,6 +31,11 @@ def counts_on(last: str, next_: str) -> bool:
 def refers_back(block: str) -> bool:
     """Return whether a paragraph begins with a word that refers to the text before it, such as "This"."""
     return bool(_REFERS_BACK.match(block))
+
+
+def is_name_line(text: str) -> bool:
+    """Return whether a text is the line of a manual page that says what it is about: "git-add - Add file contents"."""
+    return bool(_NAME_LINE.fullmatch(text.strip()))
 
 
 def runs_on(first: str, second: str) -> bool:

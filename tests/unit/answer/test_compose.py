@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rag.answer.asked import Asked
-from rag.answer.compose import Scored, chosen, lead_of, shown
+from rag.answer.compose import LONG, Scored, chosen, lead_of, shown
 from rag.answer.passages import Passage, passages
 from rag.search.results import SearchResult
 from rag.store.search import Term
@@ -34,16 +34,21 @@ def test_the_other_side_of_a_comparison_comes_before_more_of_the_same() -> None:
 
 
 def long_passages(*scores: float) -> list[Scored]:
-    return [Scored(score, passage(f"Word{n} " * 60, chunk=str(n))) for n, score in enumerate(scores)]
+    soft = frozenset({"soft"})
+    return [Scored(score, passage(f"Word{n} " * 50, chunk=str(n)), soft) for n, score in enumerate(scores)]
 
 
-def test_an_answer_is_short_and_leaves_out_what_is_far_from_the_best() -> None:
-    far = Scored(-5.0, passage("Something else entirely.", chunk="far"))
-    assert len(chosen([*long_passages(4.0, 2.9, 2.8, 2.7), far], ASKED)) == 2
+def test_an_answer_is_short_unless_it_may_be_long() -> None:
+    ranked = long_passages(3.0, 2.9, 2.8, 2.7, 2.6, 2.5, 2.4)
+    assert len(chosen(ranked, ASKED)) == 2
+    assert len(chosen(ranked, ASKED, LONG)) == 5
 
 
-def test_an_answer_is_longer_if_no_passage_stands_out() -> None:
-    assert len(chosen(long_passages(3.0, 2.9, 2.8, 2.7), ASKED)) == 3
+def test_an_answer_leaves_out_what_is_far_from_the_best_and_what_has_no_term_of_the_question() -> None:
+    best, far = long_passages(4.0, 0.5)
+    other = Scored(3.9, passage("Something else entirely.", chunk="other"))
+    assert chosen([best, other, far], ASKED, LONG) == [best]
+    assert chosen([other, best], ASKED, LONG) == [other, best]
 
 
 def test_a_passage_has_the_heading_that_it_does_not_repeat() -> None:

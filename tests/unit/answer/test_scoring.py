@@ -27,7 +27,7 @@ def test_the_listwise_fit_finds_the_feature_that_tells_the_gain() -> None:
     random = np.random.default_rng(0)
     rows = [random.normal(size=(8, 3)) for _ in range(40)]
     gains = [(part[:, 1] == part[:, 1].max()).astype(float) for part in rows]
-    weights = listwise(rows, gains, 0.01)
+    weights = listwise(rows, gains, 0.01, np.ones(40))
     assert weights.argmax() == 1
     assert abs(weights[[0, 2]]).max() < weights[1] / 3
 

@@ -149,6 +149,8 @@ def _is_tool(element: Element, text: str, href: str) -> bool:
     """Return whether a link is a tool of the page, such as its source, instead of a word of its text."""
     if _TOOL_LINK.match(text):
         return True
+    if href.startswith("#") and not text_of(element).strip() and not _is_in_text(element):
+        return True  # an icon that leads to the top of the page
     if not _TOOL_WORD.match(text) or _is_in_text(element):
         return False
     return href.startswith("javascript:") or href in ("", "#") or bool(_TOOL_ADDRESS.search(href))
