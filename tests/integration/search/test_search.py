@@ -91,6 +91,14 @@ def test_bm25_equals_the_reference(engine: Engine) -> None:
     assert {rows[one.id].node_id: one.bm25 for one in found} == pytest.approx(expected, abs=1e-9)
 
 
+def test_a_term_that_is_defined_counts_as_much_as_a_heading(engine: Engine) -> None:
+    defined = "`wal_sync` (`enum`)\nHow the log is forced out.\n\n**--soft**, **--mixed**\nKeeps the files."
+    found = lexemes(engine, defined)
+    assert [found.count(term) for term in ("=wal_sync", "=--soft", "=--mixed", "forc")] == [3, 3, 3, 1]
+    found = lexemes(engine, "**Note:**\nUse `wal_sync` here.\n\n`wal_sync` is read once; see there.")
+    assert [found.count(term) for term in ("=wal_sync", "note")] == [2, 1]
+
+
 def test_bm25_stays_exact_after_edits_and_deletions(own_engine: Engine) -> None:
     own_engine.syncs.ingest(MemorySource([page("rows", "Short now.", title="Rows")]))
     test_bm25_equals_the_reference(own_engine)
