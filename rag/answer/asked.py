@@ -48,8 +48,9 @@ _ASKING = frozenset(["vs", "versus", "pleas", "thank", "hi", "hello", "howto"])
 _NAME_ONLY = 3
 # The endings under which a word is still the word of its stem.
 _ENDINGS = frozenset(
-    ["", "s", "es", "e", "ed", "d", "ing", "er", "ers", "r", "ly", "y", "ies", "ied", "ion", "ions", "ation", "ations",
-     "ment", "ments", "able", "al", "or", "ors", "ings", "ive", "ity", "ness", "ally", "ant", "ance", "ence", "ent"]
+    ["", "s", "es", "e", "ee", "ees", "ed", "d", "ing", "er", "ers", "r", "ly", "y", "ies", "ied", "ion", "ions",
+     "ation", "ations", "ment", "ments", "able", "al", "or", "ors", "ings", "ive", "ity", "ness", "ally", "ant", "ance",
+     "ence", "ent"]
 )  # fmt: skip
 
 

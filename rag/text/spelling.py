@@ -52,12 +52,15 @@ class Vocabulary:
         :param stem: of the word; identifiers are not compared with it, since they have none
         :param most: the number of letters that may differ
         """
+        letters = joined(word)
+        most = min(most, sum(len(letters) >= least for least in _LEAST) - 1) if letters.isalpha() else 0
         best: dict[str, Known] = {}
-        for one in self._near(joined(word), most):
-            best[one.term] = one
-        for one in self._near(joined(stem), most) if stem != word else ():
-            if one.term[0] != "=" and (one.term not in best or one.distance < best[one.term].distance):
-                best[one.term] = one
+        # The stem of a misspelt word may have an ending that the stem of the right word lacks.
+        for form in dict.fromkeys([letters, joined(stem), letters.removesuffix("e"), letters.removesuffix("y")]):
+            for one in self._near(form, most):
+                may_be = one.term[0] != "=" or form == letters
+                if may_be and (one.term not in best or one.distance < best[one.term].distance):
+                    best[one.term] = one
         is_option = word.startswith("--")
         return sorted(
             best.values(),
@@ -65,9 +68,8 @@ class Vocabulary:
         )
 
     def _near(self, letters: str, most: int) -> Iterator[Known]:
-        if len(letters) < _LEAST[0]:
+        if most < 0 or len(letters) < _LEAST[0]:
             return
-        most = min(most, sum(len(letters) >= least for least in _LEAST) - 1) if letters.isalpha() else 0
         mask = _mask(letters)
         for length in range(len(letters) - most, len(letters) + most + 1):
             for other, (spelt_so, term, count) in self._of(letters[0], length):
