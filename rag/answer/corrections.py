@@ -20,10 +20,11 @@ _NAME = re.compile(r"(?<![\w@/.:-])(?:--)?\w+(?:(?:[-._/]|::)\w+)*")
 _PART = re.compile(r"[^\W_]+")
 # "patroni: how do I switch over" is about what stands first, whatever it is.
 _SUBJECT = re.compile(r"^\W*([\w.-]+(?: [\w.-]+){0,2}):")
-# A term that fewer chunks hold is not what a word is taken for; in a small index, fewer than a thousandth.
+# A term that fewer chunks hold is not what a word is taken for; in a small index, fewer than a thousandth; if two
+# letters differ, four times as many.
 _FEWEST, _SHARE = 3, 0.001
 # How many terms are looked at for one word.
-_TRIED = 5
+_TRIED = 6
 # The longest question that is shown whole.
 _LONGEST = 100
 _PLAIN = re.compile(r"[\w\s.,;:!?'()/+=-]*")
@@ -143,7 +144,7 @@ class _Corrector:
         if is_name or (word.isalpha() and self._is_word(word)):
             most = 0
         for known in self._vocabulary.near(word, stem.removeprefix("="), most=most)[:_TRIED]:
-            if known.count < self._fewest or not _may_be(word, known):
+            if known.count < self._fewest * (known.distance or 1) ** 2 or not _may_be(word, known):
                 continue
             found = self._searcher.spelling(known.term, word)
             if found and _is_spelt_like(word, found, 0 if most == 0 else max(known.distance, 1)):

@@ -13,6 +13,11 @@ _SEPARATOR = re.compile(r"[-_.:/=]+")
 _JOINED = str.maketrans("", "", "-_.:/=")
 # How many letters a misspelt word has, at least, if only its separators are wrong, one letter, or two.
 _LEAST = (4, 5, 9)
+# What a stem lacks of its words.
+_ENDINGS = (
+    "e", "y", "s", "es", "ed", "er", "ers", "ing", "ly", "ally", "al", "able", "ance", "ence", "ent", "ion", "ions",
+    "ation", "ations", "ity", "ive", "ment", "ments", "ness", "or", "ors",
+)  # fmt: skip
 _NAME = re.compile(r"(?:--)?\w+(?:(?:[-._/]|::)\w+)*")
 # What is counted of a term before it is known to be one of those that are looked for.
 _Counted = tuple[str, str, int]
@@ -55,8 +60,9 @@ class Vocabulary:
         letters = joined(word)
         most = min(most, sum(len(letters) >= least for least in _LEAST) - 1) if letters.isalpha() else 0
         best: dict[str, Known] = {}
-        # The stem of a misspelt word may have an ending that the stem of the right word lacks.
-        for form in dict.fromkeys([letters, joined(stem), letters.removesuffix("e"), letters.removesuffix("y")]):
+        # The stem of a misspelt word may have an ending that the stem of the right word lacks: "diffrenc" and "differ".
+        endings = [letters.removesuffix(ending) for ending in _ENDINGS]
+        for form in dict.fromkeys([letters, joined(stem), *endings]):
             for one in self._near(form, most):
                 may_be = one.term[0] != "=" or form == letters
                 if may_be and (one.term not in best or one.distance < best[one.term].distance):

@@ -8,7 +8,7 @@ from rag.text.spelling import Vocabulary, distance, joined, spelt, splits
 
 VOCABULARY = Vocabulary(
     {"commit": 90, "comment": 40, "cherry-pick": 12, "cherri": 12, "=max_wal_size": 9, "authent": 30, "=--unshallow": 5,
-     "unshallow": 8, "authentication-method": 3, "sha512": 4, "repositori": 70}
+     "unshallow": 8, "differ": 50, "diferent": 9, "sha512": 4, "repositori": 70}
 )  # fmt: skip
 
 
@@ -44,6 +44,7 @@ def test_a_distance_that_is_too_large_is_only_told_to_be_larger() -> None:
         ("repositry", "repositri", "repositori"),
         ("--unshalow", "--unshalow", "=--unshallow"),
         ("unshalow", "unshalow", "unshallow"),
+        ("diffrence", "diffrenc", "differ"),
         ("comt", "comt", None),  # too short for another letter
         ("sha256", "sha256", None),  # another number is another thing
         ("mongodb", "mongodb", None),
