@@ -11,7 +11,7 @@ from functools import cached_property
 from rag.store.search import Term
 from rag.text.words import FUNCTION_WORDS
 
-__all__ = ["KINDS", "Asked", "kinds_of", "plain_terms", "refers_to_before", "subject_of", "tokens"]
+__all__ = ["KINDS", "Asked", "kinds_of", "plain_terms", "refers_to_before", "tokens"]
 
 #: The kinds of questions that answers differ by; a question may be of several, or of none.
 KINDS = ("definition", "how", "value", "lookup", "yes-no", "comparison", "why", "error")
@@ -78,17 +78,6 @@ def plain_terms(question: str) -> list[Term]:
 def refers_to_before(question: str) -> bool:
     """Return whether a question cannot be understood without those before it: "and how do I get it back?"."""
     return bool(_REFERS.search(question))
-
-
-def subject_of(question: str, terms: Iterable[Term], *, most: int = 3) -> str:
-    """Return the words of a question with the largest weights, in their order.
-
-    :param terms: as `Searcher.terms` returns them
-    """
-    asked = Asked.of(question, terms)
-    best = {term.lexeme for term in sorted(asked.terms, key=lambda term: -term.idf)[:most]}
-    words = re.findall(r"[^\s?!,;]+", question)
-    return " ".join(word for word in words if asked.found_in(tokens(word)) & best)
 
 
 @dataclass(frozen=True)

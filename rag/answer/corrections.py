@@ -10,7 +10,7 @@ from itertools import chain
 from rag.answer.asked import Asked, kinds_of
 from rag.search.searcher import Searcher
 from rag.store.search import Term
-from rag.text.spelling import Known, Vocabulary, distance, joined, splits
+from rag.text.spelling import Known, Vocabulary, is_slip, joined, splits
 from rag.text.words import FUNCTION_WORDS
 
 __all__ = ["Correction", "corrected"]
@@ -153,9 +153,9 @@ class _Corrector:
 
 
 def _is_spelt_like(word: str, found: str, most: int) -> bool:
-    """Return whether so many letters of two words differ at most: the stems of "shelve" and "shell" are nearer."""
+    """Return whether a word is another one, or its singular, with so many slips at most."""
     letters, other = joined(word), joined(found.lower())
-    return any(distance(letters, form, most) <= most for form in (other, other.removesuffix("s")))
+    return any(is_slip(letters, form, most) for form in (other, other.removesuffix("s")))
 
 
 def _may_be(word: str, known: Known) -> bool:

@@ -16,7 +16,7 @@ ABSTENTION = "The sources do not answer this. The nearest pages are listed below
 CLOSEST = "The closest passages in the sources:"
 _OFFER = re.compile(r"Did you mean “[^\n]+”\??")
 _SEARCHED = re.compile(r"Searched for [^\n]+\.(?:\n+|\Z)")
-# The embedding models that read English only, and one for a hundred languages that runs here as they do.
+# The embedding models that read English only, and one for fifty languages that runs here as they do.
 _ENGLISH_ONLY = frozenset(["local/all-MiniLM-L6-v2"])
 _MULTILINGUAL = "hf:sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2"
 # The share of a question's terms that an index in the question's language would know.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from rag.answer.answer import Turn
 from rag.answer.asked import Asked, tokens
-from rag.answer.notices import without_notices
+from rag.answer.notices import ABSTENTION, without_notices
 from rag.store.search import Term
 
 __all__ = ["NO_SUBJECT", "Subject", "begins_anew", "subject_of", "without_opening"]
@@ -131,7 +131,8 @@ def _named(turn: Turn, names: Set[str]) -> list[str]:
 
 def _places(turn: Turn) -> list[tuple[float, str]]:
     """Return the texts of a turn, each with what a word in it counts."""
-    answer = _FENCE.sub(" ", without_notices(turn.answer))[:_READ]
+    said = "" if turn.answer.startswith(ABSTENTION) else without_notices(turn.answer)
+    answer = _FENCE.sub(" ", said)[:_READ]
     headings = [*_headings(answer), *_CODE.findall(answer)]
     page = turn.pages[0].rstrip("/").rpartition("/")[2].partition(".")[0] if turn.pages else ""
     return [

@@ -6,13 +6,19 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
-__all__ = ["Known", "Vocabulary", "distance", "joined", "spelt", "splits"]
+__all__ = ["Known", "Vocabulary", "distance", "is_slip", "joined", "spelt", "splits"]
 
 _SEPARATOR = re.compile(r"[-_.:/=]+")
 _JOINED = str.maketrans("", "", "-_.:/=")
 # How many letters a misspelt word has, at least, if only its separators are wrong, one letter, or two.
 _LEAST = (4, 5, 9)
+# From how many letters on a word may have slips that make another word of a short one.
+_LONG = 6
+_VOWELS = set("aeiouy")
+_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm")
+_BESIDE = {pair for row in _ROWS for a, b in pairwise(row) for pair in (a + b, b + a)}
 # What a stem lacks of its words.
 _ENDINGS = (
     "e", "y", "s", "es", "ed", "er", "ers", "ing", "ly", "ally", "al", "able", "ance", "ence", "ent", "ion", "ions",
@@ -137,6 +143,42 @@ def spelt(term: str, texts: Iterable[str], like: str) -> str | None:
     usual = forms[best].most_common(1)[0][0]
     # "Commit" begins a sentence; KeepAliveTimeout is a name.
     return usual if usual[1:] != usual[1:].lower() and not usual.isupper() else best
+
+
+def is_slip(word: str, right: str, most: int) -> bool:
+    """Return whether a word is another one with so many slips of a writer, at most.
+
+    A letter is left out; two are swapped; one is doubled. In a word of six letters or more, a letter beside another on
+    the keyboard may be added, or stand for it, and a vowel may be another one. Names differ from words in other ways:
+    "flask" from "flash", "conda" from "cond".
+    """
+    return _is_slip(word, right, most, is_long=len(word) >= _LONG)
+
+
+def _is_slip(word: str, right: str, most: int, *, is_long: bool) -> bool:
+    if word == right:
+        return True
+    if most == 0 or abs(len(word) - len(right)) > most:
+        return False
+    same = next((at for at, (a, b) in enumerate(zip(word, right, strict=False)) if a != b), min(len(word), len(right)))
+    before, rest, other = word[max(same - 1, 0) : same], word[same:], right[same:]
+    # What is left of both words after each slip that is possible here.
+    left: list[tuple[str, str]] = []
+    if other:
+        left.append((before + rest, before + other[1:]))
+    if rest and any(_are_near(rest[0], one, is_long=is_long) for one in (before, rest[1:2]) if one):
+        left.append((before + rest[1:], before + other))
+    if rest and other:
+        if rest[:2] == other[1::-1]:
+            left.append((rest[2:], other[2:]))
+        if is_long and (_are_near(rest[0], other[0], is_long=True) or {rest[0], other[0]} <= _VOWELS):
+            left.append((rest[1:], other[1:]))
+    return any(_is_slip(one, another, most - 1, is_long=is_long) for one, another in left)
+
+
+def _are_near(one: str, other: str, *, is_long: bool) -> bool:
+    """Return whether two letters are the same or, in a long word, beside each other on a keyboard."""
+    return one == other or (is_long and one + other in _BESIDE)
 
 
 def distance(one: str, other: str, most: int) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from rag.answer.answer import Turn
+from rag.answer.notices import ABSTENTION
 from rag.answer.subjects import begins_anew, subject_of, without_opening
 from rag.store.search import Term
 
@@ -63,3 +64,9 @@ def test_what_was_asked_before_a_change_of_the_subject_is_forgotten() -> None:
     subject = subject_of(REST, history, terms_of)
     assert subject.words == ("worktree",)
     assert subject.pages == {"https://e.org/worktree"}
+
+
+def test_what_an_abstention_says_is_no_subject() -> None:
+    terms = [*TERMS, Term("sourc", 5, 6.0), Term("nearest", 5, 6.0)]
+    turns = [Turn("a tag?", f"{ABSTENTION} Did you mean “clone”?")]
+    assert subject_of(REST, turns, lambda _: terms).words == ("tag",)

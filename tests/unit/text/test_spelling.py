@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.text.spelling import Vocabulary, distance, joined, spelt, splits
+from rag.text.spelling import Vocabulary, distance, is_slip, joined, spelt, splits
 
 VOCABULARY = Vocabulary(
     {"commit": 90, "comment": 40, "cherry-pick": 12, "cherri": 12, "=max_wal_size": 9, "authent": 30, "=--unshallow": 5,
@@ -84,3 +84,32 @@ def test_a_term_is_written_as_the_texts_write_it(term: str, like: str, form: str
         "KeepAliveTimeout and max_wal_size are settings.",
     ]  # fmt: skip
     assert spelt(term, texts, like) == form
+
+
+@pytest.mark.parametrize(
+    ("word", "right"),
+    [
+        ("comit", "commit"), ("commmit", "commit"), ("bulid", "build"), ("seperate", "separate"), ("paralel", "parallel"),
+        ("dleete", "delete"), ("repositry", "repository"), ("lenght", "length"), ("untill", "until"),
+        ("persistant", "persistent"), ("comnit", "commit"), ("shalow", "shallow"), ("cherrypik", "cherrypick"),
+    ],
+)  # fmt: skip
+def test_a_misspelling_is_a_slip(word: str, right: str) -> None:
+    assert is_slip(word, right, 1)
+
+
+def test_a_long_word_may_have_two_slips() -> None:
+    assert is_slip("enviromnet", "environment", 2)
+    assert not is_slip("enviromnet", "environment", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("flask", "flash"), ("conda", "cond"), ("linkerd", "linker"), ("nodejs", "nodes"), ("istio", "isto"),
+        ("interbase", "interface"), ("spark", "spare"), ("varnish", "vanish"), ("pydantic", "pedestal"), ("citus", "cites"),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_spelt_like_a_word_is_none(name: str, word: str) -> None:
+    assert not is_slip(name, word, 1)
+    assert is_slip(name, name, 0)
