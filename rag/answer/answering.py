@@ -16,11 +16,11 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rag.answer.answer import Answer, Citation, Note, Turn
+from rag.answer.answer import Answer, Note, Turn
 from rag.answer.asked import kinds_of, refers_to_before
 from rag.answer.corrections import Correction, corrected
 from rag.answer.declining import is_no_answer, without_declining
-from rag.answer.draft import Draft, citation
+from rag.answer.draft import Draft, first_of_pages, nearest
 from rag.answer.extracts import EMBEDDED, Extract, Extractor, Ranking
 from rag.answer.grounding import GroundingChecker
 from rag.answer.notices import ABSTENTION, CLOSEST, language_hint
@@ -156,18 +156,20 @@ class Answerer:
         found = self._found(asked, subject)
         retrieved = time.perf_counter()
         draft = Draft(found, asked, subject)
+        if self._writer is None:
+            draft = self._best_extract(draft)
         yield from self._written_into(draft, streaming=streaming)
         abstention = ""
         if not draft.numbers:
             draft, abstention = yield from self._corrected(draft, streaming=streaming)
-        elif not draft.is_written and (correction := self._correction(draft)):
+        elif not (draft.is_written or draft.notices) and (correction := self._correction(draft)):
             draft.blocks.append(correction.offer)
             yield correction.offer + "\n\n"
         answered = bool(draft.numbers)
         if draft.note:
             draft.blocks.append(draft.note)
             yield Note(draft.note + "\n\n")
-        used = draft.used if answered else _distinct_pages(found)[:_NEAREST]
+        used = draft.used if answered else first_of_pages(found, _NEAREST)
         if not answered:
             yield abstention
         done = time.perf_counter()
@@ -176,7 +178,7 @@ class Answerer:
             question=question,
             answered=answered,
             answer=text,
-            sources=draft.citations() if answered else _nearest(draft.shown(used), asked),
+            sources=draft.citations() if answered else nearest(draft.shown(used), asked),
             embedding_model=self._embedding_model,
             llm=self._llm_name,
             note=draft.note,
@@ -212,10 +214,27 @@ class Answerer:
         correction = self._correction(declined)
         if correction is None:
             return declined, ABSTENTION
-        found = self._found(correction.question, declined.subject)
-        draft = Draft(found, correction.question, declined.subject, notices=[correction.notice])
-        yield from self._written_into(draft, streaming=streaming)
-        return (draft, "") if draft.numbers else (declined, f"{ABSTENTION} {correction.offer}")
+        if self._writer is not None:
+            draft = self._in_words_of(correction, declined)
+            yield from self._written_into(draft, streaming=streaming)
+            if draft.numbers:
+                return draft, ""
+        return declined, f"{ABSTENTION} {correction.offer}"
+
+    def _best_extract(self, draft: Draft) -> Draft:
+        """Return a draft with its extract, or that of the corrected question if it is shown and the likelier one."""
+        draft.extract = self._extract(draft)
+        likelihood = draft.extract.shown_score(self._shown) if draft.extract else 0.0
+        correction = self._correction(draft) if likelihood < CLOSE else None
+        if correction is None:
+            return draft
+        other = self._in_words_of(correction, draft)
+        other.extract = self._extract(other)
+        return other if other.extract and other.extract.shown_score(self._shown) > likelihood else draft
+
+    def _in_words_of(self, correction: Correction, draft: Draft) -> Draft:
+        found = self._found(correction.question, draft.subject)
+        return Draft(found, correction.question, draft.subject, notices=[correction.notice])
 
     def _correction(self, draft: Draft) -> Correction | None:
         return corrected(draft.question, self._terms(draft), self._searcher, self._is_word)
@@ -301,7 +320,7 @@ class Answerer:
         failure: LLMError | None = None
         try:
             written = writer.write(question, draft.results, streaming=streaming)
-            yield from self._checked(written, checker, draft)
+            yield from _checked(written, checker, draft)
         except LLMError as error:
             log.warning("%s", error)
             failure = error
@@ -315,44 +334,44 @@ class Answerer:
         """Yield extracts of the draft's results, if the sources answer the question with at least this probability."""
         if not draft.results:
             return
-        extract = self._extract(draft)
+        extract = draft.extract or self._extract(draft)
         draft.score = extract.score if extract else 0.0
-        if extract and extract.text and extract.answerable >= least:
+        if extract and extract.shown_score(least) > 0:
             draft.passages = extract.best_blocks
             if extract.score < CLOSE:
                 yield CLOSEST
             yield extract.text
 
-    @staticmethod
-    def _checked(parts: Iterable[Part], checker: GroundingChecker, draft: Draft) -> Iterator[Part]:
-        """Yield each part with its supported text; one without markers is checked against its neighbours' chunks."""
-        known = range(1, len(draft.results) + 1)
-        # What the block before this one cites, this block so far, and the last part of it that cites anything.
-        before: list[int] = []
-        own: list[int] = []
-        last: list[int] = []
-        waiting: list[Part] = []
-        for part in parts:
-            if part.joint is None:
-                before, own, last = own or before, [], []
-            if is_no_answer(part.text):
-                draft.is_declined = True
-                break
-            text, declined = without_declining(part.text)
-            draft.is_declined = draft.is_declined or (declined and part.joint is None)
-            text = sanitized(without_references(normalized(text, known)))
-            part = replace(part, text=keep_known_links(text, checker.known.allows))
-            last = cited(part.text, known) or last
-            own += last
-            if not own and not before:
-                waiting.append(part)
-                continue
-            for unchecked in [*waiting, part]:
-                near = {None: before or own, "\n": own}.get(unchecked.joint, last)
-                yield _supported(unchecked, checker, near, draft)
-            waiting.clear()
-        for part in waiting:  # nothing was cited: only what stands in a source is kept
-            yield _supported(part, checker, (), draft)
+
+def _checked(parts: Iterable[Part], checker: GroundingChecker, draft: Draft) -> Iterator[Part]:
+    """Yield each part with its supported text; one without markers is checked against its neighbours' chunks."""
+    known = range(1, len(draft.results) + 1)
+    # What the block before this one cites, this block so far, and the last part of it that cites anything.
+    before: list[int] = []
+    own: list[int] = []
+    last: list[int] = []
+    waiting: list[Part] = []
+    for part in parts:
+        if part.joint is None:
+            before, own, last = own or before, [], []
+        if is_no_answer(part.text):
+            draft.is_declined = True
+            break
+        text, declined = without_declining(part.text)
+        draft.is_declined = draft.is_declined or (declined and part.joint is None)
+        text = sanitized(without_references(normalized(text, known)))
+        part = replace(part, text=keep_known_links(text, checker.known.allows))
+        last = cited(part.text, known) or last
+        own += last
+        if not own and not before:
+            waiting.append(part)
+            continue
+        for unchecked in [*waiting, part]:
+            near = {None: before or own, "\n": own}.get(unchecked.joint, last)
+            yield _supported(unchecked, checker, near, draft)
+        waiting.clear()
+    for part in waiting:  # nothing was cited: only what stands in a source is kept
+        yield _supported(part, checker, (), draft)
 
 
 def _supported(part: Part, checker: GroundingChecker, before: Sequence[int], draft: Draft) -> Part:
@@ -377,14 +396,3 @@ def _reason(error: LLMError) -> str:
     """Return the first sentence of an error's message, to be put into another sentence."""
     first = str(error).partition(". ")[0].rstrip(".")
     return first[:1].lower() + first[1:] if first.startswith(("What ", "The ")) else first
-
-
-def _nearest(results: Sequence[SearchResult], question: str) -> tuple[Citation, ...]:
-    return tuple(citation(number, result, question) for number, result in enumerate(results, start=1))
-
-
-def _distinct_pages(results: Sequence[SearchResult]) -> list[SearchResult]:
-    first: dict[str, SearchResult] = {}
-    for result in results:
-        first.setdefault(result.document_id, result)
-    return list(first.values())

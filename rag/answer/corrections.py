@@ -10,6 +10,7 @@ from itertools import chain
 from rag.answer.asked import Asked, kinds_of
 from rag.search.searcher import Searcher
 from rag.store.search import Term
+from rag.text.languages import foreign_language
 from rag.text.spelling import Known, Vocabulary, is_slip, joined, splits
 from rag.text.words import FUNCTION_WORDS
 
@@ -57,13 +58,13 @@ def corrected(
     """Return a question with the index's spelling of the words that the index does not know.
 
     None if it knows all words, or one is like none of its own: then the question is about something else. Names in
-    error messages are the asker's own, and are left alone.
+    error messages are the asker's own, and are left alone, as are the words of other languages.
 
     :param terms: of the question, as `Searcher.terms` returns them
     :param is_word: returns whether a word is one of the language; such a word is not misspelt
     """
     unknown = [term.lexeme for term in terms if term.chunks == 0]
-    if not unknown or "error" in kinds_of(question):
+    if not unknown or "error" in kinds_of(question) or foreign_language(question):
         return None
     corrector = _Corrector(question, terms, searcher, is_word)
     replaced = corrector.replacements()

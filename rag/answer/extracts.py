@@ -54,6 +54,10 @@ class Extract:
     #: the best block that is shown from each result, by its number
     best_blocks: dict[int, str]
 
+    def shown_score(self, least: float) -> float:
+        """Return the score; 0 if it is not shown, since the sources are less likely to answer than `least`."""
+        return self.score if self.text and self.answerable >= least else 0.0
+
 
 class Extractor:
     """Quotes the passages of retrieved chunks that answer a question.

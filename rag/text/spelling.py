@@ -21,8 +21,8 @@ _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm")
 _BESIDE = {pair for row in _ROWS for a, b in pairwise(row) for pair in (a + b, b + a)}
 # What a stem lacks of its words.
 _ENDINGS = (
-    "e", "y", "s", "es", "ed", "er", "ers", "ing", "ly", "ally", "al", "able", "ance", "ence", "ent", "ion", "ions",
-    "ation", "ations", "ity", "ive", "ment", "ments", "ness", "or", "ors",
+    "e", "y", "s", "es", "ed", "er", "ers", "ing", "ly", "ally", "al", "able", "ance", "ence", "ful", "less", "ent",
+    "ion", "ions", "ation", "ations", "ity", "ive", "ment", "ments", "ness", "or", "ors",
 )  # fmt: skip
 _NAME = re.compile(r"(?:--)?\w+(?:(?:[-._/]|::)\w+)*")
 # What is counted of a term before it is known to be one of those that are looked for.
