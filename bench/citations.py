@@ -66,7 +66,7 @@ def adversary(messages: Messages) -> str:
 
 
 class RecordingSearcher(Searcher):
-    """A searcher that records the results of its last search, including neighbours."""
+    """A searcher that records its results, including neighbours; a corrected question is searched a second time."""
 
     def __init__(self, engine: Engine) -> None:
         index = engine.questions.active_index
@@ -77,7 +77,7 @@ class RecordingSearcher(Searcher):
         self, question: str, *, top_k: int = 10, source: str | None = None, per_document: int = 1, about: str = ""
     ) -> list[SearchResult]:
         found = super().search(question, top_k=top_k, source=source, per_document=per_document, about=about)
-        self.retrieved = {result.chunk_id: result for result in found}
+        self.retrieved |= {result.chunk_id: result for result in found}
         return found
 
     def around(self, results: Sequence[SearchResult], reach: int) -> list[SearchResult]:

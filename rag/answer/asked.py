@@ -37,9 +37,15 @@ _OF_KIND = {
     r"|\b(?:i want|i need|give me|example|snippet|commands?|wie)\b",
 }
 _PATTERNS = {kind: re.compile(pattern, 0 if kind == "error" else re.I) for kind, pattern in _OF_KIND.items()}
+# "that" refers where it is no relative pronoun, "there" and "it" where they are no empty subject.
 _REFERS = re.compile(
     r"^\W*(?:and|but|so|or|then|also|what about|how about|why not)\b"
-    r"|\b(?:it|its|that|this|these|those|them|they|there)\b",
+    r"|\b(?:its|this|these|those|them|they)\b"
+    r"|\bit\b(?! (?:possible|safe|okay?|allowed|recommended|necessary|better|worth|a good idea)\b)"
+    r"|(?<!\bis )(?<!\bare )(?<!\bwas )\bthere\b"
+    r"|\b(?:do|does|did|is|was|like|of|to|for|with|by|about|than|undo|after|before|if|when|why|can|will|would"
+    r"|from|in|on) that\b"
+    r"|\bthat(?: (?:again|too|instead|way|works?|means?|happens?|one|option|command|setting|value|limit)\b|\W*$)",
     re.I,
 )
 # Words that only put a question; as word stems.

@@ -122,7 +122,7 @@ class Extractor:
         :param embedded: how many passages are compared by meaning; None to return all, compared by words only
         :param subject: as in `extract`
         """
-        asked = Asked.of(question, [*(terms or plain_terms(question)), *subject.terms])
+        asked = Asked.of(question, subject.added_to(terms or plain_terms(question)))
         found = [described(asked, passage) for passage in passages(results)]
         around = Surroundings.of(results, found)
         rows = [features(asked, one, around) for one in found]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 
@@ -61,6 +61,11 @@ class Subject:
         """The words as a text."""
         return " ".join(self.words)
 
+    def added_to(self, terms: Sequence[Term]) -> list[Term]:
+        """Return the terms of a question with those of the subject that the question does not have."""
+        own = {term.lexeme for term in terms}
+        return [*terms, *(term for term in self.terms if term.lexeme not in own)]
+
     def has(self, url: str) -> bool:
         """Return whether a page was cited."""
         return url.partition("#")[0] in self.pages
@@ -89,17 +94,17 @@ def subject_of(question: str, history: Sequence[Turn], terms_of: Callable[[str],
     read = [(1.0 if turn is turns[0] else _OLDER**age, _places(turn)) for age, turn in enumerate(reversed(turns))]
     everything = "\n".join([question, *(text for _, places in read for _, text in places)])
     asked = Asked.of("", [term for term in terms_of(everything) if term.chunks])
-    weights: Counter[str] = Counter()
+    weights: defaultdict[str, float] = defaultdict(float)
     forms: dict[str, str] = {}
     for share, places in read:
         for counts, text in places:
             found = {term: word for word in tokens(text) if not word.isdigit() and (term := asked.term_of(word))}
             forms = found | forms
             for term in found:
-                weights[term] += share * counts * min(asked.weights[term], _MOST_WEIGHT)  # type: ignore[assignment]
+                weights[term] += share * counts * min(asked.weights[term], _MOST_WEIGHT)
     names = {term.lexeme.removeprefix("=") for term in asked.identifiers}
     named = [] if names.intersection(_names(question)) else [name for turn in turns for name in _named(turn, names)]
-    best = [term for term, _ in weights.most_common(_WORDS)]
+    best = sorted(weights, key=lambda term: -weights[term])[:_WORDS]
     known = {term.lexeme: replace(term, idf=_WEIGHT * term.idf) for term in asked.terms}
     return Subject(
         tuple(dict.fromkeys([*named, *(forms[term] for term in best)])),

@@ -55,6 +55,13 @@ def test_the_terms_of_a_subject_weigh_less_than_those_of_a_question() -> None:
     assert all(0 < term.idf < weights[term.lexeme] for term in subject_of(REST, [CLONE], terms_of).terms)
 
 
+def test_a_term_of_the_question_keeps_its_weight_in_the_subject() -> None:
+    own = Term("clone", 20, 4.0)
+    terms = subject_of(REST, [CLONE], terms_of).added_to([own])
+    assert [term for term in terms if term.lexeme == "clone"] == [own]
+    assert len(terms) > 1
+
+
 def test_a_word_that_the_index_does_not_know_is_no_subject() -> None:
     assert "zyzzyva" not in subject_of(REST, [Turn("what is zyzzyva in a clone?")], terms_of).words
 
