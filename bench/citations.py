@@ -29,7 +29,7 @@ from typing import Any
 from bench.report import Table
 from bench.retrieval import DATA, MEASURED, TUNED, Corpus, corpora, read
 from rag.answer.answer import Answer
-from rag.answer.answering import CLOSEST
+from rag.answer.notices import is_notice
 from rag.engine import Engine
 from rag.evaluate import Query
 from rag.evaluate.answers import cited_passages
@@ -66,7 +66,7 @@ def adversary(messages: Messages) -> str:
 
 
 class RecordingSearcher(Searcher):
-    """A searcher that records the results of its last search, including neighbours."""
+    """A searcher that records its results, including neighbours; a corrected question is searched a second time."""
 
     def __init__(self, engine: Engine) -> None:
         index = engine.questions.active_index
@@ -74,10 +74,10 @@ class RecordingSearcher(Searcher):
         self.retrieved: dict[str, SearchResult] = {}
 
     def search(
-        self, question: str, *, top_k: int = 10, source: str | None = None, per_document: int = 1
+        self, question: str, *, top_k: int = 10, source: str | None = None, per_document: int = 1, about: str = ""
     ) -> list[SearchResult]:
-        found = super().search(question, top_k=top_k, source=source, per_document=per_document)
-        self.retrieved = {result.chunk_id: result for result in found}
+        found = super().search(question, top_k=top_k, source=source, per_document=per_document, about=about)
+        self.retrieved |= {result.chunk_id: result for result in found}
         return found
 
     def around(self, results: Sequence[SearchResult], reach: int) -> list[SearchResult]:
@@ -132,7 +132,7 @@ def _is_extract(answer: Answer, retrieved: dict[str, SearchResult]) -> bool:
         endings = {f"- #{chunk.thread.number}: {verdict(chunk.thread)}" for chunk in cited_chunks if chunk.thread}
         for line in passage.replace("\u2060", "").split("\n"):
             known = any(line.strip() in chunk.text or _is_lead(line, chunk) for chunk in cited_chunks)
-            if not known and line not in endings and line != CLOSEST:
+            if not known and line not in endings and not is_notice(line):
                 return False
     return True
 

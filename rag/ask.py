@@ -122,7 +122,7 @@ def _chat(engine: Engine, options: argparse.Namespace, filters: Filters, questio
         if question.strip():
             try:
                 answer = _answer(engine, options, filters, question, history)
-                history.append(Turn(answer.question, answer.answer if answer.answered else ""))
+                history.append(answer.turn)
             except RagError as error:
                 sys.stderr.write(f"{error}\n")
         question = None

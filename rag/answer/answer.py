@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rag.llm.tokens import Usage
 
-__all__ = ["Answer", "Citation", "Note", "OtherVersion", "Turn"]
+__all__ = ["Answer", "Citation", "Note", "OtherVersion", "Turn", "pages_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,15 @@ class Turn:
     """An earlier question of a conversation, and its answer."""
 
     question: str
+    #: empty if the sources did not answer it
     answer: str = ""
+    #: the URLs of the pages that it cites, without fragments
+    pages: tuple[str, ...] = ()
+
+
+def pages_of(urls: Iterable[str]) -> tuple[str, ...]:
+    """Return URLs without their fragments, each once."""
+    return tuple(dict.fromkeys(url.partition("#")[0] for url in urls))
 
 
 class Note(str):
@@ -83,6 +92,13 @@ class Answer:
     version: str | None = None
     #: other versions whose pages say something else, or say it instead
     other_versions: tuple[OtherVersion, ...] = ()
+
+    @property
+    def turn(self) -> Turn:
+        """The answer as a turn of its conversation."""
+        if not self.answered:
+            return Turn(self.question)
+        return Turn(self.question, self.answer, pages_of(source.url for source in self.sources))
 
     def to_json(self) -> dict[str, Any]:
         """Return the shape that `rag.ask --json` prints; with a language model, what it cost and why it failed."""

@@ -16,17 +16,21 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rag.answer.answer import Answer, Citation, Note, Turn
-from rag.answer.asked import refers_to_before, subject_of
+from rag.answer.answer import Answer, Note, Turn
+from rag.answer.asked import refers_to_before
+from rag.answer.corrections import Correction, corrected
 from rag.answer.declining import is_no_answer, without_declining
-from rag.answer.draft import Draft, citation
+from rag.answer.draft import Draft, first_of_pages, nearest
 from rag.answer.extracts import EMBEDDED, Extract, Extractor, Ranking
 from rag.answer.grounding import GroundingChecker
+from rag.answer.notices import ABSTENTION, CLOSEST, language_hint
 from rag.answer.parts import Part
+from rag.answer.subjects import NO_SUBJECT, Subject, begins_anew, subject_of, without_opening
 from rag.errors import LLMError
 from rag.search.neighbours import REACH, with_neighbours
 from rag.search.results import SearchResult
 from rag.search.searcher import Searcher
+from rag.store.search import Term
 from rag.text.citation_forms import normalized, without_references
 from rag.text.citations import cited, keep_known_links, sanitized
 
@@ -37,8 +41,6 @@ __all__ = ["ABSTENTION", "CLOSE", "CLOSEST", "Answerer"]
 
 log = logging.getLogger(__name__)
 
-#: Shown instead of an answer; the nearest pages follow as citations.
-ABSTENTION = "The sources do not answer this. The nearest pages are listed below."
 # The lowest score of a best result that a language model is asked about. It is above 0.5 because a wrong answer costs a
 # user more than a list of the nearest pages does.
 _ANSWERABLE = 0.7
@@ -46,13 +48,9 @@ _ANSWERABLE = 0.7
 _SHOWN = 0.7
 #: The probability of being right below which an extract is called the closest passage.
 CLOSE = 0.5
-#: Stands above an extract that may only be near the question.
-CLOSEST = "The closest passages in the sources:"
 # How many chunks are searched for passages: the answer stands in the best 8 for 79% of the questions that were looked
 # at, in the best 20 for 83%, in the best 30 for 88%.
 _READ, _PER_DOCUMENT = 30, 4
-# How many earlier questions may hold the subject of a follow-up.
-_REMEMBERED = 3
 # Of how many documents the first chunk is read as well: it often says what they are about, and how to use it.
 _OPENINGS = 8
 # How many pages an abstention lists.
@@ -121,55 +119,66 @@ class Answerer:
         answer, _ = yield from self._stream(question, history, streaming=True)
         yield answer
 
-    def standalone(self, question: str, history: Sequence[Turn]) -> str:
-        """Return a follow-up rewritten as a standalone question.
+    def _about(self, question: str, history: Sequence[Turn]) -> tuple[str, Subject]:
+        """Return a question as it is answered, and the subject of the conversation that it goes on.
 
-        Without a language model, or if it does not rewrite it, the words that carry the subject of the questions before
-        it are added if it refers to them, or finds nothing alone.
+        A language model rewrites a follow-up as a standalone question. Without one, or if it does not rewrite it, the
+        subject is searched for, too, unless the question is about something else.
         """
         if not history:
-            return question
+            return question, NO_SUBJECT
+        if begins_anew(question):
+            return without_opening(question), NO_SUBJECT
         if self._writer is not None and (rewritten := self._writer.standalone(question, history)):
-            return rewritten
-        if not refers_to_before(question):
-            alone = self._searcher.search(question, top_k=1, source=self._source)
-            if self._is_answerable(alone):
-                return question
-        before = [turn.question for turn in history[-_REMEMBERED:]]
-        # The first question names the subject; those after it may only refer to it.
-        subjects = [subject_of(one, self._searcher.terms(one)) for one in dict.fromkeys([before[0], before[-1]])]
-        return " ".join(filter(None, [*subjects, question]))
+            return rewritten, NO_SUBJECT
+        subject = subject_of(question, history, self._searcher.terms)
+        if not refers_to_before(question) and not self._is_within(question, subject):
+            return question, NO_SUBJECT
+        # A language model answers what it is asked.
+        return (question if self._writer is None else f"{subject.text} {question}"), subject
+
+    def _is_within(self, question: str, subject: Subject) -> bool:
+        """Return whether a question that refers to nothing is about a subject: its best passage is on a cited page.
+
+        If no page is known, it is about the subject if it finds nothing alone.
+        """
+        if not subject.pages:
+            return not self._is_answerable(self._searcher.search(question, top_k=1, source=self._source))
+        found = self._found(question, subject)
+        ranking = self._extractor.ranking(question, found, self._searcher.terms(question), subject=subject)
+        return bool(ranking.scored) and subject.has(ranking.scored[0].passage.result.url)
 
     def _stream(
         self, question: str, history: Sequence[Turn], *, streaming: bool
     ) -> Generator[str, None, tuple[Answer, list[SearchResult]]]:
         started = time.perf_counter()
-        asked = self.standalone(question, history)
-        results = self._found(asked)
+        asked, subject = self._about(question, history)
+        found = self._found(asked, subject)
         retrieved = time.perf_counter()
-        draft = Draft(results)
-        for part in self._parts(asked, draft, streaming=streaming):
-            if shown := draft.add(part):
-                yield shown
-        if draft.is_open:  # the language model failed
-            yield draft.add(Part(""))
-        if draft.numbers:
-            for block in draft.verdicts():
-                yield draft.add(Part(block))
+        draft = Draft(found, asked, subject)
+        if self._writer is None:
+            draft = self._best_extract(draft)
+        yield from self._written_into(draft, streaming=streaming)
+        abstention = ""
+        if not draft.numbers:
+            draft, abstention = yield from self._corrected(draft, streaming=streaming)
+        elif not (draft.is_written or draft.notices) and (correction := self._correction(draft)):
+            draft.blocks.append(correction.offer)
+            yield correction.offer + "\n\n"
         answered = bool(draft.numbers)
         if draft.note:
             draft.blocks.append(draft.note)
             yield Note(draft.note + "\n\n")
-        used = draft.used if answered else _distinct_pages(results)[:_NEAREST]
+        used = draft.used if answered else first_of_pages(found, _NEAREST)
         if not answered:
-            yield ABSTENTION
+            yield abstention
         done = time.perf_counter()
-        text = draft.text if answered else ABSTENTION
+        text = draft.text if answered else abstention
         answer = Answer(
             question=question,
             answered=answered,
             answer=text,
-            sources=draft.citations(asked) if answered else _nearest(draft.shown(used), asked),
+            sources=draft.citations() if answered else nearest(draft.shown(used), asked),
             embedding_model=self._embedding_model,
             llm=self._llm_name,
             note=draft.note,
@@ -182,6 +191,64 @@ class Answerer:
         )
         return answer, used
 
+    def _written_into(self, draft: Draft, *, streaming: bool) -> Iterator[str]:
+        """Write the answer to a draft's question, and yield what is displayed; nothing if there is none."""
+        above = "".join(f"{notice}\n\n" for notice in draft.notices)
+        for part in self._parts(draft.question, draft, streaming=streaming):
+            if shown := draft.add(part):
+                yield above + shown
+                above = ""
+        if draft.is_open:  # the language model failed
+            yield draft.add(Part(""))
+        if draft.numbers:
+            for block in draft.verdicts():
+                yield draft.add(Part(block))
+
+    def _corrected(self, declined: Draft, *, streaming: bool) -> Generator[str, None, tuple[Draft, str]]:
+        """Answer a declined question with its words as the index spells them, and yield what is displayed.
+
+        :returns: the draft of the answer, or the declined draft and what the abstention says
+        """
+        if hint := language_hint(declined.question, self._terms(declined), self._embedding_model):
+            return declined, f"{ABSTENTION} {hint}"
+        correction = self._correction(declined)
+        if correction is None:
+            return declined, ABSTENTION
+        if self._writer is not None:
+            draft = self._in_words_of(correction, declined)
+            yield from self._written_into(draft, streaming=streaming)
+            if draft.numbers:
+                return draft, ""
+        return declined, f"{ABSTENTION} {correction.offer}"
+
+    def _best_extract(self, draft: Draft) -> Draft:
+        """Return a draft with its extract, or that of the corrected question if it is shown and the likelier one."""
+        draft.extract = self._extract(draft)
+        likelihood = draft.extract.shown_score(self._shown) if draft.extract else 0.0
+        correction = self._correction(draft) if likelihood < CLOSE else None
+        if correction is None:
+            return draft
+        other = self._in_words_of(correction, draft)
+        other.extract = self._extract(other)
+        return other if other.extract and other.extract.shown_score(self._shown) > likelihood else draft
+
+    def _in_words_of(self, correction: Correction, draft: Draft) -> Draft:
+        found = self._found(correction.question, draft.subject)
+        return Draft(found, correction.question, draft.subject, notices=[correction.notice])
+
+    def _correction(self, draft: Draft) -> Correction | None:
+        return corrected(draft.question, self._terms(draft), self._searcher, self._is_word)
+
+    def _terms(self, draft: Draft) -> Sequence[Term]:
+        """Return the terms of a draft's question, which are looked up once."""
+        if not draft.terms:
+            draft.terms = self._searcher.terms(draft.question)
+        return draft.terms
+
+    def _is_word(self, word: str) -> bool:
+        """Return whether the embedding model knows a word as a whole: then it is no misspelt one."""
+        return self._extractor.encoder.count_tokens(word) == 1
+
     def ranking(self, question: str, *, embedded: int | None = EMBEDDED) -> tuple[Ranking, list[SearchResult]]:
         """Return the ranked passages for a question, and the results that they are of.
 
@@ -191,17 +258,18 @@ class Answerer:
         results = with_neighbours(results, self._searcher.around(results, REACH))
         return self._extractor.ranking(question, results, self._searcher.terms(question), embedded=embedded), results
 
-    def _found(self, question: str) -> list[SearchResult]:
+    def _found(self, question: str, subject: Subject = NO_SUBJECT) -> list[SearchResult]:
         """Return the chunks that are searched for passages."""
-        found = self._searcher.search(question, top_k=self._read, source=self._source, per_document=_PER_DOCUMENT)
+        found = self._searcher.search(
+            question, top_k=self._read, source=self._source, per_document=_PER_DOCUMENT, about=subject.text
+        )
         return [*found, *self._searcher.openings(found, _OPENINGS)]
 
-    def _extract(self, question: str, draft: Draft) -> Extract | None:
+    def _extract(self, draft: Draft) -> Extract | None:
         """Return the extract of the draft's results, which get the neighbours that complete them."""
-        terms = self._searcher.terms(question)
         whole = with_neighbours(draft.results, self._searcher.around(draft.results, REACH))
         draft.results = draft.shown(whole)
-        return self._extractor.extract(question, draft.results, terms)
+        return self._extractor.extract(draft.question, draft.results, self._terms(draft), draft.subject)
 
     def _context(self, question: str, results: Sequence[SearchResult]) -> list[SearchResult]:
         """Return the chunks that a language model reads: those with the best passages, with their neighbours."""
@@ -220,7 +288,7 @@ class Answerer:
         :raises LLMError: there are no extracts either
         """
         if self._writer is None:
-            yield from map(Part, self._extracted(question, draft, least=self._shown))
+            yield from map(Part, self._extracted(draft, least=self._shown))
             return
         if not self._is_answerable(draft.results):
             return
@@ -231,7 +299,7 @@ class Answerer:
         draft.is_written = False
         draft.note = f"This answer is quoted from the sources, because {_reason(failure)}."
         draft.results = found
-        extracts = list(self._extracted(question, draft, least=0.0))
+        extracts = list(self._extracted(draft, least=0.0))
         if not extracts:
             raise failure
         yield from map(Part, extracts)
@@ -250,7 +318,7 @@ class Answerer:
         failure: LLMError | None = None
         try:
             written = writer.write(question, draft.results, streaming=streaming)
-            yield from self._checked(written, checker, draft)
+            yield from _checked(written, checker, draft)
         except LLMError as error:
             log.warning("%s", error)
             failure = error
@@ -260,48 +328,48 @@ class Answerer:
             return None
         return failure or LLMError(f"What {self._llm_name} wrote is not supported by the sources.")
 
-    def _extracted(self, question: str, draft: Draft, *, least: float) -> Iterator[str]:
+    def _extracted(self, draft: Draft, *, least: float) -> Iterator[str]:
         """Yield extracts of the draft's results, if the sources answer the question with at least this probability."""
         if not draft.results:
             return
-        extract = self._extract(question, draft)
+        extract = draft.extract or self._extract(draft)
         draft.score = extract.score if extract else 0.0
-        if extract and extract.text and extract.answerable >= least:
+        if extract and extract.shown_score(least) > 0:
             draft.passages = extract.best_blocks
             if extract.score < CLOSE:
                 yield CLOSEST
             yield extract.text
 
-    @staticmethod
-    def _checked(parts: Iterable[Part], checker: GroundingChecker, draft: Draft) -> Iterator[Part]:
-        """Yield each part with its supported text; one without markers is checked against its neighbours' chunks."""
-        known = range(1, len(draft.results) + 1)
-        # What the block before this one cites, this block so far, and the last part of it that cites anything.
-        before: list[int] = []
-        own: list[int] = []
-        last: list[int] = []
-        waiting: list[Part] = []
-        for part in parts:
-            if part.joint is None:
-                before, own, last = own or before, [], []
-            if is_no_answer(part.text):
-                draft.is_declined = True
-                break
-            text, declined = without_declining(part.text)
-            draft.is_declined = draft.is_declined or (declined and part.joint is None)
-            text = sanitized(without_references(normalized(text, known)))
-            part = replace(part, text=keep_known_links(text, checker.known.allows))
-            last = cited(part.text, known) or last
-            own += last
-            if not own and not before:
-                waiting.append(part)
-                continue
-            for unchecked in [*waiting, part]:
-                near = {None: before or own, "\n": own}.get(unchecked.joint, last)
-                yield _supported(unchecked, checker, near, draft)
-            waiting.clear()
-        for part in waiting:  # nothing was cited: only what stands in a source is kept
-            yield _supported(part, checker, (), draft)
+
+def _checked(parts: Iterable[Part], checker: GroundingChecker, draft: Draft) -> Iterator[Part]:
+    """Yield each part with its supported text; one without markers is checked against its neighbours' chunks."""
+    known = range(1, len(draft.results) + 1)
+    # What the block before this one cites, this block so far, and the last part of it that cites anything.
+    before: list[int] = []
+    own: list[int] = []
+    last: list[int] = []
+    waiting: list[Part] = []
+    for part in parts:
+        if part.joint is None:
+            before, own, last = own or before, [], []
+        if is_no_answer(part.text):
+            draft.is_declined = True
+            break
+        text, declined = without_declining(part.text)
+        draft.is_declined = draft.is_declined or (declined and part.joint is None)
+        text = sanitized(without_references(normalized(text, known)))
+        part = replace(part, text=keep_known_links(text, checker.known.allows))
+        last = cited(part.text, known) or last
+        own += last
+        if not own and not before:
+            waiting.append(part)
+            continue
+        for unchecked in [*waiting, part]:
+            near = {None: before or own, "\n": own}.get(unchecked.joint, last)
+            yield _supported(unchecked, checker, near, draft)
+        waiting.clear()
+    for part in waiting:  # nothing was cited: only what stands in a source is kept
+        yield _supported(part, checker, (), draft)
 
 
 def _supported(part: Part, checker: GroundingChecker, before: Sequence[int], draft: Draft) -> Part:
@@ -326,14 +394,3 @@ def _reason(error: LLMError) -> str:
     """Return the first sentence of an error's message, to be put into another sentence."""
     first = str(error).partition(". ")[0].rstrip(".")
     return first[:1].lower() + first[1:] if first.startswith(("What ", "The ")) else first
-
-
-def _nearest(results: Sequence[SearchResult], question: str) -> tuple[Citation, ...]:
-    return tuple(citation(number, result, question) for number, result in enumerate(results, start=1))
-
-
-def _distinct_pages(results: Sequence[SearchResult]) -> list[SearchResult]:
-    first: dict[str, SearchResult] = {}
-    for result in results:
-        first.setdefault(result.document_id, result)
-    return list(first.values())

@@ -11,7 +11,7 @@ from functools import cached_property
 from rag.store.search import Term
 from rag.text.words import FUNCTION_WORDS
 
-__all__ = ["KINDS", "Asked", "kinds_of", "plain_terms", "refers_to_before", "subject_of", "tokens"]
+__all__ = ["KINDS", "Asked", "kinds_of", "plain_terms", "refers_to_before", "tokens"]
 
 #: The kinds of questions that answers differ by; a question may be of several, or of none.
 KINDS = ("definition", "how", "value", "lookup", "yes-no", "comparison", "why", "error")
@@ -38,9 +38,15 @@ _OF_KIND = {
     r"|\b(?:i want|i need|give me|example|snippet|commands?|wie)\b",
 }
 _PATTERNS = {kind: re.compile(pattern, 0 if kind == "error" else re.I) for kind, pattern in _OF_KIND.items()}
+# "that" refers where it is no relative pronoun, "there" and "it" where they are no empty subject.
 _REFERS = re.compile(
     r"^\W*(?:and|but|so|or|then|also|what about|how about|why not)\b"
-    r"|\b(?:it|its|that|this|these|those|them|they|there)\b",
+    r"|\b(?:its|this|these|those|them|they)\b"
+    r"|\bit\b(?! (?:possible|safe|okay?|allowed|recommended|necessary|better|worth|a good idea)\b)"
+    r"|(?<!\bis )(?<!\bare )(?<!\bwas )\bthere\b"
+    r"|\b(?:do|does|did|is|was|like|of|to|for|with|by|about|than|undo|after|before|if|when|why|can|will|would"
+    r"|from|in|on) that\b"
+    r"|\bthat(?: (?:again|too|instead|way|works?|means?|happens?|one|option|command|setting|value|limit)\b|\W*$)",
     re.I,
 )
 # Words that only put a question; as word stems.
@@ -49,8 +55,9 @@ _ASKING = frozenset(["vs", "versus", "pleas", "thank", "hi", "hello", "howto"])
 _NAME_ONLY = 3
 # The endings under which a word is still the word of its stem.
 _ENDINGS = frozenset(
-    ["", "s", "es", "e", "ed", "d", "ing", "er", "ers", "r", "ly", "y", "ies", "ied", "ion", "ions", "ation", "ations",
-     "ment", "ments", "able", "al", "or", "ors", "ings", "ive", "ity", "ness", "ally", "ant", "ance", "ence", "ent"]
+    ["", "s", "es", "e", "ee", "ees", "ed", "d", "ing", "er", "ers", "r", "ly", "y", "ies", "ied", "ion", "ions",
+     "ation", "ations", "ment", "ments", "able", "al", "or", "ors", "ings", "ive", "ity", "ness", "ally", "ant", "ance",
+     "ence", "ent"]
 )  # fmt: skip
 
 
@@ -78,17 +85,6 @@ def plain_terms(question: str) -> list[Term]:
 def refers_to_before(question: str) -> bool:
     """Return whether a question cannot be understood without those before it: "and how do I get it back?"."""
     return bool(_REFERS.search(question))
-
-
-def subject_of(question: str, terms: Iterable[Term], *, most: int = 3) -> str:
-    """Return the words of a question with the largest weights, in their order.
-
-    :param terms: as `Searcher.terms` returns them
-    """
-    asked = Asked.of(question, terms)
-    best = {term.lexeme for term in sorted(asked.terms, key=lambda term: -term.idf)[:most]}
-    words = re.findall(r"[^\s?!,;]+", question)
-    return " ".join(word for word in words if asked.found_in(tokens(word)) & best)
 
 
 @dataclass(frozen=True)

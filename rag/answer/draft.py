@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 
 from rag.answer.answer import Citation
 from rag.answer.evidence import evidence, without_addresses
+from rag.answer.extracts import Extract
 from rag.answer.parts import Part
+from rag.answer.subjects import NO_SUBJECT, Subject
 from rag.search.results import SearchResult
+from rag.store.search import Term
 from rag.text.citations import best_quote, cited, renumber, text_fragment
 from rag.trust.addresses import Known
 from rag.trust.authorship import origin, verdict
 
-__all__ = ["Draft", "citation"]
+__all__ = ["Draft", "citation", "first_of_pages", "nearest"]
 
 
 @dataclass(slots=True)
@@ -21,6 +24,16 @@ class Draft:
     """Blocks of an answer, whose citations are renumbered in the order in which they appear."""
 
     results: Sequence[SearchResult]
+    #: the question that it answers
+    question: str
+    #: what the conversation before the question is about
+    subject: Subject = NO_SUBJECT
+    #: lines of the engine's own that stand above the answer, if there is one
+    notices: Sequence[str] = ()
+    #: what is quoted if no language model writes, where it was made already
+    extract: Extract | None = None
+    #: the terms of the question, as `Searcher.terms` returns them, if they were looked up
+    terms: Sequence[Term] = ()
     #: the numbers of the cited results, counted from 1, in the order of their first citation
     numbers: list[int] = field(default_factory=list)
     blocks: list[str] = field(default_factory=list)
@@ -67,16 +80,16 @@ class Draft:
     @property
     def text(self) -> str:
         """The answer so far."""
-        return "\n\n".join(self.blocks)
+        return "\n\n".join([*self.notices, *self.blocks])
 
     @property
     def used(self) -> list[SearchResult]:
         """The cited results, in the order of their new numbers."""
         return [self.results[number - 1] for number in self.numbers]
 
-    def citations(self, question: str) -> tuple[Citation, ...]:
+    def citations(self) -> tuple[Citation, ...]:
         """Return the citations of the answer; quotes are sentences that it shows, or that support what it says."""
-        about = self.text if self.is_written else question
+        about = self.text if self.is_written else self.question
         shown = zip(self.numbers, self.shown(self.used), strict=True)
         return tuple(
             citation(place, result, about, within=self.passages.get(number))
@@ -123,6 +136,19 @@ def citation(number: int, result: SearchResult, about: str, *, within: str | Non
         said_by=origin(voice) if voice else None,
         note=verdict(result.thread),
     )
+
+
+def nearest(results: Sequence[SearchResult], question: str) -> tuple[Citation, ...]:
+    """Return citations of results that do not answer a question."""
+    return tuple(citation(number, result, question) for number, result in enumerate(results, start=1))
+
+
+def first_of_pages(results: Sequence[SearchResult], most: int) -> list[SearchResult]:
+    """Return the first result of each document."""
+    first: dict[str, SearchResult] = {}
+    for result in results:
+        first.setdefault(result.document_id, result)
+    return list(first.values())[:most]
 
 
 def _citing_lines(answer: str, number: int) -> str:

@@ -12,7 +12,9 @@ from rag.answer.features import Described, Surroundings, described, features, wi
 from rag.answer.likelihood import likelihood_features
 from rag.answer.passages import Passage, passages
 from rag.answer.scoring import Models, models
+from rag.answer.subjects import NO_SUBJECT, Subject
 from rag.search.results import SearchResult
+from rag.search.searcher import mixed
 from rag.store.search import Term
 from rag.text.blocks import is_code
 
@@ -25,6 +27,8 @@ __all__ = ["EMBEDDED", "Extract", "Extractor", "Ranking"]
 EMBEDDED = 16
 # The probability of being right below which an answer shows more passages.
 _SURE = 0.59
+# What the score of a passage gains if its page was cited before in the conversation.
+_CITED = 0.4
 # The longest text that is embedded, in characters; the model reads about as much.
 _LONGEST_EMBEDDED = 1200
 
@@ -52,6 +56,10 @@ class Extract:
     #: the best block that is shown from each result, by its number
     best_blocks: dict[int, str]
 
+    def shown_score(self, least: float) -> float:
+        """Return the score; 0 if it is not shown, since the sources are less likely to answer than `least`."""
+        return self.score if self.text and self.answerable >= least else 0.0
+
 
 class Extractor:
     """Quotes the passages of retrieved chunks that answer a question.
@@ -69,13 +77,20 @@ class Extractor:
         extract = self.extract(question, results, terms)
         return extract.text if extract else None
 
-    def extract(self, question: str, results: Sequence[SearchResult], terms: Sequence[Term] = ()) -> Extract | None:
+    def extract(
+        self,
+        question: str,
+        results: Sequence[SearchResult],
+        terms: Sequence[Term] = (),
+        subject: Subject = NO_SUBJECT,
+    ) -> Extract | None:
         """Return an answer with its score; None if no result has a passage.
 
         :param results: in which neighbours stand beside the chunk that they complete
         :param terms: of the question, with their weights; as `Searcher.terms` returns them
+        :param subject: of the conversation that the question goes on
         """
-        ranking = self.ranking(question, results, terms)
+        ranking = self.ranking(question, results, terms, subject=subject)
         taken = chosen(ranking.scored, ranking.asked)
         if not taken:
             return None
@@ -105,24 +120,27 @@ class Extractor:
         terms: Sequence[Term] = (),
         *,
         embedded: int | None = EMBEDDED,
+        subject: Subject = NO_SUBJECT,
     ) -> Ranking:
         """Return the passages that are compared by meaning, best first.
 
         :param embedded: how many passages are compared by meaning; None to return all, compared by words only
+        :param subject: as in `extract`
         """
-        asked = Asked.of(question, terms or plain_terms(question))
+        asked = Asked.of(question, subject.added_to(terms or plain_terms(question)))
         found = [described(asked, passage) for passage in passages(results)]
         around = Surroundings.of(results, found)
         rows = [features(asked, one, around) for one in found]
         first = self._models.first
-        best = sorted(range(len(found)), key=lambda place: -first.score(rows[place]))[:embedded]
+        bonus = [_CITED * subject.has(one.passage.result.url) for one in found]
+        best = sorted(range(len(found)), key=lambda place: -first.score(rows[place]) - bonus[place])[:embedded]
         if embedded is None:
             full = [rows[place] for place in best]
             scores = [first.score(row) for row in full]
         else:
-            cosines = self._cosines(question, [found[place] for place in best])
+            cosines = self._cosines(question, subject, [found[place] for place in best])
             full = with_meaning([found[place] for place in best], [rows[place] for place in best], cosines)
-            scores = [self._models.second.score(row) for row in full]
+            scores = [self._models.second.score(row) + bonus[place] for place, row in zip(best, full, strict=True)]
         order = sorted(range(len(best)), key=lambda place: -scores[place])
         return Ranking(
             asked,
@@ -131,9 +149,12 @@ class Extractor:
             [found[best[place]] for place in order],
         )
 
-    def _cosines(self, question: str, found: Sequence[Described]) -> list[float]:
+    def _cosines(self, question: str, subject: Subject, found: Sequence[Described]) -> list[float]:
         texts = [f"{one.passage.path}\n{one.passage.text}"[:_LONGEST_EMBEDDED] for one in found]
-        asked, *vectors = self.encoder.encode_queries([question, *texts])
+        about = [subject.text] if subject.words else []
+        asked, *vectors = self.encoder.encode_queries([question, *about, *texts])
+        if about:
+            asked = mixed(asked, vectors.pop(0))
         return [float(asked @ vector) for vector in vectors]
 
 

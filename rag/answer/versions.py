@@ -51,7 +51,7 @@ class Versioned:
         for piece in pieces:
             if isinstance(piece, Answer):
                 yield from self._completed(replace(piece, question=self._question, version=self._choice.version))
-            elif piece != ABSTENTION:
+            elif not piece.startswith(ABSTENTION):
                 yield piece
 
     def _completed(self, answer: Answer) -> Iterator[str | Answer]:
@@ -85,7 +85,7 @@ class Versioned:
                 other_versions=tuple(links.values()),
             )
             return
-        yield ABSTENTION
+        yield answer.answer
         yield answer
 
     def _is_of(self, answer: Answer, version: str) -> bool:

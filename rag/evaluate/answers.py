@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rag.answer.answer import Answer
-from rag.answer.answering import CLOSEST
+from rag.answer.notices import without_notices
 from rag.engine import Engine
 from rag.evaluate.facts import Correctness, Verdict, correctness, first_is_gold, judged
 from rag.evaluate.hidden import HiddenSearcher
@@ -95,7 +95,7 @@ def _judge(engine: Engine, query: Query) -> _Judged:
     held_sentences: list[bool] = []
     if answer.answered:
         texts = _texts(engine, answer)
-        for passage, numbers in cited_passages(_LEAD.sub("", answer.answer).removeprefix(CLOSEST)):
+        for passage, numbers in cited_passages(_LEAD.sub("", without_notices(answer.answer))):
             cited = [texts[number] for number in numbers if number in texts]
             citations += [holds(text, passage) for text in cited]
             held_sentences += [holds("\n".join(cited), sentence) for sentence in _sentences(passage)]

@@ -44,13 +44,15 @@ class HiddenSearcher(Searcher):
         return engine.questions.searcher_made_by(lambda store, index, encoder: cls(store, index, encoder, query))
 
     def search(
-        self, question: str, *, top_k: int = 10, source: str | None = None, per_document: int = 1
+        self, question: str, *, top_k: int = 10, source: str | None = None, per_document: int = 1, about: str = ""
     ) -> list[SearchResult]:
         """Return the best visible chunks, best first."""
         if not self._query.is_blinded:
-            found = super().search(question, top_k=top_k, source=source, per_document=per_document)
+            found = super().search(question, top_k=top_k, source=source, per_document=per_document, about=about)
         else:
-            everything = super().search(question, top_k=_EVERYTHING, source=source, per_document=_EVERYTHING)
+            everything = super().search(
+                question, top_k=_EVERYTHING, source=source, per_document=_EVERYTHING, about=about
+            )
             found = self._visible(everything, top_k, per_document)
         self.best_score = max((result.score for result in found), default=0.0)
         return found

@@ -14,7 +14,7 @@ from dataclasses import asdict, astuple, dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from rag.answer.answer import Answer, Citation, Turn
+from rag.answer.answer import Answer, Citation, Turn, pages_of
 from rag.errors import DatabaseError
 from rag.llm.tokens import Usage
 from rag.store.answers import AnswerCounts, AnswerRow, Asker, LoggedRow, ProblemReport, StaleAnswer, Thumb
@@ -106,7 +106,10 @@ class AnswerLog:
         :param until: the last answer that counts; all if None
         """
         turns = self._store.answers.thread(thread, until=until, limit=_TURNS)
-        return [Turn(turn.question, turn.answer if turn.answered else "") for turn in turns]
+        return [
+            Turn(turn.question, turn.answer, pages_of(turn.urls)) if turn.answered else Turn(turn.question)
+            for turn in turns
+        ]
 
     def conversation(self, thread: UUID, *, until: UUID | None = None) -> list[LoggedAnswer]:
         """Return the latest answers of a conversation, oldest first; none if it is unknown.

@@ -21,9 +21,10 @@ from rag.store.indexes import IndexInfo
 from rag.store.search import Term
 from rag.store.store import Store
 from rag.text.lines import one_line
+from rag.text.spelling import Vocabulary, spelt
 from rag.trust.authorship import thread_of, voices_of
 
-__all__ = ["Mode", "QueryEncoder", "Reranker", "Searcher"]
+__all__ = ["Mode", "QueryEncoder", "Reranker", "Searcher", "mixed"]
 
 #: What results are ranked by: meaning, words, or both.
 Mode = Literal["dense", "keyword", "hybrid"]
@@ -36,6 +37,8 @@ _CANDIDATES = 100
 _POOL, _POOL_SHARE = 30, 3
 # Chunks with a smaller cosine distance say the same: 68 of the PostgreSQL manual's 10,760 chunks have such a twin.
 _TWIN_DISTANCE = 0.02
+# What the vector of a question's subject weighs beside its own.
+_SUBJECT_WEIGHT = 0.5
 # How many results a re-ranker reads.
 _RERANKED = 20
 
@@ -84,17 +87,23 @@ class Searcher:
         self._share = _SHARES.get(mode)
 
     def search(
-        self, question: str, *, top_k: int = 10, source: str | None = None, per_document: int = 1
+        self, question: str, *, top_k: int = 10, source: str | None = None, per_document: int = 1, about: str = ""
     ) -> list[SearchResult]:
         """Return the best chunks, best first.
 
         :param source: search this source only, instead of the one in the filters
         :param per_document: the most chunks of one document
+        :param about: words of the subject that the question belongs to; they weigh half as much as its own
         """
-        embedding = self._encoder.encode_query(question)
+        embedding = self._embedding(question, about)
         filters = replace(self._filters, source=source) if source is not None else self._filters
         candidates = self._store.search.candidates(
-            self.index, question=question, embedding=embedding, filters=filters, candidates=_CANDIDATES
+            self.index,
+            # A term counts as often as it is written.
+            question=f"{question}\n{question}\n{about}" if about else question,
+            embedding=embedding,
+            filters=filters,
+            candidates=_CANDIDATES,
         )
         wanted = top_k if self._reranker is None else max(top_k, _RERANKED)
         chunks = self._store.search.chunk_count(self.index, filters.source)
@@ -107,9 +116,26 @@ class Searcher:
             found = _reordered(found, self._reranker.order(question, found))
         return found[:top_k]
 
+    def _embedding(self, question: str, about: str) -> NDArray[np.float32]:
+        own = self._encoder.encode_query(question)
+        return mixed(own, self._encoder.encode_query(about)) if about else own
+
     def terms(self, question: str) -> list[Term]:
         """Return the terms of a question, with the number of chunks of the index that hold each."""
         return self._store.search.terms(self.index, question, filters=self._filters)
+
+    @property
+    def chunks(self) -> int:
+        """The approximate number of chunks of the index."""
+        return self._store.search.chunk_count(self.index, None)
+
+    def vocabulary(self) -> Vocabulary:
+        """Return the terms of the index, to be found by words that are spelt like them."""
+        return self._store.vocabularies.of(self.index, chunks=self.chunks)
+
+    def spelling(self, term: str, like: str) -> str | None:
+        """Return how the index writes one of its terms: the form nearest to a word."""
+        return spelt(term, self._store.vocabularies.texts(self.index, term), like)
 
     def around(self, results: Sequence[SearchResult], reach: int) -> list[SearchResult]:
         """Return the chunks at most `reach` places before or after the results in their documents, in no order."""
@@ -169,6 +195,17 @@ class Searcher:
             twins[one].add(other)
             twins[other].add(one)
         return twins
+
+
+def mixed(question: NDArray[np.float32], about: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the vector of a question within a subject, of unit length.
+
+    :param question: its own vector
+    :param about: the vector of the subject, which weighs less
+    """
+    both: NDArray[np.float32] = question + np.float32(_SUBJECT_WEIGHT) * about
+    unit: NDArray[np.float32] = both / np.linalg.norm(both)
+    return unit
 
 
 def _found(rank: int, chunk: Ranked, row: FoundChunk) -> SearchResult:

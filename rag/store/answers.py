@@ -70,6 +70,8 @@ class ThreadTurn:
     question: str
     answered: bool
     answer: str
+    #: of its sources
+    urls: list[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from rag.store.search import Search
 from rag.store.sources import Sources, SourceWrites
 from rag.store.statements import Reads
 from rag.store.triage import Triage
+from rag.store.vocabulary import Vocabularies
 
 __all__ = ["Store", "Transaction"]
 
@@ -82,6 +83,7 @@ class Store(Reads):
         self.indexes = Indexes(database)
         self.vectors = VectorIndexes(database, sizes)
         self.search = Search(database, sizes)
+        self.vocabularies = Vocabularies(database, self.indexes)
         self.triage = Triage(database)
 
     @contextmanager

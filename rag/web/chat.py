@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from rag.answer.answer import Answer, Turn
+from rag.answer.answer import Answer, Turn, pages_of
 from rag.errors import ConfigurationError, RagError
 from rag.service import Missing, Reply, Service
 from rag.service.asking import Request
@@ -36,6 +37,7 @@ MODEL = "support-engine"
 _MARKER = re.compile(r"\[(\d{1,3})\]")
 # The definitions that an earlier reply ended with.
 _DEFINITIONS = re.compile(r"(?:\n+\[\d{1,3}\]: <\S+>[^\n]*)+\s*$")
+_DEFINED = re.compile(r"^\[\d{1,3}\]: <(\S+?)>", re.M)
 _TURNS = 6
 
 
@@ -230,16 +232,22 @@ class _Chat:
 
 def _conversation(messages: list[Message]) -> tuple[str, list[Turn]]:
     """Return the last message of the user, and the turns before it."""
-    turns: list[list[str]] = []
+    turns: list[Turn] = []
     for message in messages:
         if message.role == "user" and message.text.strip():
-            turns.append([message.text.strip(), ""])
+            turns.append(Turn(storable(message.text.strip())))
         elif message.role == "assistant" and turns:
-            turns[-1][1] = _DEFINITIONS.sub("", message.text)
+            turns[-1] = _answered(turns[-1], message.text)
     if not turns:
         raise ConfigurationError("messages has no message of the user with a text.")
-    history = [Turn(storable(asked), storable(said)) for asked, said in turns[:-1]]
-    return turns[-1][0], history[-_TURNS:]
+    return turns[-1].question, turns[-1 - _TURNS : -1]
+
+
+def _answered(turn: Turn, text: str) -> Turn:
+    """Return a turn with its answer, as `_completion` wrote it: where the sources did not answer, no marker is left."""
+    answer = _DEFINITIONS.sub("", text)
+    pages = _DEFINED.findall(text[len(answer) :]) if _MARKER.search(answer) else ()
+    return replace(turn, answer=storable(answer), pages=pages_of(map(storable, pages)))
 
 
 def _completion(reply: Reply, model: str) -> dict[str, Any]:

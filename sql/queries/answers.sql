@@ -80,8 +80,9 @@ UPDATE answers SET thumb = coalesce(%(thumb)s, thumb), comment = coalesce(%(comm
 WHERE id = %(id)s;
 
 -- name: thread_turns
--- Select the latest questions of a conversation up to an answer, with their answers, the latest first.
-SELECT question, answered, answer FROM answers
+-- Select the latest questions of a conversation up to an answer, with their answers and the URLs of their sources, the
+-- latest first.
+SELECT question, answered, answer, ARRAY(SELECT cited ->> 'url' FROM jsonb_array_elements(sources) AS cited) FROM answers
 WHERE thread = %(thread)s
   AND asked_at <= coalesce((SELECT asked_at FROM answers WHERE id = %(until)s::uuid), 'infinity')
 ORDER BY asked_at DESC LIMIT %(limit)s;

@@ -204,3 +204,17 @@ ORDER BY embedding <=> %(embedding)s::halfvec LIMIT %(candidates)s;
 -- name: look_at
 -- Set the number of neighbours that an HNSW scan considers, for this transaction only.
 SELECT set_config('hnsw.ef_search', %(neighbours)s, true);
+
+-- name: index_terms
+-- Select the terms of an index that hold a letter, with the number of chunks that hold each, counted in a share of the chunks
+-- in percent.
+SELECT word, ndoc FROM ts_stat(format(
+    'SELECT text_search_tsv FROM %%I TABLESAMPLE SYSTEM (%%s)', %(table)s::text, %(share)s::float8))
+WHERE length(word) BETWEEN 3 AND 40 AND word ~ '[[:alpha:]]';
+
+-- name: texts_with_term
+-- Select the headings and texts of some chunks that hold a term; chunks that are still queued are not looked at.
+SELECT c.heading || E'\n' || c.text
+FROM (SELECT unnest(entries[1:%(most)s]) >> 24 AS chunk FROM {postings}
+      WHERE term = hashtextextended(%(term)s, 0) AND chunks > 0 LIMIT %(most)s) held
+JOIN {chunks} c ON c.id = held.chunk;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.asked import Asked, kinds_of, plain_terms, refers_to_before, subject_of
+from rag.answer.asked import Asked, kinds_of, plain_terms, refers_to_before
 from rag.answer.likelihood import names
 from rag.store.search import Term
 
@@ -46,8 +46,19 @@ def test_names_are_what_no_plain_word_is() -> None:
     ]  # fmt: skip
 
 
-def test_a_follow_up_refers_and_its_subject_is_the_rare_words_before_it() -> None:
-    assert refers_to_before("and how do I get the rest of it later?")
-    assert not refers_to_before("How do I clone only the newest revision?")
-    terms = [Term("clone", 9, 4.0), Term("newest", 2, 5.0), Term("revis", 9, 3.0), Term("want", 90, 0.5)]
-    assert subject_of("I want to clone the newest revision?", terms) == "clone newest revision"
+@pytest.mark.parametrize(
+    "question",
+    ["and how do I get the rest of it later?", "how do I undo that?", "does that work with tags?", "what is in there?",
+     "why is this slow?", "what about tags?", "how do I get them back"],
+)  # fmt: skip
+def test_a_follow_up_refers_to_what_was_said_before_it(question: str) -> None:
+    assert refers_to_before(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["How do I clone only the newest revision?", "How can I find the commit that broke the build?",
+     "is there a way to sign a tag?", "Is it possible to sign a tag?"],
+)  # fmt: skip
+def test_a_question_with_the_same_words_in_another_sense_does_not(question: str) -> None:
+    assert not refers_to_before(question)
