@@ -74,12 +74,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
-def pytest_collection_finish() -> None:
-    """Exempt what is imported by now from garbage collection."""
-    gc.collect()
-    gc.freeze()
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Send the path of the home to a worker of pytest-xdist."""
@@ -88,7 +82,6 @@ def pytest_configure_node(node: Any) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop Postgres and remove the home, when the last worker has ended."""
-    gc.unfreeze()
     home = config.stash.get(HOME, None)
     if home and not hasattr(config, "workerinput"):
         stop_embedded(home)

@@ -17,6 +17,8 @@ _PREFECT_HOME = tempfile.TemporaryDirectory(prefix="prefect-")
 for name in [name for name in os.environ if name.startswith("PREFECT_")]:
     del os.environ[name]
 os.environ["PREFECT_HOME"] = _PREFECT_HOME.name
+# By default Prefect records a hundred runs of each schedule in advance, which takes as long as all else of a test.
+os.environ["PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS"] = "3"
 
 from flows.prefect.schema import create_database  # noqa: E402
 from flows.prefect.server import ServerProcess, connected  # noqa: E402
