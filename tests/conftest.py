@@ -26,6 +26,7 @@ from rag.store.embedded import embedded_dsn, stop_embedded
 from rag.store.store import Store
 from tests.databases import Databases
 from tests.encoders import RememberingEncoder
+from tests.groups import Groups, write_groups
 
 # No test may depend on the developer's environment.
 for field in Settings.model_fields.values():
@@ -68,10 +69,26 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the slowest tests first, so that no worker waits for them at the end."""
-    items.sort(
-        key=lambda item: (item.get_closest_marker("prefect") is None, item.get_closest_marker("browser") is None)
-    )
+    """Run the slowest tests and the groups first, so that no worker waits for them at the end."""
+
+    def order(item: pytest.Item) -> tuple[bool, str]:
+        group = item.get_closest_marker("xdist_group")
+        return item.get_closest_marker("prefect") is None, group.args[0] if group else "~"
+
+    items.sort(key=order)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    """Distribute the tests over the workers by their groups."""
+    return Groups(config, log, config.stash[HOME])
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tell the process that distributes the tests their groups."""
+    worker = getattr(session.config, "workerinput", {}).get("workerid")
+    if worker:
+        write_groups(session.items, session.config.stash[HOME], worker)
 
 
 @pytest.hookimpl(optionalhook=True)
