@@ -26,7 +26,6 @@ from rag.store.embedded import embedded_dsn, stop_embedded
 from rag.store.store import Store
 from tests.databases import Databases
 from tests.encoders import RememberingEncoder
-from tests.groups import Groups, write_groups
 
 # No test may depend on the developer's environment.
 for field in Settings.model_fields.values():
@@ -79,8 +78,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Distribute the tests over the workers by their groups."""
+    from tests.groups import Groups  # imports pytest-xdist, without which the tests run, too
+
     return Groups(config, log, config.stash[HOME])
 
 
@@ -88,6 +89,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Tell the process that distributes the tests their groups."""
     worker = getattr(session.config, "workerinput", {}).get("workerid")
     if worker:
+        from tests.groups import write_groups
+
         write_groups(session.items, session.config.stash[HOME], worker)
 
 
