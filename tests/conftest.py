@@ -85,8 +85,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Groups(config, log, config.stash[HOME])
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Tell the process that distributes the tests their groups."""
+    """Tell the process that distributes the tests their groups, before it hears that they are collected."""
     worker = getattr(session.config, "workerinput", {}).get("workerid")
     if worker:
         from tests.groups import write_groups
