@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-# Two processes run the tests. Tests of a group, such as those that share a Prefect server, run in the same process.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+# Three processes run the tests, on two cores as well, since flows mostly wait. Tests of a group, such as those that share
+# a Prefect server, run in the same process.
+PYTEST := $(BIN)/python -m pytest -n 3 --no-loadscope-reorder
 # Cached bytecode makes commands start faster, so an environment that disables it is overridden.
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -1,7 +1,7 @@
 """Kill what works, at random moments, and see what is left: `python -m bench chaos --kills 200`.
 
 Each round starts from a copy of a database, begins an operation in a child process, and kills the child or Postgres with
-SIGKILL. Then the database is examined (`bench.invariants`), the operation is run again to its end, and the end is compared
+SIGKILL. The moments of an operation's rounds are spread over its duration, one at random in each equal part. Then the database is examined (`bench.invariants`), the operation is run again to its end, and the end is compared
 with that of an undisturbed run.
 """
 
@@ -34,6 +34,9 @@ __all__ = ["Outcome", "arguments", "chaos", "run"]
 
 # One round in this many kills Postgres instead of the child.
 _POSTGRES_EVERY = 5
+# A killed process leaves its writes to the operating system, so waiting for the disk would prove nothing. After a crash,
+# Postgres would sync each file of each copy by itself, which takes minutes on a busy disk.
+_WITHOUT_DISK = {"fsync": "off", "full_page_writes": "off"}
 
 
 @dataclass(slots=True)
@@ -81,15 +84,18 @@ def chaos(kills: int, seed: int) -> dict[str, Outcome]:
     outcomes = {name: Outcome() for name in OPERATIONS}
     with tempfile.TemporaryDirectory(prefix="rag-chaos-") as folder:
         home = Path(folder) / "home"
-        embedded_dsn(home)
-        # After a crash, Postgres would sync each file of each copy by itself, which takes minutes on a busy disk.
-        _execute(home, "ALTER SYSTEM SET recovery_init_sync_method = 'syncfs'", {})
+        for name, value in _WITHOUT_DISK.items():
+            _execute(home, f"ALTER SYSTEM SET {name} = {value}", {})
+        stop_embedded(home)
         try:
             prepared = {name: _prepare(home, name, operation) for name, operation in OPERATIONS.items()}
             for number in range(kills):
                 name = list(OPERATIONS)[number % len(OPERATIONS)]
                 kills_postgres = number % _POSTGRES_EVERY == _POSTGRES_EVERY - 1
-                _round(home, prepared[name], moments, kills_postgres, outcomes[name])
+                parts = (kills - list(OPERATIONS).index(name) - 1) // len(OPERATIONS) + 1
+                part = number // len(OPERATIONS)
+                moment = moments.uniform(part, part + 1) / parts
+                _round(home, prepared[name], moment, kills_postgres, outcomes[name])
         finally:
             stop_embedded(home)
     return outcomes
@@ -100,7 +106,7 @@ def _prepare(home: Path, name: str, operation: Operation) -> _Prepared:
     _create(home, template)
     operation.prepare(_dsn(home, template))
     before = invariants.documents(_dsn(home, template)) if operation.has_documents else {}
-    with _copy(home, template) as (dsn, other):
+    with _copy(home, template, operation) as (dsn, other):
         started = time.monotonic()
         assert _end_of(_begin(operation, dsn, other)), f"{name} fails without being disturbed"
         seconds = time.monotonic() - started
@@ -110,11 +116,12 @@ def _prepare(home: Path, name: str, operation: Operation) -> _Prepared:
     return _Prepared(operation, template, seconds, allowed, end)
 
 
-def _round(home: Path, prepared: _Prepared, moments: random.Random, kills_postgres: bool, outcome: Outcome) -> None:
+def _round(home: Path, prepared: _Prepared, moment: float, kills_postgres: bool, outcome: Outcome) -> None:
+    """Kill at a moment, given as a share of the duration of an undisturbed run."""
     operation = prepared.operation
-    with _copy(home, prepared.template) as (dsn, other):
+    with _copy(home, prepared.template, operation) as (dsn, other):
         child = _begin(operation, dsn, other)
-        time.sleep(moments.uniform(0, prepared.seconds))
+        time.sleep(moment * prepared.seconds)
         was_running = os.waitpid(child, os.WNOHANG) == (0, 0)
         if was_running:
             if kills_postgres:
@@ -171,16 +178,18 @@ class _Copies:
 
 
 class _copy:  # noqa: N801 - used like a function, in a with statement
-    """A copy of a template, and an empty database beside it, until the block ends."""
+    """A copy of a template, and an empty database beside it for an operation that works on it, until the block ends."""
 
-    def __init__(self, home: Path, template: str) -> None:
+    def __init__(self, home: Path, template: str, operation: Operation) -> None:
         self._home, self._template = home, template
+        self._has_other = operation.works_on == "other"
         _Copies.number += 1
         self._names = (f"copy_{_Copies.number}", f"other_{_Copies.number}")
 
     def __enter__(self) -> tuple[str, str]:
         _create(self._home, self._names[0], self._template)
-        _create(self._home, self._names[1])
+        if self._has_other:
+            _create(self._home, self._names[1])
         return _dsn(self._home, self._names[0]), _dsn(self._home, self._names[1])
 
     def __exit__(self, *_exception: object) -> None:

@@ -28,6 +28,9 @@ def chromium(profile: Path, *, size: str, wait: float) -> Iterator[Chrome]:
         "--no-sandbox",
         "--disable-quic",
         "--disable-background-networking",
+        # Without a GPU, Chromium would draw every frame in a process that emulates one.
+        "--disable-gpu",
+        "--disable-software-rasterizer",
         "--no-first-run",
         f"--user-data-dir={profile}",
         f"--window-size={size}",

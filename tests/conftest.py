@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shutil
 import signal
@@ -57,6 +58,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     # LlamaIndex calls asyncio.get_event_loop(), which creates a loop that is never closed if no loop was ever set.
     asyncio.set_event_loop(None)
+    # Half a million objects live as long as the run. With Python's limits, looking through them for cycles takes a third of
+    # the collection of tests and a tenth of the tests.
+    gc.set_threshold(50_000, 20, 50)
     # A shell that starts the tests in the background has them ignore SIGINT, and so the commands that they interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     received = getattr(config, "workerinput", {}).get("home")
@@ -64,10 +68,31 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the slowest tests first, so that no worker waits for them at the end."""
-    items.sort(
-        key=lambda item: (item.get_closest_marker("prefect") is None, item.get_closest_marker("browser") is None)
-    )
+    """Run the slowest tests and the groups first, so that no worker waits for them at the end."""
+
+    def order(item: pytest.Item) -> tuple[bool, str]:
+        group = item.get_closest_marker("xdist_group")
+        return item.get_closest_marker("prefect") is None, group.args[0] if group else "~"
+
+    items.sort(key=order)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Distribute the tests over the workers by their groups."""
+    from tests.groups import Groups  # imports pytest-xdist, without which the tests run, too
+
+    return Groups(config, log, config.stash[HOME])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tell the process that distributes the tests their groups, before it hears that they are collected."""
+    worker = getattr(session.config, "workerinput", {}).get("workerid")
+    if worker:
+        from tests.groups import write_groups
+
+        write_groups(session.items, session.config.stash[HOME], worker)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -71,14 +71,15 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
     return said
 
 
-def wait_for(look: Callable[[], T | None], *, seconds: float, else_show: Callable[[], str]) -> T:
+def wait_for(look: Callable[[], T | None], *, seconds: float, else_show: Callable[[], str], pause: float = 0.1) -> T:
     """Call `look` until its result is true, and return the result.
 
     :param else_show: makes the message of the error
+    :param pause: seconds between two looks; longer if a look keeps other processes busy
     :raises AssertionError: no result was true in time
     """
     deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, else_show()
-        time.sleep(0.1)
+        time.sleep(pause)
     return found

@@ -28,7 +28,7 @@ EMBEDDED = 16
 # The probability of being right below which an answer shows more passages.
 _SURE = 0.59
 # What the score of a passage gains if its page was cited before in the conversation.
-_CITED = 0.4
+_CITED = 0.6
 # The longest text that is embedded, in characters; the model reads about as much.
 _LONGEST_EMBEDDED = 1200
 

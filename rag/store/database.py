@@ -108,12 +108,15 @@ class Database:
 
     @contextmanager
     def own_connection(self) -> Iterator[Connection]:
-        """Open a connection that belongs to the block alone, for locks: closing it releases them."""
+        """Open a connection that belongs to the block alone, for locks: its end releases them."""
         connection = _connect(self._restart())
         try:
             with translated():
                 _configure(connection, self.queries)
                 yield connection
+            # Postgres notices a closed connection some time later, and the next statement may need the locks.
+            with suppress(psycopg.Error):
+                connection.rollback()
         finally:
             connection.close()
 

@@ -1,4 +1,4 @@
-"""A real Prefect server, one for each worker of pytest-xdist, and sources on loopback."""
+"""Real Prefect servers, shared by the tests of a worker of pytest-xdist, and sources on loopback."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ _PREFECT_HOME = tempfile.TemporaryDirectory(prefix="prefect-")
 for name in [name for name in os.environ if name.startswith("PREFECT_")]:
     del os.environ[name]
 os.environ["PREFECT_HOME"] = _PREFECT_HOME.name
+# By default Prefect records a hundred runs of each schedule in advance, which takes as long as all else of a test.
+os.environ["PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS"] = "3"
 
 from flows.prefect.schema import create_database  # noqa: E402
 from flows.prefect.server import ServerProcess, connected  # noqa: E402
@@ -36,15 +38,19 @@ _START_SECONDS = 240
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that need a Prefect server or a command that imports Prefect; group those that share a server."""
-    for item in items:
+    """Mark tests that need a Prefect server or a command that imports Prefect; group those that share a server.
+
+    Flows mostly wait, so one worker runs the modules that need `registered`, and another the rest.
+    """
+    fixtures_of = {item: set(getattr(item, "fixturenames", ())) for item in items}
+    with_registered = {item.path for item, fixtures in fixtures_of.items() if "registered" in fixtures}
+    for item, fixtures in fixtures_of.items():
         if Path(__file__).parent not in item.path.parents:
             continue
-        fixtures = set(getattr(item, "fixturenames", ()))
         if fixtures & {"prefect_server", "prefect_home", "served", "command"}:
             item.add_marker(pytest.mark.prefect)
         if "prefect_server" in fixtures:
-            item.add_marker(pytest.mark.xdist_group("prefect"))
+            item.add_marker(pytest.mark.xdist_group("registered" if item.path in with_registered else "prefect"))
         if "served" in fixtures:
             item.add_marker(pytest.mark.xdist_group("served"))
     items.sort(key=lambda item: "stopped" in getattr(item, "fixturenames", ()))

@@ -27,8 +27,10 @@ from prefect.client.schemas.sorting import ArtifactSort
 
 from tests.processes import wait_for
 
-# Prefect records with a delay of seconds, and longer on a busy machine.
+# Prefect records with a delay of seconds, and longer on a busy machine. A look makes a client of Prefect's, which takes
+# much of the time that the server needs.
 _SECONDS = 120
+_PAUSE = 0.5
 
 
 def artifact(key: str) -> Artifact:
@@ -70,7 +72,10 @@ def logs(run_id: UUID) -> list[str]:
             return [log.message for log in await client.read_logs(wanted)]
 
     return wait_for(
-        lambda: asyncio.run(read()), seconds=_SECONDS, else_show=lambda: f"flow run {run_id} has no warnings"
+        lambda: asyncio.run(read()),
+        seconds=_SECONDS,
+        else_show=lambda: f"flow run {run_id} has no warnings",
+        pause=_PAUSE,
     )
 
 
@@ -120,4 +125,4 @@ def task_run(run_id: UUID, name: str) -> TaskRun:
         runs = asyncio.run(read())
         return next((run for run in runs if run.name == name and run.state and run.state.is_final()), None)
 
-    return wait_for(ended, seconds=_SECONDS, else_show=lambda: f"task run {name} has not ended")
+    return wait_for(ended, seconds=_SECONDS, else_show=lambda: f"task run {name} has not ended", pause=_PAUSE)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import shutil
 import signal
 import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,11 @@ import httpx
 from flows.demo.github_server import GitHubServer, load_export
 from flows.demo.site import HandbookSite
 from tests.processes import ROOT, running, wait_for
+
+_PAGES = {
+    "operate.md": "# Operate\n\n## Back up\n\nTo back up the index, dump its Postgres database with `pg_dump`.\n",
+    "install.md": "# Install\n\n## Requirements\n\nPython 3.11 or newer, and make.\n",
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Served:
         """
         ended = {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]}}}
         wanted = {"deployments": {"name": {"any_": [name]}}, "flow_runs": {**ended, **run}}
-        found = wait_for(lambda: self.api("flow_runs/filter", wanted), seconds=240, else_show=self.state)
+        found = wait_for(lambda: self.api("flow_runs/filter", wanted), seconds=240, else_show=self.state, pause=1.0)
         return found[0]
 
     def stop(self) -> None:
@@ -72,18 +78,18 @@ class Served:
 def serving(folder: Path, environment: dict[str, str], dsn: str, prefect_home: Path) -> Iterator[Served]:
     """Run `flows.serve` during the block; its Prefect server polls for work and due schedules every few seconds.
 
-    Two pages of the handbook are enough for a test. The pictures in docs/images show all of it.
+    Two pages and the issues of a few weeks are enough for a test. The pictures in docs/images show the whole sample.
     """
     printed, sources = folder / "printed", folder / "sources.toml"
-    handbook = ROOT / "docs"
+    handbook, export = ROOT / "docs", load_export(ROOT / "flows" / "demo" / "github.json")
     if "SCREENSHOTS" not in os.environ:
-        handbook = folder / "handbook"
+        handbook, export = folder / "handbook", _lately(export)
         handbook.mkdir()
-        for name in ("operate.md", "install.md"):
-            shutil.copy(ROOT / "docs" / name, handbook)
+        for name, text in _PAGES.items():
+            (handbook / name).write_text(text)
     with (
         HandbookSite(handbook) as site,
-        GitHubServer(load_export(ROOT / "flows" / "demo" / "github.json")) as github,
+        GitHubServer(export) as github,
         printed.open("w") as output,
     ):
         sources.write_text(
@@ -97,6 +103,8 @@ def serving(folder: Path, environment: dict[str, str], dsn: str, prefect_home: P
             "RAG_GITHUB_API_URL": github.api_url,
             "PREFECT_RUNNER_POLL_FREQUENCY": "1",
             "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "3",
+            # Block types are for forms that no test opens.
+            "PREFECT_API_BLOCKS_REGISTER_ON_START": "0",
         }
         with running(
             "flows.serve", environment={**environment, **settings}, stdout=output, stderr=subprocess.STDOUT
@@ -109,3 +117,18 @@ def serving(folder: Path, environment: dict[str, str], dsn: str, prefect_home: P
             wait_for(is_ready, seconds=240, else_show=printed.read_text)
             [address] = re.findall(r"^Prefect +(\S+)", printed.read_text(), re.MULTILINE)
             yield Served(address, dsn, printed, prefect_home, process)
+
+
+def _lately(export: dict[str, Any]) -> dict[str, Any]:
+    """Return the last five issues of an export, as if the newest had been opened today.
+
+    A backfill reads every week since the first issue.
+    """
+    issues = sorted(export["issues"], key=lambda issue: issue["created_at"])[-5:]
+    age = datetime.now(UTC) - datetime.fromisoformat(issues[-1]["created_at"])
+
+    def later(time: re.Match[str]) -> str:
+        return f"{datetime.fromisoformat(time[0]) + timedelta(days=age.days):%Y-%m-%dT%H:%M:%SZ}"
+
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", later, json.dumps(issues))
+    return {"full_name": export["full_name"], "issues": json.loads(text)}

@@ -1,4 +1,7 @@
-"""A sync has a Dask cluster embed its texts, or embeds them itself if no worker does; see also test_workers."""
+"""A sync has a Dask cluster embed its texts, or embeds them itself if no worker does.
+
+Workers of a pool load the local model: see test_workers.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,8 @@ from rag.ingest.report import SyncReport
 from tests.flows.handbook import PAGES, write_handbook
 from tests.flows.pool import Registered
 from tests.flows.prefect_records import runs_of
+
+pytestmark = pytest.mark.usefixtures("quick_embedding")
 
 
 @pytest.fixture

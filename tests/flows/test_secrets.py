@@ -68,6 +68,7 @@ def configured(
 def test_no_secret_is_kept_or_shown(
     configured: str,
     settings_in_environment: Path,
+    short_retries: None,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:

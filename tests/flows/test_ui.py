@@ -56,7 +56,9 @@ class Ui:
         return found
 
     def sees(self, text: str) -> None:
-        WebDriverWait(self.browser, 120).until(lambda browser: text in browser.find_element(By.TAG_NAME, "body").text)
+        WebDriverWait(self.browser, 120, poll_frequency=1.0).until(
+            lambda browser: text in browser.find_element(By.TAG_NAME, "body").text
+        )
 
     def click(self, text: str) -> None:
         self.browser.find_element(

@@ -24,6 +24,8 @@ from tests.servers.github import GitHubServer, load_export
 
 Sources = Callable[..., None]
 
+pytestmark = pytest.mark.usefixtures("quick_embedding")
+
 
 @pytest.fixture
 def github() -> Iterator[GitHubServer]:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -33,11 +34,12 @@ def services(
     server_dsn: str,
     dsn: str,
     home: Path,
-    prefect_home: Path,
+    prefect_records: Path,
     tmp_path: Path,
 ) -> dict[str, Any]:
     """The services, with addresses and folders of Docker replaced by those of this machine."""
     sources(issues="example/engine")
+    shutil.copytree(prefect_records, tmp_path / "prefect-server")
     sockets = psycopg.conninfo.conninfo_to_dict(server_dsn)["host"]
     database = psycopg.conninfo.conninfo_to_dict(dsn)["dbname"]
     text = re.sub(r"\$\{\w+:-(\w+)\}", r"\1", COMPOSE)
@@ -46,7 +48,7 @@ def services(
         "http://prefect:4200": "http://127.0.0.1:4200",
         "/app/sources.toml": str(tmp_path / "sources.toml"),
         "RAG_HOME: /data": f"RAG_HOME: {home}",
-        "/data/prefect": str(prefect_home),
+        "/data/prefect": str(tmp_path / "prefect"),
         **{port: str(free_port()) for port in ("4200", "8000", "8080")},
     }.items():
         assert there in text
@@ -84,7 +86,7 @@ class Service:
                 return False
             return True
 
-        wait_for(succeeds, seconds=240, else_show=self.printed.read_text)
+        wait_for(succeeds, seconds=240, else_show=self.printed.read_text, pause=0.5)
 
 
 @pytest.fixture
@@ -108,7 +110,16 @@ def start(services: dict[str, Any], github: GitHubServer, tmp_path: Path) -> Ite
 
 def users_environment(given: dict[str, str], github: GitHubServer) -> dict[str, str]:
     bare = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "RAG_"))}
-    return {**bare, "PREFECT_RUNNER_POLL_FREQUENCY": "1", "RAG_GITHUB_API_URL": github.api_url, **given}
+    return {
+        **bare,
+        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+        # Prefect's pages, and the forms for block types, are not opened here.
+        "PREFECT_UI_ENABLED": "0",
+        "PREFECT_API_BLOCKS_REGISTER_ON_START": "0",
+        "PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS": "3",
+        "RAG_GITHUB_API_URL": github.api_url,
+        **given,
+    }
 
 
 async def finished_run(api_url: str, deployment: str) -> FlowRun:
@@ -120,7 +131,7 @@ async def finished_run(api_url: str, deployment: str) -> FlowRun:
         found = await client.read_deployment_by_name(deployment)
         run = await client.create_flow_run_from_deployment(found.id)
         while not (run.state and run.state.is_final()):
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1)
             run = await client.read_flow_run(run.id)
     return run
 
