@@ -57,3 +57,20 @@ def test_a_long_paragraph_is_cut_between_sentences() -> None:
 
 def test_a_line_that_looks_hostile_to_patterns_is_read_in_no_time() -> None:
     assert of("`" + "a " * 5000 + "`" + ", " * 5000)
+
+
+def test_the_name_line_of_a_manual_page_stands_with_the_first_lines_of_its_synopsis() -> None:
+    usage = "\n".join(f"tool clone --option{number} <url>" for number in range(9))
+    entry, synopsis, text = of(
+        f"## NAME\n\ntool-clone - Copy a store\n\n## SYNOPSIS\n\n```\n{usage}\n```\n\n## DESCRIPTION\n\n{LONG}"
+    )
+    assert entry.is_entry
+    assert entry.text.startswith("tool-clone - Copy a store\n\n```\ntool clone --option0 <url>\n")
+    assert entry.text.endswith("--option5 <url>\n```")
+    assert not synopsis.is_entry
+    assert not text.is_entry
+
+
+def test_a_passage_knows_whether_it_opens_its_section() -> None:
+    found = of(f"{LONG}\n\nAnother paragraph follows it.\n\n## Other\n\n{LONG}\n\n**--soft**\nKeeps the files.")
+    assert [passage.opens for passage in found] == [True, False, True, True]

@@ -66,3 +66,16 @@ def test_code_is_completed_over_two_edges_and_adjacent_hits_are_merged() -> None
     hits = [chunk(page[3], 3, rank=1), chunk(page[1], 1, rank=2)]
     found = with_neighbours(hits, [chunks[0], chunks[2]])
     assert [(one.ordinal, one.is_neighbour) for one in found] == [(0, True), (1, False), (2, True), (3, False)]
+
+
+def test_the_name_line_of_a_manual_page_is_completed_by_its_synopsis() -> None:
+    name = chunk("tool-clone - Copy a store", heading="tool-clone › NAME")
+    usage = chunk("```\ntool clone <url>\n```", 1, heading="tool-clone › SYNOPSIS")
+    assert [one.ordinal for one in with_neighbours([name], [usage])] == [0, 1]
+    assert [one.ordinal for one in with_neighbours([chunk("Copies a store.")], [usage])] == [0]
+
+
+def test_a_chunk_goes_on_if_the_chunk_before_it_is_of_its_section() -> None:
+    (second,) = with_neighbours([chunk("More.", 1)], [chunk("First.", 0)])
+    (other,) = with_neighbours([chunk("More.", 1, heading="Other")], [chunk("First.", 0)])
+    assert (second.goes_on, other.goes_on) == (True, False)
