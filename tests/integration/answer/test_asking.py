@@ -136,7 +136,7 @@ def test_a_stream_says_first_what_was_searched_for(engine: Engine) -> None:
 
 
 def test_words_are_offered_where_the_corrected_question_has_no_answer_either(engine: Engine) -> None:
-    answer = engine.ask("does a checkpiont juggle bananas?")
+    answer = engine.ask("how many checkpionts has a tag")
     assert (answer.answered, answer.answer) == (False, f"{ABSTENTION} Did you mean “checkpoints”?")
 
 
