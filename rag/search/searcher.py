@@ -134,8 +134,8 @@ class Searcher:
         return self._store.vocabularies.of(self.index, chunks=self.chunks)
 
     def spelling(self, term: str, like: str) -> str | None:
-        """Return how the index writes one of its terms: the form nearest to a word."""
-        return spelt(term, self._store.vocabularies.texts(self.index, term), like)
+        """Return how the searched texts write a term of the index: the form nearest to a word; None if none has it."""
+        return spelt(term, self._store.vocabularies.texts(self.index, term, source=self._filters.source), like)
 
     def around(self, results: Sequence[SearchResult], reach: int) -> list[SearchResult]:
         """Return the chunks at most `reach` places before or after the results in their documents, in no order."""

@@ -40,6 +40,10 @@ class Vocabularies(Reads):
                 known = self._known[index.name] = (state, Vocabulary(dict(rows)))
             return known[1]
 
-    def texts(self, index: IndexInfo, term: str) -> list[str]:
-        """Return the headings and texts of a few chunks that hold a term."""
-        return [row[0] for row in self._rows("texts_with_term", {"term": term, "most": _TEXTS}, index)]
+    def texts(self, index: IndexInfo, term: str, *, source: str | None = None) -> list[str]:
+        """Return the headings and texts of a few chunks that hold a term.
+
+        :param source: of this source only
+        """
+        values = {"term": term, "most": _TEXTS, "source": source}
+        return [row[0] for row in self._rows("texts_with_term", values, index)]

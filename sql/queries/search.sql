@@ -213,8 +213,10 @@ SELECT word, ndoc FROM ts_stat(format(
 WHERE length(word) BETWEEN 3 AND 40 AND word ~ '[[:alpha:]]';
 
 -- name: texts_with_term
--- Select the headings and texts of some chunks that hold a term; chunks that are still queued are not looked at.
+-- Select the headings and texts of some chunks that hold a term, of one source if it is given; chunks that are still queued
+-- are not looked at.
 SELECT c.heading || E'\n' || c.text
 FROM (SELECT unnest(entries[1:%(most)s]) >> 24 AS chunk FROM {postings}
-      WHERE term = hashtextextended(%(term)s, 0) AND chunks > 0 LIMIT %(most)s) held
+      WHERE term = hashtextextended(%(term)s, 0) AND chunks > 0 AND (%(source)s::text IS NULL OR source = %(source)s)
+      LIMIT %(most)s) held
 JOIN {chunks} c ON c.id = held.chunk;

@@ -140,6 +140,14 @@ def test_words_are_offered_where_the_corrected_question_has_no_answer_either(eng
     assert (answer.answered, answer.answer) == (False, f"{ABSTENTION} Did you mean “checkpoints”?")
 
 
+def test_a_word_of_another_source_is_not_offered(module_engine: Callable[..., Engine]) -> None:
+    plans = page("plans", "The xylophone is played in spring, and its xylophone player is tuned.", source="private")
+    engine = module_engine(MemorySource(PAGES), MemorySource([plans], name="private"))
+    question = "how many tags has a xylohpone"
+    assert "xylophone" in engine.ask(question).answer
+    assert "xylophone" not in engine.ask(question, source="docs").answer
+
+
 @pytest.mark.parametrize(
     "question",
     [
