@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from rag.answer.asked import KINDS, Asked, tokens
 from rag.answer.compose import Scored, certainty
+from rag.text.spelling import distance
 from rag.text.words import FUNCTION_WORDS
 
 if TYPE_CHECKING:
     from rag.answer.extracts import Ranking
     from rag.search.results import SearchResult
 
-__all__ = ["ANSWERABLE", "RIGHT", "is_misspelt", "likelihood_features", "names"]
+__all__ = ["ANSWERABLE", "RIGHT", "likelihood_features", "names"]
 
 # What helps to predict both.
 _BOTH = (
@@ -143,18 +144,8 @@ def _unknown_words(asked: Asked, results: Sequence[SearchResult]) -> set[str]:
     return {
         word
         for word in found
-        if len(word) < _LONG_ENOUGH or not any(one[0] == word[0] and is_misspelt(word, one) for one in known)
+        if len(word) < _LONG_ENOUGH or not any(one[0] == word[0] and distance(word, one, 1) <= 1 for one in known)
     }
-
-
-def is_misspelt(word: str, other: str) -> bool:
-    """Return whether two words differ by one letter that is added, left out or another, or by two that are swapped."""
-    if abs(len(word) - len(other)) > 1:
-        return False
-    same = next((at for at, (a, b) in enumerate(zip(word, other, strict=False)) if a != b), min(len(word), len(other)))
-    rest, others = word[same:], other[same:]
-    is_swapped = rest[:2] == others[:2][::-1] and rest[2:] == others[2:]
-    return rest[1:] == others[1:] or rest[1:] == others or rest == others[1:] or is_swapped
 
 
 def _largest_weight(asked: Asked) -> float:

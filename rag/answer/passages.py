@@ -199,9 +199,10 @@ def _with_usage(sections: Sequence[list[Block]]) -> Iterator[list[Block]]:
 
 
 def _first_lines(code: str) -> str:
-    """Return the first lines of fenced code."""
-    opening, *lines, closing = code.split("\n")
-    return "\n".join([opening, *lines[:_LINES_OF_SYNOPSIS], closing])
+    """Return the first lines of fenced code, which a page may have left open."""
+    opening, *lines = code.split("\n")
+    closing = [lines.pop()] if lines and is_code(lines[-1]) else []
+    return "\n".join([opening, *lines[:_LINES_OF_SYNOPSIS], *closing])
 
 
 def _is_announced(section: Sequence[Block], term: str) -> bool:

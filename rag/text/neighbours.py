@@ -15,7 +15,7 @@ from rag.text.blocks import blocks, is_code, is_item, is_table, terms
 __all__ = ["counts_on", "is_name_line", "joined", "refers_back", "runs_on"]
 
 _NUMBERED = re.compile(r"^[^\S\n]*(\d{1,3})[.)]\s", re.MULTILINE)
-_NAME_LINE = re.compile(r"[\w.()*`-]+(?:,? [\w.()*`-]+){0,3} (?:-|--|–|—) \w.*")
+_NAME_LINE = re.compile(r"(?![-*] )[\w.()*`-]+(?:,? [\w.()*`-]+){0,3} (?:-|--|–|—) \w.*")
 _REFERS_BACK = re.compile(
     r"(?:This|These|That|Those|It|They|Such|However|But|Also|Then|So|Thus|Hence|Therefore|Otherwise|Instead"
     r"|(?:In|For|At) (?:this|that|these|those|such)|The (?:same|above|latter|former|following example))\b"

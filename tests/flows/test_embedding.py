@@ -6,7 +6,6 @@ Workers of a pool load the local model: see test_workers.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -56,8 +55,12 @@ def test_a_sync_embeds_batches_that_no_worker_took_and_warns(site: None, registe
         report = asyncio.run(sync())
 
     assert (report.state, report.embedded) == ("completed", report.chunks_added)
-    unclaimed = r"No worker has begun “embed \d+ texts” within 0:00:01\. This process embeds the remaining texts\."
-    assert any(re.fullmatch(unclaimed, warning) for warning in warnings)
+    # A busy machine writes the list of contents, which is one text, before it has read the other pages.
+    unclaimed = {
+        f"No worker has begun “embed {texts} texts” within 0:00:01. This process embeds the remaining texts."
+        for texts in (report.embedded, report.embedded - 1)
+    }
+    assert unclaimed.intersection(warnings)
     assert "Cancelled" in [run.state_name for run in runs_of("embed-batch")]
 
 

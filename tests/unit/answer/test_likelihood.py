@@ -8,7 +8,7 @@ from rag.answer.asked import Asked
 from rag.answer.compose import Scored
 from rag.answer.extracts import Ranking
 from rag.answer.features import Surroundings, described, features
-from rag.answer.likelihood import ANSWERABLE, RIGHT, is_misspelt, likelihood_features
+from rag.answer.likelihood import ANSWERABLE, RIGHT, likelihood_features
 from rag.answer.passages import passages
 from rag.search.results import SearchResult
 from rag.store.search import Term
@@ -60,19 +60,3 @@ def test_an_identifier_is_known_or_unknown_as_a_whole() -> None:
 def test_unknown_words_of_a_pasted_error_or_another_language_do_not_count(question: str) -> None:
     terms = [Term(word.lower().strip(":"), 0, 8.0) for word in question.split() if word != "restore"]
     assert about(question, KNOWN, *terms)["unknown word"] == 0.0
-
-
-@pytest.mark.parametrize(
-    ("word", "other", "wanted"),
-    [
-        ("paralel", "parallel", True),
-        ("comit", "commit", True),
-        ("chekcout", "checkout", True),
-        ("cherrypick", "cherrypicks", True),
-        ("rebase", "release", False),
-        ("varnish", "vanish", True),
-        ("patroni", "pattern", False),
-    ],
-)
-def test_one_letter_or_a_swap_is_a_misspelling(word: str, other: str, *, wanted: bool) -> None:
-    assert is_misspelt(word, other) == wanted

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rag.answer.passages import Passage, passages
 from rag.search.results import SearchResult
 
@@ -69,6 +71,12 @@ def test_the_name_line_of_a_manual_page_stands_with_the_first_lines_of_its_synop
     assert entry.text.endswith("--option5 <url>\n```")
     assert not synopsis.is_entry
     assert not text.is_entry
+
+
+@pytest.mark.parametrize("synopsis", ["```", "``` x", "```\ntool clone <url>", "```\n```"])
+def test_a_synopsis_that_is_empty_or_left_open_is_read(synopsis: str) -> None:
+    entry, *_ = of(f"## NAME\n\ntool-clone - Copy a store\n\n## SYNOPSIS\n\n{synopsis}")
+    assert entry.text == f"tool-clone - Copy a store\n\n{synopsis}"
 
 
 def test_a_passage_knows_whether_it_opens_its_section() -> None:

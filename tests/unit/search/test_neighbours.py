@@ -72,7 +72,8 @@ def test_the_name_line_of_a_manual_page_is_completed_by_its_synopsis() -> None:
     name = chunk("tool-clone - Copy a store", heading="tool-clone › NAME")
     usage = chunk("```\ntool clone <url>\n```", 1, heading="tool-clone › SYNOPSIS")
     assert [one.ordinal for one in with_neighbours([name], [usage])] == [0, 1]
-    assert [one.ordinal for one in with_neighbours([chunk("Copies a store.")], [usage])] == [0]
+    for text in ("Copies a store.", "- **Sharding** - See the guide"):
+        assert [one.ordinal for one in with_neighbours([chunk(text)], [usage])] == [0]
 
 
 def test_a_chunk_goes_on_if_the_chunk_before_it_is_of_its_section() -> None:

@@ -113,3 +113,19 @@ def test_a_long_word_may_have_two_slips() -> None:
 def test_a_name_that_is_spelt_like_a_word_is_none(name: str, word: str) -> None:
     assert not is_slip(name, word, 1)
     assert is_slip(name, name, 0)
+
+
+@pytest.mark.parametrize(
+    ("word", "other", "wanted"),
+    [
+        ("paralel", "parallel", True),
+        ("comit", "commit", True),
+        ("chekcout", "checkout", True),
+        ("cherrypick", "cherrypicks", True),
+        ("rebase", "release", False),
+        ("varnish", "vanish", True),
+        ("patroni", "pattern", False),
+    ],
+)
+def test_one_letter_or_a_swap_is_a_misspelling(word: str, other: str, *, wanted: bool) -> None:
+    assert (distance(word, other, 1) <= 1) == wanted
