@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from bench.retrieval import DATA, served
 from flows.demo.github_server import GitHubServer, load_export
@@ -77,8 +77,11 @@ def fitting_queries() -> Mapping[str, Sequence[Query]]:
 
 
 @contextmanager
-def opened(corpus: Corpus, home: Path) -> Iterator[Engine]:
-    """Yield an engine over the index of a corpus below `home`, brought in line with the corpus."""
+def opened(corpus: Corpus, home: Path, **settings: str) -> Iterator[Engine]:
+    """Yield an engine over the index of a corpus below `home`, brought in line with the corpus.
+
+    :param settings: further environment variables; without RAG_LLM, no language model is asked
+    """
     folder = home / corpus.name
     folder.mkdir(parents=True, exist_ok=True)
     toml = folder / "sources.toml"
@@ -92,11 +95,11 @@ def opened(corpus: Corpus, home: Path) -> Iterator[Engine]:
             server = GitHubServer(load_export(_EXPORT), web_url="https://github.com", rate_limit=10**9)
             api_url = stack.enter_context(server).api_url
             toml.write_text('[[github]]\nname = "tls13"\nrepo = "tlswg/tls13-spec"\ninclude = ["issues", "pulls"]\n')
-        settings = Settings(
-            _env_file=None, RAG_HOME=folder, RAG_SOURCES=toml, RAG_GITHUB_API_URL=api_url, RAG_LLM="extractive"
-        )
+        values: dict[str, Any] = {
+            "RAG_HOME": folder, "RAG_SOURCES": toml, "RAG_GITHUB_API_URL": api_url, "RAG_LLM": "extractive", **settings
+        }  # fmt: skip
         try:
-            with Engine.open(settings) as engine:
+            with Engine.open(Settings(_env_file=None, **values)) as engine:
                 engine.sync(corpus.name)
                 yield engine
         finally:

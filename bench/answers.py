@@ -25,7 +25,7 @@ from rag.evaluate import Query
 from rag.evaluate.answers import auroc
 from rag.evaluate.facts import Outcome, first_is_gold, judged
 
-__all__ = ["Judged", "expected_calibration_error", "main"]
+__all__ = ["Judged", "expected_calibration_error", "main", "reliability"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Judged:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print one table: a row for each corpus, and one for all."""
+    """Print a table with a row for each corpus and one for all, and how the scores agree with what is right."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.answers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -66,7 +66,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
             table.add(corpus.name, *_figures(judged_here))
             found += judged_here
     table.add("all", *_figures(found))
-    print(json.dumps(table.json(), indent=2) if options.json else table.markdown())
+    by_score = reliability(found)
+    if options.json:
+        print(json.dumps([table.json(), by_score.json()], indent=2))
+    else:
+        print(f"{table.markdown()}\n\n{by_score.markdown()}")
+
+
+def reliability(found: Sequence[Judged], *, bins: int = 10) -> Table:
+    """Return the share of right answers by score: a row for each bin that has answers, near-misses among them."""
+    table = Table("Right answers by score", ["score from", "answers", "mean score", "right"])
+    answered = [one for one in found if one.answer.answered]
+    for place in range(bins):
+        part = [one for one in answered if min(int(one.answer.score * bins), bins - 1) == place]
+        if part:
+            scores = [one.answer.score for one in part]
+            table.add(place / bins, len(part), float(np.mean(scores)), _share(sum(map(_is_right, part)), len(part)))
+    return table
+
+
+def _is_right(one: Judged) -> bool:
+    return one.outcome == "right"
 
 
 def judge(engine: Engine, query: Query) -> Judged:

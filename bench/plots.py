@@ -1,6 +1,6 @@
-"""Plot the results of `python -m bench scale --json > FILE`: `python -m bench.plots FILE FOLDER`.
+"""Plot results as SVG images: `python -m bench.plots FILE FOLDER`.
 
-matplotlib is installed into a separate environment.
+The file has the output of `python -m bench scale --json` or of `python -m bench.answers --json`. matplotlib is installed into a separate environment.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import json, sys
 import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-tables = {table["title"]: table["rows"] for table in json.load(open(sys.argv[1]))["scale"]}
-search = tables["Searching the whole index, ms"]
+read = json.load(open(sys.argv[1]))
+tables = {table["title"]: table["rows"] for table in (read["scale"] if isinstance(read, dict) else read)}
 plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "0"})
 
 def axes(ylabel):
@@ -25,6 +25,19 @@ def axes(ylabel):
     axis.grid(True, which="major", alpha=0.3)
     return figure, axis
 
+if by_score := tables.get("Right answers by score"):
+    figure, axis = plt.subplots(figsize=(4.4, 4.2), layout="constrained")
+    axis.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="mean score of the answers", ylabel="share that is right")
+    axis.plot([0, 1], [0, 1], ":", color="gray")
+    axis.plot([row["mean score"] for row in by_score], [row["right"] for row in by_score], "o-", markersize=4)
+    for row in by_score:
+        axis.annotate(str(row["answers"]), (row["mean score"], row["right"]), (4, -10), textcoords="offset points", fontsize=8)
+    axis.grid(True, alpha=0.3)
+    axis.set_title("Right answers by score, with their number")
+    figure.savefig(f"{sys.argv[2]}/answers-by-score.svg", metadata={"Date": None})
+    sys.exit()
+
+search = tables["Searching the whole index, ms"]
 for words in (4, 20):
     rows = [row for row in search if row["words"] == words]
     sizes = [row["chunks"] for row in rows]

@@ -25,9 +25,9 @@ from rag.answer.extracts import EMBEDDED, Extract, Extractor, Ranking
 from rag.answer.grounding import GroundingChecker
 from rag.answer.notices import ABSTENTION, CLOSEST, language_hint
 from rag.answer.parts import Part
+from rag.answer.retrieval import Retrieval
 from rag.answer.subjects import NO_SUBJECT, Subject, begins_anew, subject_of, without_opening
 from rag.errors import LLMError
-from rag.search.neighbours import REACH, with_neighbours
 from rag.search.results import SearchResult
 from rag.search.searcher import Searcher
 from rag.store.search import Term
@@ -48,11 +48,6 @@ _ANSWERABLE = 0.7
 _SHOWN = 0.7
 #: The probability of being right below which an extract is called the closest passage.
 CLOSE = 0.5
-# How many chunks are searched for passages: the answer stands in the best 8 for 79% of the questions that were looked
-# at, in the best 20 for 83%, in the best 30 for 88%.
-_READ, _PER_DOCUMENT = 30, 4
-# Of how many documents the first chunk is read as well: it often says what they are about, and how to use it.
-_OPENINGS = 8
 # How many pages an abstention lists.
 _NEAREST = 3
 
@@ -91,8 +86,7 @@ class Answerer:
         self._threshold = threshold
         self._shown = shown
         self._top_k = top_k
-        self._read = max(top_k, _READ)
-        self._source = source
+        self._retrieval = Retrieval(searcher, top_k=top_k, source=source)
 
     def answer(self, question: str, *, history: Sequence[Turn] = ()) -> Answer:
         """Answer a question.
@@ -143,8 +137,8 @@ class Answerer:
         If no page is known, it is about the subject if it finds nothing alone.
         """
         if not subject.pages:
-            return not self._is_answerable(self._searcher.search(question, top_k=1, source=self._source))
-        found = self._found(question, subject)
+            return not self._is_answerable(self._retrieval.best(question))
+        found = self._retrieval.found(question, subject)
         ranking = self._extractor.ranking(question, found, self._searcher.terms(question), subject=subject)
         return bool(ranking.scored) and subject.has(ranking.scored[0].passage.result.url)
 
@@ -153,7 +147,7 @@ class Answerer:
     ) -> Generator[str, None, tuple[Answer, list[SearchResult]]]:
         started = time.perf_counter()
         asked, subject = self._about(question, history)
-        found = self._found(asked, subject)
+        found = self._retrieval.found(asked, subject)
         retrieved = time.perf_counter()
         draft = Draft(found, asked, subject)
         if self._writer is None:
@@ -233,7 +227,7 @@ class Answerer:
         return other if other.extract and other.extract.shown_score(self._shown) > likelihood else draft
 
     def _in_words_of(self, correction: Correction, draft: Draft) -> Draft:
-        found = self._found(correction.question, draft.subject)
+        found = self._retrieval.found(correction.question, draft.subject)
         return Draft(found, correction.question, draft.subject, notices=[correction.notice])
 
     def _correction(self, draft: Draft) -> Correction | None:
@@ -254,28 +248,19 @@ class Answerer:
 
         :param embedded: as in `Extractor.ranking`
         """
-        results = self._found(question)
-        results = with_neighbours(results, self._searcher.around(results, REACH))
+        results = self._retrieval.whole(self._retrieval.found(question))
         return self._extractor.ranking(question, results, self._searcher.terms(question), embedded=embedded), results
-
-    def _found(self, question: str, subject: Subject = NO_SUBJECT) -> list[SearchResult]:
-        """Return the chunks that are searched for passages."""
-        found = self._searcher.search(
-            question, top_k=self._read, source=self._source, per_document=_PER_DOCUMENT, about=subject.text
-        )
-        return [*found, *self._searcher.openings(found, _OPENINGS)]
 
     def _extract(self, draft: Draft) -> Extract | None:
         """Return the extract of the draft's results, which get the neighbours that complete them."""
-        whole = with_neighbours(draft.results, self._searcher.around(draft.results, REACH))
-        draft.results = draft.shown(whole)
+        draft.results = draft.shown(self._retrieval.whole(draft.results))
         return self._extractor.extract(draft.question, draft.results, self._terms(draft), draft.subject)
 
     def _context(self, question: str, results: Sequence[SearchResult]) -> list[SearchResult]:
         """Return the chunks that a language model reads: those with the best passages, with their neighbours."""
         best = self._extractor.best_results(question, results, self._searcher.terms(question))[: self._top_k]
         ranked = [replace(result, rank=rank) for rank, result in enumerate(best, start=1)]
-        return with_neighbours(ranked, self._searcher.around(ranked, REACH))
+        return self._retrieval.whole(ranked)
 
     def _is_answerable(self, results: Sequence[SearchResult]) -> bool:
         return any(result.score >= self._threshold for result in results)

@@ -11,7 +11,7 @@ from functools import cached_property
 from rag.store.search import Term
 from rag.text.words import FUNCTION_WORDS
 
-__all__ = ["KINDS", "Asked", "kinds_of", "plain_terms", "refers_to_before", "tokens"]
+__all__ = ["KINDS", "Asked", "kinds_of", "named_subject", "plain_terms", "refers_to_before", "tokens"]
 
 #: The kinds of questions that answers differ by; a question may be of several, or of none.
 KINDS = ("definition", "how", "value", "lookup", "yes-no", "comparison", "why", "error")
@@ -49,6 +49,8 @@ _REFERS = re.compile(
     r"|\bthat(?: (?:again|too|instead|way|works?|means?|happens?|one|option|command|setting|value|limit)\b|\W*$)",
     re.I,
 )
+# The subject before a question: "patroni: how do I switch over".
+_SUBJECT = re.compile(r"\W*([\w.-]+(?: [\w.-]+){0,2}):")
 # Words that only put a question; as word stems.
 _ASKING = frozenset(["vs", "versus", "pleas", "thank", "hi", "hello", "howto"])
 # A question of at most this many words, none of them a verb that asks for something, asks what the thing is.
@@ -85,6 +87,12 @@ def plain_terms(question: str) -> list[Term]:
 def refers_to_before(question: str) -> bool:
     """Return whether a question cannot be understood without those before it: "and how do I get it back?"."""
     return bool(_REFERS.search(question))
+
+
+def named_subject(question: str) -> str:
+    """Return what stands before a question, up to the colon: "patroni" of "patroni: how do I switch over"."""
+    subject = _SUBJECT.match(question)
+    return subject[1] if subject else ""
 
 
 @dataclass(frozen=True)

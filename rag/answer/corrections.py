@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from rag.answer.asked import Asked, kinds_of
+from rag.answer.asked import Asked, kinds_of, named_subject
 from rag.search.searcher import Searcher
 from rag.store.search import Term
 from rag.text.languages import foreign_language
@@ -19,8 +19,6 @@ __all__ = ["Correction", "corrected"]
 # A name as it is written: a word, or words joined as identifiers are; the option --depth is one, too.
 _NAME = re.compile(r"(?<![\w@/.:-])(?:--)?\w+(?:(?:[-._/]|::)\w+)*")
 _PART = re.compile(r"[^\W_]+")
-# "patroni: how do I switch over" is about what stands first, whatever it is.
-_SUBJECT = re.compile(r"^\W*([\w.-]+(?: [\w.-]+){0,2}):")
 # A term that fewer chunks hold is not what a word is taken for; in a small index, fewer than a thousandth; if two
 # letters differ, four times as many.
 _FEWEST, _SHARE = 3, 0.001
@@ -96,8 +94,9 @@ class _Corrector:
 
     def replacements(self) -> list[tuple[int, int, str]]:
         """Return the beginning and end of each word that is replaced, and what replaces it."""
-        subject = _SUBJECT.match(self._question)
-        named_until = subject.end(1) if subject else 0
+        # "patroni: how do I switch over" is about what stands first, whatever it is.
+        subject = named_subject(self._question)
+        named_until = self._question.find(subject) + len(subject)
         return list(
             chain.from_iterable(
                 self._of_name(match[0], match.start(), is_subject=match.end() <= named_until)

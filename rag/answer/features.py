@@ -14,6 +14,7 @@ from rag.answer.asked import Asked, tokens
 from rag.answer.passages import Passage, plain
 from rag.search.results import SearchResult
 from rag.text.blocks import is_code, is_item, is_table
+from rag.text.neighbours import is_name_line
 from rag.text.words import FUNCTION_WORDS
 from rag.trust.authorship import is_trusted, verdict
 
@@ -48,8 +49,12 @@ _POINTER = re.compile(
     re.I,
 )
 _NEGATION = re.compile(r"\b(?:not|never|no|cannot|can't|won't|doesn't|don't|only|always|yes)\b", re.I)
-# The line of a manual page that says what it is about: "git-rebase - Reapply commits on top of another base tip".
-_NAME_LINE = re.compile(r"^[\w.()*`-]+(?:, [\w.()*`-]+)* (?:-|--|–|—) \w", re.M)
+# A comment that only thanks or agrees.
+_ACKNOWLEDGES = re.compile(
+    r"^\W*(?:(?:ok(?:ay)?|great|perfect|cool|nice|awesome|yes|ah|oh|many)\W+){0,2}"
+    r"(?:thanks?|thx|cheers|(?:that )?(?:works?|worked|helped)|sounds good|makes sense|got it|fixed|done|\+1)\b",
+    re.I,
+)
 _CHANGED = re.compile(r"^(?:changed|new|added|deprecated) in version|^\W*(?:changed|new) in", re.I)
 # The parameters of BM25, and the usual number of words of a passage.
 _K1, _B, _USUAL_SIZE = 1.2, 0.75, 50
@@ -249,13 +254,14 @@ def _of_thread(passage: Passage, around: Surroundings) -> dict[str, float]:
         "is trusted": float(voice is not None and is_trusted(voice)),
         "decides": float(bool(_DECIDES.search(text))),
         "quotes": float(text.lstrip().startswith(">")),
+        "acknowledges": float(bool(_ACKNOWLEDGES.match(text))),
         "thread has a verdict": float(verdict(result.thread) is not None),
     }
 
 
 _THREAD = (
     "of a thread", "opens the thread", "is late in the thread", "is trusted", "decides", "quotes",
-    "thread has a verdict",
+    "acknowledges", "thread has a verdict",
 )  # fmt: skip
 
 
@@ -270,7 +276,7 @@ def _by_kind(asked: Asked, passage: Passage, text: str, base: dict[str, float]) 
     return {
         "definition: defines": when("definition", float(bool(_DEFINES.match(text)))),
         "definition: begins": when("definition", is_first),
-        "definition: name line": when("definition", is_first * bool(_NAME_LINE.match(text)) * base["coverage"]),
+        "definition: name line": when("definition", is_first * is_name_line(passage.blocks[0].text) * base["coverage"]),
         "definition: label": when("definition", base["precision of the label"] * base["coverage of the label"]),
         "definition: term": when("definition", base["is a definition"] * base["coverage of the label"]),
         "definition: code": when("definition", base["has code"]),

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from rag.answer.asked import KINDS, Asked, tokens
+from rag.answer.asked import KINDS, Asked, named_subject, tokens
 from rag.answer.compose import Scored, certainty
 from rag.text.spelling import distance
 from rag.text.words import FUNCTION_WORDS
@@ -42,8 +42,6 @@ _FOREIGN = 3
 _OF_OTHERS = {"in", "was", "an", "so", "will", "are", "on", "is"}
 # Shorter words are not taken for misspelt ones.
 _LONG_ENOUGH = 5
-# The subject before a question: "patroni: how do I switch over".
-_SUBJECT = re.compile(r"^([\w.-]+(?: [\w.-]+){0,2}):")
 _NAME = re.compile(
     r"--?[A-Za-z][\w-]+|\w+(?:[._:/-]\w+)*[._:]\w+(?:\(\))?|\b[A-Za-z]+\d[\w.]*|\b\d+(?:\.\d+)+\b|\b[A-Z]{2,}\w*|\b\w*[a-z][A-Z]\w*"
 )
@@ -117,8 +115,7 @@ def _missing(
     text = " ".join(f"{one.path} {one.result.title} {one.text}" for one in shown).lower()
     missing = [term.idf for term in asked.terms if term.lexeme not in found]
     unknown = _unknown_words(asked, results)
-    subject = _SUBJECT.match(asked.text)
-    about = tokens(subject.group(1)) if subject else []
+    about = tokens(named_subject(asked.text))
     is_elsewhere = bool(asked.found_in(about)) and not asked.found_in(about) & found
     return {
         "rarest missing": max(missing, default=0.0) / _largest_weight(asked),
