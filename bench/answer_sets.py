@@ -88,7 +88,7 @@ def opened(corpus: Corpus, home: Path, **settings: str) -> Iterator[Engine]:
     with ExitStack() as stack:
         api_url = "https://api.github.com"
         if corpus.folder:
-            url = stack.enter_context(served(corpus.folder, sitemap=True))
+            url = stack.enter_context(served(corpus.folder, sitemap=True, remembered=folder / "port"))
             source = {"name": corpus.name, "url": f"{url}/index.html", "sitemap": f"{url}/sitemap.xml"}
             toml.write_text("[[docs]]\n" + _toml(source) + f"exclude = {json.dumps(corpus.exclude)}\n")
         else:

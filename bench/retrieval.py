@@ -184,10 +184,11 @@ def _say(line: str) -> None:
 
 
 @contextmanager
-def served(folder: Path, *, sitemap: bool = False) -> Iterator[str]:
+def served(folder: Path, *, sitemap: bool = False, remembered: Path | None = None) -> Iterator[str]:
     """Serve a folder on loopback; yield its URL.
 
     :param sitemap: at /sitemap.xml, list every HTML page of the folder, also those that no page links to
+    :param remembered: a file that keeps the port for the next time: an index of the folder has its URLs
     """
     pages = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.html")) if sitemap else []
 
@@ -210,7 +211,10 @@ def served(folder: Path, *, sitemap: bool = False) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))) as server:
+    port = int(remembered.read_text()) if remembered and remembered.exists() else 0
+    with ThreadingHTTPServer(("127.0.0.1", port), functools.partial(Quiet, directory=str(folder))) as server:
+        if remembered:
+            remembered.write_text(str(server.server_address[1]))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from rag.answer.sides import sides_of
 from rag.store.search import Term
 from rag.text.words import FUNCTION_WORDS
 
@@ -131,6 +132,15 @@ class Asked:
     def pairs(self) -> frozenset[tuple[str, str]]:
         """The pairs of terms that follow each other in the question."""
         return frozenset(zip(self.order, self.order[1:], strict=False))
+
+    @cached_property
+    def sides(self) -> tuple[frozenset[str], ...]:
+        """The terms of each side of a comparison that the other sides lack; empty for another question."""
+        if "comparison" not in self.kinds:
+            return ()
+        sides = [self.found_in(tokens(side)) for side in sides_of(self.text)]
+        shared = set.intersection(*sides) if sides else set()
+        return tuple(frozenset(side - shared) for side in sides if side - shared)
 
     @cached_property
     def _known(self) -> dict[str, str | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -14,7 +14,7 @@ from rag.answer.asked import Asked, tokens
 from rag.answer.passages import Passage, plain
 from rag.search.results import SearchResult
 from rag.text.blocks import is_code, is_item, is_table
-from rag.text.neighbours import is_name_line
+from rag.text.sentences import sentences
 from rag.text.words import FUNCTION_WORDS
 from rag.trust.authorship import is_trusted, verdict
 
@@ -43,6 +43,14 @@ _DECIDES = re.compile(
 _DEFINES = re.compile(
     r"^[^.\n]{0,80}?\b(?:is|are|means|refers to|provides?|allows?|specifies|controls|sets|returns?)\b", re.I
 )
+# A sentence that says what its subject is: "A submodule is a repository …".
+_IS_A = re.compile(
+    r"(?:(?:an?|the)\s)?([^.:;,()]{1,60}?)\s(?:(?:is|are) (?:an?|the|one|any|simply)\b|are (?!\w+ed\b)\w"
+    r"|(?:means|refers? to|stands? for|denotes?)\b)",
+    re.I,
+)
+# How many sentences of a passage may define its subject.
+_DEFINING = 3
 _POINTER = re.compile(
     r"^(?:see|for (?:more|further|details)|this (?:section|chapter|document|page)|note that)\b"
     r"|\bsee (?:also|the|section|chapter)\b",
@@ -174,6 +182,7 @@ def features(asked: Asked, one: Described, around: Surroundings) -> dict[str, fl
         "opens: precision of the label": passage.opens * label,
         "opens: coverage of the label": passage.opens * asked.share(one.in_label),
         "begins the document": float(result.ordinal == 0 and passage.place < 2),
+        "depth in the page": 0.0 if result.thread else math.log1p(result.ordinal),
         "is a question": float(text.rstrip().endswith("?")),
         "label is a question": float(passage.path.rstrip().endswith("?")),
         "is an entry": float(passage.is_entry),
@@ -190,7 +199,7 @@ def features(asked: Asked, one: Described, around: Surroundings) -> dict[str, fl
         "names commands": min(len(_COMMAND.findall(text)), 6) / 6,
         **_of_thread(passage, around),
     }
-    return {**base, **_by_kind(asked, passage, text, base)}
+    return {**base, **_by_kind(asked, one, base)}
 
 
 def with_meaning(
@@ -265,8 +274,25 @@ _THREAD = (
 )  # fmt: skip
 
 
-def _by_kind(asked: Asked, passage: Passage, text: str, base: dict[str, float]) -> dict[str, float]:
+def _subject_defined(asked: Asked, passage: Passage) -> float:
+    """Return the question's share in the subject of a sentence that says what it is, less if the subject is long."""
+    prose = next((block.text for block in passage.blocks if not is_code(block.text)), "")
+    best = 0.0
+    for sentence in sentences(plain(prose))[:_DEFINING]:
+        if subject := _IS_A.match(sentence.strip()):
+            words = tokens(subject[1])
+            best = max(best, asked.share(asked.found_in(words)) * _precision(asked, words))
+    return best
+
+
+def _share(held: Iterable[bool]) -> float:
+    values = list(held)
+    return sum(values) / (len(values) or 1)
+
+
+def _by_kind(asked: Asked, one: Described, base: dict[str, float]) -> dict[str, float]:
     """Return the features that count for one kind of question only."""
+    passage, text = one.passage, one.passage.text
 
     def when(kind: str, value: float) -> float:
         return value if kind in asked.kinds else 0.0
@@ -276,7 +302,8 @@ def _by_kind(asked: Asked, passage: Passage, text: str, base: dict[str, float]) 
     return {
         "definition: defines": when("definition", float(bool(_DEFINES.match(text)))),
         "definition: begins": when("definition", is_first),
-        "definition: name line": when("definition", is_first * is_name_line(passage.blocks[0].text) * base["coverage"]),
+        "definition: name line": when("definition", is_first * passage.is_name_line * base["coverage"]),
+        "definition: subject": _subject_defined(asked, passage) if "definition" in asked.kinds else 0.0,
         "definition: label": when("definition", base["precision of the label"] * base["coverage of the label"]),
         "definition: term": when("definition", base["is a definition"] * base["coverage of the label"]),
         "definition: code": when("definition", base["has code"]),
@@ -296,6 +323,9 @@ def _by_kind(asked: Asked, passage: Passage, text: str, base: dict[str, float]) 
         "yes-no: negation": when("yes-no", float(bool(_NEGATION.search(text)))),
         "comparison: sides": when("comparison", float(bool(_SIDES.search(text)))),
         "comparison: coverage": when("comparison", base["coverage"]),
+        "comparison: has sides": _share(side <= one.in_text | one.in_label for side in asked.sides),
+        "comparison: label is a side": base["precision of the label"]
+        * any(side <= one.in_label for side in asked.sides),
         "why: cause": when("why", float(bool(_CAUSE.search(text)))),
         "error: cause": when("error", float(bool(_CAUSE.search(text)))),
         "error: cure": when("error", float(bool(_CURE.search(text)))),

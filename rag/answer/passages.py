@@ -46,6 +46,8 @@ _BESIDE_TERM = re.compile(r"[\w ,/|()→\[\]:=.…-]*")
 _MOST_BESIDE = 40
 # How many lines of a longer synopsis are shown below the name line.
 _LINES_OF_SYNOPSIS = 6
+# What separates the name from its description in a name line.
+_DASH = re.compile(r" (?:-|--|–|—) ")
 _ITEM = re.compile(r"(?m)^(?=[ \t]{0,3}(?:[-*+]|\d{1,3}[.)])[ \t])")
 
 
@@ -105,13 +107,20 @@ class Passage:
     @property
     def term(self) -> str:
         """The term that the passage defines; empty if the passage is not a definition."""
-        first = self.blocks[0].text.split("\n", 1)
-        return plain(first[0]) if len(first) > 1 and is_term(first[0]) else ""
+        first, *rest = self.blocks[0].text.split("\n", 1)
+        if self.is_name_line:
+            return plain(_DASH.split(first, maxsplit=1)[0])
+        return plain(first) if rest and is_term(first) else ""
+
+    @property
+    def is_name_line(self) -> bool:
+        """Whether it begins with the name line of a manual page, which says what a command does."""
+        return is_name_line(self.blocks[0].text)
 
     @property
     def is_entry(self) -> bool:
         """Whether it is the name line of a manual page with the synopsis: what a command does, and how it is called."""
-        return len(self.blocks) > 1 and is_name_line(self.blocks[0].text)
+        return len(self.blocks) > 1 and self.is_name_line
 
     @property
     def shows_how(self) -> bool:

@@ -66,7 +66,7 @@ def test_the_name_line_of_a_manual_page_stands_with_the_first_lines_of_its_synop
     entry, synopsis, text = of(
         f"## NAME\n\ntool-clone - Copy a store\n\n## SYNOPSIS\n\n```\n{usage}\n```\n\n## DESCRIPTION\n\n{LONG}"
     )
-    assert entry.is_entry
+    assert (entry.is_entry, entry.term) == (True, "tool-clone")
     assert entry.text.startswith("tool-clone - Copy a store\n\n```\ntool clone --option0 <url>\n")
     assert entry.text.endswith("--option5 <url>\n```")
     assert not synopsis.is_entry
