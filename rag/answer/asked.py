@@ -10,7 +10,8 @@ from functools import cached_property
 
 from rag.answer.sides import sides_of
 from rag.store.search import Term
-from rag.text.words import FUNCTION_WORDS
+from rag.text.stemming import stem
+from rag.text.words import FUNCTION_WORDS, words_in_order
 
 __all__ = ["KINDS", "Asked", "kinds_of", "named_subject", "plain_terms", "refers_to_before", "tokens"]
 
@@ -66,7 +67,9 @@ _ENDINGS = frozenset(
 
 def tokens(text: str) -> list[str]:
     """Return the words of a text in lower case; an underscore separates words."""
-    return _WORD.findall(text.lower())
+    if text.isascii():
+        return _WORD.findall(text.lower())
+    return [part for word in words_in_order(text) for part in _WORD.findall(word.lower())]
 
 
 def kinds_of(question: str) -> frozenset[str]:
@@ -147,19 +150,34 @@ class Asked:
         return {}
 
     @cached_property
-    def _stems(self) -> tuple[tuple[str, str], ...]:
-        longest_first = sorted((term.lexeme for term in self.terms), key=len, reverse=True)
-        return tuple((lexeme, lexeme[:-1] if lexeme.endswith(("i", "e")) else lexeme) for lexeme in longest_first)
+    def _longest_first(self) -> list[str]:
+        return sorted(self.weights, key=len, reverse=True)
+
+    @cached_property
+    def _compounds(self) -> dict[str, list[str]]:
+        """The stems of the words of terms that are several, or have other signs: fast-forward, 2.4, /srv."""
+        return {lexeme: [stem(part) for part in tokens(lexeme)] for lexeme in self.weights if not lexeme.isalnum()}
 
     def term_of(self, token: str) -> str | None:
         """Return the term that a word is a form of; None if it is of none."""
         if token not in self._known:
-            self._known[token] = next((lexeme for lexeme, stem in self._stems if _is_form(token, lexeme, stem)), None)
+            stemmed = stem(token)
+            whole = next((form for form in (token, stemmed) if form in self.weights), None)
+            if token in FUNCTION_WORDS and whole != token:
+                self._known[token] = None
+            else:
+                self._known[token] = whole or next(
+                    (lexeme for lexeme in self._longest_first if _is_derived(token, lexeme)), None
+                )
         return self._known[token]
 
     def found_in(self, words: Sequence[str]) -> set[str]:
         """Return the terms of which these words have a form."""
-        return set(filter(None, map(self.term_of, words)))
+        found = set(filter(None, map(self.term_of, words)))
+        if self._compounds:
+            stems = [stem(word) for word in words]
+            found.update(lexeme for lexeme, parts in self._compounds.items() if _follow(parts, stems))
+        return found
 
     def share(self, found: Iterable[str]) -> float:
         """Return the share of the question's weight that these terms have, in [0, 1]."""
@@ -177,10 +195,19 @@ class Asked:
         return math.log1p(len(self.terms))
 
 
-def _is_form(token: str, lexeme: str, stem: str) -> bool:
-    if token == lexeme:
-        return True
-    if len(lexeme) < 3 or not token.startswith(stem) or token in FUNCTION_WORDS:
+def _is_derived(token: str, lexeme: str) -> bool:
+    """Return whether a word is made of a term by an ending that its stem keeps: a committer commits."""
+    bare = lexeme[:-1] if lexeme.endswith(("i", "e")) else lexeme
+    if len(lexeme) < 3 or not token.startswith(bare):
         return False
-    rest = token[len(stem) :]
-    return rest in _ENDINGS or (rest[:1] == stem[-1:] and rest[1:] in _ENDINGS)
+    rest = token[len(bare) :]
+    return rest in _ENDINGS or (rest[:1] == bare[-1:] and rest[1:] in _ENDINGS)
+
+
+def _follow(parts: Sequence[str], words: Sequence[str]) -> bool:
+    """Return whether parts stand in words, one behind the other."""
+    size = len(parts)
+    return bool(parts) and any(
+        words[place] == parts[0] and list(words[place : place + size]) == list(parts)
+        for place in range(len(words) - size + 1)
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from rag.answer.asked import Asked
@@ -27,6 +27,8 @@ _KNOWN = 0.75
 _FARTHEST = 3.0
 # The bonus of a passage that has all terms of the question that the answer lacks.
 _ADDS = 1.0
+# The bonus of a passage that says what a side of a comparison is, if the answer does not.
+_TELLS = 2.0
 # Words of headings that say nothing of what stands below them.
 _GENERAL = words(
     """
@@ -44,6 +46,8 @@ class Scored:
     passage: Passage
     #: the terms of the question in the passage and above it
     found: frozenset[str] = frozenset()
+    #: the sides of a comparison of which the passage says what they are
+    tells: frozenset[frozenset[str]] = frozenset()
 
 
 def chosen(ranked: Sequence[Scored], asked: Asked, most: tuple[int, int] = SHORT) -> list[Scored]:
@@ -88,7 +92,8 @@ def certainty(scores: Sequence[float]) -> float:
 def _bonus(one: Scored, taken: Sequence[Scored], asked: Asked) -> float:
     """Return the bonus of a passage for what it adds to an answer."""
     had = set().union(*(other.found for other in taken))
-    return _ADDS * asked.share(one.found - had)
+    told = set().union(*(other.tells for other in taken))
+    return _ADDS * asked.share(one.found - had) + _TELLS * bool(one.tells - told)
 
 
 def _overlaps(passage: Passage, taken: Sequence[Scored]) -> bool:
@@ -106,13 +111,21 @@ def shown(passages: Sequence[Passage]) -> str:
     """
     parts: list[str] = []
     above = ""
+    told: set[str] = set()
     for passage in passages:
         lead = lead_of(passage)
         if lead and lead != above:
             parts.append(f"**{lead}**")
         above = lead or above
-        parts.append(_marked(passage))
+        parts.append(_marked(_without_known(passage, told)))
+        told |= {block.text for block in passage.blocks}
     return "\n\n".join(parts)
+
+
+def _without_known(passage: Passage, told: set[str]) -> Passage:
+    """Return a passage without the blocks before its last one that are shown already, such as a list's introduction."""
+    *lead, last = passage.blocks
+    return replace(passage, blocks=(*(block for block in lead if block.text not in told), last))
 
 
 def lead_of(passage: Passage) -> str:

@@ -144,7 +144,7 @@ class Extractor:
         order = sorted(range(len(best)), key=lambda place: -scores[place])
         return Ranking(
             asked,
-            [Scored(scores[place], found[best[place]].passage, found[best[place]].found) for place in order],
+            [_scored(scores[place], found[best[place]]) for place in order],
             [full[place] for place in order],
             [found[best[place]] for place in order],
         )
@@ -156,6 +156,10 @@ class Extractor:
         if about:
             asked = mixed(asked, vectors.pop(0))
         return [float(asked @ vector) for vector in vectors]
+
+
+def _scored(score: float, one: Described) -> Scored:
+    return Scored(score, one.passage, one.found, one.tells)
 
 
 def _best_blocks(taken: Sequence[Passage]) -> dict[int, str]:

@@ -82,6 +82,8 @@ class Described:
     words: tuple[str, ...]
     label_words: tuple[str, ...]
     path_words: tuple[str, ...]
+    #: the sides of a comparison of which the passage says what they are
+    tells: frozenset[frozenset[str]] = frozenset()
 
     @cached_property
     def found(self) -> frozenset[str]:
@@ -97,14 +99,19 @@ def described(asked: Asked, passage: Passage) -> Described:
         above, last = [*above, last], passage.term
     label_words = tuple(tokens(plain(last)))
     path_words = tuple(tokens(" ".join([*above, passage.result.title])))
+    in_label = frozenset(asked.found_in(label_words))
+    said = [asked.found_in(tokens(subject)) for subject in _subjects(passage)] if asked.sides else []
+    if passage.term or passage.opens:
+        said.append(set(in_label))
     return Described(
         passage,
         in_text=frozenset(asked.found_in(words)),
-        in_label=frozenset(asked.found_in(label_words)),
+        in_label=in_label,
         in_path=frozenset(asked.found_in(path_words)),
         words=words,
         label_words=label_words,
         path_words=path_words,
+        tells=frozenset(side for side in asked.sides if side in said),
     )
 
 
@@ -276,13 +283,15 @@ _THREAD = (
 
 def _subject_defined(asked: Asked, passage: Passage) -> float:
     """Return the question's share in the subject of a sentence that says what it is, less if the subject is long."""
+    subjects = [tokens(subject) for subject in _subjects(passage)]
+    return max((asked.share(asked.found_in(one)) * _precision(asked, one) for one in subjects), default=0.0)
+
+
+def _subjects(passage: Passage) -> list[str]:
+    """Return the subjects of the first sentences that say what something is."""
     prose = next((block.text for block in passage.blocks if not is_code(block.text)), "")
-    best = 0.0
-    for sentence in sentences(plain(prose))[:_DEFINING]:
-        if subject := _IS_A.match(sentence.strip()):
-            words = tokens(subject[1])
-            best = max(best, asked.share(asked.found_in(words)) * _precision(asked, words))
-    return best
+    found = (_IS_A.match(sentence.strip()) for sentence in sentences(plain(prose))[:_DEFINING])
+    return [subject[1] for subject in found if subject]
 
 
 def _share(held: Iterable[bool]) -> float:

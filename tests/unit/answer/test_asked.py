@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.asked import Asked, kinds_of, plain_terms, refers_to_before
+from rag.answer.asked import Asked, kinds_of, plain_terms, refers_to_before, tokens
 from rag.answer.likelihood import names
 from rag.store.search import Term
 
@@ -34,6 +34,25 @@ def test_a_term_is_found_in_the_forms_of_its_word() -> None:
     assert asked.found_in(["copy", "of", "merging"]) == {"copi", "merg"}
     assert asked.found_in(["copyright", "mergers-x"]) == set()
     assert asked.share({"copi"}) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("lexeme", "text"),
+    [("decor", "a decorator"), ("certif", "of certificates"), ("commit", "by the committer"), ("fast-forward", "fast forwards"),
+     ("2.4", "since 2.4"), ("日本", "日本語")],
+)  # fmt: skip
+def test_a_term_is_found_by_its_stem_and_by_its_parts(lexeme: str, text: str) -> None:
+    asked = Asked.of("?", [Term(lexeme, 1, 1.0), Term("other", 1, 1.0)])
+    assert asked.found_in(tokens(text)) == {lexeme}
+
+
+def test_the_parts_of_a_compound_stand_together() -> None:
+    assert Asked.of("?", [Term("fast-forward", 1, 1.0)]).found_in(["forward", "and", "fast"]) == set()
+
+
+def test_a_comparison_has_the_terms_that_tell_its_sides_apart() -> None:
+    asked = Asked.of("git fetch vs git pull", plain_terms("git fetch vs git pull"))
+    assert asked.sides == ({"fetch"}, {"pull"})
 
 
 def test_a_question_without_terms_has_a_weight() -> None:

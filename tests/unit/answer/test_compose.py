@@ -33,6 +33,22 @@ def test_the_other_side_of_a_comparison_comes_before_more_of_the_same() -> None:
     assert chosen([one, more, other], ASKED)[:2] == [one, other]
 
 
+def test_what_says_what_the_other_side_is_comes_before_what_scores_better() -> None:
+    soft, hard = frozenset({"soft"}), frozenset({"hard"})
+    both = soft | hard
+    one = Scored(3.0, passage("A soft reset is a reset of the head alone."), both, frozenset({soft}))
+    more = Scored(2.9, passage("The reset has modes named soft and hard.", chunk="d"), both)
+    other = Scored(1.5, passage("A hard reset is the loss of every change.", chunk="e"), both, frozenset({hard}))
+    assert chosen([one, more, other], ASKED)[:2] == [one, other]
+
+
+def test_the_introduction_of_a_list_is_shown_once() -> None:
+    items = "\n".join(f"- Item {number}: " + "this one differs from all of the others. " * 8 for number in range(4))
+    result = passage(f"The tool does this:\n\n{items}").result
+    first, second, *_ = passages([result])
+    assert shown([first, second]).count("The tool does this:") == 1
+
+
 def long_passages(*scores: float) -> list[Scored]:
     soft = frozenset({"soft"})
     return [Scored(score, passage(f"Word{n} " * 50, chunk=str(n)), soft) for n, score in enumerate(scores)]
