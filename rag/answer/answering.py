@@ -41,9 +41,10 @@ __all__ = ["ABSTENTION", "CLOSE", "CLOSEST", "Answerer"]
 
 log = logging.getLogger(__name__)
 
-# The lowest score of a best result that a language model is asked about. It is above 0.5 because a wrong answer costs a
-# user more than a list of the nearest pages does.
-_ANSWERABLE = 0.7
+# The lowest probability that the sources answer a question with which a language model is asked. It can still decline.
+_ASKED = 0.5
+# The lowest score of a best result with which a question that names no subject is about what is found.
+_ALONE = 0.7
 # The lowest probability that the sources answer a question with which an extract is shown.
 _SHOWN = 0.7
 #: The probability of being right below which an extract is called the closest passage.
@@ -59,7 +60,7 @@ class Answerer:
     :param writer: writes the answer with a language model
     :param llm_name: reported with each answer
     :param embedding_model: reported with each answer
-    :param threshold: it does not ask the language model if the best result scores below it, in [0, 1]
+    :param threshold: it does not ask the language model if the sources answer with a lower probability, in [0, 1]
     :param shown: without a language model, it abstains if the sources answer with a lower probability, in [0, 1]
     :param top_k: the number of chunks that an answer draws on
     :param source: search this source only
@@ -73,7 +74,7 @@ class Answerer:
         writer: AnswerWriter | None,
         llm_name: str,
         embedding_model: str,
-        threshold: float = _ANSWERABLE,
+        threshold: float = _ASKED,
         shown: float = _SHOWN,
         top_k: int = 8,
         source: str | None = None,
@@ -137,7 +138,7 @@ class Answerer:
         If no page is known, it is about the subject if it finds nothing alone.
         """
         if not subject.pages:
-            return not self._is_answerable(self._retrieval.best(question))
+            return not any(result.score >= _ALONE for result in self._retrieval.best(question))
         found = self._retrieval.found(question, subject)
         ranking = self._extractor.ranking(question, found, self._searcher.terms(question), subject=subject)
         return bool(ranking.scored) and subject.has(ranking.scored[0].passage.result.url)
@@ -256,14 +257,10 @@ class Answerer:
         draft.results = draft.shown(self._retrieval.whole(draft.results))
         return self._extractor.extract(draft.question, draft.results, self._terms(draft), draft.subject)
 
-    def _context(self, question: str, results: Sequence[SearchResult]) -> list[SearchResult]:
+    def _context(self, best: Sequence[SearchResult]) -> list[SearchResult]:
         """Return the chunks that a language model reads: those with the best passages, with their neighbours."""
-        best = self._extractor.best_results(question, results, self._searcher.terms(question))[: self._top_k]
-        ranked = [replace(result, rank=rank) for rank, result in enumerate(best, start=1)]
+        ranked = [replace(result, rank=rank) for rank, result in enumerate(best[: self._top_k], start=1)]
         return self._retrieval.whole(ranked)
-
-    def _is_answerable(self, results: Sequence[SearchResult]) -> bool:
-        return any(result.score >= self._threshold for result in results)
 
     def _parts(self, question: str, draft: Draft, *, streaming: bool) -> Iterator[Part]:
         """Yield the parts of an answer, whose markers count the draft's results; the text of some is empty.
@@ -275,28 +272,29 @@ class Answerer:
         if self._writer is None:
             yield from map(Part, self._extracted(draft, least=self._shown))
             return
-        if not self._is_answerable(draft.results):
+        draft.extract = draft.extract or self._extract(draft)
+        if draft.extract is None or draft.extract.answerable < self._threshold:
             return
         found = draft.results
-        failure = yield from self._written(self._writer, question, draft, streaming=streaming)
+        failure = yield from self._written(self._writer, question, draft, draft.extract, streaming=streaming)
         if failure is None:
             return
         draft.is_written = False
         draft.note = f"This answer is quoted from the sources, because {_reason(failure)}."
-        draft.results = found
+        draft.results, draft.extract = found, None  # made anew, without addresses that may not be shown
         extracts = list(self._extracted(draft, least=0.0))
         if not extracts:
             raise failure
         yield from map(Part, extracts)
 
     def _written(
-        self, writer: AnswerWriter, question: str, draft: Draft, *, streaming: bool
+        self, writer: AnswerWriter, question: str, draft: Draft, extract: Extract, *, streaming: bool
     ) -> Generator[Part, None, LLMError | None]:
         """Yield the parts that the language model writes, with what the sources support of each.
 
         :returns: why there are none, although it did not decline to answer
         """
-        draft.results = self._context(question, draft.results)
+        draft.results = self._context(extract.best_results)
         checker = GroundingChecker(self._extractor.encoder, draft.results, question)
         draft.is_written, draft.addresses = True, checker.known
         draft.score = max(result.score for result in draft.results)

@@ -55,6 +55,8 @@ class Extract:
     answerable: float
     #: the best block that is shown from each result, by its number
     best_blocks: dict[int, str]
+    #: the results in the order of their best passages, without neighbours; those without a passage follow
+    best_results: list[SearchResult]
 
     def shown_score(self, least: float) -> float:
         """Return the score; 0 if it is not shown, since the sources are less likely to answer than `least`."""
@@ -103,15 +105,8 @@ class Extractor:
             score=self._models.likelihood(about, is_long=is_long),
             answerable=self._models.answerable.probability(about),
             best_blocks=_best_blocks([one.passage for one in taken]),
+            best_results=_in_order(ranking, results),
         )
-
-    def best_results(
-        self, question: str, results: Sequence[SearchResult], terms: Sequence[Term] = ()
-    ) -> list[SearchResult]:
-        """Return results in the order of their best passages; those that have none follow in their old order."""
-        ranking = self.ranking(question, results, terms)
-        first = {one.passage.result.chunk_id: one.passage.result for one in ranking.scored}
-        return [*first.values(), *(result for result in results if result.chunk_id not in first)]
 
     def ranking(
         self,
@@ -160,6 +155,11 @@ class Extractor:
 
 def _scored(score: float, one: Described) -> Scored:
     return Scored(score, one.passage, one.found, one.tells)
+
+
+def _in_order(ranking: Ranking, results: Sequence[SearchResult]) -> list[SearchResult]:
+    first = {one.passage.result.chunk_id: one.passage.result for one in ranking.scored}
+    return [*first.values(), *(one for one in results if one.chunk_id not in first and not one.is_neighbour)]
 
 
 def _best_blocks(taken: Sequence[Passage]) -> dict[int, str]:
