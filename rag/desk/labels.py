@@ -7,6 +7,7 @@ the fewer texts have it altogether.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -26,6 +27,7 @@ please help need want use using used get way possible best work works doing done
 question example between just like about also trying tried error problem
 """
 _EMPTY = FUNCTION_WORDS | set(_ASKING.split())
+_VERSION = re.compile(r"\b(\d+(?:\.\d+)+)\b")
 
 
 class Labeller:
@@ -64,12 +66,21 @@ class Labeller:
 
 
 def _terms(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the terms of a text, each as it is compared and as it is written."""
-    meaningful = [(_key(word), word) if _is_meaningful(folded(word)) else None for word in words_in_order(text)]
-    yield from (term for term in meaningful if term)
+    """Yield the terms of a text, each as it is compared and as it is written.
+
+    A number says nothing by itself, but completes the word before it: "Release 9.6".
+    """
+    meaningful = [(_key(word), word) if _is_meaningful(folded(word)) else None for word in _words(text)]
+    yield from (term for term in meaningful if term and not _is_number(term[1]))
     for first, second in pairwise(meaningful):
-        if first and second and first[0] != second[0]:
+        if first and second and first[0] != second[0] and not _is_number(first[1]):
             yield f"{first[0]} {second[0]}", f"{first[1]} {second[1]}"
+
+
+def _words(text: str) -> Iterator[str]:
+    """Yield the words of a text in order; a version such as 9.6 is one."""
+    for place, part in enumerate(_VERSION.split(text)):
+        yield from [part] if place % 2 else words_in_order(part)
 
 
 def _key(word: str) -> str:
@@ -80,4 +91,8 @@ def _key(word: str) -> str:
 
 
 def _is_meaningful(word: str) -> bool:
-    return word not in _EMPTY and (len(word) > 1 or not word.isascii()) and not (word.isdecimal() and len(word) < 3)
+    return word not in _EMPTY and (len(word) > 1 or not word.isascii() or word.isdecimal())
+
+
+def _is_number(word: str) -> bool:
+    return word[0].isdecimal()

@@ -9,7 +9,7 @@
   const given = script.dataset;
   const title = given.title || settings.title;
   const label = given.label || "Ask a question";
-  const names = ["source", "kind", "label", "state", "since", "until"];
+  const names = ["source", "kind", "label", "state", "since", "until", "version"];
 
   const css = `
 :host { all: initial; }
