@@ -26,7 +26,12 @@ _ASKING = """
 please help need want use using used get way possible best work works doing done make re am any there understand able
 question example between just like about also trying tried error problem
 """
-_EMPTY = FUNCTION_WORDS | set(_ASKING.split())
+# Words that say where a text stands in a manual, or how it begins.
+_PLACES = """
+part parts chapter chapters section sections appendix synopsis description introduction overview see describe describes
+contain contains provide provides
+"""
+_EMPTY = FUNCTION_WORDS | set(_ASKING.split()) | set(_PLACES.split())
 _VERSION = re.compile(r"\b(\d+(?:\.\d+)+)\b")
 
 
@@ -86,8 +91,9 @@ def _words(text: str) -> Iterator[str]:
 def _key(word: str) -> str:
     """Return a word as it is compared: in lower case, without a plural's ending."""
     key = folded(word)
-    is_plural = len(key) > 3 and key.endswith("s") and not key.endswith(("ss", "us", "is"))
-    return key[:-1] if is_plural else key
+    if len(key) < 4 or not key.endswith("s") or key.endswith(("ss", "us", "is")):
+        return key
+    return key[:-2] if key.endswith(("xes", "ches", "shes", "sses")) else key[:-1]
 
 
 def _is_meaningful(word: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from rag.triage.corpus import WAYS, Corpus, Found, Report
 from rag.triage.history import History, Issue
 
-__all__ = ["FEATURES", "features"]
+__all__ = ["FEATURES", "RISING", "features"]
 
 _DAY = 86_400.0
 
@@ -38,6 +39,13 @@ FEATURES = (
 )
 
 
+#: Which features speak for the same problem and never against it: the more alike, the likelier.
+RISING = np.array(
+    [name.split(", ")[0] in (*WAYS, "agreement", "shared names", "shared errors", "rare words") for name in FEATURES]
+    + [False]
+)
+
+
 def features(
     corpus: Corpus, history: History, report: Report, asked: Issue, found: Found, duplicates: dict[int, int]
 ) -> NDArray[np.float64]:
@@ -52,13 +60,16 @@ def features(
     relative = found.scores / np.maximum(found.best, 1e-6)
     ranks = (-found.scores).argsort(0).argsort(0)
     upto = corpus.before(asked.opened)
+    # Relative to the rarest word there can be: among few issues, no word is rare.
+    rarest = corpus.words.largest_idf(upto)
+    rarity = {term: corpus.words.idf(term, upto) / rarest for term in report.both_terms}
     rows = [
         [
             *own[row],
             *relative[row],
             *(1 / (1 + ranks[row])),
             float((ranks[row] == 0).mean()),
-            *_shared(corpus, report, corpus.reports[place], upto),
+            *_shared(report, corpus.reports[place], rarity),
             *_of_issue(asked, corpus.issues[place], duplicates),
             math.log1p(report.both_terms.total()),
             math.log1p(corpus.reports[place].both_terms.total()),
@@ -76,18 +87,16 @@ def _gap(relative: NDArray[np.floating], row: int) -> float:
     return float(means[row] - others.max()) if len(others) else 0.0
 
 
-def _shared(corpus: Corpus, report: Report, other: Report, upto: int) -> tuple[float, float, float, float, float]:
+def _shared(report: Report, other: Report, rarity: Mapping[str, float]) -> tuple[float, float, float, float, float]:
     both = report.names & other.names
     errors = report.errors & other.errors
-    rare = sorted(
-        (corpus.words.idf(term, upto) for term in report.both_terms.keys() & other.both_terms.keys()), reverse=True
-    )
+    rare = sorted((rarity[term] for term in rarity.keys() & other.both_terms.keys()), reverse=True)
     return (
         len(both) / (len(report.names) + 1),
         len(both) / (len(other.names) + 1),
         min(len(errors), 3) / 3,
         float(not report.names),
-        sum(rare[:5]) / 40,
+        sum(rare[:5]) / 5,
     )
 
 

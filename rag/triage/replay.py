@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from rag.triage.features import RISING
 from rag.triage.history import Issue
 from rag.triage.model import Model, fit
 from rag.triage.ranking import Ranker, Scored
@@ -155,14 +156,14 @@ def replayed(
         earlier = [example for (_, _, example), at in zip(compared, blocks, strict=True) if at < block]
         known = int(is_duplicate[blocks < block].sum())
         is_learned = known >= _FEWEST_DUPLICATES
-        model = fit(earlier, shipped) if is_learned else shipped
+        model = fit(earlier, shipped, rising=RISING) if is_learned else shipped
         outcomes += [
             _outcome(ranker, issue, scored, model, example.weight, issue.number in duplicates, is_learned)
             for (issue, scored, example), at in zip(compared, blocks, strict=True)
             if at == block
         ]
     enough = int(is_duplicate.sum()) >= _FEWEST_DUPLICATES
-    model = fit([example for _, _, example in compared], shipped) if enough else shipped
+    model = fit([example for _, _, example in compared], shipped, rising=RISING) if enough else shipped
     learned = [one for one in outcomes if one.is_learned]
     judged = learned if sum(one.is_duplicate for one in learned) >= _FEWEST_DUPLICATES else outcomes
     steps = _steps(judged)

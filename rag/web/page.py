@@ -40,6 +40,9 @@ __all__ = ["page_routes"]
 # In bytes: enough for a thumb, a URL and a comment.
 _LONGEST_FORM = 8_000
 _THUMBS: dict[str, Thumb] = {"up": "up", "down": "down"}
+_THREADS = ("issue", "pull", "discussion")
+# The kinds of documents that a kind of source holds.
+_HELD = {"github": _THREADS, "docs": ("page",), "repository": ("file",)}
 _EVERYWHERE = {"Cross-Origin-Resource-Policy": "cross-origin", "Cache-Control": "max-age=300"}
 
 
@@ -198,12 +201,14 @@ class _Page:
             known, versions = await self._threads.run(self._known)
         except RagError as away:  # the page is whole without them
             known, versions, error = [], [], error or away
+        held = {kind for state in known for kind in _HELD.get(state["kind"], ())}
         last = turns[-1] if turns else None
         values = {
             **self._common(),
             "question": asked.question,
             "filters": {name: value or "" for name, value in _texts(asked.filters).items()},
-            "kinds": KINDS,
+            "kinds": [kind for kind in KINDS if kind in held or kind == asked.filters.kind],
+            "has_threads": not held.isdisjoint(_THREADS),
             "states": STATES,
             "sources": [state["name"] for state in known],
             "versions": versions,

@@ -30,6 +30,7 @@ _FEWEST = 12
 _SEED = 42
 # A few points far from all others would leave the rest a dot.
 _OUTSIDE = 0.005
+_MOST_STRETCHED = 1.8
 
 
 def available(method: Method) -> bool:
@@ -112,12 +113,13 @@ def _principal(vectors: Vectors, count: int) -> Vectors:
 
 
 def _fitted(places: Vectors) -> Vectors:
-    """Return places in the unit square; the few that are farthest from the others are at its edge."""
+    """Return places in the unit square, which they fill; the few farthest from the others are at its edge."""
     if not len(places):
         return places
     low, high = (np.quantile(places, at, axis=0) for at in (_OUTSIDE, 1 - _OUTSIDE))
-    margin = 0.04 * (high - low)
-    size = float(max((high - low + 2 * margin).max(), 1e-9))
+    size = np.maximum(1.08 * (high - low), 1e-9)
+    # The axes have no meaning, but a band that is much wider than high would be torn apart.
+    size = np.maximum(size, size.max() / _MOST_STRETCHED)
     middle = (low + high) / 2
     fitted: Vectors = np.clip((places - middle) / size + 0.5, 0, 1).astype(np.float32)
     return fitted

@@ -84,7 +84,7 @@
 
   const paintQuestion = (question, n) => {
     const [x, y] = placeOfQuestion(n), size = sizeOfQuestion(n);
-    pen.globalAlpha = hits && !hits.questions.has(n) ? 0.12 : 0.95;
+    pen.globalAlpha = hits && !hits.questions.has(n) ? 0.12 : question[1] ? 0.6 : 0.95;
     pen.lineWidth = question[1] ? 1.3 : 2.2;
     pen.strokeStyle = question[1] ? ink.text : ink.alarm;
     pen.beginPath();

@@ -30,7 +30,8 @@ def test_the_start_page_has_a_search_box(address: str) -> None:
     assert status == 200
     assert page.select_one("label[for=q]") is not None
     assert page.select_one("article") is None
-    assert page.select_one("select[name=version]") is None
+    assert page.select_one("select[name=version]") is None  # neither versions nor threads are in the index
+    assert page.select_one("select[name=state]") is None
 
 
 def test_a_monitor_may_ask_for_the_head_only(address: str) -> None:
@@ -53,6 +54,7 @@ def test_a_question_that_the_sources_do_not_answer_is_marked(address: str) -> No
     status, page = get(address, q="Who won the 2018 football world cup?")
     assert status == 200
     assert "do not answer" in page.select_one("article.abstention").get_text()
+    assert page.select_one(".feedback span").get_text() == "Is this right?"
     assert page.select_one("h3").get_text() == "Nearest pages"
 
 

@@ -25,6 +25,8 @@ def test_plurals_and_capitals_are_one_term() -> None:
     questions = ["Backups of tables", "backup the table", "A BACKUP of Tables"]
     label = Labeller([*questions, *VACUUM]).label(questions)
     assert len(label.split(" · ")) == 2
+    indexes = ["Indexes", "index", "an INDEX"]
+    assert " · " not in Labeller([*indexes, *VACUUM]).label(indexes)
 
 
 def test_questions_in_other_scripts_have_labels() -> None:
