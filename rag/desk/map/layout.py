@@ -24,6 +24,9 @@ _PACKAGES = {"umap": "fastumap", "tsne": "openTSNE"}
 
 _NEIGHBOURS = 15
 _PERPLEXITY = 30
+# From so many points on, t-SNE computes the repulsion by interpolation, which takes a third of the time of Barnes-Hut
+# trees at 11,000 points (2.1 and 6.8 s of processor time for 50 iterations); openTSNE itself does so from 10,000 on.
+_INTERPOLATED_FROM = 3_000
 _BLOCK = 1024
 # Fewer points have too few neighbours.
 _FEWEST = 12
@@ -78,9 +81,14 @@ def _tsne(vectors: Vectors) -> Vectors:
     )
     first = _principal(vectors, 2)
     first = first / max(float(first[:, 0].std()), 1e-12) * 1e-4
-    placed = TSNE(n_jobs=2, early_exaggeration_iter=150, n_iter=350, random_state=_SEED).fit(
-        affinities=affinities, initialization=first.astype(np.float64)
-    )
+    repulsion = "fft" if len(vectors) >= _INTERPOLATED_FROM else "bh"
+    placed = TSNE(
+        n_jobs=2,
+        early_exaggeration_iter=150,
+        n_iter=350,
+        negative_gradient_method=repulsion,
+        random_state=_SEED,
+    ).fit(affinities=affinities, initialization=first.astype(np.float64))
     return np.asarray(placed, dtype=np.float32)
 
 
