@@ -14,6 +14,8 @@ from rag.triage.history import History, Issue
 __all__ = ["FEATURES", "RISING", "features"]
 
 _DAY = 86_400.0
+# The five rarest words of a report have about this in a large repository.
+_RARE = 40
 
 #: In the order of the columns. "relative" is to the best candidate, "own" to what the report scores against itself.
 FEATURES = (
@@ -36,10 +38,12 @@ FEATURES = (
     "length of the report",
     "length of the issue",
     "gap to the next",
+    # To the rarest word that there can be: among few issues, no word is rare.
+    "rare words, relative",
 )
 
 
-#: Which features speak for the same problem and never against it: the more alike, the likelier.
+#: Which features may only speak for the same problem: the more alike, the likelier. The last place is the bias.
 RISING = np.array(
     [name.split(", ")[0] in (*WAYS, "agreement", "shared names", "shared errors", "rare words") for name in FEATURES]
     + [False]
@@ -60,20 +64,21 @@ def features(
     relative = found.scores / np.maximum(found.best, 1e-6)
     ranks = (-found.scores).argsort(0).argsort(0)
     upto = corpus.before(asked.opened)
-    # Relative to the rarest word there can be: among few issues, no word is rare.
     rarest = corpus.words.largest_idf(upto)
-    rarity = {term: corpus.words.idf(term, upto) / rarest for term in report.both_terms}
+    rarity = {term: corpus.words.idf(term, upto) for term in report.both_terms}
+    shared = [_shared(report, corpus.reports[place], rarity) for place in found.places]
     rows = [
         [
             *own[row],
             *relative[row],
             *(1 / (1 + ranks[row])),
             float((ranks[row] == 0).mean()),
-            *_shared(report, corpus.reports[place], rarity),
+            *shared[row],
             *_of_issue(asked, corpus.issues[place], duplicates),
             math.log1p(report.both_terms.total()),
             math.log1p(corpus.reports[place].both_terms.total()),
             _gap(relative, row),
+            shared[row][-1] * _RARE / (5 * rarest),
         ]
         for row, place in enumerate(found.places)
     ]
@@ -96,7 +101,7 @@ def _shared(report: Report, other: Report, rarity: Mapping[str, float]) -> tuple
         len(both) / (len(other.names) + 1),
         min(len(errors), 3) / 3,
         float(not report.names),
-        sum(rare[:5]) / 5,
+        sum(rare[:5]) / _RARE,
     )
 
 

@@ -69,13 +69,13 @@ def fit(
     examples: Sequence[Example],
     prior: Model | None = None,
     *,
-    rising: NDArray[np.bool_],
+    rising: NDArray[np.bool_] | None = None,
     penalty: float = 3.0,
     steps: int = 250,
 ) -> Model:
     """Return the model that fits best, drawn towards a prior model: with few examples it stays close to that.
 
-    :param rising: which weights must not be negative, shape (features + 1,); the last is the bias
+    :param rising: which weights must not be negative, shape (features + 1,); the last is the bias; None: all may be
     :param penalty: the weight of a squared difference from the prior, in examples
     """
     filled = [one for one in examples if len(one.rows)]
@@ -103,7 +103,8 @@ def fit(
         slope: Matrix = scaled.T @ (missed * weight[lists]) / weight.sum() + kept * (weights - first)
         return slope
 
-    *weights, bias = _descended(gradient, first, rising, steps)
+    kept_up = np.zeros(len(first), np.bool_) if rising is None else rising
+    *weights, bias = _descended(gradient, first, kept_up, steps)
     return Model(mean, spread, np.array(weights), float(bias))
 
 
