@@ -29,8 +29,8 @@ from rag.embedding import LocalEncoder
 from rag.sources.github.rows import fixes
 from rag.store.triage import StagedIssue
 from rag.triage.command import replay_text
-from rag.triage.corpus import Corpus
-from rag.triage.features import FEATURES
+from rag.triage.corpus import Corpus, Encode
+from rag.triage.features import FEATURES, RISING
 from rag.triage.history import History, Issue
 from rag.triage.lexical import Lexical, terms
 from rag.triage.model import fit
@@ -40,6 +40,8 @@ from rag.triage.replay import Replay, replayed
 from rag.triage.weights import WEIGHTS, shipped_model
 
 _DEPTH = 10
+# The sizes of small repositories, in issues.
+_SMALL = (10, 40, 150)
 _NAMED = r"(?<![\w/&#])#(\d{1,9})\b|/issues/(\d{1,9})\b"
 
 
@@ -111,9 +113,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     issues = read_issues(load_export(options.export), options.since, options.until)
     history = History({issue.number: issue for issue in issues})
-    ranker = Ranker(Corpus(issues, CachedEncoder(options.cache)), history)
+    encode = CachedEncoder(options.cache)
+    ranker = Ranker(Corpus(issues, encode), history)
     if options.fit:
-        _fit(ranker)
+        _fit(ranker, encode)
         return
     replay = replayed(ranker, shipped_model(), floor=options.floor, progress=_progress)
     print(replay_text(replay, options.export.name))
@@ -126,10 +129,21 @@ def _progress(done: int, total: int) -> None:
         print(f"{done} of {total}", file=sys.stderr)
 
 
-def _fit(ranker: Ranker) -> None:
-    examples = [ranker.compared(issue, place=place).example for place, issue in enumerate(ranker.corpus.issues)]
-    model = fit(examples[100:], penalty=1.0, steps=400)
-    WEIGHTS.write_text(json.dumps({"features": list(FEATURES), **model.to_json()}, indent=1) + "\n")
+def _fit(ranker: Ranker, encode: Encode) -> None:
+    """Fit a model on all issues, and one on parts of the history as well that are as small as small repositories."""
+    issues = ranker.corpus.issues
+    examples = [ranker.compared(issue, place=place).example for place, issue in enumerate(issues) if place >= 100]
+    models = {"whole": fit(examples, penalty=1.0, steps=400)}
+    boilerplate = ["\n".join(ranker.corpus.boilerplate)]
+    for size in _SMALL:
+        for start in range(0, len(issues) - size, size if size > 100 else 2 * size):
+            part = issues[start : start + size]
+            small = Ranker(Corpus(part, encode, boilerplate), History({issue.number: issue for issue in part}))
+            later = list(enumerate(small.corpus.issues))[size // 2 :]
+            examples += [small.compared(issue, place=place).example for place, issue in later]
+    models["small"] = fit(examples, rising=RISING, penalty=1.0, steps=400)
+    fitted = {name: model.to_json() for name, model in models.items()}
+    WEIGHTS.write_text(json.dumps({"features": list(FEATURES), **fitted}, indent=1) + "\n")
 
 
 def _against_bm25(ranker: Ranker, replay: Replay, since: str) -> Table:

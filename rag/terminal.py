@@ -38,8 +38,11 @@ class Screen:
 
     def __init__(self, console: Console | None = None) -> None:
         from rich.console import Console
+        from rich.theme import Theme
 
         self._console = console or Console(highlight=False)
+        # rich puts code on black, which is a bar across a light terminal.
+        self._console.push_theme(Theme({"markdown.code": "bold cyan"}))
         self._width = min(_WIDEST, self._console.width)
 
     def markdown(self, text: str) -> None:

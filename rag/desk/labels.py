@@ -7,6 +7,7 @@ the fewer texts have it altogether.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -25,7 +26,13 @@ _ASKING = """
 please help need want use using used get way possible best work works doing done make re am any there understand able
 question example between just like about also trying tried error problem
 """
-_EMPTY = FUNCTION_WORDS | set(_ASKING.split())
+# Words that say where a text stands in a manual, or how it begins.
+_PLACES = """
+part parts chapter chapters section sections appendix synopsis description introduction overview see describe describes
+contain contains provide provides
+"""
+_EMPTY = FUNCTION_WORDS | set(_ASKING.split()) | set(_PLACES.split())
+_VERSION = re.compile(r"\b(\d+(?:\.\d+)+)\b")
 
 
 class Labeller:
@@ -64,20 +71,34 @@ class Labeller:
 
 
 def _terms(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the terms of a text, each as it is compared and as it is written."""
-    meaningful = [(_key(word), word) if _is_meaningful(folded(word)) else None for word in words_in_order(text)]
-    yield from (term for term in meaningful if term)
+    """Yield the terms of a text, each as it is compared and as it is written.
+
+    A number says nothing by itself, but completes the word before it: "Release 9.6".
+    """
+    meaningful = [(_key(word), word) if _is_meaningful(folded(word)) else None for word in _words(text)]
+    yield from (term for term in meaningful if term and not _is_number(term[1]))
     for first, second in pairwise(meaningful):
-        if first and second and first[0] != second[0]:
+        if first and second and first[0] != second[0] and not _is_number(first[1]):
             yield f"{first[0]} {second[0]}", f"{first[1]} {second[1]}"
+
+
+def _words(text: str) -> Iterator[str]:
+    """Yield the words of a text in order; a version such as 9.6 is one."""
+    for place, part in enumerate(_VERSION.split(text)):
+        yield from [part] if place % 2 else words_in_order(part)
 
 
 def _key(word: str) -> str:
     """Return a word as it is compared: in lower case, without a plural's ending."""
     key = folded(word)
-    is_plural = len(key) > 3 and key.endswith("s") and not key.endswith(("ss", "us", "is"))
-    return key[:-1] if is_plural else key
+    if len(key) < 4 or not key.endswith("s") or key.endswith(("ss", "us", "is")):
+        return key
+    return key[:-2] if key.endswith(("xes", "ches", "shes", "sses")) else key[:-1]
 
 
 def _is_meaningful(word: str) -> bool:
-    return word not in _EMPTY and (len(word) > 1 or not word.isascii()) and not (word.isdecimal() and len(word) < 3)
+    return word not in _EMPTY and (len(word) > 1 or not word.isascii() or word.isdecimal())
+
+
+def _is_number(word: str) -> bool:
+    return word[0].isdecimal()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -27,6 +28,11 @@ _BATCH = 2048
 # Fewer texts are embedded faster here than by workers.
 _FEWEST_FOR_WORKERS = 200
 
+# An interruption loses what is not kept yet, so vectors are kept about every three seconds; the first part is small,
+# and the time that it takes tells how many texts the next may have.
+_SECONDS = 3.0
+_FIRST_PART, _SMALLEST_PART = 128, 16
+
 Vectors = dict[bytes, NDArray[np.float32]]
 
 
@@ -45,6 +51,7 @@ class CachedEmbedding(EncoderEmbedding):
     _workers: EmbeddingWorkers | None = PrivateAttr()
     _counting: threading.Lock = PrivateAttr(default_factory=threading.Lock)
     _embedded: int = PrivateAttr(default=0)
+    _part: int = PrivateAttr(default=_FIRST_PART)
 
     def __init__(
         self,
@@ -78,12 +85,20 @@ class CachedEmbedding(EncoderEmbedding):
         workers = self._workers
         vectors = self._embed_on_workers(workers, texts) if workers and len(texts) >= _FEWEST_FOR_WORKERS else {}
         left = {content: text for content, text in texts.items() if content not in vectors}
-        if left:
-            new = dict(zip(left, self.encoder.encode(list(left.values())), strict=True))
-            self._cache.keep(self.model_name, {key: vector for key, vector in new.items() if np.isfinite(vector[0])})
-            vectors |= new
         with self._counting:
-            self._embedded += len(texts)
+            self._embedded += len(vectors)
+        # Texts of about the same length fill a batch best.
+        contents = sorted(left, key=lambda content: len(left[content]))
+        while contents:
+            part, contents = contents[: self._part], contents[self._part :]
+            started = time.monotonic()
+            new = dict(zip(part, self.encoder.encode([left[content] for content in part]), strict=True))
+            self._cache.keep(self.model_name, {key: vector for key, vector in new.items() if np.isfinite(vector[0])})
+            seconds = max(time.monotonic() - started, 1e-3)
+            self._part = min(max(int(len(part) * _SECONDS / seconds), _SMALLEST_PART), _BATCH)
+            vectors |= new
+            with self._counting:
+                self._embedded += len(part)
         return vectors
 
     def _embed_on_workers(self, workers: EmbeddingWorkers, texts: Mapping[bytes, str]) -> Vectors:

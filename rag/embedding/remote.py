@@ -7,7 +7,6 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.embedding.parallel import in_parallel
 from rag.errors import ConfigurationError, EmbeddingError
 from rag.llm.failures import is_too_long
 from rag.text.lines import one_line
@@ -173,13 +173,10 @@ class RemoteEncoder:
     def _encode(self, texts: Sequence[str], retries: int) -> NDArray[np.float32]:
         if not texts:
             return np.empty((0, self.dimension), np.float32)
-        with ThreadPoolExecutor(_PARALLEL_REQUESTS) as pool:
-            requests = [pool.submit(self._vectors, batch, retries) for batch in self._batches(texts)]
-            try:
-                rows = [row for request in requests for row in request.result()]
-            except EmbeddingError:
-                pool.shutdown(cancel_futures=True)
-                raise
+        parts = in_parallel(
+            lambda batch: self._vectors(batch, retries), self._batches(texts), threads=_PARALLEL_REQUESTS
+        )
+        rows = [row for part in parts for row in part]
         found = [row for row in rows if row is not None] or [
             row for row in self._request([_PROBE], 0) if row is not None
         ]

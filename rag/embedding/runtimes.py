@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock, local
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.embedding.parallel import in_parallel
 from rag.errors import EmbeddingError
 from rag.text.lines import one_line
 
@@ -28,6 +28,8 @@ Batch = dict[str, NDArray[np.int64]]
 
 # More threads do not speed up a question, which is too little work.
 _QUERY_THREADS = 4
+# In seconds: the longest that an inference under way may take when the process ends.
+_GRACE = 30.0
 _first_inference = Lock()
 
 
@@ -117,9 +119,7 @@ def infer(
         except (RuntimeError, ValueError) as error:
             raise _not_computed(error) from error
 
-    with ThreadPoolExecutor(cores()) as threads:
-        for _ in threads.map(run, batches):
-            pass
+    in_parallel(run, batches, threads=cores(), grace=_GRACE)
 
 
 def has_fast_bf16() -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from rag.store.documents import DocumentRow, Section, Version
 from rag.store.store import Store
+from rag.text.versions import newest_first
 
 __all__ = ["Documents"]
 
@@ -35,6 +36,10 @@ class Documents:
         """Return the ages of the documents of chunks, by the chunk's node id."""
         index = self._store.indexes.active() if node_ids else None
         return self._store.documents.versions(index, node_ids) if index else {}
+
+    def product_versions(self) -> list[str]:
+        """Return the versions of the software that documents are about, the newest first; none if no source has one."""
+        return newest_first(edition.version for edition in self._store.documents.editions())
 
     def last_success(self, sources: Sequence[str]) -> Mapping[str, datetime | None]:
         """Return when each source was last synced successfully; None if never."""

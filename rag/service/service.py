@@ -223,6 +223,11 @@ class Service:
             for state in states
         ]
 
+    def versions(self) -> list[str]:
+        """Return the versions of the software that a question can be answered for, the newest first."""
+        with _answered():
+            return self.engine.documents.product_versions()
+
     def logged(self, answer: UUID) -> LoggedAnswer:
         """Return an answer from the log.
 

@@ -13,6 +13,7 @@ __all__ = [
     "is_stable",
     "named",
     "newest",
+    "newest_first",
     "placed",
     "versions_in",
     "without_version",
@@ -75,7 +76,12 @@ def versions_in(names: Iterable[str | None]) -> list[str]:
 
 def newest(versions: Iterable[str]) -> str | None:
     """Return the newest stable version, or the newest if none is stable."""
-    return max(versions, key=lambda version: (is_stable(version), *_order(version)), default=None)
+    return max(versions, key=_age, default=None)
+
+
+def newest_first(versions: Iterable[str]) -> list[str]:
+    """Return versions without repetitions, the newest stable one first."""
+    return sorted(set(versions), key=_age, reverse=True)
 
 
 def is_stable(version: str) -> bool:
@@ -135,6 +141,10 @@ def _named(question: str, known: Sequence[str]) -> tuple[str, tuple[int, int]] |
 
 def _glob(pattern: str) -> str:
     return re.escape(pattern).replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
+
+
+def _age(version: str) -> tuple[bool, tuple[int, ...], str]:
+    return is_stable(version), *_order(version)
 
 
 def _order(version: str) -> tuple[tuple[int, ...], str]:

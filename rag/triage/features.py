@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 from rag.triage.corpus import WAYS, Corpus, Found, Report
 from rag.triage.history import History, Issue
 
-__all__ = ["FEATURES", "features"]
+__all__ = ["FEATURES", "RISING", "features"]
 
 _DAY = 86_400.0
+# The five rarest words of a report have about this in a large repository.
+_RARE = 40
 
 #: In the order of the columns. "relative" is to the best candidate, "own" to what the report scores against itself.
 FEATURES = (
@@ -35,6 +38,15 @@ FEATURES = (
     "length of the report",
     "length of the issue",
     "gap to the next",
+    # To the rarest word that there can be: among few issues, no word is rare.
+    "rare words, relative",
+)
+
+
+#: Which features may only speak for the same problem: the more alike, the likelier. The last place is the bias.
+RISING = np.array(
+    [name.split(", ")[0] in (*WAYS, "agreement", "shared names", "shared errors", "rare words") for name in FEATURES]
+    + [False]
 )
 
 
@@ -52,17 +64,21 @@ def features(
     relative = found.scores / np.maximum(found.best, 1e-6)
     ranks = (-found.scores).argsort(0).argsort(0)
     upto = corpus.before(asked.opened)
+    rarest = corpus.words.largest_idf(upto)
+    rarity = {term: corpus.words.idf(term, upto) for term in report.both_terms}
+    shared = [_shared(report, corpus.reports[place], rarity) for place in found.places]
     rows = [
         [
             *own[row],
             *relative[row],
             *(1 / (1 + ranks[row])),
             float((ranks[row] == 0).mean()),
-            *_shared(corpus, report, corpus.reports[place], upto),
+            *shared[row],
             *_of_issue(asked, corpus.issues[place], duplicates),
             math.log1p(report.both_terms.total()),
             math.log1p(corpus.reports[place].both_terms.total()),
             _gap(relative, row),
+            shared[row][-1] * _RARE / (5 * rarest),
         ]
         for row, place in enumerate(found.places)
     ]
@@ -76,18 +92,16 @@ def _gap(relative: NDArray[np.floating], row: int) -> float:
     return float(means[row] - others.max()) if len(others) else 0.0
 
 
-def _shared(corpus: Corpus, report: Report, other: Report, upto: int) -> tuple[float, float, float, float, float]:
+def _shared(report: Report, other: Report, rarity: Mapping[str, float]) -> tuple[float, float, float, float, float]:
     both = report.names & other.names
     errors = report.errors & other.errors
-    rare = sorted(
-        (corpus.words.idf(term, upto) for term in report.both_terms.keys() & other.both_terms.keys()), reverse=True
-    )
+    rare = sorted((rarity[term] for term in rarity.keys() & other.both_terms.keys()), reverse=True)
     return (
         len(both) / (len(report.names) + 1),
         len(both) / (len(other.names) + 1),
         min(len(errors), 3) / 3,
         float(not report.names),
-        sum(rare[:5]) / 40,
+        sum(rare[:5]) / _RARE,
     )
 
 

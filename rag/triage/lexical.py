@@ -76,6 +76,11 @@ class Lexical:
         held = 0 if places is None else int(np.searchsorted(places, upto))
         return float(np.log(1 + (upto - held + 0.5) / (held + 0.5)))
 
+    @staticmethod
+    def largest_idf(upto: int) -> float:
+        """Return how rare a term is that one of the first `upto` texts has."""
+        return float(np.log(1 + max(upto - 0.5, 0.5) / 1.5))
+
     def _rarest(self, query: Counter[str], upto: int) -> list[tuple[str, float]]:
         weighed = [(term, self.idf(term, upto)) for term in query if term in self._places]
         return sorted(weighed, key=lambda one: -one[1])[:_MOST_TERMS]

@@ -65,9 +65,17 @@ class Model:
         return cls(mean, spread, weights, float(value["bias"]))
 
 
-def fit(examples: Sequence[Example], prior: Model | None = None, *, penalty: float = 3.0, steps: int = 250) -> Model:
+def fit(
+    examples: Sequence[Example],
+    prior: Model | None = None,
+    *,
+    rising: NDArray[np.bool_] | None = None,
+    penalty: float = 3.0,
+    steps: int = 250,
+) -> Model:
     """Return the model that fits best, drawn towards a prior model: with few examples it stays close to that.
 
+    :param rising: which weights must not be negative, shape (features + 1,); the last is the bias; None: all may be
     :param penalty: the weight of a squared difference from the prior, in examples
     """
     filled = [one for one in examples if len(one.rows)]
@@ -95,12 +103,15 @@ def fit(examples: Sequence[Example], prior: Model | None = None, *, penalty: flo
         slope: Matrix = scaled.T @ (missed * weight[lists]) / weight.sum() + kept * (weights - first)
         return slope
 
-    *weights, bias = _descended(gradient, first, steps)
+    kept_up = np.zeros(len(first), np.bool_) if rising is None else rising
+    *weights, bias = _descended(gradient, first, kept_up, steps)
     return Model(mean, spread, np.array(weights), float(bias))
 
 
-def _descended(gradient: Callable[[Matrix], Matrix], start: Matrix, steps: int, rate: float = 0.05) -> Matrix:
-    """Return the minimum that Adam finds, with a rate that falls to a tenth."""
+def _descended(
+    gradient: Callable[[Matrix], Matrix], start: Matrix, rising: NDArray[np.bool_], steps: int, rate: float = 0.05
+) -> Matrix:
+    """Return the minimum that Adam finds, with a rate that falls to a tenth; rising weights are kept from below 0."""
     weights, first, second = start.copy(), np.zeros_like(start), np.zeros_like(start)
     for step in range(1, steps + 1):
         slope = gradient(weights)
@@ -108,4 +119,5 @@ def _descended(gradient: Callable[[Matrix], Matrix], start: Matrix, steps: int, 
         second = 0.999 * second + 0.001 * slope**2
         now = rate * (1 - 0.9 * step / steps)
         weights = weights - now * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
+        weights[rising] = np.maximum(weights[rising], 0.0)
     return weights

@@ -19,12 +19,12 @@ from rag.triage.history import Issue
 from rag.triage.model import Model, fit
 from rag.triage.ranking import Ranker, Scored
 
-__all__ = ["Outcome", "Replay", "Step", "replayed"]
+__all__ = ["FEWEST_DUPLICATES", "Outcome", "Replay", "Step", "replayed"]
 
 #: The number of blocks of the history; each has about as many declared duplicates.
 _BLOCKS = 6
-# With fewer declared duplicates, the repository's own are not fitted on, and no threshold is chosen.
-_FEWEST_DUPLICATES = 20
+#: With fewer declared duplicates, the repository's own are not fitted on, and no threshold is chosen.
+FEWEST_DUPLICATES = 20
 # At most this number of issues without a declared duplicate are replayed: a sample if there are more.
 _MOST_OTHERS = 4_000
 # The first issues have too little before them.
@@ -154,17 +154,17 @@ def replayed(
     for block in range(_BLOCKS):
         earlier = [example for (_, _, example), at in zip(compared, blocks, strict=True) if at < block]
         known = int(is_duplicate[blocks < block].sum())
-        is_learned = known >= _FEWEST_DUPLICATES
+        is_learned = known >= FEWEST_DUPLICATES
         model = fit(earlier, shipped) if is_learned else shipped
         outcomes += [
             _outcome(ranker, issue, scored, model, example.weight, issue.number in duplicates, is_learned)
             for (issue, scored, example), at in zip(compared, blocks, strict=True)
             if at == block
         ]
-    enough = int(is_duplicate.sum()) >= _FEWEST_DUPLICATES
+    enough = int(is_duplicate.sum()) >= FEWEST_DUPLICATES
     model = fit([example for _, _, example in compared], shipped) if enough else shipped
     learned = [one for one in outcomes if one.is_learned]
-    judged = learned if sum(one.is_duplicate for one in learned) >= _FEWEST_DUPLICATES else outcomes
+    judged = learned if sum(one.is_duplicate for one in learned) >= FEWEST_DUPLICATES else outcomes
     steps = _steps(judged)
     last = [one for one, at in zip(outcomes, blocks, strict=True) if at == _BLOCKS - 1]
     before = [one for one, at in zip(outcomes, blocks, strict=True) if at < _BLOCKS - 1 and one.is_learned]

@@ -13,12 +13,14 @@ from rag.triage.history import Issue
 from rag.triage.model import Model
 from rag.triage.ranking import Ranker
 from rag.triage.reading import ranker_of
-from rag.triage.replay import Replay, replayed
+from rag.triage.replay import FEWEST_DUPLICATES, Replay, replayed
 from rag.triage.verdict import Candidate, Verdict, candidates, links
-from rag.triage.weights import shipped_model
+from rag.triage.weights import shipped_model, small_model
 
 __all__ = ["Triage"]
 
+# With fewer issues, a repository is like those that the small model was fitted on.
+_FEW = 300
 _NOT_REPLAYED = "the history was not replayed yet: run python -m rag.triage --replay"
 
 
@@ -134,4 +136,6 @@ class Triage:
 
     @cached_property
     def _model(self) -> Model:
-        return Model.from_json(self.calibration["model"]) if self.calibration else shipped_model()
+        if self.calibration and self.calibration["duplicates"] >= FEWEST_DUPLICATES:
+            return Model.from_json(self.calibration["model"])
+        return small_model() if len(self.ranker.corpus) < _FEW else shipped_model()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
@@ -40,6 +40,9 @@ __all__ = ["page_routes"]
 # In bytes: enough for a thumb, a URL and a comment.
 _LONGEST_FORM = 8_000
 _THUMBS: dict[str, Thumb] = {"up": "up", "down": "down"}
+_THREADS = ("issue", "pull", "discussion")
+# The kinds of documents that a kind of source holds.
+_HELD = {"github": _THREADS, "docs": ("page",), "repository": ("file",)}
 _EVERYWHERE = {"Cross-Origin-Resource-Policy": "cross-origin", "Cache-Control": "max-age=300"}
 
 
@@ -189,24 +192,29 @@ class _Page:
     def _common(self) -> dict[str, Any]:
         return {"brand": self._brand, "longest": LONGEST_QUESTION}
 
+    def _known(self) -> tuple[list[dict[str, Any]], list[str]]:
+        return self._service.sources(), self._service.versions()
+
     async def _show(self, asked: _Asked, turns: list[Turn] | None = None, *, error: RagError | None = None) -> Response:
         """Show the question box, with turns or an error below it."""
         try:
-            known = await self._threads.run(self._service.sources)
+            known, versions = await self._threads.run(self._known)
         except RagError as away:  # the page is whole without them
-            known, error = [], error or away
+            known, versions, error = [], [], error or away
+        held = {kind for state in known for kind in _HELD.get(state["kind"], ())}
         last = turns[-1] if turns else None
         values = {
             **self._common(),
             "question": asked.question,
             "filters": {name: value or "" for name, value in _texts(asked.filters).items()},
-            "kinds": KINDS,
+            "kinds": [kind for kind in KINDS if kind in held or kind == asked.filters.kind],
+            "has_threads": not held.isdisjoint(_THREADS),
             "states": STATES,
             "sources": [state["name"] for state in known],
+            "versions": versions,
             "documents": sum(state["documents"] for state in known),
             "turns": turns or [],
             "after": last.answer.id if last else None,
-            "again": urlencode({"q": asked.question, **{k: v for k, v in _texts(asked.filters).items() if v}}),
             "error": _calm(error) if error else None,
         }
         return HTMLResponse(render("page.html", values), status_of(error) if error else 200)
@@ -220,6 +228,7 @@ def _texts(filters: Filters) -> Mapping[str, str | None]:
         "state": filters.state,
         "since": filters.since.isoformat() if filters.since else None,
         "until": filters.until.isoformat() if filters.until else None,
+        "version": filters.version,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -74,4 +75,6 @@ def earlier_turns(service: Service, thread: str | UUID, *, before: str | None) -
 def _shown(source: Citation, text: str) -> Shown:
     own = source.link or source.url
     address = own if is_web_url(source.url) else f"/document?{urlencode({'url': source.url})}"
-    return Shown(source, address, render_text(source.quote), render_text(text, quote=source.quote) if text else "")
+    heading, _, passage = text.partition("\n")
+    place = (f"<p><b>{escape(heading)}</b></p>" if heading else "") + render_text(passage, quote=source.quote)
+    return Shown(source, address, render_text(source.quote), place if text else "")

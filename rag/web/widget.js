@@ -9,7 +9,7 @@
   const given = script.dataset;
   const title = given.title || settings.title;
   const label = given.label || "Ask a question";
-  const names = ["source", "kind", "label", "state", "since", "until"];
+  const names = ["source", "kind", "label", "state", "since", "until", "version"];
 
   const css = `
 :host { all: initial; }
@@ -236,7 +236,7 @@ blockquote p, article > :first-child { margin-top: 0; }
       }
       if (!data.id) return;
       this.#after = data.id;
-      turn.append(this.#votes(data.id));
+      turn.append(this.#votes(data.id, data.answered));
     }
 
     #copy(pre) {
@@ -248,9 +248,9 @@ blockquote p, article > :first-child { margin-top: 0; }
       return button;
     }
 
-    #votes(id) {
+    #votes(id, answered) {
       const address = server + "/answers/" + encodeURIComponent(id);
-      const said = element("span", {}, "Is this answer correct?");
+      const said = element("span", {}, answered ? "Is this answer correct?" : "Is this right?");
       const votes = [["up", "Yes"], ["down", "No"]].map(([thumb, text]) =>
         element("button", { type: "button", "aria-pressed": "false", onclick: (event) => vote(thumb, event.target) }, text));
       const vote = async (thumb, pressed) => {

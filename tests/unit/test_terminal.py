@@ -29,6 +29,10 @@ def test_numbered_steps_keep_their_numbers_and_code_its_lines() -> None:
     assert "   two" in text
 
 
+def test_code_has_no_background_of_its_own() -> None:
+    assert "\x1b[1;36mpg_dump\x1b[0m" in shown("Use `pg_dump`.")
+
+
 def test_a_source_cannot_send_control_sequences() -> None:
     assert "\x1b]0;" not in shown("before \x1b]0;owned\x07 after")
     assert "\x9b" not in shown("before \x9b2J after")

@@ -82,12 +82,13 @@ class Drawing:
             if self.all_points > len(self.points)
             else f"{self.all_points:,}"
         )
+        unit = self.unit if self.all_points != 1 else self.unit.removesuffix("s")
         if not self.questions:
-            return f"{shown} {self.unit}"
+            return f"{shown} {unit}"
         unanswered = sum(not question.answered for question in self.questions)
-        return (
-            f"{shown} {self.unit}, {len(self.questions):,} questions of {self.days} days, {unanswered:,} not answered"
-        )
+        asked = "1 question" if len(self.questions) == 1 else f"{len(self.questions):,} questions"
+        days = "1 day" if self.days == 1 else f"{self.days} days"
+        return f"{shown} {unit}, {asked} of {days}, {unanswered:,} not answered"
 
 
 def radius(cites: int, points: int) -> float:

@@ -84,7 +84,7 @@
 
   const paintQuestion = (question, n) => {
     const [x, y] = placeOfQuestion(n), size = sizeOfQuestion(n);
-    pen.globalAlpha = hits && !hits.questions.has(n) ? 0.12 : 0.95;
+    pen.globalAlpha = hits && !hits.questions.has(n) ? 0.12 : question[1] ? 0.6 : 0.95;
     pen.lineWidth = question[1] ? 1.3 : 2.2;
     pen.strokeStyle = question[1] ? ink.text : ink.alarm;
     pen.beginPath();
@@ -176,6 +176,8 @@
   };
   const open = (n) => { const url = address(n); if (url) window.open(url, "_blank", "noopener,noreferrer"); };
 
+  const counted = (count, nouns) => `${count.toLocaleString("en")} ${count === 1 ? nouns.slice(0, -1) : nouns}`;
+
   const search = () => {
     const words = find("find").value.toLowerCase().split(/\s+/).filter(Boolean);
     const holds = (text) => words.every((word) => text.includes(word));
@@ -184,7 +186,7 @@
       questions: new Set(data.asked.flatMap((text, n) => (holds(text) ? [n] : []))),
     } : null;
     said.textContent = hits
-      ? `${hits.points.size.toLocaleString("en")} ${data.unit} and ${hits.questions.size.toLocaleString("en")} questions found`
+      ? `${counted(hits.points.size, data.unit)} and ${counted(hits.questions.size, "questions")} found`
       : data.summary;
     find("hits").replaceChildren(...[...(hits ? hits.points : [])].slice(0, MOST_HITS).map((n) => {
       const item = document.createElement("li"), url = address(n), link = document.createElement(url ? "a" : "span");

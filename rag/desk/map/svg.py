@@ -100,7 +100,7 @@ def _questions(drawing: Drawing, layout: Layout) -> Iterator[str]:
             whole = f"{1.4 * size:.1f}"
             unanswered.append(f"M{x - 0.7 * size:.1f} {y - 0.7 * size:.1f}l{whole} {whole}m0 -{whole}l-{whole} {whole}")
     if answered:
-        yield f'<path d="{"".join(answered)}" fill="none" stroke="#1b1f24" stroke-width="1.3"/>'
+        yield f'<path d="{"".join(answered)}" fill="none" stroke="#1b1f24" stroke-opacity="0.6" stroke-width="1.3"/>'
     if unanswered:
         yield f'<path d="{"".join(unanswered)}" fill="none" stroke="#c0261a" stroke-width="2.2"/>'
 

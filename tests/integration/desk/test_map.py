@@ -143,7 +143,7 @@ def test_the_map_works_in_a_browser_alone_and_on_the_site(engine: Engine, drawin
             said = browser.find_element(By.ID, "said")
             WebDriverWait(browser, 20).until(lambda _, said=said: said.text == drawing.summary)
             browser.find_element(By.ID, "find").send_keys("backup")
-            assert said.text == "1 documents and 0 questions found"
+            assert said.text == "1 document and 0 questions found"
             link = browser.find_element(By.CSS_SELECTOR, "#hits a")
             assert link.get_attribute("href") == "https://example.org/backup"
             assert link.text == f"Backup {HOSTILE}"

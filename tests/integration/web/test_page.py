@@ -30,6 +30,8 @@ def test_the_start_page_has_a_search_box(address: str) -> None:
     assert status == 200
     assert page.select_one("label[for=q]") is not None
     assert page.select_one("article") is None
+    assert page.select_one("select[name=version]") is None  # neither versions nor threads are in the index
+    assert page.select_one("select[name=state]") is None
 
 
 def test_a_monitor_may_ask_for_the_head_only(address: str) -> None:
@@ -52,6 +54,7 @@ def test_a_question_that_the_sources_do_not_answer_is_marked(address: str) -> No
     status, page = get(address, q="Who won the 2018 football world cup?")
     assert status == 200
     assert "do not answer" in page.select_one("article.abstention").get_text()
+    assert page.select_one(".feedback span").get_text() == "Is this right?"
     assert page.select_one("h3").get_text() == "Nearest pages"
 
 
@@ -95,6 +98,20 @@ def test_the_page_honours_every_filter_and_keeps_it(address: str) -> None:
     assert page.select_one("select[name=kind] option[selected]").get_text() == "page"
     kept = {field["name"]: field["value"] for field in page.select("form.follow-up input[type=hidden]")}
     assert kept.items() >= filters.items()
+
+
+def test_a_version_can_be_chosen_where_the_sources_have_versions(empty_engine: Engine) -> None:
+    for version in ("9", "10"):
+        manual = page_of("dump", f"Use `dump{version}` to write one database to a file.", source=f"v{version}")
+        manual.metadata.update(url=f"https://example.org/{version}/dump", versions=[version], product="manual")
+        empty_engine.syncs.ingest(MemorySource([manual], name=f"v{version}"))
+    with served(empty_engine) as address:
+        _, start = get(address)
+        _, chosen = get(address, q=QUESTION, version="9")
+    assert [option.get_text() for option in start.select("select[name=version] option")] == ["newest", "10", "9"]
+    assert chosen.select_one("select[name=version] option[selected]").get_text() == "9"
+    assert "dump9" in chosen.select_one("article.answer").get_text()
+    assert chosen.select_one("form.follow-up input[name=version]")["value"] == "9"
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,18 @@ def test_plurals_and_capitals_are_one_term() -> None:
     questions = ["Backups of tables", "backup the table", "A BACKUP of Tables"]
     label = Labeller([*questions, *VACUUM]).label(questions)
     assert len(label.split(" · ")) == 2
+    indexes = ["Indexes", "index", "an INDEX"]
+    assert " · " not in Labeller([*indexes, *VACUUM]).label(indexes)
 
 
 def test_questions_in_other_scripts_have_labels() -> None:
     questions = ["如何备份数据库", "备份数据库的命令"]
     assert "备份" in Labeller([*questions, *VACUUM]).label(questions)
+
+
+def test_a_number_is_no_label_but_completes_a_word() -> None:
+    notes = ["Release 9.6", "Release 9.6, 2048 changes", "9.6 has 2048 changes"]
+    sizes = ["2048", "a buffer of 2048", "2048 or 4096"]
+    labeller = Labeller([*notes, *sizes, *VACUUM])
+    assert "Release 9.6" in labeller.label(notes)
+    assert not any(term[0].isdecimal() for term in labeller.label(sizes).split(" · "))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.text.versions import Placed, covers, named, newest, placed, versions_in, without_version
+from rag.text.versions import Placed, covers, named, newest, newest_first, placed, versions_in, without_version
 
 KNOWN = ("14", "15", "16rc1")
 
@@ -80,6 +80,7 @@ def test_the_newest_is_stable_and_compared_as_numbers() -> None:
     assert newest(["9", "10", "11beta1", "latest"]) == "10"
     assert newest(["1.0rc1", "1.0rc2"]) == "1.0rc2"
     assert newest([]) is None
+    assert newest_first(["9", "latest", "10", "9", "11beta1"]) == ["10", "9", "11beta1", "latest"]
 
 
 def test_the_manual_of_a_version_is_that_of_its_patch_releases() -> None:
