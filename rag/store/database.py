@@ -23,6 +23,7 @@ from rag.store.failures import translated
 from rag.store.migrations import migrate
 from rag.store.poolers import refuse_transaction_pooling
 from rag.store.queries import Queries, sql_folder
+from rag.store.schemas import Schema, open_schema
 from rag.text.lines import one_line
 from rag.trust.secrets import MASK
 from rag.trust.urls import checked
@@ -69,6 +70,7 @@ class Database:
         try:
             with translated():
                 refuse_transaction_pooling(first, partial(_connect, dsn), self.queries)
+                self._schema = Schema.found(first, self.queries) if embedded else open_schema(first, self.queries)
                 migrate(first, sql_folder() / "migrations", self.queries)
                 _configure(first, self.queries)
         except BaseException:
@@ -112,7 +114,7 @@ class Database:
         connection = _connect(self._restart())
         try:
             with translated():
-                _configure(connection, self.queries)
+                self._configure(connection)
                 yield connection
             # Postgres notices a closed connection some time later, and the next statement may need the locks.
             with suppress(psycopg.Error):
@@ -143,7 +145,7 @@ class Database:
                 min_size=1,
                 max_size=self._max_connections,
                 kwargs={"autocommit": True, **_LINE},
-                configure=partial(_configure, queries=self.queries),
+                configure=self._configure,
                 check=ConnectionPool.check_connection,
                 open=True,
                 timeout=_POOL_SECONDS,
@@ -153,12 +155,28 @@ class Database:
             )
         return self._pool
 
+    @property
+    def schema(self) -> str:
+        """The schema of the tables."""
+        return self._schema.name
+
+    def _configure(self, connection: Connection) -> None:
+        self._schema.search(connection, self.queries)
+        _configure(connection, self.queries)
+
     def version(self) -> dict[str, Any]:
-        """Return the versions of Postgres and pgvector, the latter as installed in the database."""
+        """Return the versions of Postgres and pgvector, the latter as installed in the database, and its schema."""
         with self.connection() as connection:
             row = connection.execute(self.queries.compose("server_version")).fetchone()
         assert row is not None
-        return {"embedded": self.embedded, "postgres": row[0], "pgvector": row[1], "bytes": row[2]}
+        postgres, pgvector, size = row
+        return {
+            "embedded": self.embedded,
+            "postgres": postgres,
+            "pgvector": pgvector,
+            "schema": self.schema,
+            "bytes": size,
+        }
 
     def close(self) -> None:
         """Close every connection. The embedded server stays up, so that the next command starts fast."""
