@@ -2,7 +2,7 @@
 
 `python -m bench chaos --hours 24`. Each hour a docs site and a GitHub repository change, the same number of pages and threads
 is added and deleted, both are synced with faults of their servers, and questions are asked. Every eighth hour Postgres is
-killed. What a real day has in hours has here some seconds, so autovacuum looks after the tables once a second.
+killed. The log of answers and the cache of embeddings keep what is new for months; the other tables must not grow. What a real day has in hours has here some seconds, so autovacuum looks after the tables once a second.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class _Measured:
     connections: int
     tables: float
     indexes: float
+    kept: float
 
 
 class _World:
@@ -118,7 +119,17 @@ def run_day(hours: int) -> Iterator[Table]:
         failed = 0
         table = Table(
             f"{hours} simulated hours",
-            ["hour", "documents", "memory, MB", "file handles", "threads", "connections", "tables, MB", "indexes, MB"],
+            [
+                "hour",
+                "documents",
+                "memory, MB",
+                "file handles",
+                "threads",
+                "connections",
+                "tables, MB",
+                "indexes, MB",
+                "log and cache, MB",
+            ],
         )
         for hour in range(hours + 1):
             if hour:
@@ -139,6 +150,7 @@ def run_day(hours: int) -> Iterator[Table]:
                 one.connections,
                 one.tables,
                 one.indexes,
+                one.kept,
             )
         site.stop_failing()
         github._rates.clear()
@@ -215,12 +227,15 @@ def _measured(engine: Engine, hour: int) -> _Measured:
         row = connection.execute("""
             SELECT (SELECT count(*) FROM documents),
                    (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()),
-                   sum(pg_table_size(c.oid)) / 1e6, sum(pg_indexes_size(c.oid)) / 1e6
-            FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace""").fetchone()
+                   sum(pg_table_size(c.oid)) FILTER (WHERE NOT is_kept) / 1e6,
+                   sum(pg_indexes_size(c.oid)) FILTER (WHERE NOT is_kept) / 1e6,
+                   sum(pg_total_relation_size(c.oid)) FILTER (WHERE is_kept) / 1e6
+            FROM (SELECT oid, relname IN ('answers', 'embeddings', 'chat_threads') AS is_kept FROM pg_class
+                  WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace) c""").fetchone()
     assert row is not None
     return _Measured(
         hour, row[0], process.memory_info().rss / 1e6, process.num_fds(), process.num_threads(), row[1],
-        float(row[2]), float(row[3]),
+        *map(float, row[2:]),
     )  # fmt: skip
 
 
