@@ -1,8 +1,9 @@
 """A day of hourly syncs with changes and faults, in one process that also answers: does anything grow?
 
-`python -m bench chaos --hours 24`. Each hour a docs site and a GitHub repository change, the same number of pages and threads
-is added and deleted, both are synced with faults of their servers, and questions are asked. Every eighth hour Postgres is
-killed. The log of answers and the cache of embeddings keep what is new for months; the other tables must not grow. What a real day has in hours has here some seconds, so autovacuum looks after the tables once a second.
+`python -m bench chaos --hours 24`. Each hour a docs site and a GitHub repository change, the same number of pages and
+threads is added and deleted, both are synced with faults of their servers, and questions are asked. Every eighth hour
+Postgres is killed. The log of answers and the cache of embeddings keep what is new for months; the other tables must not
+grow. What a real day has in hours has here some seconds, so autovacuum looks after the tables once a second.
 """
 
 from __future__ import annotations

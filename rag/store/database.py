@@ -5,6 +5,7 @@ Nothing above this module can tell an embedded server from an external one.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,8 +18,8 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
-from rag.errors import ConfigurationError, DatabaseError
-from rag.store.embedded import embedded_dsn
+from rag.errors import ConfigurationError, DatabaseError, DatabaseUnavailable
+from rag.store.embedded import embedded_dsn, embedded_trouble
 from rag.store.failures import translated
 from rag.store.migrations import migrate
 from rag.store.poolers import refuse_transaction_pooling
@@ -31,6 +32,8 @@ from rag.trust.urls import checked
 __all__ = ["Connection", "Database"]
 
 Connection = psycopg.Connection[TupleRow]
+
+log = logging.getLogger(__name__)
 
 # How long a question waits for a connection while all are in use, or while the server is away.
 _POOL_SECONDS = 10.0
@@ -56,16 +59,25 @@ class Database:
 
     :param dsn: a libpq connection string or URL
     :param embedded: whether the server is the one inside the wheel
+    :param restart: starts the server again, if it was killed, and returns the connection string
+    :param trouble: returns why the server cannot be reached, if it knows
     :raises DatabaseError: the server cannot be reached or lacks pgvector
     """
 
     def __init__(
-        self, dsn: str, *, embedded: bool, max_connections: int = 8, restart: Callable[[], str] | None = None
+        self,
+        dsn: str,
+        *,
+        embedded: bool,
+        max_connections: int = 8,
+        restart: Callable[[], str] | None = None,
+        trouble: Callable[[], str | None] | None = None,
     ) -> None:
         self.dsn = dsn
         self.embedded = embedded
         self.queries = Queries(sql_folder() / "queries")
         self._restart = restart or (lambda: dsn)
+        self._trouble = trouble or (lambda: None)
         first = _connect(dsn)
         try:
             with translated():
@@ -86,7 +98,8 @@ class Database:
         """Connect to `url`, or start or find the embedded Postgres under `home`; then apply new migrations."""
         if url:
             return cls(url, embedded=False)
-        return cls(embedded_dsn(home), embedded=True, restart=partial(embedded_dsn, home))
+        restart, trouble = partial(embedded_dsn, home), partial(embedded_trouble, home)
+        return cls(embedded_dsn(home), embedded=True, restart=restart, trouble=trouble)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -98,7 +111,7 @@ class Database:
         :raises DatabaseError: the database refuses a statement of the block, or no connection can be had
         """
         first = self._usable_first()
-        with translated():
+        with self._explained(), translated():
             if first is None:
                 with self._started_pool().connection() as connection:
                     yield connection
@@ -122,6 +135,16 @@ class Database:
         finally:
             connection.close()
 
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say why the server is away, if it is known."""
+        try:
+            yield
+        except DatabaseUnavailable as error:
+            if reason := self._trouble():
+                raise DatabaseError(reason) from error
+            raise
+
     def _usable_first(self) -> Connection | None:
         try:
             first = self._first.pop()
@@ -139,6 +162,9 @@ class Database:
 
     def _start_pool(self) -> ConnectionPool[Connection]:
         if self._pool is None:
+            # It warns of each failed attempt; what they fail by is told by the error of the statement.
+            if not log.isEnabledFor(logging.DEBUG):
+                logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
             self._pool = ConnectionPool(
                 # A function: an embedded server that was killed is started again for the next connection.
                 self._restart,
