@@ -1,7 +1,7 @@
 """Feed every reader, parser, filter and check with made-up inputs: `python -m bench fuzz --seconds 1800`.
 
 With atheris (`pip install atheris`), the inputs follow the coverage of the code; without, they are random combinations of the
-hostile parts that the growth tests use. Each target runs in a process of its own, with a share of the time. A crash is an
+hostile parts that the growth tests use. The first byte of an input chooses the target, in a process of its own. A crash is an
 exception that is no error of this package, or an input that takes longer than ten seconds; its input is printed.
 """
 
@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import random
-import re
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.report import Table
@@ -37,45 +38,59 @@ def run(options: argparse.Namespace) -> Iterator[Table]:
 
     names = options.target or list(TARGETS)
     follows = importlib.util.find_spec("atheris") is not None
+    until = time.monotonic() + options.seconds
+    counts: Counter[str] = Counter()
+    crashes = Table("Crashes", ["target", "input", "end"])
+    left = list(names)
+    while left and (seconds := int(until - time.monotonic())) > 0:
+        found = _fuzzed(left, seconds, counts)
+        if found is None:
+            break
+        crashes.add(*found)
+        left.remove(found[0])  # it would crash again
     table = Table(
         f"{'atheris' if follows else 'Random inputs'}, {options.seconds} s in all", ["target", "inputs", "crashes"]
     )
-    crashes = Table("Crashes", ["target", "input", "end"])
-    total = 0
     for name in names:
-        inputs, crash = _fuzzed(name, max(1, options.seconds // len(names)))
-        total += inputs
-        table.add(name, inputs, bool(crash) + 0)
-        if crash:
-            crashes.add(name, *crash)
-    table.add("all", total, len(crashes.rows))
+        table.add(name, counts[name], int(name not in left))
+    table.add("all", counts.total(), len(crashes.rows))
     yield table
     if crashes.rows:
         yield crashes
 
 
-def _fuzzed(name: str, seconds: int) -> tuple[int, tuple[str, str] | None]:
-    """Return how many inputs a target has read, and the input that crashed it with the last lines of its output."""
+def _fuzzed(names: Sequence[str], seconds: int, counts: Counter[str]) -> tuple[str, str, str] | None:
+    """Feed targets until the time is over or one crashes; return its name, the input and the last lines of the output.
+
+    :param counts: inputs by target, which are added to
+    """
     with tempfile.TemporaryDirectory(prefix="rag-fuzz-") as folder:
-        command = [sys.executable, "-m", "bench.fuzz", name, str(seconds), folder]
+        place = Path(folder)
+        (place / "targets.json").write_text(json.dumps(names))
+        command = [sys.executable, "-m", "bench.fuzz", str(seconds), folder]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-        said = done.stdout + done.stderr
-        counted = re.findall(r"number_of_executed_units: (\d+)|^#(\d+)\s", said, re.MULTILINE)
-        inputs = max((int(number) for pair in counted for number in pair if number), default=0)
-        found = sorted(Path(folder).glob("crash-*")) + sorted(Path(folder).glob("timeout-*"))
+        counts.update(json.loads((place / "counts.json").read_text()) if (place / "counts.json").exists() else {})
+        found = sorted(place.glob("crash-*")) + sorted(place.glob("timeout-*")) + sorted(place.glob("oom-*"))
         if not found and done.returncode == 0:
-            return inputs, None
-        data = repr(found[0].read_bytes()) if found else ""
-        interesting = [line for line in said.splitlines() if line.strip() and not line.startswith(("#", "stat::"))]
-        return inputs, (data[:2000], " ".join(interesting[-12:])[:1000])
+            return None
+        data = found[0].read_bytes() if found else b""
+        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        said = [line for line in said if not line.startswith(("#", "stat::", "NEW_FUNC"))]
+        return _chosen(names, data)[0], repr(data)[:2000], " ".join(said[-14:])[:1000]
 
 
-def _work(name: str, seconds: int, folder: Path) -> None:
-    """Feed one target in this process."""
+def _chosen(names: Sequence[str], data: bytes) -> tuple[str, bytes]:
+    """Return the target that an input chooses by its first byte, and the rest."""
+    return (names[data[0] % len(names)], data[1:]) if data else (names[0], data)
+
+
+def _work(seconds: int, folder: Path) -> None:
+    """Feed targets in this process."""
+    names = json.loads((folder / "targets.json").read_text())
     try:
         import atheris
     except ImportError:
-        _at_random(name, seconds, folder)
+        _at_random(names, seconds, folder)
         return
     with atheris.instrument_imports(include=["rag"]):
         from bench.fuzz_targets import TARGETS
@@ -83,37 +98,48 @@ def _work(name: str, seconds: int, folder: Path) -> None:
     seeds = folder / "seeds"
     seeds.mkdir()
     for number, text in enumerate(_seeds()):
-        (seeds / str(number)).write_bytes(text.encode("utf-8", "surrogatepass"))
+        (seeds / str(number)).write_bytes(bytes([number % len(names)]) + text.encode("utf-8", "surrogatepass"))
     words = folder / "words"
     words.write_text("".join(f'"{_escaped(word)}"\n' for word in _parts() if word))
-    read = TARGETS[name]
+    counts: Counter[str] = Counter()
+
+    def read(data: bytes) -> None:
+        name, text = _chosen(names, data)
+        counts[name] += 1
+        if counts.total() % 500 == 0:
+            (folder / "counts.json").write_text(json.dumps(counts))
+        TARGETS[name](text.decode("utf-8", "replace"))
+
     options = [
         f"-max_total_time={seconds}", f"-max_len={_LONGEST}", f"-timeout={_SLOW_SECONDS:.0f}", "-rss_limit_mb=4096",
-        f"-artifact_prefix={folder}/", f"-dict={words}", "-print_final_stats=1", "-close_fd_mask=0", str(seeds),
+        f"-artifact_prefix={folder}/", f"-dict={words}", str(seeds),
     ]  # fmt: skip
-    atheris.Setup([sys.argv[0], *options], lambda data: read(data.decode("utf-8", "replace")))
+    atheris.Setup([sys.argv[0], *options], read)
     atheris.Fuzz()
 
 
-def _at_random(name: str, seconds: int, folder: Path) -> None:
+def _at_random(names: Sequence[str], seconds: int, folder: Path) -> None:
     from bench.fuzz_targets import TARGETS
 
-    read, chance, parts = TARGETS[name], random.Random(name), _parts()
-    until, number = time.monotonic() + seconds, 0
+    chance, parts = random.Random(seconds), _parts()
+    until = time.monotonic() + seconds
+    counts: Counter[str] = Counter()
     while time.monotonic() < until:
+        place = chance.randrange(len(names))
         text = "".join(_piece(chance, parts) for _ in range(chance.randrange(40)))[:_LONGEST]
-        number += 1
+        data = bytes([place]) + text.encode("utf-8", "surrogatepass")
+        counts[names[place]] += 1
         started = time.monotonic()
         try:
-            read(text)
+            TARGETS[names[place]](text)
         except Exception:  # noqa: BLE001 - every one is reported
-            (folder / "crash-0").write_bytes(text.encode("utf-8", "surrogatepass"))
+            (folder / "crash-0").write_bytes(data)
             traceback.print_exc()
             break
         if time.monotonic() - started > _SLOW_SECONDS:
-            (folder / "timeout-0").write_bytes(text.encode("utf-8", "surrogatepass"))
+            (folder / "timeout-0").write_bytes(data)
             break
-    print(f"#{number} inputs")
+    (folder / "counts.json").write_text(json.dumps(counts))
 
 
 def _piece(chance: random.Random, parts: list[str]) -> str:
@@ -144,4 +170,4 @@ def _escaped(word: str) -> str:
 
 
 if __name__ == "__main__":
-    _work(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+    _work(int(sys.argv[1]), Path(sys.argv[2]))
