@@ -327,8 +327,9 @@ def _vector(row: object) -> Vector | None:
         if isinstance(row, str):
             vector = np.frombuffer(base64.b64decode(row, validate=True), "<f4").astype(np.float32)
         else:
-            vector = np.array(row, np.float32)
-    except TypeError:  # a number is null
+            with np.errstate(over="ignore"):
+                vector = np.array(row, np.float32)
+    except (TypeError, OverflowError):  # a number is null, or has hundreds of digits
         return None
     if vector.ndim != 1 or not len(vector):
         raise ValueError("not a vector")

@@ -197,7 +197,16 @@ def reply_of(*rows: object, **fields: object) -> Reply:
 
 
 UNIT = [0.6, 0.8] + [0.0] * 6
-NO_VECTORS = [[0.0] * 8, [None] + [0.1] * 7, [float("nan")] * 8, [float("inf")] + [0.0] * 7, [0.5] * 3, [1e-30] * 8]
+NO_VECTORS = [
+    [0.0] * 8,
+    [None] + [0.1] * 7,
+    [float("nan")] * 8,
+    [float("inf")] + [0.0] * 7,
+    [0.5] * 3,
+    [1e-30] * 8,
+    [1e308] * 8,
+    [10**400] + [0.0] * 7,
+]
 
 
 @pytest.mark.parametrize("index", [{}, {"index": 0}, {"index": None}], ids=str)
