@@ -313,6 +313,9 @@ def _translating_errors(endpoint: Endpoint) -> Iterator[None]:
         if error.status_code in _TEXT_STATUSES:
             raise _TextRefused(message, is_too_long=is_too_long(_reason(error))) from error
         raise EmbeddingError(message) from error
+    except OverflowError as error:  # in the client, which converts the numbers of the whole reply
+        message = f"{where} returned a number that is too large."
+        raise _TextRefused(message, is_too_long=False) from error
     except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:
         # The client raises any of these for an unexpected reply.
         raise _not_openai(endpoint) from error
