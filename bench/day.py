@@ -231,7 +231,7 @@ def _measured(engine: Engine, hour: int) -> _Measured:
                    sum(pg_table_size(c.oid)) FILTER (WHERE NOT is_kept) / 1e6,
                    sum(pg_indexes_size(c.oid)) FILTER (WHERE NOT is_kept) / 1e6,
                    sum(pg_total_relation_size(c.oid)) FILTER (WHERE is_kept) / 1e6
-            FROM (SELECT oid, relname IN ('answers', 'embeddings', 'chat_threads') AS is_kept FROM pg_class
+            FROM (SELECT oid, relname IN ('answers', 'answer_chunks', 'embeddings') AS is_kept FROM pg_class
                   WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace) c""").fetchone()
     assert row is not None
     return _Measured(
