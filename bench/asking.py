@@ -1,7 +1,7 @@
 """Many people who search and ask at once: `python -m bench chaos --askers 16`.
 
 Each asker of `rag.web` sends its next request when the last one is answered: first searches only, then questions that are
-answered by extracts, both over synthetic chunks. A share is fair if the slowest asker got as many answers as the fastest.
+answered by extracts, both over this project's handbook. A share is fair if the slowest asker got as many answers as the fastest.
 """
 
 from __future__ import annotations
@@ -9,29 +9,40 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import httpx
 import numpy as np
 
-from bench.corpus import questions
-from bench.filled import filled_engine
+from bench.filled import empty_engine
 from bench.report import Table
-from bench.web import CHUNKS, server
+from bench.web import server
+from rag.engine import Engine
+from rag.text.blocks import heading
+from tests.servers.memory_source import MemorySource, page
 
 __all__ = ["run_askers"]
 
-_SECONDS, _WARM_SECONDS = 60.0, 10.0
+_SECONDS, _WARM_SECONDS = 30.0, 5.0
+_HANDBOOK = Path(__file__).parents[1] / "docs"
 _PATHS = {"search": "/api/v1/search", "answer": "/api/v1/ask"}
 
 
 def run_askers(askers: int) -> Iterator[Table]:
     """Yield the latencies and the shares of one asker and of many."""
     table = Table(
-        f"Askers of rag.web at once over {CHUNKS:,} chunks, {_SECONDS:.0f} s each",
+        f"Askers of rag.web at once over the handbook, {_SECONDS:.0f} s each",
         ["what", "askers", "replies", "errors", "p50 ms", "p99 ms", "p50 / p50 of one", "slowest asker / fastest"],
     )
-    with filled_engine(CHUNKS) as (engine, source), server(engine, {"RAG_WEB_RATE": "0"}) as (address, _):
-        asked = questions(source, 200, 8)
+    texts = {path.stem: path.read_text() for path in sorted(_HANDBOOK.glob("*.md"))}
+    asked = [found.text for text in texts.values() for line in text.splitlines() if (found := heading(line))]
+    with empty_engine() as engine:
+        engine.syncs.ingest(MemorySource([page(name, text) for name, text in texts.items()]))
+        yield from _measured(engine, asked, askers, table)
+
+
+def _measured(engine: Engine, asked: Sequence[str], askers: int, table: Table) -> Iterator[Table]:
+    with server(engine, {"RAG_WEB_RATE": "0"}) as (address, _):
         for what in _PATHS:
             alone = 0.0
             _load(address, what, asked, askers, _WARM_SECONDS)
