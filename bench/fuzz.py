@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> Iterator[Table]:
         if found is None:
             break
         crashes.add(*found)
-        left.remove(found[0])  # it would crash again
+        left = [name for name in left if name != found[0]]  # it would crash again
     table = Table(
         f"{'atheris' if follows else 'Random inputs'}, {options.seconds} s in all", ["target", "inputs", "crashes"]
     )
@@ -76,7 +76,8 @@ def _fuzzed(names: Sequence[str], seconds: int, counts: Counter[str]) -> tuple[s
         data = found[0].read_bytes() if found else b""
         said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         said = [line for line in said if not line.startswith(("#", "stat::", "NEW_FUNC"))]
-        return _chosen(names, data)[0], repr(data)[:2000], " ".join(said[-14:])[:1000]
+        name = _chosen(names, data)[0] if found else "the process itself"
+        return name, repr(data)[:2000], " ".join(said[-14:])[:1000]
 
 
 def _chosen(names: Sequence[str], data: bytes) -> tuple[str, bytes]:
