@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 _MEASURED = ("embed", "write", "ingest", "query", "scale", "cold-start", "web")
-NAMES = (*_MEASURED, "chaos")
+NAMES = (*_MEASURED, "chaos", "fuzz")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     named = [name for name in arguments if name in NAMES]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"a benchmark: {', '.join(NAMES)} (default: all but chaos)"
+        "names", nargs="*", metavar="NAME", help=f"a benchmark: {', '.join(NAMES)} (default: all but chaos and fuzz)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     modules = {name: importlib.import_module(f"bench.{name.replace('-', '_')}") for name in named or _MEASURED}

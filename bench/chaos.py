@@ -25,8 +25,11 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from bench import invariants
+from bench.asking import run_askers
 from bench.chaos_work import OPERATIONS, Operation, run_operation
+from bench.day import run_day
 from bench.report import Table
+from bench.together import run_together
 from rag.errors import RagError
 from rag.store.embedded import embedded_dsn, stop_embedded
 
@@ -63,10 +66,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("--kills", type=int, default=20, help="the number of kills (default: 20)")
     parser.add_argument("--seed", type=int, default=None, help="the seed of the moments (default: another each time)")
+    parser.add_argument(
+        "--together", type=float, metavar="SECONDS", help="instead of kills: syncs, askers and re-indexing at once"
+    )
+    parser.add_argument("--hours", type=int, metavar="N", help="instead of kills: simulated hours of hourly syncs")
+    parser.add_argument("--askers", type=int, metavar="N", help="instead of kills: so many who search and ask at once")
 
 
 def run(options: argparse.Namespace) -> Iterator[Table]:
     """Yield the table of the outcome."""
+    if options.together or options.hours or options.askers:
+        yield from run_together(options.together) if options.together else ()
+        yield from run_day(options.hours) if options.hours else ()
+        yield from run_askers(options.askers) if options.askers else ()
+        return
     seed = options.seed if options.seed is not None else random.randrange(10**6)
     outcomes = chaos(options.kills, seed)
     table = Table(f"{options.kills} kills, seed {seed}", ["operation", "rounds", "killed at work", "violations"])

@@ -37,13 +37,16 @@ WARM = 15.0
 PAIRS, STREAMS = 200, 20
 
 
+__all__ = ["CHUNKS", "run", "server"]
+
+
 def run(_options: argparse.Namespace) -> Iterator[Table]:
     """Yield the throughput, what HTTP adds, the memory, and the delay of streams."""
     with filled_engine(CHUNKS) as (engine, source):
         asked = questions(source, 200, 8)
         for text in asked[:5]:
             engine.search(text)
-        with _server(engine) as (address, process):
+        with server(engine) as (address, process):
             yield _added(engine, address, process, asked)
             yield from _throughput(engine, address, process, asked)
         yield _streams(engine, asked)
@@ -114,7 +117,7 @@ def _streams(engine: Engine, asked: Sequence[str]) -> Table:
     """Return how long after its last token the first sentence of an answer is shown."""
     with slow_model() as model:
         environment = {"RAG_LLM": "openai/slow", "OPENAI_API_KEY": "none", "OPENAI_BASE_URL": model.url}
-        with _server(engine, environment) as (address, _):
+        with server(engine, environment) as (address, _):
             delays(model, address, asked[:1])
             found = [second * 1e3 for second in delays(model, address, asked[:STREAMS])]
     table = Table(
@@ -125,7 +128,7 @@ def _streams(engine: Engine, asked: Sequence[str]) -> Table:
 
 
 @contextmanager
-def _server(engine: Engine, more: Mapping[str, str] | None = None) -> Iterator[tuple[str, psutil.Process]]:
+def server(engine: Engine, more: Mapping[str, str] | None = None) -> Iterator[tuple[str, psutil.Process]]:
     """Yield the address and the process of rag.web over an engine's database."""
     environment = {
         **os.environ,

@@ -40,7 +40,7 @@ def _status(options: argparse.Namespace) -> int:
 
 def _lines(status: dict[str, Any]) -> list[str]:
     database, index = status["database"], status["index"]
-    where = "embedded" if database["embedded"] else "external"
+    where = "embedded" if database["embedded"] else f"external, schema {database['schema']}"
     lines = [f"Database  Postgres {database['postgres']} ({where}), pgvector {database['pgvector']}, "
              f"{_megabytes(database['bytes'])}"]  # fmt: skip
     if index:

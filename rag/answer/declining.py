@@ -12,7 +12,7 @@ __all__ = ["NO_ANSWER", "declines", "is_no_answer", "without_declining"]
 #: The reply that a language model is told to give if the chunks do not contain the answer.
 NO_ANSWER = "NO_ANSWER"
 _EXACT = re.compile(rf"\b{NO_ANSWER}\b")
-_WHOLE = re.compile(r"\W*no[\s_-]?answer\W*", re.IGNORECASE)
+_WHOLE = re.compile(r"\W*(?:no[\s_-]?answer|n/a|not\s+(?:answered|found))\W*", re.IGNORECASE)
 
 _SOURCES = r"(?:sources?|contexts?|documents?|documentation|passages?|excerpts?|texts?|materials?|information|snippets?|articles?)"
 _GIVEN = rf"(?:provided|given|numbered|available|retrieved|supplied|above|these|those|the|any|of|in|from|\[\d+\]|{_SOURCES}|,|and|or)"
@@ -30,6 +30,14 @@ _DECLINES = re.compile(
     rf"|(?:\w+[\s,]+){{0,6}}?i(?:'m|\s+am)?\s+(?:sorry|afraid|(?:was\s+|am\s+)?(?:unable|not\s+able)\s+to|(?:do\s+not|don't)\s+(?:know|have)|(?:cannot|can't|could\s+not|couldn't)\s+(?:find|answer|determine|locate|tell))\b"
     rf"|(?:it|this|that|the\s+(?:answer|question))\s+(?:\w+\s+){{0,3}}?(?:{_NOT}|cannot\s+be)\s+(?:be\s+)?(?:\w+\s+){{0,2}}?(?:answered|found|mentioned|specified|stated|covered|determined|described|addressed|contained|documented)\b.{{0,60}}(?:\b{_SOURCES}\b|$)"
     r"|unable\s+to\s+(?:answer|find|determine)\b"
+    rf"|(?:\w+[\s,]+){{0,5}}?\b{_SOURCES}(?:\s+{_GIVEN}){{0,3}}\s+(?:have|has|contains?|gives?|offers?|provides?|makes?|includes?)\s+(?:no|nothing|little)\b(?:\s+\w+){{0,2}}?\s*(?:information|mention|details?|answer|reference|guidance|explanation|about|on|regarding)\b"
+    rf"|(?:\w+[\s,]+){{0,5}}?(?:none|neither|nothing)\s+(?:of|in|from)\s+(?:{_GIVEN}\s+){{0,3}}{_SOURCES}\b"
+    rf"|(?:\w+[\s,]+){{0,3}}?there\s+(?:is|was)\s+nothing\s+(?:\w+\s+){{0,2}}?(?:in|from)\s+(?:{_GIVEN}\s+){{0,3}}{_SOURCES}\b"
+    rf"|(?:\w+[\s,]+){{0,5}}?\b{_SOURCES}(?:\s+{_GIVEN}){{0,3}}\s+(?:is|are|remains?)\s+silent\b"
+    rf"|(?:\w+[\s,]+){{0,8}}?it(?:'s|\s+is)\s+(?:not\s+possible|impossible|unclear\s+how)\s+(?:for\s+me\s+)?to\s+(?:answer|determine|say|tell|know)\b"
+    rf"|not\s+(?:\w+\s+){{0,2}}?(?:mentioned|found|specified|stated|covered|described|documented|answered|available)\s+(?:in|by)\s+(?:{_GIVEN}\s+){{0,3}}{_SOURCES}\b"
+    r"|(?:de\s+|in\s+de\s+)?bronnen\b.{0,60}\b(?:niet|geen|niets)\b|(?:w\s+)?(?:podan\w+\s+)?źród\w+\b.{0,60}\b(?:nie|brak)\b"
+    r"|(?:i\s+)?källorna\b.{0,60}\b(?:inte|inget|ingen)\b|(?:các\s+|trong\s+)?nguồn\b.{0,60}\bkhông\b|.{0,20}स्रोत.{0,60}नहीं"
     r"|(?:die\s+|den\s+|in\s+den\s+)?(?:\w+\s+){0,2}?quellen\b.{0,60}\b(?:nicht|keine?n?|nichts)\b"
     r"|(?:les|aucune\s+des)\s+(?:\w+\s+)?sources?\b.{0,60}\b(?:pas|aucune?|rien)\b"
     r"|(?:las|en\s+las)\s+fuentes\s+no\b|as\s+fontes\s+não\b|le\s+fonti\s+non\b"

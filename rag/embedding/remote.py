@@ -310,6 +310,9 @@ def _translating_errors(endpoint: Endpoint) -> Iterator[None]:
         if error.status_code in _TEXT_STATUSES:
             raise _TextRefused(message, is_too_long=is_too_long(_reason(error))) from error
         raise EmbeddingError(message) from error
+    except OverflowError as error:  # in the client, which converts the numbers of the whole reply
+        message = f"{where} returned a number that is too large."
+        raise _TextRefused(message, is_too_long=False) from error
     except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:
         # The client raises any of these for an unexpected reply.
         raise _not_openai(endpoint) from error
@@ -324,8 +327,9 @@ def _vector(row: object) -> Vector | None:
         if isinstance(row, str):
             vector = np.frombuffer(base64.b64decode(row, validate=True), "<f4").astype(np.float32)
         else:
-            vector = np.array(row, np.float32)
-    except TypeError:  # a number is null
+            with np.errstate(over="ignore"):
+                vector = np.array(row, np.float32)
+    except (TypeError, OverflowError):  # a number is null, or has hundreds of digits
         return None
     if vector.ndim != 1 or not len(vector):
         raise ValueError("not a vector")

@@ -56,9 +56,10 @@ class Backfills:
         :raises SourceError: GitHub failed part-way; what was committed stays
         """
         source = self._sources.open_window(name, window)
-        index = self._indexing.index_to_write()
+        self._indexing.index_to_write()  # refuses before the source is registered
         self._store.sources.register(source.name, source.kind)
         with locked_source(self._store.sources, source.name, shared=True):
+            index = self._indexing.index_to_write()
             return self._indexing.ingestion(index).sync(source, partial=True, progress=progress)
 
     def finish(self, backfill: Backfill, *, progress: Progress | None = None) -> SyncReport:
@@ -70,9 +71,9 @@ class Backfills:
         from rag.sources.github import finish_backfill
 
         source = self._sources.open(self._sources.github_config(backfill.source), most_removed=MOST_REMOVED)
-        index = self._indexing.index_to_write()
         self._store.sources.register(source.name, source.kind)
         with locked_source(self._store.sources, source.name):
+            index = self._indexing.index_to_write()
             if finish_backfill(backfill, self._store):
                 return self._syncs.run(source, self._indexing.ingestion(index), progress=progress)
             rest = self._sources.open_window(backfill.source, None)

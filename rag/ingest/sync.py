@@ -79,10 +79,14 @@ class Syncs:
         progress: Progress | None = None,
     ) -> SyncReport:
         """Bring the index in line with any source, configured or of your own; see `sync`."""
-        index = self._indexing.index_to_write()
+        self._indexing.index_to_write()  # refuses before the source is registered
         self._store.sources.register(source.name, source.kind)
-        with locked_source(self._store.sources, source.name), self._marking_stale_answers(index):
-            return self.run(source, self._indexing.ingestion(index, embedding_workers), full=full, progress=progress)
+        with locked_source(self._store.sources, source.name):
+            # Only who holds the lock of a source keeps others from switching to another index.
+            index = self._indexing.index_to_write()
+            with self._marking_stale_answers(index):
+                ingestion = self._indexing.ingestion(index, embedding_workers)
+                return self.run(source, ingestion, full=full, progress=progress)
 
     def run(
         self, source: Source, ingestion: Ingestion, *, full: bool = False, progress: Progress | None = None

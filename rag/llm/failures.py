@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["is_quota", "is_too_long", "may_pass", "translating_errors"]
 
-_SIZED = r"tokens?|contexts?|context_length|prompts?|inputs?|input_length|length"
+_SIZED = r"tokens?|contexts?|context_length|prompts?|inputs?|(?:input|prompt)_(?:length|tokens)|length"
 _BEYOND = (
     r"exceed\w*|overflow\w*|too\s+(?:long|large|big|many)|(?:long|great|larg|bigg)er\s+than|fewer\s+than|must\s+have\s+less\s+than"
     r"|at\s+most\s+\d+\s+tokens|must\s+be\s+(?:<=?|≤|at\s+least\s+1\b)|maximum\s+(?:context|prompt|input|sequence|model)"
+    r"|(?:above|over|beyond)\s+the\s+(?:\w+\s+)?limit|maximum\s+allowed|greater\s+than|window\s+(?:is\s+)?full\b|only\s+\d+\s+(?:tokens\s+)?fit"
     r"|(?:does\s+not|doesn't|cannot|can't|won't)\s+fit|limit[_\s]reached|reduce\s+the\s+length|out\s+of\s+range"
 )
 # How servers say that a prompt is too long: a word for its size near a word for a limit, or one of a few fixed names.

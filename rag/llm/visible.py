@@ -15,7 +15,10 @@ _SPECIAL = (
     rf"<[{_BAR}][\w/{_SPACE}-]{{1,40}}[{_BAR}]?>|<[\w{_SPACE}-]{{1,20}}[{_BAR}]>|</?s>|</?(?:eos|bos|end_of_turn|start_of_turn)>"
     r"|\[/?(?:INST|EOS|BOS)\]|<</?SYS>>|\[e~\["
 )
-_LEADING = re.compile(rf"\s*(?:(?:{_SPECIAL})\s*(?:(?:assistant|model|final)\b\s*:?\s*\n?)?)+", re.IGNORECASE)
+_LEADING = re.compile(
+    rf"\s*(?:(?:{_SPECIAL})\s*(?:(?:assistant|model|final)\b\s*:?\s*\n?)?)+|\ufeff?\s*assistant\s*(?:\n|{_SPECIAL})\s*|\ufeff",
+    re.IGNORECASE,
+)
 _END = re.compile(_SPECIAL, re.IGNORECASE)
 _CODE = re.compile(r"(`[^`\n]+`)")
 _FENCE_LINE = re.compile(r"\s{0,3}(?:```|~~~)")
@@ -24,7 +27,7 @@ _MARKDOWN = frozenset({"markdown", "md", "mdx"})
 _PLAIN = frozenset({"", "text", "txt", "plaintext", "plain", "answer"})
 _ANY_MARKER = re.compile(r"[\[【\uff3b(]\^?\W?\d{1,3}\W|[\u00b9\u00b2\u00b3\u2070-\u2079]")
 _TAGS = re.compile(
-    r"\s*<(?P<name>(?:final_?)?(?:answer|response|output|result|reply|solution))>(?P<text>.*?)(?:</(?P=name)>.*)?$",
+    r"\s*<(?P<name>final|(?:final_?)?(?:answer|response|output|result|reply|solution))>(?P<text>.*?)(?:</(?P=name)>.*)?$",
     re.IGNORECASE | re.DOTALL,
 )
 _LABEL = re.compile(r"\s*[*_#]*(?:final\s+)?(?:answer|response)\s*:[*_]*\s*", re.IGNORECASE)

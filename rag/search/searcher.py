@@ -39,6 +39,8 @@ _POOL, _POOL_SHARE = 30, 3
 _TWIN_DISTANCE = 0.02
 # What the vector of a question's subject weighs beside its own.
 _SUBJECT_WEIGHT = 0.5
+# How often a search is made whose candidates a sync replaces meanwhile.
+_ATTEMPTS = 3
 # How many results a re-ranker reads.
 _RERANKED = 20
 
@@ -97,6 +99,28 @@ class Searcher:
         """
         embedding = self._embedding(question, about)
         filters = replace(self._filters, source=source) if source is not None else self._filters
+        wanted = top_k if self._reranker is None else max(top_k, _RERANKED)
+        for _ in range(_ATTEMPTS):
+            found, is_whole = self._attempt(question, about, embedding, filters, wanted, per_document)
+            if is_whole:
+                break
+        if self._reranker is not None and len(found) > 1:
+            found = _reordered(found, self._reranker.order(question, found))
+        return found[:top_k]
+
+    def _attempt(
+        self,
+        question: str,
+        about: str,
+        embedding: NDArray[np.float32],
+        filters: Filters,
+        wanted: int,
+        per_document: int,
+    ) -> tuple[list[SearchResult], bool]:
+        """Return the best chunks, and whether all candidates were there when they were read.
+
+        A sync may replace the chunks of a document between two statements: it would be missing.
+        """
         candidates = self._store.search.candidates(
             self.index,
             # A term counts as often as it is written.
@@ -105,16 +129,12 @@ class Searcher:
             filters=filters,
             candidates=_CANDIDATES,
         )
-        wanted = top_k if self._reranker is None else max(top_k, _RERANKED)
         chunks = self._store.search.chunk_count(self.index, filters.source)
         share = dense_share(question) if self._share is None else self._share
         if share == 0:  # no chunk is found that holds no word
             candidates = [candidate for candidate in candidates if candidate.bm25 > 0]
         ranked = at_fitted_size(fuse(candidates, share), chunks)
-        found = self._best(ranked, wanted, per_document)
-        if self._reranker is not None and len(found) > 1:
-            found = _reordered(found, self._reranker.order(question, found))
-        return found[:top_k]
+        return self._best(ranked, wanted, per_document)
 
     def _embedding(self, question: str, about: str) -> NDArray[np.float32]:
         own = self._encoder.encode_query(question)
@@ -172,8 +192,8 @@ class Searcher:
             found.append(replace(opening, cosine=like.cosine, bm25=like.bm25, coverage=like.coverage))
         return found
 
-    def _best(self, ranked: Sequence[Ranked], top_k: int, per_document: int) -> list[SearchResult]:
-        """Return the best chunks after reweighting, without twins."""
+    def _best(self, ranked: Sequence[Ranked], top_k: int, per_document: int) -> tuple[list[SearchResult], bool]:
+        """Return the best chunks after reweighting, without twins, and whether all of the pool were there."""
         size = max(_POOL, _POOL_SHARE * top_k)
         boosts = document_boosts(ranked)
         while True:
@@ -181,7 +201,8 @@ class Searcher:
             rows = self._store.chunks.by_id(self.index, [chunk.candidate.id for chunk in pool])
             best = spread(reweighted(pool, rows, boosts), top_k, per_document, self._twins(rows))
             if len(best) == top_k or len(pool) < size:
-                return [_found(rank, chunk, rows[chunk.candidate.id]) for rank, chunk in enumerate(best, start=1)]
+                found = [_found(rank, chunk, rows[chunk.candidate.id]) for rank, chunk in enumerate(best, start=1)]
+                return found, len(rows) == len(pool)
             size *= 2  # so many were twins that too few are left
 
     def _twins(self, rows: Mapping[int, FoundChunk]) -> dict[int, set[int]]:

@@ -5,6 +5,7 @@ Nothing above this module can tell an embedded server from an external one.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,12 +18,13 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
-from rag.errors import ConfigurationError, DatabaseError
-from rag.store.embedded import embedded_dsn
+from rag.errors import ConfigurationError, DatabaseError, DatabaseUnavailable
+from rag.store.embedded import embedded_dsn, embedded_trouble
 from rag.store.failures import translated
 from rag.store.migrations import migrate
 from rag.store.poolers import refuse_transaction_pooling
 from rag.store.queries import Queries, sql_folder
+from rag.store.schemas import Schema, open_schema
 from rag.text.lines import one_line
 from rag.trust.secrets import MASK
 from rag.trust.urls import checked
@@ -30,6 +32,8 @@ from rag.trust.urls import checked
 __all__ = ["Connection", "Database"]
 
 Connection = psycopg.Connection[TupleRow]
+
+log = logging.getLogger(__name__)
 
 # How long a question waits for a connection while all are in use, or while the server is away.
 _POOL_SECONDS = 10.0
@@ -55,20 +59,30 @@ class Database:
 
     :param dsn: a libpq connection string or URL
     :param embedded: whether the server is the one inside the wheel
+    :param restart: starts the server again, if it was killed, and returns the connection string
+    :param trouble: returns why the server cannot be reached, if it knows
     :raises DatabaseError: the server cannot be reached or lacks pgvector
     """
 
     def __init__(
-        self, dsn: str, *, embedded: bool, max_connections: int = 8, restart: Callable[[], str] | None = None
+        self,
+        dsn: str,
+        *,
+        embedded: bool,
+        max_connections: int = 8,
+        restart: Callable[[], str] | None = None,
+        trouble: Callable[[], str | None] | None = None,
     ) -> None:
         self.dsn = dsn
         self.embedded = embedded
         self.queries = Queries(sql_folder() / "queries")
         self._restart = restart or (lambda: dsn)
+        self._trouble = trouble or (lambda: None)
         first = _connect(dsn)
         try:
             with translated():
                 refuse_transaction_pooling(first, partial(_connect, dsn), self.queries)
+                self._schema = Schema.found(first, self.queries) if embedded else open_schema(first, self.queries)
                 migrate(first, sql_folder() / "migrations", self.queries)
                 _configure(first, self.queries)
         except BaseException:
@@ -84,7 +98,8 @@ class Database:
         """Connect to `url`, or start or find the embedded Postgres under `home`; then apply new migrations."""
         if url:
             return cls(url, embedded=False)
-        return cls(embedded_dsn(home), embedded=True, restart=partial(embedded_dsn, home))
+        restart, trouble = partial(embedded_dsn, home), partial(embedded_trouble, home)
+        return cls(embedded_dsn(home), embedded=True, restart=restart, trouble=trouble)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -96,7 +111,7 @@ class Database:
         :raises DatabaseError: the database refuses a statement of the block, or no connection can be had
         """
         first = self._usable_first()
-        with translated():
+        with self._explained(), translated():
             if first is None:
                 with self._started_pool().connection() as connection:
                     yield connection
@@ -112,13 +127,23 @@ class Database:
         connection = _connect(self._restart())
         try:
             with translated():
-                _configure(connection, self.queries)
+                self._configure(connection)
                 yield connection
             # Postgres notices a closed connection some time later, and the next statement may need the locks.
             with suppress(psycopg.Error):
                 connection.rollback()
         finally:
             connection.close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say why the server is away, if it is known."""
+        try:
+            yield
+        except DatabaseUnavailable as error:
+            if reason := self._trouble():
+                raise DatabaseError(reason) from error
+            raise
 
     def _usable_first(self) -> Connection | None:
         try:
@@ -137,13 +162,16 @@ class Database:
 
     def _start_pool(self) -> ConnectionPool[Connection]:
         if self._pool is None:
+            # It warns of each failed attempt; what they fail by is told by the error of the statement.
+            if not log.isEnabledFor(logging.DEBUG):
+                logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
             self._pool = ConnectionPool(
                 # A function: an embedded server that was killed is started again for the next connection.
                 self._restart,
                 min_size=1,
                 max_size=self._max_connections,
                 kwargs={"autocommit": True, **_LINE},
-                configure=partial(_configure, queries=self.queries),
+                configure=self._configure,
                 check=ConnectionPool.check_connection,
                 open=True,
                 timeout=_POOL_SECONDS,
@@ -153,12 +181,28 @@ class Database:
             )
         return self._pool
 
+    @property
+    def schema(self) -> str:
+        """The schema of the tables."""
+        return self._schema.name
+
+    def _configure(self, connection: Connection) -> None:
+        self._schema.search(connection, self.queries)
+        _configure(connection, self.queries)
+
     def version(self) -> dict[str, Any]:
-        """Return the versions of Postgres and pgvector, the latter as installed in the database."""
+        """Return the versions of Postgres and pgvector, the latter as installed in the database, and its schema."""
         with self.connection() as connection:
             row = connection.execute(self.queries.compose("server_version")).fetchone()
         assert row is not None
-        return {"embedded": self.embedded, "postgres": row[0], "pgvector": row[1], "bytes": row[2]}
+        postgres, pgvector, size = row
+        return {
+            "embedded": self.embedded,
+            "postgres": postgres,
+            "pgvector": pgvector,
+            "schema": self.schema,
+            "bytes": size,
+        }
 
     def close(self) -> None:
         """Close every connection. The embedded server stays up, so that the next command starts fast."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import re
+import shutil
 import subprocess
 import threading
 import time
@@ -17,7 +20,7 @@ import psycopg
 from rag.errors import DatabaseError
 from rag.text.lines import one_line
 
-__all__ = ["embedded_dsn", "stop_embedded"]
+__all__ = ["embedded_dsn", "embedded_trouble", "stop_embedded"]
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +31,21 @@ _RECOVERY_SECONDS = 300.0
 _SLOW_START_SECONDS = 60.0
 # Server processes end by themselves when they find their postmaster gone.
 _ORPHAN_SECONDS = 30.0
+
+# Postgres needs a new file of the write-ahead log, of this many bytes, to go on, and stops at once without.
+_WAL_FILE = 16 * 2**20
+_LOG_TAIL = 4096
+_UNUSABLE = {
+    errno.EROFS: "is on a disk that is read-only",
+    errno.EACCES: "may not be written",
+    errno.EPERM: "may not be written",
+    errno.EEXIST: "is not a folder",
+    errno.ENOTDIR: "is not in a folder",
+    errno.ENOENT: "cannot be made",
+    errno.ENAMETOOLONG: "has too long a name",
+}
+_FULL = re.compile(r"No space left on device|Disk quota exceeded")
+_LAST_WORDS = re.compile(r"(?:FATAL|PANIC): +(.+)")
 
 # The defaults of the wheel suit a test run; these settings suit a laptop. There are no replicas, so the WAL holds only
 # what recovery after a crash needs. Nothing here weakens durability. shared_buffers, set in `_tune`, is an eighth of
@@ -97,9 +115,44 @@ def _start_embedded(data: Path) -> str:
             return _started_dsn(server, data)
     except Exception as error:
         # The package raises subprocess, OS and lock errors of many types.
+        if trouble := embedded_trouble(home):
+            raise DatabaseError(trouble) from error
+        if isinstance(error, OSError) and error.errno in _UNUSABLE:
+            raise DatabaseError(
+                f"RAG_HOME cannot be used: {home} {_UNUSABLE[error.errno]}. Set it to a folder that can be written."
+            ) from error
+        reason = _last_words(data) if isinstance(error, subprocess.SubprocessError) else None
         raise DatabaseError(
-            f"The embedded Postgres in {data} does not start: {one_line(error).rstrip('.')}. Its log is {data / 'log'}."
+            f"The embedded Postgres in {data} does not start: {reason or one_line(error).rstrip('.')}. "
+            f"Its log is {data / 'log'}."
         ) from error
+
+
+def embedded_trouble(home: Path) -> str | None:
+    """Return why the Postgres under `home` is down, if its disk is full; it tells its clients nothing."""
+    try:
+        is_full = shutil.disk_usage(home).free < _WAL_FILE or bool(_FULL.search(_last_words(home / "postgres") or ""))
+    except OSError:
+        return None
+    if not is_full:
+        return None
+    return (
+        f"The disk is full, so the embedded Postgres in {home / 'postgres'} has stopped. Free some space, then run the "
+        "command again; what was committed is kept."
+    )
+
+
+def _last_words(data: Path) -> str | None:
+    """Return the last error in the log of a server that ended by it."""
+    try:
+        with (data / "log").open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_TAIL))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return None
+    # Behind it, the server says that it shuts down.
+    last = [found for line in lines[-8:] if (found := _LAST_WORDS.search(line))]
+    return one_line(last[-1][1]).rstrip(".") if last else None
 
 
 def _started_dsn(server: Any, data: Path) -> str:  # noqa: ANN401 - as above

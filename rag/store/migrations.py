@@ -12,13 +12,13 @@ from rag.errors import ConfigurationError, DatabaseError
 from rag.store.queries import Queries
 from rag.text.lines import one_line
 
-__all__ = ["migrate"]
+__all__ = ["ledger", "lock_migrations", "migrate", "migration_hint"]
 
 Connection = psycopg.Connection[TupleRow]
 
 _ELSEWHERE = (
-    "It belongs to another program. Use an empty database, or a schema of its own: run CREATE SCHEMA support_engine; "
-    "and append ?options=-csearch_path%3Dsupport_engine,public to RAG_DATABASE_URL."
+    "It belongs to another program. Use another schema: run CREATE SCHEMA support_engine_2; and append "
+    "?options=-csearch_path%3Dsupport_engine_2,public to RAG_DATABASE_URL."
 )
 
 
@@ -31,7 +31,9 @@ def migrate(connection: Connection, folder: Path, queries: Queries) -> list[str]
     :raises DatabaseError: a migration failed, or an applied one has been edited
     """
     files = sorted(folder.glob("[0-9]*.sql"))
-    known = _ledger(connection, queries)
+    known = ledger(connection, queries)
+    if known and known.keys().isdisjoint(path.stem for path in files):
+        raise ConfigurationError(f"The database has a table called migrations already. {_ELSEWHERE}")
     if known.keys() >= {path.stem for path in files}:
         _refuse_edited(files, known)
         return []
@@ -39,12 +41,12 @@ def migrate(connection: Connection, folder: Path, queries: Queries) -> list[str]
     try:
         # The lock ends with the transaction, even if the connection is lost or shared.
         with connection.transaction():
-            connection.execute(queries.compose("lock_migrations"))
+            lock_migrations(connection, queries)
             applied, error = _apply_new(connection, files, queries)
     except psycopg.errors.InsufficientPrivilege as refused:
         error = refused
     if error:
-        hint = _migration_hint(connection, error, queries)
+        hint = migration_hint(connection, error, queries)
         raise DatabaseError(f"The database cannot be migrated: {one_line(error).rstrip('.')}. {hint}") from error
     return applied
 
@@ -52,7 +54,7 @@ def migrate(connection: Connection, folder: Path, queries: Queries) -> list[str]
 def _apply_new(connection: Connection, files: list[Path], queries: Queries) -> tuple[list[str], psycopg.Error | None]:
     """Apply the migrations that are new; return their names, and the error that ended them."""
     connection.execute(queries.compose("create_ledger"))
-    known = _ledger(connection, queries)
+    known = ledger(connection, queries)
     _refuse_edited(files, known)
     applied: list[str] = []
     for path in files:
@@ -72,7 +74,16 @@ def _apply(connection: Connection, path: Path, queries: Queries) -> None:
         connection.execute(queries.compose("add_to_ledger"), {"name": path.stem, "checksum": _checksum(path)})
 
 
-def _ledger(connection: Connection, queries: Queries) -> dict[str, str]:
+def lock_migrations(connection: Connection, queries: Queries) -> None:
+    """Let other processes wait that would change the schema, until the transaction ends."""
+    connection.execute(queries.compose("lock_migrations"))
+
+
+def ledger(connection: Connection, queries: Queries) -> dict[str, str]:
+    """Return the checksums of the applied migrations, by name.
+
+    :raises ConfigurationError: the table of migrations is another program's
+    """
     exists = connection.execute(queries.compose("has_ledger")).fetchone()
     if not exists or not exists[0]:
         return {}
@@ -95,7 +106,8 @@ def _checksum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _migration_hint(connection: Connection, error: psycopg.Error, queries: Queries) -> str:
+def migration_hint(connection: Connection, error: psycopg.Error, queries: Queries) -> str:
+    """Return what to do about an error of a migration, as a sentence."""
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         schema, role, may_create = connection.execute(queries.compose("may_create")).fetchall()[0]
         if may_create:

@@ -74,30 +74,35 @@ class Sources(Reads):
 
         :param shared: share the lock with other holders that share it, as the windows of a backfill do
         """
-        with self._holding("share_source" if shared else "lock_source", [name]) as busy:
+        with self._holding("share_source" if shared else "lock_source", [name], "share_every_source") as busy:
             yield busy is None
 
     @contextmanager
     def all_locked(self, names: Sequence[str]) -> Iterator[str | None]:
-        """Hold the sync locks of several sources on one connection; yield the first source whose lock is taken."""
-        with self._holding("lock_source", names) as busy:
+        """Hold the sync locks of every source, on one connection; yield the first source whose lock is taken.
+
+        :param names: the sources that are known; one that is registered meanwhile cannot be synced either
+        """
+        with self._holding("lock_source", names, "lock_every_source") as busy:
             yield busy
 
     @contextmanager
-    def _holding(self, lock: str, names: Sequence[str]) -> Iterator[str | None]:
+    def _holding(self, lock: str, names: Sequence[str], lock_of_every: str) -> Iterator[str | None]:
         """Hold locks on a connection of their own; yield the first name whose lock is taken.
 
         They are not held on a connection of the pool, which may have fewer than there are sources.
+
+        :param lock_of_every: a lock that stands for every source, taken after those of the names
         """
         with self._database.own_connection() as connection:
             connection.execute(self._queries.compose("begin"))
-            busy = None
-            for name in names:
-                row = connection.execute(self._queries.compose(lock), {"name": name}).fetchone()
+            wanted = [*((lock, name) for name in names), (lock_of_every, "another source")]
+            for query, name in wanted:
+                row = connection.execute(self._queries.compose(query), {"name": name}).fetchone()
                 if not (row and row[0]):
-                    busy = name
-                    break
-            yield busy
+                    yield name
+                    return
+            yield None
 
     @contextmanager
     def host_shared(self, host: str) -> Iterator[HostShare]:

@@ -13,17 +13,17 @@ __all__ = ["normalized", "without_references"]
 
 # The forms in which language models cite: in brackets of any kind, with or without a word for what is cited.
 _NAMES = (
-    r"(?:sources?|src|docs?|documents?|ref(?:erence)?s?|citations?|cit(?:e|ing)|passages?|chunks?|contexts?|notes?|footnotes?|snippets?"
+    r"(?:sources?|src|n|docs?|documents?|ref(?:erence)?s?|citations?|cit(?:e|ing)|passages?|chunks?|contexts?|notes?|footnotes?|snippets?"
     r"|excerpts?|pages?|articles?|results?|items?|evidence|index|idx|id|no|nr|n°|see|cf|from|via|per|according\s+to|s|d|quellen?|siehe"
     r"|fuentes?|fontes?|fonti?|документы?|источники?|ист|см|出典|来源|來源|资料|資料|参考|參考|文献|参照|ソース|出处|출처|참고|자료|문서|المصدر|مصدر"
     r"|المصادر|kaynak(?:lar)?|πηγ(?:ή|ές)|स्रोत)"
 )
-_LABEL = rf"(?:{_NAMES}[\s.:：#_\-№†]*){{0,3}}[#№^†]*"
+_LABEL = rf"(?:{_NAMES}[\s.:：=#_\-№†]*){{0,3}}[#№^†@]*"
 _JOINT = r"\s*(?:,|;|/|&|、|，|and|und|et|y|и|與|和|と|및|\+|\||[-–—~‑]|to|bis)\s*"
 _LIST = rf"{_LABEL}\d{{1,3}}\^?(?:{_JOINT}{_LABEL}\d{{1,3}}\^?)*"
 # What may follow the number: the place of a quote, or the title of the source.
 _TAIL = r"(?:\s*(?:[:†‡|]|[,.]\s*(?:p|pp|§|section|lines?|l)\b|[-–—]\s+|\.\s)[^\[\]【】［］〔〕\n]{0,80})?"
-_OPEN, _SHUT = "[\\[【［〔❲〖⟦]", "[\\]】］〕❳〗⟧]"
+_OPEN, _SHUT = "[\\[【［〔❲〖⟦⟨〈❨]", "[\\]】］〕❳〗⟧⟩〉❩]"
 _AROUND = r"(?:\*\*|__|\*|_|\\)?"
 _BRACKETED = re.compile(
     rf"{_AROUND}{_OPEN}{_AROUND}{_OPEN}?\s*(?P<list>{_LIST}){_TAIL}\s*{_AROUND}{_SHUT}{_SHUT}?"
@@ -48,6 +48,12 @@ _ROUND = re.compile(
     rf"(?<=\S)(?P<space>\s+|(?=（))[(（](?P<list>{_LIST})(?P<tail>{_TAIL})[)）]{_ENDS}", re.IGNORECASE | re.MULTILINE
 )
 _CARET = re.compile(r"(?<=[\w.!?)])(?P<space>\s?)\^\[?(?P<list>\d{1,3})\]?(?!\w)")
+# Forms of LaTeX, of Pandoc and of templates, which are something else within a sentence or where no source has the number.
+_TYPESET = re.compile(
+    rf"(?P<space>\s?)(?:\\(?:cite|footnote|ref)\{{(?P<cited>{_LIST})\}}|\{{\{{?(?:cite:\s?)?(?P<braced>{_LIST})\}}?\}}"
+    rf"|<(?P<angled>\d{{1,3}})>|\$\s?\^\{{?\[?(?P<power>\d{{1,3}})\]?\}}?\s?\$){_ENDS}",
+    re.IGNORECASE | re.MULTILINE,
+)
 _IN_CODE = re.compile(rf"`(?P<marker>\[\d{{1,3}}\])`{_ENDS}", re.MULTILINE)
 # In words: "(see [2])", "Sources: [1], [2]" at the end of a line, "according to source 2".
 _SEE = re.compile(rf"[(（]\s*{_NAMES}[\s:：]*(?P<markers>\[\d+\](?:[\s,;]*\[\d+\])*)\s*[)）]", re.IGNORECASE)
@@ -129,6 +135,12 @@ def _with_markers(text: str, known: Collection[int]) -> str:
         before = match.groupdict().get("before") or match.groupdict().get("space") or ""
         return before + "".join(f"[{number}]" for number in numbers) if set(numbers) <= set(known) else match[0]
 
+    def typeset(match: re.Match[str]) -> str:
+        numbers = _listed(next(filter(None, match.group("cited", "braced", "angled", "power"))))
+        return match["space"] + "".join(f"[{number}]" for number in numbers) if set(numbers) <= set(known) else match[0]
+
+    if "<" in text or "{" in text or "$" in text:
+        text = _TYPESET.sub(typeset, text)
     if "<" in text:
         text = _EMPTY_TAG.sub(always, _RAISED.sub(always, text))
     text = _SEE.sub(lambda match: match["markers"], _BRACKETED.sub(always, text))

@@ -48,7 +48,8 @@ _MARKUP = re.compile(r"[*`\u2060]|(?<=\W)_|_(?=\W)|</?[a-z]{1,10}>")
 
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _HOST = rf"(?:{_LABEL}\.){{1,30}}(?:[^\W\d_]{{2,63}}|xn--[\w-]{{1,59}})"
-_IPV4 = r"(?:\d{1,3}\.){3}\d{1,3}"
+# A number of an IPv4 address with a 0 before it is octal to many programs.
+_IPV4 = r"(?:0?\d{1,3}\.){3}0?\d{1,3}"
 _IPV6 = r"(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?:%\w+)?"
 _SCHEMES = r"(?:javascript|data|mailto|vbscript|magnet|tel|sms|ipfs|about|blob)"
 _REST = r"[^\s<>\"'`|(){}\[\],;\u3001\u3002\u300c-\u3011]*"
@@ -119,7 +120,8 @@ def _plain(text: str) -> str:
     if "&" in text:
         text = html.unescape(text)
     if "%" in text:
-        text = unquote(text, errors="replace")
+        # Twice: what is encoded twice is decoded twice where two programs read it.
+        text = unquote(unquote(text, errors="replace"), errors="replace")
     text = _SEPARATED.sub(
         lambda match: "@" if "a" in match[0].lower() or "@" in match[0] else match["sign"] or "", text
     )

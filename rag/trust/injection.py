@@ -37,7 +37,7 @@ _MODELS = (
     r"(?:(?:ai|a\.i\.|llm|virtual|automated) (?:assistants?|models?|agents?|systems?|bots?|readers?|tools?|crawlers?)|llms?|ais?"
     r"|(?:large )?language models?|chat ?bots?|chat ?gpt|gpt-?\d\w*)"
 )
-_INSTRUCTIONS = r"(?:instructions?|directives?|guidelines?|system (?:prompts?|messages?)|programming)"
+_INSTRUCTIONS = r"(?:instructions?|directions|directives?|guidelines?|system (?:prompts?|messages?)|programming)"
 _SAID_BEFORE = r"(?:previous|prior|above|earlier|preceding|foregoing|former|original|initial|system|your)"
 _SPEAK = (
     r"(?:say|tell|answer|reply|respond|recommend|mention|ignore|disregard|output|include|print|state|claim|refuse|follow|obey"
@@ -47,27 +47,31 @@ _SPEAK = (
 _NOT_A_CONDITION = (
     r"(?!,? (?:if|when|unless|for|on|in|since|because|as|they|it|these|those|i|we|from|about|there|at)\b)"
 )
+# "A language model developer" is a person.
+_NOT_A_PERSON = r"(?! (?:developer|engineer|researcher|user|vendor|provider|author|maintainer|trainer|company|student|expert|team)s?\b)"
+# "Your system message size limit" is no message.
+_WHOLE = r"(?! (?:size|length|limit|format|field|id|file|template|settings?|queue|count|handler|type|log|level)s?\b)"
 _START = r"(?:^|[.!?:;,)\]] ?|\b(?:please|and|then|now|must|always|just|to) )"
 
 _ENGLISH = (
     # The instructions that a model has are to be ignored.
     Rule(
-        "igno disr forg over bypa disc negl aban set pay foll|inst dire guid syst prog prom rule comm orde cons safe trai cont conv text",
-        rf"\b(?:ignore|disregard|forget|override|overrule|bypass|discard|neglect|abandon|set aside|pay no attention to|(?:do not|don't) (?:follow|obey)|stop following)"
+        "igno disr forg over bypa disc negl aban set pay foll neve|inst dire guid syst prog prom rule comm orde cons safe trai cont conv text",
+        rf"\b(?:ignore|disregard|never mind|forget|override|overrule|bypass|discard|neglect|abandon|set aside|pay no attention to|(?:do not|don't) (?:follow|obey)|stop following)"
         rf" {_FEW}(?:(?:all|any|every|each|these|those|{_SAID_BEFORE}) {_FEW}{_INSTRUCTIONS}"
-        rf"|{_SAID_BEFORE} {_FEW}(?:prompts?|rules?|commands|orders|constraints|safeguards|training|context|conversation|text))\b{_NOT_A_CONDITION}",
+        rf"|{_SAID_BEFORE} {_FEW}(?:prompts?|rules?|commands|orders|constraints|safeguards|training|context|conversation|text))\b{_NOT_A_CONDITION}(?! (?:with|by|using|via)\b)",
     ),
     Rule(
         "forg|ever all anyt",
         r"\bforget (?:everything|all|anything)(?: (?:that )?(?:above|before this|prior to this|(?:you|i|we) (?:were|have been|was) (?:told|given|instructed|taught)|i (?:said|told you)|you were))",
     ),
     Rule(
-        "over supe repl take|inst dire guid syst prog prom rule",
-        rf"\b(?:overrides?|supersedes?|replaces?|takes? precedence over) (?:all|any|your|every) {_FEW}(?:{_INSTRUCTIONS}|prompts?|rules)\b",
+        "over supe repl take|inst syst prom rule",
+        rf"\b(?:overrides?|supersedes?|replaces?|takes? precedence over) (?:(?:all|any|every) {_FEW}(?:instructions?|system (?:prompts?|messages?)|prompts?)|your {_FEW}(?:{_INSTRUCTIONS}|prompts?|rules))\b{_NOT_A_CONDITION}",
     ),
     Rule(
         "trea|inst dire guid syst prog prom mess",
-        rf"\btreat (?:this|these|the following) {_FEW}as {_FEW}(?:system|your|new|highest.priority) (?:{_INSTRUCTIONS}|prompt|message)",
+        rf"\btreat (?:this|these|the following) {_FEW}as {_FEW}(?:system|your|new|highest.priority) (?:{_INSTRUCTIONS}|prompt|message)\b(?! (?:in|of|on|if|when|by)\b)",
     ),
     # A model is addressed.
     Rule(
@@ -81,7 +85,7 @@ _ENGLISH = (
     ),
     Rule(
         "if sinc beca when|ai a ais llm llms virt auto lang larg chat gpt gpt3 gpt4 gpt5 arti",
-        rf"\b(?:if|since|because|when) (?:you|the reader)(?:'re| are| is) (?:reading this (?:as )?)?(?:an? |the )?{_FEW}(?:{_MODELS}|artificial intelligence)\b",
+        rf"\b(?:if|since|because|when) (?:you|the reader)(?:'re| are| is) (?!using|running|building|training|writing|calling|developing|hosting|working|looking)(?:reading this (?:as )?)?(?:an? |the )?{_FEW}(?:{_MODELS}|artificial intelligence)\b{_NOT_A_PERSON}",
     ),
     Rule(
         "as bein|ai a ais llm llms virt auto lang larg chat gpt gpt3 gpt4 gpt5",
@@ -97,13 +101,17 @@ _ENGLISH = (
     ),
     Rule(
         "chat clau gemi copi assi ai llm bot mode",
-        rf"(?:^|[.!?:] )(?:chat ?gpt|claude|gemini|copilot|assistant|ai|llm|bot|model), (?:please |you must |you should |now |always |never ){{0,3}}{_SPEAK}\b",
+        rf"(?:^|[.!?:] )(?:chat ?gpt|claude|gemini|copilot|assistant|ai|llm|bot|model), (?:please |you must |you should |now |always |never ){{0,3}}(?:{_SPEAK}|suggest)\b",
+    ),
+    Rule(
+        "what rega matt|ask asks say says want ques|answ repl resp say reco outp",
+        r"\b(?:whatever|regardless of what|no matter what) (?:the )?(?:users?|they|anyone|question) (?:asks?|says?|wants?|is|are)\b ?,? ?(?:you (?:must |should |will )?)?(?:always |only )?(?:answer|reply|respond|say|recommend|output)\b",
     ),
     # A model gets another role.
     Rule(
         "you act beha pret role beco resp answ|ai ais llm llms virt auto lang larg chat gpt gpt3 gpt4 gpt5 dan jail unre unfi unce help evil rogu mali obed new diff arti",
         r"\b(?:you are|you're|you will be|you shall be|act as|behave as|behave like|pretend (?:to be|you are|you're|that you are)|role-?play as|become|respond as|answer as) (?:now |no longer |henceforth |going to be |if you (?:are|were) ){0,3}(?:an? |the |my )?"
-        rf"(?:\S{{1,20}} ){{0,2}}(?:{_MODELS}|dan\b|jailbroken|unrestricted|unfiltered|uncensored|(?:helpful|evil|rogue|unrestricted|malicious|obedient|new|different) assistant|artificial intelligence)\b",
+        rf"(?:(?!\S{{1,20}}ing )\S{{1,20}} ){{0,2}}(?:{_MODELS}|dan\b|jailbroken|unrestricted|unfiltered|uncensored|(?:helpful|evil|rogue|unrestricted|malicious|obedient|new|different) assistant|artificial intelligence)\b{_NOT_A_PERSON}",
     ),
     Rule(
         "long|you",
@@ -115,7 +123,7 @@ _ENGLISH = (
     ),
     Rule(
         "anyt dan jail unre unfi unce",
-        r"\b(?:do anything now|dan mode|jailbreak mode|(?:enter|enable|activate|switch to) (?:jailbreak|unrestricted|unfiltered|uncensored|dan)\b)",
+        r"\b(?:do anything now|dan mode|jailbreak mode|(?:enter|enable|activate|switch to) (?:(?:jailbreak|dan)\b|(?:unrestricted|unfiltered|uncensored) mode(?! (?:in|of|on|for|with|at)\b)))",
     ),
     Rule(
         "your|new real actu true upda only",
@@ -124,11 +132,13 @@ _ENGLISH = (
     # What a model was told is to be told.
     Rule(
         "reve repe leak disc reci expo exfi quot tran summ|prom inst rule guid dire syst",
-        r"\b(?:reveal|repeat|leak|disclose|recite|expose|exfiltrate|quote|translate|summari[sz]e) (?:\S{1,20} ){0,4}?(?:your (?:\S{1,20} ){0,2}?(?:prompts?|instructions|rules|guidelines|directives|system message)|(?:the|this|any) (?:hidden |secret |full |entire |initial ){0,3}system (?:prompt|message))\b",
+        r"\b(?:reveal|repeat|leak|disclose|recite|expose|exfiltrate|quote|translate|summari[sz]e) (?:\S{1,20} ){0,4}?(?:your (?:\S{1,20} ){0,2}?(?:prompts?|instructions|rules|guidelines|directives|system message)|(?:the|this|any) (?:hidden |secret |full |entire |initial ){0,3}system (?:prompt|message))\b"
+        rf"{_NOT_A_CONDITION}",
     ),
     Rule(
         "prin show outp disp tell give shar dump writ what|prom syst init hidd secr orig",
-        r"\b(?:print|show|output|display|tell me|give me|share|dump|write out|what (?:is|are|was|were)) (?:\S{1,20} ){0,4}?your (?:\S{1,20} ){0,1}?(?:system (?:prompt|message|instructions)|(?:initial|hidden|secret|original) (?:prompt|instructions?))\b",
+        r"\b(?:print|show|output|display|tell me|give me|share|dump|write out|what (?:is|are|was|were)) (?:\S{1,20} ){0,4}?your (?:\S{1,20} ){0,1}?(?:system (?:prompt|message|instructions)|(?:initial|hidden|secret|original) (?:prompt|instructions?))\b"
+        rf"{_WHOLE}",
     ),
     Rule(
         "send post uplo forw tran exfi leak appe enco|syst conv chat inst cont",
@@ -157,11 +167,13 @@ _ENGLISH = (
     ),
     Rule(
         "answ resp repl outp|ever each all any fina next",
-        r"\b(?:in|into|to) (?:every|each|all(?: of)?(?: your)?|any of your) (?:future )?answers?\b|\byour (?:final|next) (?:answer|response|reply|output) (?:must|should|shall|has to|is|will)\b",
+        r"\b(?:include|insert|mention|add|put|append|repeat|cite|recommend|write|say) (?:\S{1,40} ){1,10}?(?:in|into|to) (?:every|each|all) (?:future |single )?answers?(?= ?(?:[.!?;:,)]|$)| (?:you|from now on|about)\b)"
+        r"|\b(?:in|into|to) (?:every one of|each of|any of|all(?: of)?) your (?:future )?answers?\b"
+        r"|\byour (?:final|next) (?:answer|response|reply|output) (?:must|should|shall|has to|will) (?:only |always |also |just ){0,2}(?:say|state|claim|recommend|mention|tell|contain the|include the|consist|start with|begin with|end with|be (?:only|exactly|nothing|[\"']))",
     ),
     Rule(
         "deco decr deob|foll obey do exec",
-        r"\b(?:decode|decrypt|deobfuscate) (?:\S{1,30} ){0,6}?and (?:then )?(?:follow|obey|do what|execute the instruct)",
+        r"\b(?:decode|decrypt|deobfuscate) (?:\S{1,30} ){0,6}?and (?:then )?(?:follow|obey|do what (?:it|the (?:text|message|result|output|string))\b|execute the instruct)",
     ),
     # A line that plays the system.
     Rule(
@@ -181,6 +193,7 @@ _SCRIPTS = {
     "<han>": re.compile("[\u4e00-\u9fff]"),
     "<kana>": re.compile("[\u3040-\u30ff]"),
     "<hangul>": re.compile("[\uac00-\ud7af]"),
+    "<devanagari>": re.compile("[\u0900-\u097f]"),
     "<arabic>": re.compile("[\u0600-\u06ff]"),
 }
 

@@ -21,6 +21,7 @@ _GERMAN = (
     r"\b(?:du bist|sie sind|verhalte dich|benimm dich) (?:jetzt|nun|ab sofort|ab jetzt|von nun an|wie) (?:\S{1,20} ){0,3}?(?:ki|ki-\w+|assistent\w*|sprachmodell|chatbot|dan|uneingeschränkt\w*|unzensiert\w*)\b",
     r"\b(?:zeig\w*|verrat\w*|wiederhol\w*|nenn\w*|offenbar\w*|gib|geben sie) (?:\S{1,20} ){0,3}?(?:deine[nrm]?|ihre[nrm]?|den|das) (?:\S{1,20} ){0,2}?(?:system-?prompts?|systemanweisung\w*|anweisungen preis)",
     r"\bantworte(?:n sie)? (?:(?:nur|ausschließlich) (?:mit|noch)|mit dem wort|auf jede frage)\b",
+    r"\b(?:ab jetzt|ab sofort|von nun an|von jetzt an|künftig) (?:antwortest du|antworte\w*|antworten sie) (?:\S{1,20} ){0,2}?(?:nur|ausschließlich|immer|auf)\b",
     r"\b(?:alle |die )?(?:ki-\w+|sprachmodelle|chatbots) (?:müssen|sollen|sollten) (?:\S{1,20} ){0,4}?(?:antworten|sagen|empfehlen|behaupten|ignorieren)\b",
 )
 _FRENCH = (
@@ -56,6 +57,32 @@ _ITALIAN = (
     r"\bse sei (?:un |un'|una )?(?:\S{1,20} ){0,2}?(?:ia|intelligenza artificiale|modello linguistico|chatbot|assistente (?:ia|virtuale))\b",
     r"\b(?:ora sei|adesso sei|d'ora in poi (?:sei|sarai)) (?:\S{1,20} ){0,3}?(?:ia|assistente|modello|chatbot|dan|senza (?:restrizioni|limiti|filtri))\b",
     r"\b(?:rivela|mostra|mostrami|ripeti|stampa) (?:\S{1,20} ){0,3}?(?:prompt di sistema|istruzioni di sistema|tue istruzioni)",
+    r"\b(?:rispondi|rispondete) (?:solo|soltanto|solamente|unicamente|esclusivamente) (?:con|in)\b|\b(?:rispondi|rispondete) con la parola\b",
+)
+_DUTCH = (
+    rf"\b(?:negeer|vergeet|sla) (?:alstublieft |alsjeblieft )?{_FEW}(?:alle|eerdere|vorige|voorgaande|bovenstaande|je|uw) (?:\S{{1,20}} ){{0,2}}?(?:instructies|aanwijzingen|opdrachten|regels|prompts?)\b",
+    r"\bals (?:je|u) een (?:ai|taalmodel|chatbot|kunstmatige intelligentie)(?:-\w+)? (?:bent|leest)\b",
+    r"\b(?:vanaf nu|voortaan) (?:antwoord|ben) (?:je |u )?(?:\S{1,20} ){0,2}?(?:alleen|enkel|uitsluitend|onbeperkt\w*)\b|\bantwoord (?:alleen|uitsluitend) met\b",
+)
+_POLISH = (
+    r"\b(?:z?ignoruj|zapomnij|pomiń)(?:cie)? (?:\S{1,20} ){0,2}?(?:wszystkie|wszystkich|poprzedni\w*|wcześniejsz\w*|powyższ\w*|swoje) (?:\S{1,20} ){0,2}?(?:instrukcj\w*|poleceni\w*|polecenia|wytyczn\w*|zasad\w*|reguł\w*)",
+    r"\bjeśli jesteś (?:\S{1,20} ){0,2}?(?:ai|sztuczną inteligencją|modelem językowym|chatbotem)\b",
+    r"\bodpowiadaj (?:tylko|wyłącznie)\b|\bod teraz (?:jesteś|odpowiadasz)\b",
+)
+_SWEDISH = (
+    r"\b(?:ignorera|glöm|bortse från|strunta i) (?:\S{1,20} ){0,2}?(?:alla|tidigare|föregående|ovanstående|dina) (?:\S{1,20} ){0,2}?(?:instruktion\w*|anvisning\w*|regler\w*|direktiv\w*)",
+    r"\bom du är en (?:\S{1,20} ){0,2}?(?:ai|språkmodell|chatbot|ai-\w+)\b",
+    r"\bfrån och med nu (?:svarar du|är du)\b|\bsvara (?:endast|bara|enbart) med\b",
+)
+_VIETNAMESE = (
+    r"(?:bỏ qua|phớt lờ|quên) (?:\S{1,20} ){0,4}?(?:hướng dẫn|chỉ dẫn|chỉ thị|lệnh|quy tắc) (?:\S{1,20} ){0,2}?(?:trước|trên|hệ thống|ban đầu)",
+    r"(?:nếu bạn là|bây giờ bạn là|từ giờ bạn là) (?:\S{1,20} ){0,3}?(?:ai|trí tuệ nhân tạo|mô hình ngôn ngữ|chatbot|trợ lý)",
+    r"(?:chỉ trả lời bằng|hiển thị lời nhắc hệ thống|tiết lộ (?:lời nhắc|prompt) hệ thống)",
+)
+_HINDI = (
+    r"(?:पिछले|पिछली|पहले के|ऊपर के|सभी|उपरोक्त) (?:\S{1,20} ){0,3}?(?:निर्देश|निर्देशों|आदेश|आदेशों|नियमों|नियम) (?:को )?(?:अनदेखा|नज़रअंदाज़|नजरअंदाज|भूल|अनदेखी)",
+    r"(?:यदि|अगर) (?:आप|तुम) (?:\S{1,20} ){0,3}?(?:एआई|ai|भाषा मॉडल|चैटबॉट)",
+    r"(?:सिस्टम प्रॉम्प्ट|सिस्टम निर्देश) (?:\S{1,20} ){0,2}?(?:दिखा|बता|प्रकट)|(?:केवल|सिर्फ) (?:\S{1,20} ){1,3}?(?:में|से) (?:जवाब|उत्तर) (?:दें|दो)",
 )
 _TURKISH = (
     r"\b(?:önceki|yukarıdaki|tüm|bütün|bundan önceki) .{0,20}(?:talimat|yönerge|komut|kural|istem)\w* .{0,16}(?:yok say|görmezden gel|unut|dikkate alma|göz ardı et)",
@@ -103,7 +130,7 @@ _ARABIC = (
 #: The rules of the languages above.
 OTHER_LANGUAGES: tuple[Rule, ...] = (
     Rule(
-        "igno verg miss über hinw nach acht anwe mitt bots du sie verh beni zeig verr wied nenn gib gebe antw ki spra",
+        "igno verg miss über hinw nach acht anwe mitt bots du sie ab von künf verh beni zeig verr wied nenn gib gebe antw ki spra",
         "|".join(_GERMAN),
     ),
     Rule(
@@ -118,7 +145,12 @@ OTHER_LANGUAGES: tuple[Rule, ...] = (
         "igno esqu desc nota mens aten inst avis você part aja reve most repi impr divu diga resp",
         "|".join(_PORTUGUESE),
     ),
-    Rule("igno dime tras sei ora ades ora rive most ripe stam", "|".join(_ITALIAN)),
+    Rule("igno dime tras sei ora ades ora rive most ripe stam risp", "|".join(_ITALIAN)),
+    Rule("nege verg sla als vana voor antw", "|".join(_DUTCH)),
+    Rule("igno zign zapo pomi jeśl odpo od", "|".join(_POLISH)),
+    Rule("igno glöm bort stru om från svar", "|".join(_SWEDISH)),
+    Rule("bỏ phớt quên nếu bây từ chỉ hiển tiết", "|".join(_VIETNAMESE)),
+    Rule("<devanagari>", "|".join(_HINDI)),
     Rule("önce yuka tüm bütü bund eğer yapa dil artı şu sist", "|".join(_TURKISH)),
     Rule("<cyrillic>", "|".join(_RUSSIAN)),
     Rule("<han>", "|".join(_CHINESE)),

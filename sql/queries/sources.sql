@@ -12,6 +12,14 @@ SELECT pg_try_advisory_xact_lock(hashtextextended('sync ' || %(name)s, 0)) AS lo
 -- Try to acquire the shared lock of a source: the windows of a backfill run concurrently, but not with a sync.
 SELECT pg_try_advisory_xact_lock_shared(hashtextextended('sync ' || %(name)s, 0)) AS locked;
 
+-- name: share_every_source
+-- Try to acquire the shared lock of every source, sources included that are not known yet, as each sync does.
+SELECT pg_try_advisory_xact_lock_shared(hashtextextended('every source', 0)) AS locked;
+
+-- name: lock_every_source
+-- Try to acquire the exclusive lock of every source: no sync runs, of whichever source, and none begins.
+SELECT pg_try_advisory_xact_lock(hashtextextended('every source', 0)) AS locked;
+
 -- name: cursor
 -- Select the cursor of a source, which records how far the source has been synced.
 SELECT cursor FROM sources WHERE name = %(source)s;

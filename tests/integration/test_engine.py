@@ -12,6 +12,9 @@ from psycopg import sql
 
 from rag.engine import Engine
 from rag.errors import ConfigurationError, EmbeddingError, SourceUnavailable
+from rag.ingest.indexing import Indexing
+from rag.ingest.opening import SourceOpener
+from rag.ingest.sync import Syncs
 from rag.settings import Settings
 from rag.sources import Removed
 from rag.store.indexes import IndexInfo
@@ -133,6 +136,42 @@ def test_more_sources_than_connections_can_be_reindexed(empty_engine: Engine) ->
         with empty_engine.store.sources.locked("docs7"), pytest.raises(SourceUnavailable, match="A sync of docs7"):
             other.indexing.reindex()
         assert other.store.indexes.size(other.indexing.reindex()).chunks == 12
+
+
+def test_a_sync_does_not_write_into_an_index_that_was_replaced_before_it_had_its_lock(empty_engine: Engine) -> None:
+    empty_engine.syncs.ingest(MemorySource(PAGES))
+    with remote_model(empty_engine) as (other, _):
+
+        class Overtaken(Indexing):
+            def index_to_write(self) -> IndexInfo:
+                index = super().index_to_write()
+                if not self._store.indexes.others():
+                    other.indexing.reindex()
+                return index
+
+        store, settings, encoders = empty_engine.store, empty_engine.settings, empty_engine.encoders
+        overtaken = Overtaken(store, encoders, model=settings.embedding_model)
+        syncs = Syncs(store, SourceOpener(settings, store), overtaken, encoders, log_days=90)
+        with pytest.raises(ConfigurationError, match="The index holds vectors of openai/some-model"):
+            syncs.ingest(MemorySource([page("late", "A late page.")]))
+        assert "docs:https://example.org/late" not in store.documents.hashes("docs")
+
+
+def test_a_source_that_is_added_during_a_reindex_waits_for_it(empty_engine: Engine) -> None:
+    empty_engine.syncs.ingest(MemorySource(PAGES))
+    late = MemorySource([page("a", "A late page.", source="late")], name="late")
+    tried = []
+
+    def add(_done: int) -> None:
+        with pytest.raises(SourceUnavailable):
+            empty_engine.syncs.ingest(late)
+        tried.append(late)
+
+    with remote_model(empty_engine) as (other, _):
+        other.indexing.reindex(progress=add)
+        assert tried
+        other.syncs.ingest(late)
+        assert "late" in {result.source for result in other.search("A late page")}
 
 
 def test_only_the_previous_index_is_kept(empty_engine: Engine) -> None:

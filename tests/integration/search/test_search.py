@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import product
@@ -20,8 +20,9 @@ from rag.errors import ConfigurationError
 from rag.search.ranking import Ranked, reweighted
 from rag.settings import Settings
 from rag.sources import Removed
+from rag.store.chunks import Chunks, FoundChunk
 from rag.store.filters import Filters
-from rag.store.indexes import SourceSizes
+from rag.store.indexes import IndexInfo, SourceSizes
 from rag.store.resources import Resource
 from rag.store.search import Search, filter_values
 from tests.encoders import encoder_of
@@ -500,3 +501,22 @@ def test_a_cross_encoder_in_a_folder_reorders_results(engine: Engine, tmp_path: 
     scores = scorer.scores("vacuum rows", [f"{result.heading}\n{result.text}" for result in after])
     assert {result.url for result in after} == {result.url for result in before}
     assert list(scores) == sorted(scores, reverse=True)
+
+
+def test_a_page_that_a_sync_replaces_during_a_search_is_found(own_engine: Engine) -> None:
+    class Overtaken(Chunks):
+        """Between the statement that finds chunks and the one that reads them, the page is written anew, once."""
+
+        is_overtaken = False
+
+        def by_id(self, index: IndexInfo, ids: Sequence[int]) -> dict[int, FoundChunk]:
+            if not self.is_overtaken:
+                self.is_overtaken = True
+                own_engine.syncs.ingest(MemorySource([page("vacuum", "Vacuum reclaims dead rows, now in parallel.")]))
+            return super().by_id(index, ids)
+
+    own_engine.store.chunks = Overtaken(own_engine.database)
+
+    [found, *_] = own_engine.search("vacuum reclaims dead rows")
+
+    assert found.text.endswith("now in parallel.")

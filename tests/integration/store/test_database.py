@@ -28,15 +28,6 @@ QUERIES = Queries(sql_folder() / "queries")
 VECTOR = np.array([1, 0, 0.5], np.float32)
 
 
-@pytest.fixture
-def empty_dsn(server_dsn: str, request: pytest.FixtureRequest) -> str:
-    name = f"empty_{abs(hash(request.node.name))}"
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {name}")
-        connection.execute(f"CREATE DATABASE {name}")
-    return psycopg.conninfo.make_conninfo(server_dsn, dbname=name)
-
-
 def test_processes_that_start_together_migrate_once(empty_dsn: str) -> None:
     code = f"from rag.store.database import Database; Database({empty_dsn!r}, embedded=True).close()"
     starters = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(4)]

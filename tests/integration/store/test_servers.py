@@ -184,27 +184,115 @@ def test_a_role_that_may_only_read_is_told_so_when_it_writes(dsn: str) -> None:
 
 @pytest.mark.xdist_group("role")
 def test_a_role_that_may_not_create_tables_is_told_which_grant_it_needs(server_dsn: str) -> None:
-    with (
-        made(server_dsn, "without_rights") as dsn,
-        role(dsn) as url,
-        pytest.raises(DatabaseError, match="GRANT CREATE ON SCHEMA public TO plain"),
-    ):
-        Database(url, embedded=False)
+    """In PostgreSQL 15 and newer, only the owner of a database may create tables in public."""
+    with made(server_dsn, "without_rights") as dsn, role(dsn) as url:
+        with pytest.raises(DatabaseError, match=r'run GRANT CREATE ON DATABASE .* TO "plain";') as error:
+            Database(url, embedded=False)
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute("CREATE EXTENSION vector")
+            connection.execute(str(error.value).partition("run ")[2].partition(";")[0])
+        with Database(url, embedded=False) as database:
+            assert database.schema == "support_engine"
+
+
+@pytest.mark.xdist_group("role")
+def test_a_role_that_may_create_tables_but_no_schema_uses_the_schema_it_has(server_dsn: str) -> None:
+    with made(server_dsn, "with_public") as dsn, role(dsn, "GRANT CREATE ON SCHEMA public TO plain") as url:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute("CREATE EXTENSION vector")
+        with Database(url, embedded=False) as database:
+            assert database.schema == "public"
+
+
+@pytest.mark.xdist_group("role")
+def test_a_role_that_may_not_use_the_schema_is_told_which_grant_it_needs(server_dsn: str) -> None:
+    with made(server_dsn, "of_another_role") as dsn:
+        Database(dsn, embedded=False).close()
+        with (
+            role(dsn) as url,
+            pytest.raises(DatabaseError, match='GRANT USAGE ON SCHEMA "support_engine" TO "plain"'),
+        ):
+            Database(url, embedded=False)
+        with (
+            role(
+                dsn,
+                "GRANT USAGE ON SCHEMA support_engine TO plain",
+                "GRANT SELECT ON ALL TABLES IN SCHEMA support_engine TO plain",
+            ) as url,
+            Database(url, embedded=False) as database,
+        ):
+            assert Store(database).sources.status() == []
+
+
+# Other programs in the database
+
+_OTHER_PROGRAM = """
+CREATE TABLE migrations ({columns});
+CREATE TABLE documents (id int);
+CREATE TABLE sources (id int);
+CREATE FUNCTION search_terms(text) RETURNS int LANGUAGE sql AS 'SELECT 1';
+"""
+
+
+@pytest.mark.parametrize("columns", ["id int", "name text, checksum text", "name text, checksum text, applied_at date"])
+def test_another_program_may_use_the_database_before(server_dsn: str, columns: str) -> None:
+    with made(server_dsn, "of_another_program") as dsn:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(_OTHER_PROGRAM.format(columns=columns))
+        for _ in range(2):  # the second time, the schema is there
+            with Database(dsn, embedded=False) as database, database.connection() as one, database.connection() as two:
+                store = Store(database)
+                store.sources.register("docs", "docs")
+                for connection in (one, two):
+                    assert connection.execute("SELECT name FROM sources").fetchall() == [("docs",)]
+        with psycopg.connect(dsn) as connection:
+            for table in ("migrations", "documents", "sources"):
+                assert connection.execute(f"SELECT count(*) FROM public.{table}").fetchone() == (0,)
+
+
+def test_another_program_may_use_the_database_afterwards(server_dsn: str) -> None:
+    with made(server_dsn, "of_two_programs") as dsn:
+        with Database(dsn, embedded=False) as database:
+            Store(database).sources.register("docs", "docs")
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(_OTHER_PROGRAM.format(columns="id int, batch int"))
+            connection.execute("CREATE EXTENSION IF NOT EXISTS vector; CREATE TABLE items (embedding vector(3))")
+        with Database(dsn, embedded=False) as database:
+            assert Store(database).sources.exists("docs")
+
+
+def test_a_database_of_an_earlier_version_stays_where_it_is(server_dsn: str, dsn: str) -> None:
+    """Earlier versions made their tables in public; `dsn` has them there."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA support_engine")
+    with Database(dsn, embedded=False) as database:
+        assert database.schema == "public"
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA support_engine")
+
+
+def test_a_schema_can_be_chosen(server_dsn: str) -> None:
+    with made(server_dsn, "with_a_schema") as dsn:
+        chosen = f"{dsn} options='-c search_path=mine,public'"
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute("CREATE SCHEMA mine")
+        with Database(chosen, embedded=False) as database:
+            assert database.schema == "mine"
+        with Database(dsn, embedded=False) as database:
+            assert database.schema == "support_engine"
+        with pytest.raises(ConfigurationError, match="Create it with CREATE SCHEMA"):
+            Database(f"{dsn} options='-c search_path=none'", embedded=False)
 
 
 @pytest.mark.parametrize("columns", ["id int", "name text, checksum text"])
-def test_the_tables_of_another_program_are_left_alone(server_dsn: str, columns: str) -> None:
-    with made(server_dsn, "of_another_program") as dsn:
+def test_a_chosen_schema_of_another_program_is_left_alone(server_dsn: str, columns: str) -> None:
+    with made(server_dsn, "chosen") as dsn:
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(f"CREATE TABLE migrations ({columns})")
             connection.execute("CREATE TABLE documents (id int)")
         with pytest.raises((DatabaseError, ConfigurationError), match=r"belongs to another program") as error:
-            Database(dsn, embedded=False)
+            Database(f"{dsn} options='-c search_path=public'", embedded=False)
         assert "search_path" in str(error.value)
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            connection.execute("CREATE SCHEMA support_engine")
-        with Database(f"{dsn} options='-c search_path=support_engine,public'", embedded=False) as database:
-            assert Store(database).sources.status() == []
 
 
 # Restarts

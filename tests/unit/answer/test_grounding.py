@@ -187,6 +187,33 @@ def test_true_sentences_are_kept_and_false_ones_removed_in_every_script(language
     assert "[1]" in check(SOURCES[language])
 
 
+STOP = {
+    "zh": "要停止嵌入式数据库，请在终端中运行停止命令。下一条命令会自动重新启动它。",
+    "ja": "組み込みデータベースを停止するには、ターミナルで停止コマンドを実行します。",
+    "ko": "내장 데이터베이스를 중지하려면 터미널에서 중지 명령을 실행하십시오.",
+    "ru": "Чтобы остановить встроенную базу данных, выполните команду остановки в терминале.",
+}
+REWORDED = {
+    "zh": "请在终端执行停止命令来停止嵌入式数据库 [1]。",
+    "ja": "停止コマンドをターミナルで実行すると、組み込みデータベースが停止します [1]。",
+    "ko": "터미널에서 중지 명령을 실행하면 내장 데이터베이스가 중지됩니다 [1].",
+    "ru": "Встроенная база данных останавливается командой остановки в терминале [1].",
+}
+SOMETHING_ELSE = {
+    "zh": "要启动嵌入式数据库，请删除全部文件 [1]。",
+    "ja": "組み込みデータベースを起動するには、すべてのファイルを削除します [1]。",
+    "ko": "내장 데이터베이스를 시작하려면 모든 파일을 삭제하십시오 [1].",
+    "ru": "Чтобы запустить встроенную базу данных, удалите все файлы [1].",
+}
+
+
+@pytest.mark.parametrize("language", STOP)
+def test_in_scripts_that_the_model_does_not_read_the_words_decide(language: str) -> None:
+    check = checker(chunk(STOP[language]), same_meaning=True).check
+    assert check(REWORDED[language]) == REWORDED[language]
+    assert check(SOMETHING_ELSE[language]) == ""
+
+
 def test_true_sentences_in_another_order_than_the_source_are_kept() -> None:
     check = checker(chunk(SOURCES["zh"]), same_meaning=True).check
     said = "备份需要5分钟。要备份数据库，请在终端中运行 `pg_dump` 命令。 [1]"

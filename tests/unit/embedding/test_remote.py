@@ -197,7 +197,15 @@ def reply_of(*rows: object, **fields: object) -> Reply:
 
 
 UNIT = [0.6, 0.8] + [0.0] * 6
-NO_VECTORS = [[0.0] * 8, [None] + [0.1] * 7, [float("nan")] * 8, [float("inf")] + [0.0] * 7, [0.5] * 3, [1e-30] * 8]
+NO_VECTORS = [
+    [0.0] * 8,
+    [None] + [0.1] * 7,
+    [float("nan")] * 8,
+    [float("inf")] + [0.0] * 7,
+    [0.5] * 3,
+    [1e-30] * 8,
+    [1e308] * 8,
+]
 
 
 @pytest.mark.parametrize("index", [{}, {"index": 0}, {"index": None}], ids=str)
@@ -216,6 +224,12 @@ def test_base64_is_not_asked_for_but_read(server: OpenAIServer, encoder: RemoteE
     server.reply_next(reply_of(base64.b64encode(np.array(UNIT, "<f4").tobytes()).decode()))
     assert np.allclose(encoder.encode_query("one"), UNIT)
     assert {request.body["encoding_format"] for request in server.requests} == {"float"}
+
+
+def test_a_reply_that_the_client_cannot_convert_is_asked_for_in_parts(server: OpenAIServer, encoder: RemoteEncoder):
+    assert encoder.dimension == 8
+    server.reply_next(reply_of(UNIT, [10**400, *UNIT[1:]]))
+    assert np.isfinite(encoder.encode(["one", "two"])).all()
 
 
 @pytest.mark.parametrize("numbers", NO_VECTORS, ids=str)

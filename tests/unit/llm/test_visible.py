@@ -52,6 +52,10 @@ WRAPPERS = {
     "JSON": f'{{"answer": "{SAID}"}}',
     "JSON in a fence": f'```json\n{{"sources": [1], "response": "{SAID}"}}\n```',
     "label": f"**Answer:** {SAID}",
+    "role in a line": f"assistant\n\n{SAID}",
+    "role and its token": f"assistant<|end_header_id|>\n\n{SAID}",
+    "byte order mark": f"\ufeff{SAID}",
+    "final": f"<final>{SAID}</final>",
 }
 UNCHANGED = [
     SAID,

@@ -17,6 +17,7 @@ ONE = [
     "S *[2]*.", "S __[2]__.", r"S \[2\].", "S `[2]`.", "S<sup>2</sup>.", "S<sup>[2]</sup>.", "S <cite>2</cite>.",
     'S <cite id="2"/>.', "S <ref>2</ref>.", "Sum².", "Sum⁽²⁾.", "S^2.", "S ^[2].", "S [2: Install].", "S [2, p. 3].",
     "S. Source: 2", "S. Sources: [2].", "[cite_start]S[cite: 2].", "According to source 2, it is so.", "S [2 – Install].",
+    "S [id=2].", "S [n=2].", "S ⟨2⟩.", "S ❨2❩.", "S <2>.", "S {2}.", "S {{2}}.", "S {cite:2}.", r"S \cite{2}.", "S $^{2}$.", "S [@2].",
 ]  # fmt: skip
 SEVERAL = ["S [2, 4].", "S [2; 4].", "S [2 and 4].", "S [2] [4].", "S [2], [4].", "S (2, 4).", "S [Sources 2 & 4].", "S [2][4].",
            "S【2】【4】.", "S [source 2, source 4].", "S <sup>2,4</sup>.", "S. Sources: 2, 4"]  # fmt: skip
@@ -24,7 +25,7 @@ RANGES = ["S [2-4].", "S [2–4].", "S [2 to 4].", "S (2-4)."]
 NONE = [
     "Take items[1] and `x[2]`.", "It returns 404 (not 500).", "Step (3) of 9.", "See pg_dump(1).", "It is [section 3].",
     "An area of 4 m² or 10².", "In [2024] it ended.", "up to (2) retries", "- [x] done", "version [1.2.3]", "[ERROR 500] fails",
-    "```py\nx[1] = y[2]\n```",
+    "```py\nx[1] = y[2]\n```", "the set {2} of all", "vector<2> is", "a {{7}}.", "x$^{2}$ + y",
 ]  # fmt: skip
 
 

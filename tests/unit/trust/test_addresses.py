@@ -18,7 +18,7 @@ SPELLINGS = {
     "evil。com/x": "evil.com/x", "evil․com": "evil.com", "evil．com": "evil.com", "evil[.]com": "evil.com", "evil(dot)com": "evil.com",
     "ｅｖｉｌ。ｃｏｍ": "evil.com", "evil・com": "evil.com", "evil·link": "evil.link", "www。evil｡com": "evil.com", "中文。中国/x": "中文.中国/x",
     "例え。com": "例え.com", "evil。com。cn": "evil.com.cn", "пример。рф": "пример.рф", "evil。xn--p1ai": "evil.xn--p1ai",
-    "evil dot com": "evil.com", "evil**.**com": "evil.com", "evil&#46;com": "evil.com", "evil%2Ecom": "evil.com",
+    "evil dot com": "evil.com", "evil**.**com": "evil.com", "evil&#46;com": "evil.com", "evil%2Ecom": "evil.com", "evil%252Ecom": "evil.com", "0306.063.0144.07": "0306.063.0144.07",
     "evil\u200b.com": "evil.com", "пример.рф": "пример.рф", "xn--e1afmkfd.xn--p1ai": "xn--e1afmkfd.xn--p1ai",
     "http://3405803781/": "3405803781", "0xC6336407/x": "0xc6336407/x", "localhost.evil.com": "localhost.evil.com",
     "127.0.0.1.evil.com": "127.0.0.1.evil.com", "example.org:80@evil.com": "example.org:80@evil.com",
