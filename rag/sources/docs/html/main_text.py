@@ -168,7 +168,7 @@ def _names_page(box: Element, heading: Element) -> bool:
 
 
 def drop_menus(body: Element) -> None:
-    """Remove menus, runs of short links before the first heading, from a page whose generator marks nothing."""
+    """Remove menus, runs of short links before the first heading, from a page or the box that is marked as its text."""
     menus = []
     for element in body.iter("h1", "h2", "h3", "div", "ul", "table", "p", "center"):
         if element.tag in ("h1", "h2", "h3"):

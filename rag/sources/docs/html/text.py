@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from lxml.etree import _Element as Element
 
 from rag.sources.docs.html.boilerplate import HEADINGS, Part, part_of, text_of
-from rag.sources.docs.html.formulas import formula, lowered, raised
+from rag.sources.docs.html.formulas import formula
 from rag.sources.docs.html.writer import INVISIBLE
+from rag.sources.markup.shifted import lowered, raised
 from rag.sources.names import names
 from rag.text.lines import one_line
 
-__all__ = ["BLOCKS", "MAX_DEPTH", "is_permalink", "plain_text", "visible_text"]
+__all__ = ["BLOCKS", "MAX_DEPTH", "is_permalink", "plain_text", "shifted_tag", "visible_text"]
 
 #: Deeper nesting is read as flat text, far below the limit of Python's stack.
 MAX_DEPTH = 120
@@ -20,6 +23,7 @@ BLOCKS = names(
     "tbody td tfoot th thead tr ul"
 )
 _MARKS = frozenset({"", "¶", "#", "§", "🔗", "\uf0c1", "◆", "•", "∞", "⚓", "↑", "⇧", "⤴"})
+_SHIFT = re.compile(r"vertical-align:\s*(su[pb])(?:er)?\s*(?:;|$|!)")
 # Words that name a permalink, and many other things.
 _WORDS = frozenset({"link", "permalink", "anchor"})
 
@@ -45,11 +49,20 @@ def _piece(child: Element, before: str, depth: int) -> str:
     if part is Part.MATH:
         return formula(child)
     text = visible_text(child, depth + 1)
-    if child.tag == "sup":
+    tag = shifted_tag(child)
+    if tag == "sup":
         return raised(before, text)
-    if child.tag == "sub":
+    if tag == "sub":
         return lowered(before, text)
-    return f" {text} " if child.tag in BLOCKS else text
+    return f" {text} " if tag in BLOCKS or part is Part.CELL else text
+
+
+def shifted_tag(element: Element) -> str:
+    """Return the tag of an element: `sup` or `sub` for a span that its style raises or lowers."""
+    tag: str = element.tag
+    if tag == "span" and (match := _SHIFT.search(element.get("style") or "")):
+        return match[1]
+    return tag
 
 
 def plain_text(element: Element) -> str:
@@ -65,7 +78,13 @@ def is_permalink(link: Element) -> bool:
     text = one_line(text_of(link).replace("\u200b", "").replace("\ufe0e", "").replace("\ufe0f", "")).lower()
     if text in _MARKS:
         return next(link.iter("img"), None) is None
-    return text in _WORDS and _stands_by(link, href.partition("#")[2])
+    return text in _WORDS and _stands_by(link, href.partition("#")[2]) and not _is_alone(link)
+
+
+def _is_alone(link: Element) -> bool:
+    """Return whether a link is all the text of its heading or term."""
+    above = next((above for above in link.iterancestors() if above.tag in HEADINGS or above.tag == "dt"), None)
+    return above is not None and one_line(text_of(above)) == one_line(text_of(link))
 
 
 def _stands_by(link: Element, fragment: str) -> bool:
