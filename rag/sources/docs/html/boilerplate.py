@@ -302,7 +302,7 @@ def _content_part(tag: str, names: frozenset[str], role: str, identifier: str, *
         return Part.GRID
     if tag in ("span", "a", "label") and (role in marks.CELL_ROLES or any(map(marks.BADGE_CLASS.match, names))):
         return Part.CELL
-    if identifier == "toc" and tag in ("div", "details", "ul", "aside"):
+    if identifier == "toc" and tag in ("div", "details", "aside"):
         return Part.CONTENTS
     if names & marks.DOUBTFUL_CLASSES or tag == "aside" or (tag == "div" and names == {"summary"}):
         return Part.DOUBTFUL

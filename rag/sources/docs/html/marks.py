@@ -12,7 +12,7 @@ DROPPED_TAGS = names(
     "button dialog head link meta title map"
 )
 DROPPED_ROLES = names(
-    "navigation banner contentinfo search dialog menu menubar toolbar doc-pageheader doc-pagefooter doc-backlink"
+    "navigation banner contentinfo search dialog menu menubar toolbar doc-pageheader doc-pagefooter"
 )
 DROPPED_CLASSES = names(
     # DocBook, Sphinx and its themes
