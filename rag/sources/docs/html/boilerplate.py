@@ -110,6 +110,8 @@ def _boilerplate_or_text(element: Element) -> Part:
         return Part.CONTENT
     if tag == "a" and _is_linked_text(element):
         return Part.CONTENT
+    if tag == "textarea" and _shows_code(element):
+        return Part.LISTING
     above = element.getparent()
     if tag == "footer" and above is not None and above.tag in ("blockquote", "figure"):
         return Part.CONTENT
@@ -148,6 +150,12 @@ def _is_question(button: Element) -> bool:
 
 
 _MIN_QUESTION = 12
+
+
+def _shows_code(area: Element) -> bool:
+    """Return whether a text area shows code instead of asking for text, as the examples of Go's packages do."""
+    classes = (area.get("class") or "").lower()
+    return ("readonly" in area.attrib or "code" in classes) and "\n" in text_of(area).strip("\n")
 
 
 def _is_linked_text(link: Element) -> bool:

@@ -100,7 +100,7 @@ def _code(walk: Walk, element: Element) -> None:
     if len(element) and _is_block(walk, element):
         return
     walk.note_anchor(element)
-    text = one_line(visible_text(element))
+    text = one_line(visible_text(element, is_code=True))
     if not text:
         return
     inline = walk.writer.inline

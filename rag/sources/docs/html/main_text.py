@@ -154,7 +154,9 @@ def _header_above(body: Element, main: Element) -> Element | None:
 
 def _names_page(box: Element, heading: Element) -> bool:
     """Return whether a heading names the page instead of the site: it is no link, and not beside the site's menu."""
-    if next(box.iter("nav", "input", "form"), None) is not None or is_links(box):
+    if next(box.iter("nav", "input", "form"), None) is not None:
+        return False
+    if len(box.findall(".//a")) > 1 and is_links(box):  # one may be a tool of the page
         return False
     if any(link.get("href", "#")[:1] != "#" for link in heading.iter("a")):
         return False

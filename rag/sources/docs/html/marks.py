@@ -11,9 +11,7 @@ DROPPED_TAGS = names(
     "style noscript template svg nav footer iframe object embed canvas audio video select input textarea "
     "button dialog head link meta title map"
 )
-DROPPED_ROLES = names(
-    "navigation banner contentinfo search dialog menu menubar toolbar doc-pageheader doc-pagefooter"
-)
+DROPPED_ROLES = names("navigation banner contentinfo search dialog menu menubar toolbar doc-pageheader doc-pagefooter")
 DROPPED_CLASSES = names(
     # DocBook, Sphinx and its themes
     "navheader navfooter sphinxsidebar sphinxsidebarwrapper headerlink viewcode-link viewcode-back linenos "
@@ -30,9 +28,9 @@ DROPPED_CLASSES = names(
     "feedback-toolbar eyebrow step-number page-meta td-page-meta td-sidebar td-toc td-search feedback--title "
     # hidden lines in code of mdBook, the path above a page of rustdoc
     "boring rustdoc-breadcrumbs hideme menu-bar menu-title "
-    # the tools of rustdoc, gi-docgen and Haddock; the head and foot of mandoc's pages
+    # the tools of rustdoc, gi-docgen, Haddock and MediaWiki; the head and foot of mandoc's pages
     "srclink test-arrow collapse-toggle logo-container sidebar-logo mobile-topbar selflink "
-    "head-ltitle head-vol head-rtitle foot-date foot-os foot-left foot-right "
+    "mw-editsection head-ltitle head-vol head-rtitle foot-date foot-os foot-left foot-right "
     # the tooltips of Doxygen's code and the path above its titles, Apache's list of languages, TypeDoc's links,
     # the version behind ExDoc's titles
     "ttc ingroups toplang bottomlang tsd-breadcrumb tsd-anchor-icon tsd-generator app-vsn "
@@ -70,7 +68,9 @@ FURNITURE_TAGS = frozenset({"div", "section", "ul", "ol", "aside", "header", "ce
 #: Classes of furniture that are common words, and say so on boxes only.
 FURNITURE_CLASSES = frozenset({"footer", "related"})
 #: Classes of the boxes that markup processors put around a section or a block of the text.
-SECTION_CLASS = re.compile(r"^(?:section|level\d|(?:ref)?sect\d|refsection|paragraph|\w+block|[uod]list)$")
+SECTION_CLASS = re.compile(
+    r"^(?:(?:sub)*(?:section|chapter|heading)(?:-level-extent)?|(?:appendix|unnumbered)\w*(?:-level-extent)?|level\d|(?:ref)?sect\d|refsection|paragraph|\w+block|[uod]list)$"
+)
 ADMONITION_CLASS = re.compile(
     r"^(?:admonition|theme-admonition|callout|nextra-callout|alert|custom-block|starlight-aside|markdown-alert|"
     r"mdbook-alerts|admonitionblock|confluence-information-macro|notecard|hint|hint-container|sidebarbox|"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from lxml.etree import _Element as Element
 
 from rag.sources.docs.html.boilerplate import HEADINGS, Part, is_links, part_of, text_of
-from rag.sources.docs.html.text import BLOCKS, MAX_DEPTH, shifted_tag
+from rag.sources.docs.html.text import BLOCKS, MAX_DEPTH, is_next_to_word, shifted_tag
 from rag.sources.docs.html.writer import MarkdownWriter
 
 __all__ = ["Handler", "Handlers", "Walk"]
@@ -145,7 +145,7 @@ class Walk:
         else:
             self.note_anchor(element)
             self.children(element)
-            if tag == "span" and _is_next_to_word(element):
+            if tag == "span" and is_next_to_word(element):
                 self.writer.inline.append(" ")
 
     def apart(self, element: Element) -> None:
@@ -215,23 +215,6 @@ def _says_something(header: Element) -> bool:
         return True
     is_inside = next(header.iterancestors("main", "article"), None) is not None
     return is_inside and not is_links(header) and any(len(text_of(p).split()) > 3 for p in header.iter("p"))
-
-
-def _is_next_to_word(span: Element) -> bool:
-    """Return whether a span ends in a word that another span follows at once: themes set their boxes apart by style."""
-    following = span.getnext()
-    if span.tail or following is None or following.tag != "span":
-        return False
-    before, after = text_of(span), text_of(following)
-    if min(len(before), len(after)) < _SHORTEST_WORD or not (before[-1].isalnum() and after[0].isalnum()):
-        return False
-    return max(before[-1], after[0]) < _FIRST_WITHOUT_SPACES
-
-
-#: A single letter may be an initial that is set in another type.
-_SHORTEST_WORD = 2
-#: Scripts from here on are written without spaces.
-_FIRST_WITHOUT_SPACES = "\u2e80"
 
 
 def _is_beside(element: Element) -> bool:
