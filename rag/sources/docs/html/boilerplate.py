@@ -188,7 +188,8 @@ def _is_named_by_its_subject(element: Element) -> bool:
         return False
     if element.tag == "section" and identifier in words:
         return True
-    return any(_letters(text_of(heading)).startswith(_letters(word)) for word in words)
+    name = _letters(text_of(heading)).lstrip("0123456789")
+    return any(name.startswith(_letters(word)) for word in words)
 
 
 def _letters(text: str) -> str:
