@@ -95,7 +95,8 @@ GENERATORS: Mapping[str, Generator] = {
     "rdoc": Generator("//main", "//h1/span[a] | //h2/span[a] | //h3/span[a] | //h4/span[a]"),
     "rustdoc": Generator(
         "//section[@id='main-content']",
-        f"//button | //div[{has_class('out-of-band')}] | //span[{has_class('out-of-band')}] | //a[{has_class('anchor')}]"
+        f"//button | //div[{has_class('out-of-band')}] | //span[{has_class('out-of-band')}]"
+        f" | //a[{has_class('anchor')}]"
         f" | //*[{has_class('srclink')} or {has_class('notable-traits')}]",
         folder="/usr/share/doc/rust-doc/html/std",
         pages="[c-v]*/*.html",

@@ -69,7 +69,8 @@ FURNITURE_TAGS = frozenset({"div", "section", "ul", "ol", "aside", "header", "ce
 FURNITURE_CLASSES = frozenset({"footer", "related"})
 #: Classes of the boxes that markup processors put around a section or a block of the text.
 SECTION_CLASS = re.compile(
-    r"^(?:(?:sub)*(?:section|chapter|heading)(?:-level-extent)?|(?:appendix|unnumbered)\w*(?:-level-extent)?|level\d|(?:ref)?sect\d|refsection|paragraph|\w+block|[uod]list)$"
+    r"^(?:(?:sub)*(?:section|chapter|heading)(?:-level-extent)?|(?:appendix|unnumbered)\w*(?:-level-extent)?|level\d|"
+    r"(?:ref)?sect\d|refsection|paragraph|\w+block|[uod]list)$"
 )
 ADMONITION_CLASS = re.compile(
     r"^(?:admonition|theme-admonition|callout|nextra-callout|alert|custom-block|starlight-aside|markdown-alert|"

@@ -75,6 +75,7 @@ def test_the_title_is_that_of_the_front_matter_or_the_first_heading(source: str,
         ("?> Save often.\n\n!> Never stop it.", "**Tip:** Save often.\n\n**Important:** Never stop it."),
         ("10<sup>-6</sup> s, x<sub>1</sub>, H<sub>2</sub>O", "10^-6 s, x_1, H2O"),
         ("5<sup>th</sup>, `a<sup>2</sup>`, a<sup>[1](#n)</sup>", "5th, `a<sup>2</sup>`, a1"),
+        ("``` {.python .numberLines}\nx = 1\n```", "```python\nx = 1\n```"),
         ("<!-- a\ncomment -->\nText.", "Text."),
         (
             "See [the guide](../guide.md#x) and [us](https://example.org/x).",
