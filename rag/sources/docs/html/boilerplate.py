@@ -168,8 +168,13 @@ def _is_linked_text(link: Element) -> bool:
         return False
     for above in link.iterancestors():
         if above.tag in HEADINGS or above.tag == "dt":
-            return _letters(text_of(above)) == _letters(text_of(link))
+            is_one_of_many = next(islice(above.iter("a"), _MAX_LINKS, None), None) is not None
+            return not is_one_of_many and _letters(text_of(above)) == _letters(text_of(link))
     return False
+
+
+#: A heading with more links is not the text of one of them.
+_MAX_LINKS = 4
 
 
 def _is_named_by_its_subject(element: Element) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from lxml.etree import _Element as Element
 
@@ -103,10 +104,16 @@ def is_permalink(link: Element) -> bool:
     return text in _WORDS and _stands_by(link, href.partition("#")[2]) and not _is_alone(link)
 
 
+#: A heading with more links is not the text of one of them.
+_MAX_LINKS = 4
+
+
 def _is_alone(link: Element) -> bool:
     """Return whether a link is all the text of its heading or term."""
     above = next((above for above in link.iterancestors() if above.tag in HEADINGS or above.tag == "dt"), None)
-    return above is not None and one_line(text_of(above)) == one_line(text_of(link))
+    if above is None or next(islice(above.iter("a"), _MAX_LINKS, None), None) is not None:
+        return False
+    return one_line(text_of(above)) == one_line(text_of(link))
 
 
 def _stands_by(link: Element, fragment: str) -> bool:
