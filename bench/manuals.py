@@ -43,7 +43,7 @@ def has_class(name: str) -> str:
 GENERATORS: Mapping[str, Generator] = {
     "Apache": Generator(
         "//div[@id='page-content']",
-        f"//*[{has_class('toplang')} or {has_class('bottomlang')} or {has_class('permalink')}]",
+        f"//*[{has_class('toplang')} or {has_class('bottomlang')} or {has_class('permalink')}] | //div[@class='top']",
         folder="/usr/share/doc/apache2-doc/manual/en",
     ),
     "AsciiDoc": Generator(
