@@ -95,18 +95,21 @@ GENERATORS: Mapping[str, Generator] = {
     "rdoc": Generator("//main", "//h1/span[a] | //h2/span[a] | //h3/span[a] | //h4/span[a]"),
     "rustdoc": Generator(
         "//section[@id='main-content']",
-        f"//button | //div[{has_class('out-of-band')}] | //span[{has_class('out-of-band')}]"
-        f" | //a[{has_class('anchor')}]"
-        f" | //*[{has_class('srclink')} or {has_class('notable-traits')}]",
+        f"//button | //a[{has_class('anchor')} or {has_class('collapse-toggle')}]"
+        f" | //*[{has_class('srclink')} or {has_class('notable-traits')} or {has_class('test-arrow')}]",
         folder="/usr/share/doc/rust-doc/html/std",
         pages="[c-v]*/*.html",
     ),
     "mdBook": Generator(
-        "//div[@id='content']//main", f"//span[{has_class('boring')}]", folder="/usr/share/doc/rust-doc/html/book"
+        "//div[@id='content']//main",
+        f"//span[{has_class('boring')}]",
+        code=".//pre[not(.//pre)]",
+        folder="/usr/share/doc/rust-doc/html/book",
+        pages="ch*.html",
     ),
     "Haddock": Generator(
         "//div[@id='content']",
-        f"//div[@id='table-of-contents'] | //div[@id='synopsis'] | //a[{has_class('link')} or {has_class('selflink')}]",
+        f"//div[@id='table-of-contents'] | //a[{has_class('link')} or {has_class('selflink')}]",
         folder="/usr/share/doc/ghc-doc/html/libraries",
         pages="*/*.html",
     ),
@@ -124,6 +127,7 @@ GENERATORS: Mapping[str, Generator] = {
     "gi-docgen": Generator(
         "//section[@id='main']",
         f"//a[{has_class('anchor')} or {has_class('srclink')}]",
+        code=".//pre[not(.//pre)]",
         folder="/usr/share/doc/libsoup-3.0",
     ),
     "Node.js": Generator("//div[@id='apicontent']", "//span/a[@class='mark']", folder="/usr/share/doc/nodejs/api"),

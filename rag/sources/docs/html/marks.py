@@ -29,7 +29,8 @@ DROPPED_CLASSES = names(
     # hidden lines in code of mdBook, the path above a page of rustdoc
     "boring rustdoc-breadcrumbs hideme menu-bar menu-title "
     # the tools of rustdoc, gi-docgen, Haddock and MediaWiki; the head and foot of mandoc's pages
-    "srclink test-arrow collapse-toggle logo-container sidebar-logo mobile-topbar selflink "
+    "srclink test-arrow collapse-toggle notable-traits logo-container sub-logo-container sidebar-logo mobile-topbar "
+    "selflink "
     "mw-editsection head-ltitle head-vol head-rtitle foot-date foot-os foot-left foot-right "
     # the tooltips of Doxygen's code and the path above its titles, Apache's list of languages, TypeDoc's links,
     # the version behind ExDoc's titles
