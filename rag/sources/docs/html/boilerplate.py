@@ -244,8 +244,17 @@ def _is_contents(element: Element) -> bool:
 
 def _is_doubtful(element: Element) -> bool:
     """Return whether a box may be a menu; the class that Doxygen gives its menu means something else elsewhere."""
+    if element.get("class") == "header":
+        link = next(element.iter("a"), None)
+        return link is not None and (link.get("rel") or "").lower() in _STEPS
     above = element.getparent()
     return element.get("class") != "summary" or (above is not None and above.get("class") == "header")
+
+
+#: Classes of the menus of Doxygen and Texinfo, which mean other things elsewhere.
+_HEADERS = frozenset({frozenset({"summary"}), frozenset({"header"})})
+#: The relations of Texinfo's links to the pages around a page.
+_STEPS = frozenset({"next", "prev", "previous", "up"})
 
 
 _LOOKS: Mapping[Part, Callable[[Element], bool]] = {
@@ -318,7 +327,7 @@ def _content_part(tag: str, names: frozenset[str], role: str, identifier: str, *
         return Part.CELL
     if identifier == "toc" and tag in ("div", "details", "aside"):
         return Part.CONTENTS
-    if names & marks.DOUBTFUL_CLASSES or tag == "aside" or (tag == "div" and names == {"summary"}):
+    if names & marks.DOUBTFUL_CLASSES or tag == "aside" or (tag == "div" and names in _HEADERS):
         return Part.DOUBTFUL
     return Part.CONTENT
 
