@@ -245,8 +245,7 @@ def _is_contents(element: Element) -> bool:
 def _is_doubtful(element: Element) -> bool:
     """Return whether a box may be a menu; the class that Doxygen gives its menu means something else elsewhere."""
     if element.get("class") == "header":
-        link = next(element.iter("a"), None)
-        return link is not None and (link.get("rel") or "").lower() in _STEPS
+        return any((link.get("rel") or "").lower() in _STEPS for link in islice(element.iter("a"), _MAX_STEPS))
     above = element.getparent()
     return element.get("class") != "summary" or (above is not None and above.get("class") == "header")
 
@@ -254,7 +253,8 @@ def _is_doubtful(element: Element) -> bool:
 #: Classes of the menus of Doxygen and Texinfo, which mean other things elsewhere.
 _HEADERS = frozenset({frozenset({"summary"}), frozenset({"header"})})
 #: The relations of Texinfo's links to the pages around a page.
-_STEPS = frozenset({"next", "prev", "previous", "up"})
+_STEPS = frozenset({"next", "prev", "previous", "up", "contents", "index"})
+_MAX_STEPS = 8
 
 
 _LOOKS: Mapping[Part, Callable[[Element], bool]] = {
