@@ -336,8 +336,8 @@ def _is_furniture(tag: str, names: frozenset[str]) -> bool:
     return tag in marks.FURNITURE_TAGS and not any(map(marks.SECTION_CLASS.match, names))
 
 
-def is_links(element: Element) -> bool:
-    """Return whether links make up most of an element's text."""
+def is_links(element: Element, share: float = 0.6) -> bool:
+    """Return whether links make up more than a share of an element's text."""
     total = len("".join(text_of(element).split()))
     linked = sum(len("".join(text_of(link).split())) for link in element.iter("a"))
-    return total == 0 or linked / total > 0.6
+    return total == 0 or linked / total > share

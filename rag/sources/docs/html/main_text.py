@@ -28,6 +28,8 @@ _MIN_SHARE_OF_ONE = 0.9
 #: The ranks of marks that mean the main text and nothing else.
 _EXPLICIT = frozenset({0, 2, 4})
 _SHORT_LINK = 25
+#: Signs between links are few in a menu, and many in a list of types.
+_MENU_SHARE = 0.75
 #: A paragraph with more characters outside of links belongs to the main text.
 _LONG_TEXT = 80
 #: A marked element that holds a smaller share of the page's text is not its main text, whatever its mark says.
@@ -180,7 +182,7 @@ def drop_menus(body: Element) -> None:
         links = element.findall(".//a")
         if len(links) < 3 or next(element.iter("h1", "h2"), None) is not None:
             continue
-        if sum(len(text_of(link)) for link in links) < _SHORT_LINK * len(links) and is_links(element):
+        if sum(len(text_of(link)) for link in links) < _SHORT_LINK * len(links) and is_links(element, _MENU_SHARE):
             menus.append(element)
     for menu in menus:
         _drop(menu)
