@@ -43,7 +43,7 @@ def has_class(name: str) -> str:
 GENERATORS: Mapping[str, Generator] = {
     "Apache": Generator(
         "//div[@id='page-content']",
-        f"//*[{has_class('toplang')} or {has_class('bottomlang')} or {has_class('permalink')}]",
+        f"//*[{has_class('toplang')} or {has_class('bottomlang')} or {has_class('permalink')}] | //div[@class='top']",
         folder="/usr/share/doc/apache2-doc/manual/en",
     ),
     "AsciiDoc": Generator(
@@ -93,6 +93,44 @@ GENERATORS: Mapping[str, Generator] = {
         f"//*[{has_class('tsd-breadcrumb')} or {has_class('tsd-anchor-icon')}]",
     ),
     "rdoc": Generator("//main", "//h1/span[a] | //h2/span[a] | //h3/span[a] | //h4/span[a]"),
+    "rustdoc": Generator(
+        "//section[@id='main-content']",
+        f"//button | //a[{has_class('anchor')} or {has_class('collapse-toggle')}]"
+        f" | //*[{has_class('srclink')} or {has_class('notable-traits')} or {has_class('test-arrow')}]",
+        folder="/usr/share/doc/rust-doc/html/std",
+        pages="[c-v]*/*.html",
+    ),
+    "mdBook": Generator(
+        "//div[@id='content']//main",
+        f"//span[{has_class('boring')}]",
+        code=".//pre[not(.//pre)]",
+        folder="/usr/share/doc/rust-doc/html/book",
+        pages="ch*.html",
+    ),
+    "Haddock": Generator(
+        "//div[@id='content']",
+        f"//div[@id='table-of-contents'] | //a[{has_class('link')} or {has_class('selflink')}]",
+        folder="/usr/share/doc/ghc-doc/html/libraries",
+        pages="*/*.html",
+    ),
+    "QDoc": Generator(
+        f"//div[{has_class('mainContent')}]",
+        f"//div[{has_class('toc')}]",
+        folder="/usr/share/qt5/doc/qtcore",
+    ),
+    "Texinfo": Generator(
+        "/html/body",
+        f"//div[{has_class('header')} or {has_class('nav-panel')} or {has_class('contents')}]"
+        f" | //a[{has_class('copiable-anchor')} or {has_class('copiable-link')}]",
+        folder="/usr/share/doc/octave/octave.html",
+    ),
+    "gi-docgen": Generator(
+        "//section[@id='main']",
+        f"//a[{has_class('anchor')} or {has_class('srclink')}]",
+        code=".//pre[not(.//pre)]",
+        folder="/usr/share/doc/libsoup-3.0",
+    ),
+    "Node.js": Generator("//div[@id='apicontent']", "//span/a[@class='mark']", folder="/usr/share/doc/nodejs/api"),
 }
 
 

@@ -16,7 +16,7 @@ from rag.text.lines import one_line
 __all__ = ["EXTRACTION", "NotHtmlError", "Page", "decode", "read_page"]
 
 #: The version of the extraction. The cursor keeps it: after a change the next sync reads every page again.
-EXTRACTION = 4
+EXTRACTION = 5
 
 # "1. Overview" is a section, whatever its level.
 _NUMBERED = re.compile(r"^\d+(?:\.\d+)*\.?\s")
@@ -38,6 +38,8 @@ _STRUCTURE = etree.XPath(
     f"boolean(//body//*[self::a[@href] or self::h1 or self::h2 or self::h3 or self::pre or self::li][{_VISIBLE}])"
 )
 _MAX_SHELL_WORDS = 15
+#: The prefix of MathML's tags in pages that are written as XML.
+_MATH_PREFIX = re.compile(r"(</?)(?:m|mml|math):(?=m[a-z]|semantics|annotation)", re.IGNORECASE)
 _SUFFIX_SEPARATOR = re.compile(r"\s+(?:\||—|–|·|::|»|«|-)\s+")
 _SITE_SEPARATORS = (" | ", " — ", " – ", " - ", " · ")
 
@@ -104,7 +106,7 @@ def read_page(
     heading, first = (content.heading, content.first_heading) if content else ("", "")
     text = content.markdown if content else ""
     return Page(
-        title=_title(head.title, head.site, heading, first, url),
+        title=_title(head.title, head.site, "" if _is_name_of_site(heading, head.title, text) else heading, first, url),
         text=text,
         links=addresses((*head.neighbours, *_LINKS(root))) if follow else (),
         canonical=head.canonical,
@@ -122,6 +124,8 @@ def read_page(
 def _parse(text: str) -> Element:
     if not text.strip():
         raise NotHtmlError("the page is empty")
+    if ":math" in text:
+        text = _MATH_PREFIX.sub(r"\1", text)
     # The text is encoded as UTF-8 below, whatever encoding it declares.
     parser = etree.HTMLParser(encoding="utf-8", huge_tree=True, remove_comments=not is_streamed(text), remove_pis=True)
     try:
@@ -131,6 +135,14 @@ def _parse(text: str) -> Element:
     if root is None:
         raise NotHtmlError("the page is empty")
     return root
+
+
+def _is_name_of_site(heading: str, title: str, text: str) -> bool:
+    """Return whether the only h1 names the site: the title ends in it, and begins with another heading of the page."""
+    name, *others = _SUFFIX_SEPARATOR.split(title)
+    if not heading or not name or heading.casefold() not in {other.casefold() for other in others}:
+        return False
+    return re.search(rf"^##+ {re.escape(name)}(?: {{#|$)", text, re.MULTILINE) is not None
 
 
 def _title(title: str, site: str, heading: str, first: str, url: str) -> str:

@@ -29,15 +29,14 @@ _SESSION_PATH = re.compile(r";jsessionid=[^/?#]*", re.IGNORECASE)
 _LOOPING = re.compile(r"(/[^/]+(?:/[^/]+)?)\1{3,}(?=/|$)")
 # Pictures, sound, fonts and printed books: no page of text has such an address.
 _MEDIA = re.compile(
-    r"\.(?:png|jpe?g|gif|svgz?|webp|avif|ico|bmp|tiff?|mp3|mp4|webm|ogg|wav|avi|mov|pdf|epub|mobi|docx?|xlsx?|pptx?|odt|"
-    r"woff2?|ttf|eot|otf|deb|rpm|dmg|exe|msi|iso|tgz|tar\.(?:gz|bz2|xz|zst))$",
+    r"\.(?:png|jpe?g|gif|svgz?|webp|avif|ico|bmp|tiff?|mp3|mp4|webm|ogg|wav|avi|mov|pdf|epub|mobi|woff2?|ttf|eot|otf)$",
     re.IGNORECASE,
 )
 # Files, unless a page is named like one: a module system.xml, a package nats.go, a tool next.js.
 _FILE_SUFFIX = re.compile(
     r"\.(css|m?js|[cm]?ts|jsx|tsx|map|jsonl?|ya?ml|toml|ini|cfg|conf|xml|rss|atom|csv|tsv|ipynb|py|pyi|c|cc|cpp|cs|h|hpp|rs|"
     r"go|java|kt|swift|rb|php|pl|lua|r|sh|bat|ps1|sql|txt|rst|log|patch|diff|asc|sig|inv|wasm|xsd|dtd|ps|eps|zip|gz|bz2|xz|"
-    r"zst|7z|rar|tar|whl|jar|war|bin|dll|so)$",
+    r"zst|7z|rar|tar|tgz|whl|jar|war|bin|dll|so|exe|msi|deb|rpm|dmg|iso|docx?|xlsx?|pptx?|odt)$",
     re.IGNORECASE,
 )
 _GLOB_FLAGS = glob.GLOBSTAR | glob.BRACE | glob.DOTGLOB | glob.FORCEUNIX

@@ -37,6 +37,8 @@ _SITE = re.compile(r"\{\{-?\s*(?:site|page)\.[\w.]+\s*-?\}\}")
 _DIRECTIVE = re.compile(r"^(\s*):{3,}\s*(?:\{?([\w-]+)\}?)?[ \t]*(?:\[(.*)\]|(.*?))(?:\{[^{}]*\})?\s*$")
 _BANG = re.compile(r"^(\s*)(?:!!!|\?\?\?\+?)\s+([\w-]+)[^\"]*(?:\"(.*)\")?\s*$")
 _TAB = re.compile(r"^(\s*)===[!+]?\s+\"(.+)\"\s*$")
+#: A paragraph of docsify that is a tip or important.
+_DOCSIFY = re.compile(r"^([?!])>[ \t]+(\S.*)$")
 _ALERT = re.compile(r"^(\s*>[\s>]*)\[!(\w+)\][+-]?[ \t]*(.*)$")
 
 
@@ -133,6 +135,8 @@ def _without_shortcodes(line: str) -> str:
     if bare.startswith("///") and (match := _SLASHES.match(line)):
         title = match[3] or ("" if match[2] in (None, "html", "define", "tab") else match[2].capitalize())
         return f"{match[1]}**{title}{'' if match[2] == 'tab' else ':'}**" if title else ""
+    if match := _DOCSIFY.match(line):
+        return f"**{'Tip' if match[1] == '?' else 'Important'}:** {match[2]}"
     if match := _ALERT.match(line):
         return f"{match[1]}**{match[3] or match[2].capitalize()}:**"
     if "{" in line:

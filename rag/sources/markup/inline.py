@@ -15,6 +15,7 @@ from html import unescape
 
 from markdown_it.common.utils import normalizeReference
 
+from rag.sources.markup.shifted import lowered, raised
 from rag.sources.names import names
 
 __all__ = ["BADGE", "Target", "attributes", "code_spans", "link_target", "rewrite"]
@@ -31,6 +32,10 @@ _TAG = re.compile(
     r"(?P<attributes>(?:\s+[A-Za-z_:@][\w:@.-]*(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'=<>`]+))?)*)\s*/?>"
 )
 _ATTRIBUTE = re.compile(r"([A-Za-z_:@][\w:@.-]*)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'=<>`]+)))?")
+#: The text and the closing tag of <sup> and <sub>; a link in it is the mark of a footnote.
+_SHIFTED = re.compile(r"([^<>\[\]`\n]{1,40})</(sup|sub)\s*>", re.IGNORECASE)
+_SHIFTS = {"sup": raised, "sub": lowered}
+_NEAR = 24
 _MAX_LABEL = 999
 _LABEL = re.compile(r"\[((?:[^\[\]\\]|\\.){0,999})\]", re.DOTALL)
 _TITLE = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|\((?:[^()\\]|\\.)*\)", re.DOTALL)
@@ -160,6 +165,9 @@ def _angle(text: str, start: int, found: _Found, anchors: list[tuple[int, int, s
         )
     elif name == "code":
         found.tags[start] = (end, "`")
+    elif name in _SHIFTS and (shifted := _SHIFTED.match(text, end)) and shifted[2].lower() == name:
+        end = shifted.end()
+        found.tags[start] = (end, _SHIFTS[name](text[max(0, start - _NEAR) : start], shifted[1]))
     elif name in _BREAK_TAGS:
         found.tags[start] = (end, " ")
     elif name in _STYLE_TAGS:

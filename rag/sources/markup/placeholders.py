@@ -147,6 +147,8 @@ class Verbatim:
             # Generators show the title above the code; only the language stays in the fence.
             yield from ("", f"{fence.before}**{title[2] or title['tab'] or title['words']}**", "")
             first = f"{fence.mark}{_language(fence)}"
+        elif match := _ATTRIBUTES.match(fence.info):
+            first = f"{fence.mark}{match[1]}"
         elif ":" in fence.info:
             first = _LINE_NUMBERS.sub("", first)
         code = list(expanded(inner, self._included)) if any("{{" in one for one in inner) else inner
@@ -295,6 +297,10 @@ def _without_role(before: str, span: str) -> tuple[str, str]:
     if inner.isdigit():
         return before, f"{name.upper()} {inner}" if name in ("pep", "rfc") else f"#{inner}"
     return before, title.strip() if pointed and title.strip() else inner.strip("<>").lstrip("~!")
+
+
+#: The language of code among Pandoc's attributes.
+_ATTRIBUTES = re.compile(r"\s*\{\s*\.([\w+#-]+)[^{}]*\}\s*$")
 
 
 def _language(fence: Fence) -> str:

@@ -249,3 +249,20 @@ def test_a_long_sentence_without_spaces_is_cut_at_a_comma() -> None:
     page = Document(id_="1", text="安装软件，" * 60, metadata={"url": "u", "title": "T"})
     nodes = MarkdownChunker(len, max_tokens=100).get_nodes_from_documents([page])
     assert all(node.get_content(MetadataMode.NONE).endswith("，") for node in nodes)
+
+
+def test_sections_too_short_to_stand_alone_share_a_chunk_that_names_each() -> None:
+    (node,) = cut(
+        "# SDKs\n\n## C#\n\nCall `Client.Open()`.\n\n## C\n\nCall `client_open()`.", merge_below=48, title="SDKs"
+    )
+
+    assert node.metadata["heading"] == "SDKs"
+    assert [line for line in node.text.split("\n") if line.startswith("#")] == ["## C#", "## C"]
+
+
+def test_sections_that_are_long_enough_keep_their_headings() -> None:
+    nodes = cut(
+        "# SDKs\n\n## C#\n\nCall `Client.Open()`.\n\n## C\n\nCall `client_open()`.", merge_below=2, title="SDKs"
+    )
+
+    assert [node.metadata["heading"] for node in nodes] == ["SDKs › C#", "SDKs › C"]

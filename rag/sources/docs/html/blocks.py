@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lxml.etree import _Element as Element
 
-from rag.sources.docs.html.boilerplate import HEADINGS, Part, part_of
+from rag.sources.docs.html.boilerplate import HEADINGS, Part, is_links, part_of, text_of
 from rag.sources.docs.html.code import language_of, preformatted
 from rag.sources.docs.html.text import is_permalink, plain_text
 from rag.sources.docs.html.walk import Handler, Walk
@@ -24,6 +24,8 @@ def _heading(walk: Walk, element: Element) -> None:
         return
     anchor = _heading_anchor(walk, element) or writer.anchor
     text = plain_text(element).replace("{#", "{ #")
+    if text and _is_deleted(element):
+        text = f"~~{text}~~"
     if not text or walk.is_inline:
         writer.anchor = anchor
         writer.inline.append(text)
@@ -37,6 +39,12 @@ def _heading(walk: Walk, element: Element) -> None:
         walk.h1_count += 1
     writer.anchor = anchor
     writer.write_block(f"{'#' * int(element.tag[1])} {text}")
+
+
+def _is_deleted(heading: Element) -> bool:
+    """Return whether all the text of a heading is struck through."""
+    struck = next(heading.iter("del", "s", "strike"), None)
+    return struck is not None and one_line(text_of(struck)) == plain_text(heading)
 
 
 def _heading_anchor(walk: Walk, element: Element) -> str | None:
@@ -59,6 +67,8 @@ def _marked_heading(walk: Walk, element: Element) -> None:
 
 def _list(walk: Walk, element: Element) -> None:
     walk.writer.flush()
+    if next(element.iterancestors("header"), None) is not None and is_links(element):
+        return  # a menu below the title
     walk.note_anchor(element)
     is_ordered = element.tag == "ol"
     position, step = _numbering(element)

@@ -23,6 +23,7 @@ _LANGUAGE_CLASS = re.compile(
 _LINE_CLASSES = names(
     "line token-line code-line codeline highlight-line hljs-line view-line ec-line grvsc-line crayon-line"
 )
+_LINE_STYLE = re.compile(r"display:\s*(?:block|flex|grid)")
 _NO_CODE = frozenset({"button", "script", "style", "svg", "template"})
 _SPACE = re.compile(r"[ \t\r\n]+")
 _NO_LANGUAGE = frozenset(
@@ -98,7 +99,7 @@ def _is_line(element: Element) -> bool:
     return element.tag == "span" and (
         "data-line" in element.attrib
         or not _LINE_CLASSES.isdisjoint((element.get("class") or "").split())
-        or "display:block" in (element.get("style") or "").replace(" ", "")
+        or _LINE_STYLE.search(element.get("style") or "") is not None
     )
 
 

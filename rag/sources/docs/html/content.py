@@ -64,8 +64,8 @@ def read_content(root: Element, fragments: Collection[str], ids: Sequence[str], 
     if body is None:
         body = root
     main = find_main(body)
-    if main.element is body:
-        drop_menus(body)
+    if main.element is body or next(main.element.iter("h1"), None) is not None:
+        drop_menus(main.element)
     external = _links_to_other_hosts(urlsplit(base).hostname)
 
     openers = cache(lambda: _opened(root))

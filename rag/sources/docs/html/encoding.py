@@ -41,6 +41,9 @@ _REFUSED_BY_BROWSERS = {
 # Text in these encodings may also be valid UTF-8, so a declaration of them is believed first.
 _AMBIGUOUS = re.compile(r"^(?:iso.?2022|hz$|utf.?16|utf.?32)", re.IGNORECASE)
 _UTF_16 = re.compile(r"^utf-(?:16|32)")
+_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
+#: A declaration with blanks before its label, which the detector takes for an empty one.
+_SPACED_LABEL = re.compile(rb"<\s*meta\s[^>]{0,500}charset\s*=\s*[\"']?\s+([\w.:-]+)", re.IGNORECASE)
 _CONTROL = bytes(set(range(0x20)) - set(b"\t\n\r\f\x1b\x0b"))
 _SNIFFED_BYTES = 4096
 
@@ -75,7 +78,11 @@ def decode(body: bytes, charset: str | None) -> str:
 
 def _declared_codec(head: bytes) -> str | None:
     """Return the codec that the document itself declares."""
-    codec = _codec(EncodingDetector.find_declared_encoding(head, is_html=True))
+    head = _COMMENT.sub(b"", head)
+    label = EncodingDetector.find_declared_encoding(head, is_html=True)
+    if not label and (match := _SPACED_LABEL.search(head)):
+        label = match[1].decode("ascii", "replace")
+    codec = _codec(label)
     # A declaration that can be read as ASCII does not stand in UTF-16.
     return "utf-8" if codec and _UTF_16.match(codec) else codec
 

@@ -12,7 +12,7 @@ from lxml.etree import _Element as Element
 from rag.sources.docs.html.boilerplate import text_of
 from rag.text.lines import one_line
 
-__all__ = ["formula", "lowered", "raised"]
+__all__ = ["formula"]
 
 _SIGNS = "-+\u2212–±"
 #: operators with a blank on either side
@@ -21,12 +21,6 @@ _SIMPLE = re.compile(r"^(?:[^\W_]+(?:\.\d+)?|.)$")
 _INVISIBLE_OPERATORS = dict.fromkeys(map(ord, "\u2061\u2062\u2063\u2064\u200b"), None)
 _MAX_DEPTH = 30
 _FOR_SCREEN_READERS = frozenset({"katex-mathml", "MJX_Assistive_MathML"})
-_MAX_EXPONENT = 24
-#: an exponent or index of several parts: n+1, -x^2, i, j
-_EXPONENT = re.compile(rf"^[{_SIGNS}]?\w*(?:\s?[{_SIGNS}*/·,=^_()]\s?\w*)+$")
-#: trade marks, and the marks of footnotes
-_MARK = re.compile(r"^(?:TM|SM|[™®©℠*†‡§¶]+|\(?[rc]\)|\[.*\])$", re.IGNORECASE)
-_CHEMICAL = re.compile(r"(?:^|[^a-z])(?:[A-Z][a-z]?\d*)+[)\]]?$")
 
 
 def formula(element: Element) -> str:
@@ -47,26 +41,6 @@ def formula(element: Element) -> str:
     image = next(element.iter("img"), None)
     own = one_line(_visual(element))
     return own or (f"${_unwrapped(image.get('alt') or '')}$" if image is not None and image.get("alt") else "")
-
-
-def raised(before: str, text: str) -> str:
-    """Return superscript text as it follows other text: an exponent after ^, an ordinal's ending as it is."""
-    if not text or not (before[-1:].isalnum() or before[-1:] in ")]}\u2019'"):
-        return text
-    if _MARK.match(text) or text in ("st", "nd", "rd", "th"):
-        return text
-    if re.fullmatch(rf"[{_SIGNS}]?\w{{1,6}}", text):
-        return f"^{text}"
-    return f"^({text})" if len(text) <= _MAX_EXPONENT and _EXPONENT.match(text) else f" {text}"
-
-
-def lowered(before: str, text: str) -> str:
-    """Return subscript text as it follows other text: an index after _, the numbers of H2O as they are."""
-    if not text or not before[-1:].isalnum() or (text.isdigit() and _CHEMICAL.search(before[-_MAX_EXPONENT:])):
-        return text
-    if re.fullmatch(r"\w{1,6}", text):
-        return f"_{text}"
-    return f"_({text})" if len(text) <= _MAX_EXPONENT and _EXPONENT.match(text) else f" {text}"
 
 
 def _unwrapped(tex: str) -> str:
@@ -107,12 +81,40 @@ def _visual(element: Element, depth: int = 0) -> str:
     """Return the text that a renderer drew, without what is there for screen readers as well."""
     if depth > _MAX_DEPTH:
         return text_of(element)
+    if (write := next(filter(None, map(_DRAWN.get, (element.get("class") or "").split())), None)) is not None:
+        return write(element, depth)
     pieces = [element.text or ""]
     for child in element.iterchildren("*"):
         if _FOR_SCREEN_READERS.isdisjoint((child.get("class") or "").split()):
             pieces.append(_visual(child, depth + 1))
         pieces.append(child.tail or "")
     return "".join(pieces)
+
+
+def _levels(element: Element, depth: int) -> list[str]:
+    """Return the texts that KaTeX draws above each other, the lowest first."""
+    column = next((inner for inner in element.iter("span") if inner.get("class") == "vlist"), None)
+    texts = [] if column is None else [one_line(_visual(level, depth + 1)) for level in column]
+    return [text for text in texts if text]
+
+
+def _drawn_fraction(element: Element, depth: int) -> str:
+    levels = _levels(element, depth)
+    return _fraction(levels[::-1]) if len(levels) == 2 else " ".join(levels)
+
+
+def _drawn_scripts(element: Element, depth: int) -> str:
+    levels = _levels(element, depth)
+    has_lower = next((True for inner in element.iter("span") if "vlist-t2" in (inner.get("class") or "")), False)
+    marks = ("_", "^") if has_lower else ("^",)
+    return "".join(f"{mark}{_group(level)}" for mark, level in zip(marks, levels, strict=False))
+
+
+def _drawn_root(element: Element, depth: int) -> str:
+    return _root([" ".join(_levels(element, depth))])
+
+
+_DRAWN = {"mfrac": _drawn_fraction, "msupsub": _drawn_scripts, "sqrt": _drawn_root}
 
 
 def _children(element: Element, depth: int) -> list[str]:

@@ -12,11 +12,12 @@ from lxml.etree import _Element as Element
 from rag.sources.docs.html.blocks import write_code
 from rag.sources.docs.html.boilerplate import Part, text_of
 from rag.sources.docs.html.code import language_of, unwrapped
-from rag.sources.docs.html.formulas import formula, lowered, raised
+from rag.sources.docs.html.formulas import formula
 from rag.sources.docs.html.text import is_permalink, plain_text, visible_text
 from rag.sources.docs.html.walk import Handler, Walk
 from rag.sources.docs.html.writer import LINE_BREAK
 from rag.sources.markup.code import code_span
+from rag.sources.markup.shifted import lowered, raised
 from rag.text.lines import one_line
 
 __all__ = ["BY_PART", "BY_TAG"]
@@ -99,7 +100,7 @@ def _code(walk: Walk, element: Element) -> None:
     if len(element) and _is_block(walk, element):
         return
     walk.note_anchor(element)
-    text = one_line(visible_text(element))
+    text = one_line(visible_text(element, is_code=True))
     if not text:
         return
     inline = walk.writer.inline
@@ -151,6 +152,8 @@ def _is_tool(element: Element, text: str, href: str) -> bool:
         return True
     if href.startswith("#") and not text_of(element).strip() and not _is_in_text(element):
         return True  # an icon that leads to the top of the page
+    if text == "Source" and element.get("class") == "link":  # behind Haddock's declarations
+        return True
     if not _TOOL_WORD.match(text) or _is_in_text(element):
         return False
     return href.startswith("javascript:") or href in ("", "#") or bool(_TOOL_ADDRESS.search(href))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -13,6 +14,9 @@ from rag.sources.docs.html.code import language_of, preformatted
 from rag.sources.docs.html.walk import Handler, Walk
 
 __all__ = ["BY_PART", "is_code_table", "write_code_table"]
+
+#: The id of the number of a line, as in #L12.
+_LINE_ID = re.compile(r"^(?:L|line-?)\d+$")
 
 
 def _listing(walk: Walk, element: Element) -> None:
@@ -28,6 +32,8 @@ def _is_gutter(cell: Element) -> bool:
     if cell.tag not in ("td", "th"):
         return False
     if part_of(cell) is Part.BOILERPLATE:
+        return True
+    if _LINE_ID.match(cell.get("id") or "") and text_of(cell).strip().isdecimal():
         return True
     pre = next(cell.iter("pre", "code"), None)
     return pre is not None and pre.tag == "pre" and _is_count(text_of(cell).split())

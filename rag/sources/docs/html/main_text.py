@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from lxml.etree import _Element as Element
 
-from rag.sources.docs.html.boilerplate import Part, is_links, part_of, text_of
+from rag.sources.docs.html.boilerplate import HEADINGS, Part, is_links, part_of, text_of
 from rag.sources.docs.html.text import MAX_DEPTH
 from rag.sources.names import names
 
@@ -28,6 +28,10 @@ _MIN_SHARE_OF_ONE = 0.9
 #: The ranks of marks that mean the main text and nothing else.
 _EXPLICIT = frozenset({0, 2, 4})
 _SHORT_LINK = 25
+#: Signs between links are few in a menu, and many in a list of types.
+_MENU_SHARE = 0.75
+#: A paragraph with more characters outside of links belongs to the main text.
+_LONG_TEXT = 80
 #: A marked element that holds a smaller share of the page's text is not its main text, whatever its mark says.
 _MIN_SHARE = 0.6
 
@@ -154,7 +158,9 @@ def _header_above(body: Element, main: Element) -> Element | None:
 
 def _names_page(box: Element, heading: Element) -> bool:
     """Return whether a heading names the page instead of the site: it is no link, and not beside the site's menu."""
-    if next(box.iter("nav", "input", "form"), None) is not None or is_links(box):
+    if next(box.iter("nav", "input", "form"), None) is not None:
+        return False
+    if len(box.findall(".//a")) > 1 and is_links(box):  # one may be a tool of the page
         return False
     if any(link.get("href", "#")[:1] != "#" for link in heading.iter("a")):
         return False
@@ -168,15 +174,15 @@ def _names_page(box: Element, heading: Element) -> bool:
 
 
 def drop_menus(body: Element) -> None:
-    """Remove menus, runs of short links before the first heading, from a page whose generator marks nothing."""
+    """Remove menus from a page or the box that is marked as its text: short links before the first heading or prose."""
     menus = []
-    for element in body.iter("h1", "h2", "h3", "div", "ul", "table", "p", "center"):
-        if element.tag in ("h1", "h2", "h3"):
+    for element in body.iter(*HEADINGS, "div", "ul", "table", "p", "center"):
+        if element.tag in HEADINGS or (element.tag == "p" and _prose(element) > _LONG_TEXT):
             break
         links = element.findall(".//a")
         if len(links) < 3 or next(element.iter("h1", "h2"), None) is not None:
             continue
-        if sum(len(text_of(link)) for link in links) < _SHORT_LINK * len(links) and is_links(element):
+        if sum(len(text_of(link)) for link in links) < _SHORT_LINK * len(links) and is_links(element, _MENU_SHARE):
             menus.append(element)
     for menu in menus:
         _drop(menu)

@@ -15,6 +15,7 @@ from rag.text.lines import one_line
 __all__ = ["BY_PART"]
 
 _PICTOGRAMS = "".join(map(chr, (*range(0x2600, 0x27C0), *range(0x1F300, 0x1FB00), 0x2139, 0xFE0E, 0xFE0F, 0x20)))
+_TITLE_CLASS = re.compile(r"(?:^|[\s_-])(?:title|heading)(?:$|[\s_-])")
 _KINDS = names(
     "note tip hint warning caution important danger info attention error seealso example abstract success question "
     "failure bug todo"
@@ -83,10 +84,12 @@ def _admonition_title(element: Element) -> Element | None:
             continue
         if (
             part_of(child) is Part.ADMONITION_TITLE
-            or "title" in (child.get("class") or "").split()
+            or _TITLE_CLASS.search(child.get("class") or "")
             or child.tag == "summary"
             or child.tag in HEADINGS
         ):
+            return child
+        if child.getparent() is element and _is_name_of_kind(child):
             return child
         if child.tag in ("p", "pre", "ul", "ol", "dl"):
             return child if _is_name_of_kind(child) else None
@@ -94,16 +97,19 @@ def _admonition_title(element: Element) -> Element | None:
 
 
 def _is_name_of_kind(element: Element) -> bool:
-    """Return whether a paragraph is only the name of a kind of admonition, as Microsoft's pages have it."""
+    """Return whether a paragraph, or bold text before one, is only the name of a kind of admonition."""
     words = one_line(text_of(element)).lower().rstrip(":!")
-    return element.tag == "p" and words in _KINDS and element.getnext() is not None
+    is_alone = element.tag == "p" or (element.tag in ("strong", "b") and not (element.tail or "").strip())
+    return is_alone and words in _KINDS and element.getnext() is not None
 
 
 def _admonition_kind(element: Element) -> str:
     """Return the kind of an admonition without a title, such as "note"; empty if nothing names it."""
     named = f"{element.get('data-callout-type') or ''} {element.get('class') or ''}"
     names = named.lower().replace("-", " ").split()
-    return next((name for name in names if name in _KINDS), "")
+    kinds = [name for name in names if name in _KINDS]
+    # Where two are named, the first is often the class of every note.
+    return next((kind for kind in kinds if kind != "note"), kinds[0] if kinds else "")
 
 
 def _empty(element: Element) -> None:

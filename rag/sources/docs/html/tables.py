@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 from lxml.etree import SubElement
 from lxml.etree import _Element as Element
@@ -39,7 +40,10 @@ def _table(walk: Walk, element: Element) -> None:
     if "memname" in (element.get("class") or "").split():
         _write_signature(walk, element)
         return
-    is_layout = element.get("role") == "presentation" or _is_complex(element)
+    if element.get("role") == "presentation":
+        _write_rows(walk, *_grid(rows))
+        return
+    is_layout = _is_complex(element)
     if not _holds_heading(element):
         _write_group(walk, rows, is_layout=is_layout)
         return
@@ -76,12 +80,23 @@ def _holds_heading(element: Element) -> bool:
 def _write_group(walk: Walk, rows: list[Element], *, is_layout: bool) -> None:
     heads, grid = _grid(rows)
     width = max((len(row) for row in grid), default=0)
-    if is_layout or width < 2:
-        walk.writer.write_label()
+    walk.writer.write_label()
+    body = grid[heads:]
+    if width < 2 or (is_layout and (heads != 1 or 2 * sum(map(_is_complex_row, body)) >= len(body))):
         _write_rows(walk, heads, grid)
-    else:
-        walk.writer.write_label()
+    elif not is_layout:
         _write_table(walk, heads, grid, width)
+    else:
+        # The few rows with code of several lines, or tables of their own, interrupt the table.
+        for is_complex, part in groupby(body, key=_is_complex_row):
+            if is_complex:
+                _write_rows(walk, heads, [*grid[:heads], *part])
+            else:
+                _write_table(walk, heads, [*grid[:heads], *part], width)
+
+
+def _is_complex_row(row: Sequence[Element | None]) -> bool:
+    return any(cell is not None and (_is_complex(cell) or _holds_heading(cell)) for cell in row)
 
 
 def _holds_sections(rows: Iterable[Element]) -> bool:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from lxml.etree import _Element as Element
 
-from rag.sources.docs.html.boilerplate import HEADINGS, Part, is_links, part_of
-from rag.sources.docs.html.text import BLOCKS, MAX_DEPTH
+from rag.sources.docs.html.boilerplate import HEADINGS, Part, is_links, part_of, text_of
+from rag.sources.docs.html.text import BLOCKS, MAX_DEPTH, is_next_to_word, shifted_tag
 from rag.sources.docs.html.writer import MarkdownWriter
 
 __all__ = ["Handler", "Handlers", "Walk"]
@@ -135,6 +135,7 @@ class Walk:
                 if by_part := self._handlers.by_part.get(part):
                     by_part(self, element)
                     return
+            tag = shifted_tag(element)
         if by_tag := self._handlers.by_tag.get(tag):
             by_tag(self, element)
         elif tag in BLOCKS:
@@ -144,6 +145,8 @@ class Walk:
         else:
             self.note_anchor(element)
             self.children(element)
+            if tag == "span" and is_next_to_word(element):
+                self.writer.inline.append(" ")
 
     def apart(self, element: Element) -> None:
         """Write an element that a theme may show apart from the text around it: its words never join others."""
@@ -166,7 +169,7 @@ class Walk:
             self.left_out_contents = True
             return not self._with_contents
         if part is Part.HEADER:
-            return next(element.iter(*HEADINGS), None) is None and next(element.iterancestors("section"), None) is None
+            return not _says_something(element)
         return part is Part.DOUBTFUL and is_links(element)
 
     def block(self, element: Element) -> None:
@@ -204,6 +207,14 @@ class Walk:
         name = element.get("id") or (element.get("name") if element.tag == "a" else None)
         if name and self.is_anchor(element, name) and not "".join(self.writer.inline).strip():
             self.writer.anchor = name
+
+
+def _says_something(header: Element) -> bool:
+    """Return whether a header belongs to the text: it has a heading, or a sentence in the main text."""
+    if next(header.iter(*HEADINGS), None) is not None or next(header.iterancestors("section"), None) is not None:
+        return True
+    is_inside = next(header.iterancestors("main", "article"), None) is not None
+    return is_inside and not is_links(header) and any(len(text_of(p).split()) > 3 for p in header.iter("p"))
 
 
 def _is_beside(element: Element) -> bool:

@@ -50,6 +50,18 @@ def test_an_unknown_label_is_ignored(label: str) -> None:
     assert decode("clé".encode("cp1252"), label) == "clé"
 
 
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        "<meta charset=' EUC-KR '>",
+        "<meta http-equiv=content-type content='text/html; charset= euc-kr'>",
+        "<!-- <meta charset=koi8-r> --><meta charset=euc-kr>",
+    ],
+)
+def test_blanks_before_a_label_and_comments_do_not_hide_a_declaration(declaration: str) -> None:
+    assert decode(declaration.encode() + "똠방각하".encode("cp949"), None).endswith("똠방각하")
+
+
 def test_a_page_that_can_be_read_as_ascii_is_not_utf_16_whatever_it_declares() -> None:
     assert decode(b"<meta charset=utf-16><p>plain", None) == "<meta charset=utf-16><p>plain"
 

@@ -187,3 +187,21 @@ def test_deep_nesting_of_any_kind_is_read(tag: str) -> None:
 )
 def test_malformed_html_is_read(body: str) -> None:
     assert isinstance(read(f"{body} end").text, str)
+
+
+def test_a_page_is_not_called_by_the_name_of_its_site() -> None:
+    page = read(
+        "<html><head><title>Corepack | Tool v18 Documentation</title></head><body><main>"
+        "<h1>Tool v18 documentation</h1><h2 id='c'>Corepack</h2><p>It manages versions.</p></main></body></html>"
+    )
+
+    assert page.title == "Corepack"
+
+
+def test_a_page_is_called_by_its_h1_if_the_name_of_the_site_comes_first() -> None:
+    page = read(
+        "<html><head><title>Tool | Backup</title></head><body><main><h1>Backup</h1><h2>Why</h2><p>It may break.</p>"
+        "</main></body></html>"
+    )
+
+    assert page.title == "Backup"
