@@ -72,7 +72,11 @@ class _Encoder:
         return np.full((len(texts), 2), 0.7, np.float32)
 
     def encode_query(self, text: str) -> NDArray[np.float32]:
-        return self.encode([text])[0]
+        vector: NDArray[np.float32] = self.encode([text])[0]
+        return vector
+
+    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return self.encode(texts)
 
     def count_tokens(self, text: str) -> int:
         return len(text) // 4
