@@ -43,6 +43,9 @@ _MATH_PREFIX = re.compile(r"(</?)(?:m|mml|math):(?=m[a-z]|semantics|annotation)"
 _SUFFIX_SEPARATOR = re.compile(r"\s+(?:\||—|–|·|::|»|«|-)\s+")
 _SITE_SEPARATORS = (" | ", " — ", " – ", " - ", " · ")
 
+# XML has no control characters: lxml reads them from HTML, and refuses to write them.
+_CONTROLS = dict.fromkeys({*range(32), 0xFFFE, 0xFFFF} - {9, 10, 12, 13}, "\ufffd") | {12: " "}
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -129,7 +132,7 @@ def _parse(text: str) -> Element:
     # The text is encoded as UTF-8 below, whatever encoding it declares.
     parser = etree.HTMLParser(encoding="utf-8", huge_tree=True, remove_comments=not is_streamed(text), remove_pis=True)
     try:
-        root = etree.fromstring(text.replace("\x00", "\ufffd").encode("utf-8", "replace"), parser)
+        root = etree.fromstring(text.translate(_CONTROLS).encode("utf-8", "replace"), parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise NotHtmlError(f"the page cannot be read as HTML: {one_line(error)}") from error
     if root is None:

@@ -88,3 +88,11 @@ def test_a_notebook_is_a_page(content_type: str) -> None:
 def test_a_file_named_like_a_notebook_is_an_error() -> None:
     with pytest.raises(NotHtmlError, match=r"^the file is not a Jupyter notebook: it has no cells$"):
         read('{"a": 1}', name="a.ipynb", content_type="application/json")
+
+
+def test_a_page_with_a_control_character_in_deleted_text_is_read() -> None:
+    from rag.sources.docs.page import read_page
+
+    body = b"<main><h1>Start</h1><p>It works well, <s>\x1fnot</s> always.</p>" + b"<p>More text.</p>" * 40 + b"</main>"
+    page = read_page(body, url="http://a.org/", charset="utf-8", robots="", link=lambda href, base: href)
+    assert "always" in str(page)
