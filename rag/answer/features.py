@@ -43,10 +43,11 @@ _DECIDES = re.compile(
 _DEFINES = re.compile(
     r"^[^.\n]{0,80}?\b(?:is|are|means|refers to|provides?|allows?|specifies|controls|sets|returns?)\b", re.I
 )
-# A sentence that says what its subject is: "A submodule is a repository …".
+# A sentence that says what its subject is or does: "A submodule is a repository", "The directive defines a condition".
 _IS_A = re.compile(
     r"(?:(?:an?|the)\s)?([^.:;,()]{1,60}?)\s(?:(?:is|are) (?:an?|the|one|any|simply)\b|are (?!\w+ed\b)\w"
-    r"|(?:means|refers? to|stands? for|denotes?)\b)",
+    r"|(?:means|refers? to|stands? for|denotes?)\b"
+    r"|(?!is\b|was\b|has\b)\w+s (?:an?|the|whether|how|which|to|all|any)\b)",
     re.I,
 )
 # How many sentences of a passage may define its subject.
