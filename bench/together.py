@@ -249,7 +249,9 @@ def _end(child: int, late: float) -> bool:
 def _lost(dsn: str, counts: Counter[str]) -> list[str]:
     """Return which updates were lost: each sync has counted its source's cursor up, and has written every document."""
     with psycopg.connect(dsn) as connection:
-        cursors: dict[str, int] = dict(connection.execute("SELECT name, (cursor->>'version')::int FROM sources").fetchall())
+        cursors: dict[str, int] = dict(
+            connection.execute("SELECT name, (cursor->>'version')::int FROM sources").fetchall()
+        )
         texts = connection.execute("SELECT source, id, text FROM documents").fetchall()
         forms = invariants.Allowed.of(invariants.documents(dsn))
         wrong = invariants.violations_in(connection, forms)
