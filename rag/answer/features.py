@@ -165,6 +165,7 @@ def features(asked: Asked, one: Described, around: Surroundings) -> dict[str, fl
     base = {
         "coverage": asked.share(one.in_text),
         "coverage of the label": asked.share(one.in_label),
+        "label is the question": _is_question(asked, one),
         "coverage of the path": asked.share(one.in_path),
         "coverage in all": asked.share(one.found),
         "coverage of the document": asked.share(around.by_document.get(result.document_id, ())),
@@ -251,6 +252,12 @@ def _precision(asked: Asked, words: Sequence[str]) -> float:
     """Return the share of a heading's words that the question has, less if it is short."""
     content = [word for word in words if word not in FUNCTION_WORDS]
     return sum(asked.term_of(word) is not None for word in content) / (len(content) + 0.5)
+
+
+def _is_question(asked: Asked, one: Described) -> float:
+    """Return 1 if a heading has the terms of the question, several, and no others."""
+    others = [word for word in one.label_words if word not in FUNCTION_WORDS and asked.term_of(word) is None]
+    return float(len(asked.terms) > 1 and len(one.in_label) == len(asked.weights) and not others)
 
 
 def _is_contents(text: str) -> bool:

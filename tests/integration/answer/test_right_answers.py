@@ -30,6 +30,12 @@ PAGES = [
         "Limits the history to so many snapshots. The default is 50.",
         title="stow-peek",
     ),
+    page(
+        "shelves",
+        "## How a shelf is renamed {#renamed}\n\nMove its folder, and tell the others.\n\n"
+        "## Overview {#overview}\n\nThis page says what a shelf is, how a shelf is renamed, and how a shelf is dropped.",
+        title="Shelves",
+    ),
     page("authors", "Stow has notes of its releases. **Note:** see the list of files.", title="Notes"),
 ]
 
@@ -47,6 +53,7 @@ def engine(empty_engine: Engine) -> Engine:
         ("pull vs peek", "followed by a merge"),
         ("what is stow-peek", "Download the snapshots of others"),
         ("default depth of a peek", "50"),
+        ("How is a shelf renamed?", "Move its folder"),
     ],
 )
 def test_the_answer_holds_the_fact_and_its_quotes_are_shown(engine: Engine, question: str, fact: str) -> None:
@@ -54,6 +61,10 @@ def test_the_answer_holds_the_fact_and_its_quotes_are_shown(engine: Engine, ques
     assert fact in answer.answer
     plain = " ".join(answer.answer.split())
     assert all(" ".join(source.quote.split()) in plain for source in answer.sources)
+
+
+def test_a_section_whose_heading_is_the_question_comes_first(engine: Engine) -> None:
+    assert engine.ask("How is a shelf renamed?").sources[0].url.endswith("#renamed")
 
 
 @pytest.mark.parametrize("question", ["How do I encrypt a shelf with AES-GCM keys?", "kubectl: drain a node"])
