@@ -272,16 +272,16 @@ class Answerer:
         if self._writer is None:
             yield from map(Part, self._extracted(draft, least=self._shown))
             return
-        draft.extract = draft.extract or self._extract(draft)
-        if draft.extract is None or draft.extract.answerable < self._threshold:
-            return
         found = draft.results
-        failure = yield from self._written(self._writer, question, draft, draft.extract, streaming=streaming)
+        extract = self._extract(draft)
+        if extract is None or extract.answerable < self._threshold:
+            return
+        failure = yield from self._written(self._writer, question, draft, extract, streaming=streaming)
         if failure is None:
             return
         draft.is_written = False
         draft.note = f"This answer is quoted from the sources, because {_reason(failure)}."
-        draft.results, draft.extract = found, None  # made anew, without addresses that may not be shown
+        draft.results = found  # the extracts are made anew, without addresses that may not be shown
         extracts = list(self._extracted(draft, least=0.0))
         if not extracts:
             raise failure

@@ -26,7 +26,7 @@ _OPENINGS = 8
 class Retrieval:
     """Finds the chunks that may answer a question.
 
-    :param top_k: read at least so many chunks
+    :param top_k: the fewest chunks that are read
     :param source: search this source only
     """
 

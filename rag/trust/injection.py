@@ -49,7 +49,7 @@ _NOT_A_CONDITION = (
 )
 # "A language model developer" is a person.
 _NOT_A_PERSON = r"(?! (?:developer|engineer|researcher|user|vendor|provider|author|maintainer|trainer|company|student|expert|team)s?\b)"
-# "Your system message size limit" is no message.
+# "Your system message size limit" names a setting, not the message.
 _WHOLE = r"(?! (?:size|length|limit|format|field|id|file|template|settings?|queue|count|handler|type|log|level)s?\b)"
 _START = r"(?:^|[.!?:;,)\]] ?|\b(?:please|and|then|now|must|always|just|to) )"
 
