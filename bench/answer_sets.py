@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from rag.evaluate import Query, read_queries
 from rag.settings import Settings
 from rag.store.embedded import stop_embedded
 
-__all__ = ["CORPORA", "FITTING", "Corpus", "Half", "fitting_queries", "half_of", "opened", "queries"]
+__all__ = ["CORPORA", "FITTING", "Corpus", "Half", "chosen", "fitting_queries", "half_of", "opened", "queries"]
 
 Half = Literal["look", "decide"]
 #: The questions written for fitting, each with its corpus.
@@ -74,6 +75,22 @@ def fitting_queries() -> Mapping[str, Sequence[Query]]:
     for name, query in zip(names, read_queries(FITTING), strict=True):
         found.setdefault(name, []).append(query)
     return found
+
+
+def chosen(names: Sequence[str] | None, half: Half | None) -> Iterator[tuple[Corpus, list[Query]]]:
+    """Yield each corpus that is on this machine, with its questions; say on standard error which are missing.
+
+    :param names: only these corpora
+    :param half: only this half of the questions
+    """
+    for corpus in CORPORA:
+        asked = [query for query in queries(corpus) if half in (None, half_of(query))]
+        if (names and corpus.name not in names) or not asked:
+            continue
+        if corpus.is_there:
+            yield corpus, asked
+        else:
+            sys.stderr.write(f"skipped: {corpus.name} (Debian's package {corpus.package} is not installed)\n")
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.answer_sets import CORPORA, half_of, opened, queries
+from bench.answer_sets import CORPORA, chosen, opened
 from bench.report import Table
 from rag.answer.answer import Answer
 from rag.engine import Engine
@@ -54,13 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )  # fmt: skip
     found: list[Judged] = []
     with tempfile.TemporaryDirectory(prefix="rag-bench-") as folder:
-        for corpus in CORPORA:
-            asked = [query for query in queries(corpus) if options.half in (None, half_of(query))]
-            if (options.corpus and corpus.name not in options.corpus) or not asked:
-                continue
-            if not corpus.is_there:
-                sys.stderr.write(f"skipped: {corpus.name} (Debian's package {corpus.package} is not installed)\n")
-                continue
+        for corpus, asked in chosen(options.corpus, options.half):
             with opened(corpus, options.home or Path(folder)) as engine:
                 judged_here = [judge(engine, query) for query in asked]
             table.add(corpus.name, *_figures(judged_here))

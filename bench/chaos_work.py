@@ -27,7 +27,7 @@ from rag.store.migrations import migrate
 from rag.store.queries import Queries, sql_folder
 from rag.store.store import Store, Transaction
 
-__all__ = ["OPERATIONS", "Operation", "run_operation"]
+__all__ = ["OPERATIONS", "HashEncoder", "Operation", "run_operation"]
 
 _DOCUMENTS = 120
 _MODEL, _OTHER_MODEL = "openai/one", "openai/other"
@@ -35,7 +35,7 @@ _OLD = Path(__file__).parents[1] / "tests" / "fixtures" / "sql" / "index_before_
 _OLD_MIGRATIONS = ("0001_documents_and_indexes", "0002_parallel_threads_and_sitemap_dates")
 
 
-class _HashEncoder:
+class HashEncoder:
     """Makes a vector of a text's digest: costs nothing, and is the same in every run."""
 
     dimension = 32
@@ -60,9 +60,9 @@ class _HashEncoder:
         return len(text.split())
 
 
-class _HashEncoders(Encoders):
-    def of(self, model: str) -> _HashEncoder:
-        return _HashEncoder(model)
+class HashEncoders(Encoders):
+    def of(self, model: str) -> HashEncoder:
+        return HashEncoder(model)
 
 
 class _Pages:
@@ -101,7 +101,7 @@ def _page(number: int, version: int) -> Document:
 
 def _services(store: Store, model: str) -> tuple[Syncs, Indexing]:
     settings = Settings(RAG_HOME=Path(tempfile.gettempdir()) / "rag-chaos", RAG_EMBEDDING_MODEL=model)
-    encoders = _HashEncoders(settings)
+    encoders = HashEncoders(settings)
     indexing = Indexing(store, encoders, model=model)
     return Syncs(store, SourceOpener(settings, store), indexing, encoders, log_days=90), indexing
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.answer_sets import CORPORA, Corpus, half_of, opened, queries
+from bench.answer_sets import CORPORA, Corpus, chosen, opened
 from bench.report import Table
 from rag.evaluate import Query
 from rag.evaluate.facts import judged
@@ -43,13 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     table = Table("Contexts", _COLUMNS)
     rows: list[_Row] = []
     with tempfile.TemporaryDirectory(prefix="rag-bench-") as folder:
-        for corpus in CORPORA:
-            asked = [query for query in queries(corpus) if options.half in (None, half_of(query))]
-            if (options.corpus and corpus.name not in options.corpus) or not asked:
-                continue
-            if not corpus.is_there:
-                sys.stderr.write(f"skipped: {corpus.name} (Debian's package {corpus.package} is not installed)\n")
-                continue
+        for corpus, asked in chosen(options.corpus, options.half):
             here = _asked(corpus, asked, options.home or Path(folder))
             table.add(corpus.name, *_figures(here))
             rows += here

@@ -24,7 +24,7 @@ import psutil
 import psycopg
 
 from bench.github import HashEncoder
-from bench.report import Table
+from bench.report import Table, wrong_table
 from rag.engine import Engine
 from rag.errors import RagError
 from rag.settings import Settings
@@ -165,11 +165,7 @@ def run_day(hours: int) -> Iterator[Table]:
     table = Table("Ends", ["syncs", "of which failed and said so", "faults of servers", "wrong"])
     table.add(2 * (hours + 1), failed, sum(github.injected.values()) + 3 * hours, len(wrong))
     yield table
-    if wrong:
-        table = Table("What was wrong, the first twenty", ["what"])
-        for what in wrong[:20]:
-            table.add(" ".join(what.split()))
-        yield table
+    yield from wrong_table(wrong)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Table", "memory_mb", "percentiles", "seconds"]
+__all__ = ["Table", "memory_mb", "percentiles", "seconds", "wrong_table"]
 
 Cell = str | int | float | None
 
@@ -45,6 +45,15 @@ class Table:
     def json(self) -> dict[str, Any]:
         """Return the table in the shape for JSON, without rounding."""
         return {"title": self.title, "rows": [dict(zip(self.columns, row, strict=True)) for row in self.rows]}
+
+
+def wrong_table(wrong: Sequence[str]) -> Iterator[Table]:
+    """Yield a table of the first twenty violations; nothing if there is none."""
+    if wrong:
+        table = Table("What was wrong, the first twenty", ["what"])
+        for what in wrong[:20]:
+            table.add(" ".join(what.split()))
+        yield table
 
 
 def _row(cells: Sequence[str]) -> str:

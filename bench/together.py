@@ -24,7 +24,8 @@ from llama_index.core import Document
 from numpy.typing import NDArray
 
 from bench import invariants
-from bench.report import Table
+from bench.chaos_work import HashEncoder
+from bench.report import Table, wrong_table
 from rag.embedding.encoders import Encoders
 from rag.engine import Engine
 from rag.errors import ConfigurationError, SourceBusy
@@ -45,14 +46,8 @@ _MODELS = ("openai/one", "openai/other")
 _KEY = re.compile(r"key\d+x\d+")
 
 
-class _KeyEncoder:
+class _KeyEncoder(HashEncoder):
     """Makes a vector of the key that a text holds: a question with it finds its document in the index of this model only."""
-
-    dimension = 32
-    max_tokens = 256
-
-    def __init__(self, model: str) -> None:
-        self.model = model
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         vectors = np.array([self._vector(text) for text in texts], np.float32).reshape(-1, self.dimension)
@@ -60,13 +55,6 @@ class _KeyEncoder:
         return unit
 
     encode_queries = encode
-
-    def encode_query(self, text: str) -> NDArray[np.float32]:
-        vector: NDArray[np.float32] = self.encode([text])[0]
-        return vector
-
-    def count_tokens(self, text: str) -> int:
-        return len(text.split())
 
     def _vector(self, text: str) -> list[float]:
         found = _KEY.search(text)
@@ -282,8 +270,4 @@ def _tables(seconds: float, counts: Counter[str], wrong: list[str], dsn: str) ->
     table.add("deadlocks that Postgres resolved", row[0] if row else 0)
     table.add("wrong", len(wrong))
     yield table
-    if wrong:
-        table = Table("What was wrong, the first twenty", ["what"])
-        for what in wrong[:20]:
-            table.add(" ".join(what.split()))
-        yield table
+    yield from wrong_table(wrong)
