@@ -30,6 +30,7 @@ from rich.console import Console
 
 from flows.engine import in_thread, progress_listener, reporting_to, shared_engine
 from flows.prefect.retries import retrying_task
+from flows.prefect.returned import keep, returned
 from flows.prefect.run_records import artifact_key, put_table, rename_run
 from flows.prefect.server import connected, log_to, wanted_server
 from flows.progress import counts, show_progress, summary
@@ -95,7 +96,7 @@ async def backfill(
             report = progress.report()
             await progress.show(report)
             await rename_run(f"backfill {name} · {progress.summary().partition(';')[0]}")
-            return Failed(message=f"{progress.summary().rstrip('.')}. Run it again to go on.", data=report)
+            return keep(Failed(message=f"{progress.summary().rstrip('.')}. Run it again to go on.", data=report))
         # `finish` is a sync, which locks the source itself.
         await in_thread(hold.close)
         report = progress.report(await when_free(lambda: finish(planned), name))
@@ -103,8 +104,8 @@ async def backfill(
     await progress.show(report)
     await rename_run(f"backfill {name} · {counts(report) or 'nothing changed'}")
     if report.state == "failed":
-        return Failed(message=f"{report.errors[0].url}: {report.errors[0].error}", data=report)
-    return Completed(message=f"{progress.summary()}: {summary(report)}.", data=report)
+        return keep(Failed(message=f"{report.errors[0].url}: {report.errors[0].error}", data=report))
+    return keep(Completed(message=f"{progress.summary()}: {summary(report)}.", data=report))
 
 
 def _midnight(day: date | None) -> datetime | None:
@@ -232,8 +233,7 @@ def _backfill(options: argparse.Namespace) -> int:
 
 
 async def _run(options: argparse.Namespace) -> SyncReport:
-    state = await backfill(options.name, options.start, options.end, options.window, return_state=True)
-    result = await state.aresult(raise_on_failure=False)
+    result = await returned(backfill(options.name, options.start, options.end, options.window, return_state=True))
     if isinstance(result, BaseException):
         raise result
     assert isinstance(result, SyncReport)

@@ -19,10 +19,11 @@ from rich.console import Console
 
 from flows.engine import in_thread, shared_engine
 from flows.prefect.retries import retrying_task
+from flows.prefect.returned import keep, returned_as
 from flows.prefect.run_records import artifact_key
 from flows.prefect.server import connected, log_to, wanted_server
 from rag.command import CommandParser, number_argument, print_json, run
-from rag.errors import ConfigurationError, RagError
+from rag.errors import ConfigurationError
 from rag.evaluate.history import Comparison, evaluate_and_keep, metrics
 from rag.evaluate.queries import read_queries
 from rag.settings import load_settings
@@ -74,8 +75,8 @@ async def evaluate(
         trend(comparison), key=artifact_key("evaluation", comparison.name), description=_sentence(comparison)
     )
     if comparison.falls:
-        return Failed(message=_sentence(comparison), data=comparison)
-    return comparison
+        return keep(Failed(message=_sentence(comparison), data=comparison))
+    return keep(comparison)
 
 
 def _sentence(comparison: Comparison) -> str:
@@ -169,13 +170,8 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 async def _run(queries: str, k: int, answers: bool, allowed_drop: float) -> Comparison:
-    state = await evaluate(queries, k, answers, allowed_drop, return_state=True)
-    result = await state.aresult(raise_on_failure=False)
-    if isinstance(result, RagError):
-        raise result
-    if not isinstance(result, Comparison):
-        raise RagError(f"The evaluation broke off: {result}")
-    return result
+    ended = evaluate(queries, k, answers, allowed_drop, return_state=True)
+    return await returned_as(Comparison, ended, otherwise="The evaluation broke off")
 
 
 if __name__ == "__main__":

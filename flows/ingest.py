@@ -32,6 +32,7 @@ from flows.engine import Ended, in_thread, progress_listener, reporting_to, shar
 from flows.prefect.abandoned import known_reader
 from flows.prefect.limits import asking, crawls_at_once, host_limit
 from flows.prefect.retries import retrying_task
+from flows.prefect.returned import keep, returned
 from flows.prefect.run_records import Outcome, capture_warnings, link_failures, live_artifact, outcome_rows, rename_run
 from flows.prefect.server import connected, log_to, wanted_server
 from flows.progress import counts, show_progress, summary
@@ -182,10 +183,10 @@ async def ingest_source(
     await rename_run(f"ingest {name} · {counts(report) or ('failed' if report.errors else 'nothing changed')}")
     await _list_stale_answers()
     if report.state == "failed":
-        return Failed(message=_why(report), data=report)
+        return keep(Failed(message=_why(report), data=report))
     line = summary(report)
     warnings = f" Warnings: {state.message}" if state.message and state.name == "Completed" else ""
-    return Completed(message=f"{line[0].upper()}{line[1:]}.{warnings}", data=report)
+    return keep(Completed(message=f"{line[0].upper()}{line[1:]}.{warnings}", data=report))
 
 
 async def _list_stale_answers() -> None:
@@ -216,14 +217,15 @@ async def ingest(
     with shared_engine() as engine:
         chosen = names or [source.name for source in engine.settings.sources]
         turns = await _turns(engine.syncs.config(name) for name in chosen)
-        states = await asyncio.gather(
-            *(_begin(name, full, accept_removals, position, turns) for position, name in enumerate(chosen))
+        ended = await asyncio.gather(
+            *(_ended(name, full, accept_removals, position, turns) for position, name in enumerate(chosen))
         )
-        reports = [await _report(name, state) for name, state in zip(chosen, states, strict=True)]
+        reports = [await _report(name, end) for name, end in zip(chosen, ended, strict=True)]
     failed = [report.name for report in reports if report.state == "failed"]
     if failed:
-        return Failed(message=f"{len(failed)} of {len(reports)} sources failed: {', '.join(failed)}.", data=reports)
-    return reports
+        message = f"{len(failed)} of {len(reports)} sources failed: {', '.join(failed)}."
+        return keep(Failed(message=message, data=reports))
+    return keep(reports)
 
 
 async def _turns(configs: Iterable[SourceConfig]) -> dict[str, asyncio.Semaphore]:
@@ -240,20 +242,19 @@ async def _turns(configs: Iterable[SourceConfig]) -> dict[str, asyncio.Semaphore
     return {config.name: of_host[host_limit(config)] for config in docs}
 
 
-async def _begin(
+async def _ended(
     name: str, full: bool, accept_removals: bool, position: int, turns: Mapping[str, asyncio.Semaphore]
-) -> State[Any]:
+) -> object:
     await asyncio.sleep(position * _SECONDS_APART)
     async with turns.get(name, nullcontext()):
-        return await ingest_source(name, full, accept_removals, "fail", return_state=True)
+        return await returned(ingest_source(name, full, accept_removals, "fail", return_state=True))
 
 
-async def _report(name: str, state: State[Any]) -> SyncReport:
+async def _report(name: str, end: object) -> SyncReport:
     """Return a run's report; for a crashed run, a failed report with its error."""
-    result = await state.aresult(raise_on_failure=False)
-    if isinstance(result, SyncReport):
-        return result
-    problem = _sentence(result if result is not None else state)
+    if isinstance(end, SyncReport):
+        return end
+    problem = _sentence(end)
     return await in_thread(lambda: _broken_off(name, problem))
 
 
@@ -278,7 +279,7 @@ def _broken_off(name: str, error: str) -> SyncReport:
 def _why(report: SyncReport) -> str:
     first = report.errors[0]
     if not report.failed:
-        return f"{report.name}: {first.error}"
+        return f"{report.name}: {first.error.removeprefix(f'{report.name}: ')}"
     return f"{report.name}: {report.failed} of {report.seen} documents failed; the first, {first.url}: {first.error}"
 
 
@@ -327,12 +328,11 @@ def _ingest(options: argparse.Namespace) -> int:
 
 async def run_ingest(names: list[str], *, full: bool = False, accept_removals: bool = False) -> list[SyncReport]:
     """Run the flow; return the reports of all sources, failed ones included."""
-    state = await ingest(names, full, accept_removals, return_state=True)
-    result = await state.aresult(raise_on_failure=False)
+    result = await returned(ingest(names, full, accept_removals, return_state=True))
     if isinstance(result, RagError) or (isinstance(result, BaseException) and not isinstance(result, Exception)):
         raise result
     if not isinstance(result, list):
-        raise RagError(_sentence(result if result is not None else state))
+        raise RagError(_sentence(result))
     return result
 
 

@@ -14,10 +14,10 @@ from rich.console import Console
 
 from flows.embedding import embedding_workers
 from flows.engine import Ended, in_thread, progress_listener, reporting_to, shared_engine
+from flows.prefect.returned import keep, returned_as
 from flows.prefect.run_records import rename_run
 from flows.prefect.server import connected, log_to, wanted_server
 from rag.command import CommandParser, run
-from rag.errors import RagError
 from rag.ingest.report import SyncReport
 from rag.settings import load_settings
 from rag.store.indexes import IndexInfo
@@ -86,7 +86,7 @@ async def reindex(roll_back: bool = False) -> IndexInfo:
         f"The index is **{index.name}** now: {index.embedding_model}, {index.dimension} dimensions.",
         key="reindex",
     )
-    return index
+    return keep(index)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -132,13 +132,7 @@ def _reindex(options: argparse.Namespace) -> int:
 
 
 async def _run(roll_back: bool) -> IndexInfo:
-    state = await reindex(roll_back, return_state=True)
-    result = await state.aresult(raise_on_failure=False)
-    if isinstance(result, RagError):
-        raise result
-    if not isinstance(result, IndexInfo):
-        raise RagError(f"The index was not built: {result}")
-    return result
+    return await returned_as(IndexInfo, reindex(roll_back, return_state=True), otherwise="The index was not built")
 
 
 if __name__ == "__main__":

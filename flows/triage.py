@@ -18,10 +18,11 @@ from rich.console import Console
 
 from flows.engine import in_thread, shared_engine
 from flows.prefect.retries import retrying_task
+from flows.prefect.returned import keep, returned_as
 from flows.prefect.run_records import artifact_key, rename_run
 from flows.prefect.server import connected, log_to, wanted_server
 from rag.command import CommandParser, number_argument, print_json, run
-from rag.errors import ConfigurationError, RagError
+from rag.errors import ConfigurationError
 from rag.settings import GitHubConfig, Settings, load_settings
 from rag.triage.comments import Comments, Deed
 from rag.triage.plan import Plan
@@ -129,7 +130,7 @@ async def triage(
     said = _sentence(report)
     await acreate_markdown_artifact(report_markdown(report), key=artifact_key("triage", name), description=said)
     await rename_run(f"triage {name} · {said}")
-    return report
+    return keep(report)
 
 
 def _config(settings: Settings, name: str) -> GitHubConfig:
@@ -239,13 +240,8 @@ def _command(options: argparse.Namespace) -> int:
 
 
 async def _run(options: argparse.Namespace) -> dict[str, Any]:
-    state = await triage(options.name, options.days, options.replay, options.dry_run, return_state=True)
-    result = await state.aresult(raise_on_failure=False)
-    if isinstance(result, RagError):
-        raise result
-    if not isinstance(result, dict):
-        raise RagError(f"Triage broke off: {result}")
-    return result
+    ended = triage(options.name, options.days, options.replay, options.dry_run, return_state=True)
+    return await returned_as(dict, ended, otherwise="Triage broke off")
 
 
 if __name__ == "__main__":
