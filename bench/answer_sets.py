@@ -22,7 +22,18 @@ from rag.evaluate import Query, read_queries
 from rag.settings import Settings
 from rag.store.embedded import stop_embedded
 
-__all__ = ["CORPORA", "FITTING", "Corpus", "Half", "chosen", "fitting_queries", "half_of", "opened", "queries"]
+__all__ = [
+    "CORPORA",
+    "FITTING",
+    "Corpus",
+    "Half",
+    "chosen",
+    "fitting_queries",
+    "half_of",
+    "opened",
+    "present",
+    "queries",
+]
 
 Half = Literal["look", "decide"]
 #: The questions written for fitting, each with its corpus.
@@ -83,14 +94,27 @@ def chosen(names: Sequence[str] | None, half: Half | None) -> Iterator[tuple[Cor
     :param names: only these corpora
     :param half: only this half of the questions
     """
+    for corpus in present(names):
+        if asked := [query for query in queries(corpus) if half in (None, half_of(query))]:
+            yield corpus, asked
+        elif not queries(corpus):
+            sys.stderr.write(f"skipped: {corpus.name} ({_SHARED} has no questions about it)\n")
+
+
+def present(names: Sequence[str] | None = None) -> Iterator[Corpus]:
+    """Yield the corpora that are on this machine; say on standard error which are missing.
+
+    :param names: only these corpora
+    """
     for corpus in CORPORA:
-        asked = [query for query in queries(corpus) if half in (None, half_of(query))]
-        if (names and corpus.name not in names) or not asked:
+        if names and corpus.name not in names:
             continue
         if corpus.is_there:
-            yield corpus, asked
-        else:
+            yield corpus
+        elif corpus.folder:
             sys.stderr.write(f"skipped: {corpus.name} (Debian's package {corpus.package} is not installed)\n")
+        else:
+            sys.stderr.write(f"skipped: {corpus.name} ({_EXPORT} is missing)\n")
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from lxml import html
 
-from bench.answer_sets import CORPORA, Corpus, Half, opened
+from bench.answer_sets import Corpus, Half, opened, present
 from bench.report import Table
 from rag.answer.answer import Turn
 from rag.engine import Engine
@@ -47,12 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     table = Table("Conversations", ["corpus", "conversations", "first right", "second right", "third right"])
     found: list[list[Outcome]] = []
     with tempfile.TemporaryDirectory(prefix="rag-bench-") as folder:
-        for corpus in CORPORA:
+        for corpus in present():
             asked = [one for one in conversations(corpus) if options.half in (None, half_of_conversation(one))]
             if not asked:
-                continue
-            if not corpus.is_there:
-                sys.stderr.write(f"skipped: {corpus.name} (Debian's package {corpus.package} is not installed)\n")
                 continue
             if options.check:
                 print("".join(f"{line}\n" for one in asked for query in one for line in missing(corpus, query)), end="")

@@ -12,7 +12,6 @@ import argparse
 import hashlib
 import json
 import math
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.answer_sets import CORPORA, Corpus, fitting_queries, half_of, opened, queries
+from bench.answer_sets import Corpus, fitting_queries, half_of, opened, present, queries
 from rag.answer.compose import LONG, Scored, chosen, lead_of, shown
 from rag.answer.extracts import Extractor
 from rag.answer.likelihood import ANSWERABLE, RIGHT, likelihood_features
@@ -84,19 +83,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     by_words: list[Example] = []
     by_meaning: list[Example] = []
     likely: list[Outcome] = []
-    for corpus in CORPORA:
-        if not corpus.is_there:
-            sys.stderr.write(f"skipped: {corpus.name}\n")
-            continue
+    corpora = list(present())
+    for corpus in corpora:
         with opened(corpus, options.home) as engine:
             by_words += _ranked(engine, _asked(corpus), embedded=None)
             by_meaning += _ranked(engine, _asked(corpus), embedded=_EMBEDDED)
     # The likelihood is fitted on answers to questions that the passages were not ranked by.
     others = [_ranking(by_words, by_meaning, without=fold) for fold in range(_FOLDS)]
-    for corpus in CORPORA:
-        if corpus.is_there:
-            with opened(corpus, options.home) as engine:
-                likely += _likely(engine, _asked(corpus), others)
+    for corpus in corpora:
+        with opened(corpus, options.home) as engine:
+            likely += _likely(engine, _asked(corpus), others)
     ranking = _ranking(by_words, by_meaning)
     answerable, right, right_if_long = fit_likelihood(likely)
     fitted = replace(ranking, answerable=answerable, right=right, right_if_long=right_if_long)
