@@ -12,27 +12,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rag.answer.answer import Answer, Note, Turn
 from rag.answer.asked import refers_to_before
 from rag.answer.corrections import Correction, corrected
-from rag.answer.declining import is_no_answer, without_declining
 from rag.answer.draft import Draft, first_of_pages, nearest
 from rag.answer.extracts import EMBEDDED, Extract, Extractor, Ranking
-from rag.answer.grounding import GroundingChecker
 from rag.answer.notices import ABSTENTION, CLOSEST, language_hint
-from rag.answer.parts import Part
+from rag.answer.part import Part
 from rag.answer.retrieval import Retrieval
 from rag.answer.subjects import NO_SUBJECT, Subject, begins_anew, subject_of, without_opening
 from rag.errors import LLMError
 from rag.search.results import SearchResult
 from rag.search.searcher import Searcher
 from rag.store.search import Term
-from rag.text.citation_forms import normalized, without_references
-from rag.text.citations import cited, keep_known_links, sanitized
 
 if TYPE_CHECKING:
     from rag.answer.writer import AnswerWriter
@@ -294,6 +290,9 @@ class Answerer:
 
         :returns: why there are none, although it did not decline to answer
         """
+        from rag.answer.checking import checked
+        from rag.answer.grounding import GroundingChecker
+
         draft.results = self._context(extract.best_results)
         checker = GroundingChecker(self._extractor.encoder, draft.results, question)
         draft.is_written, draft.addresses = True, checker.known
@@ -301,7 +300,7 @@ class Answerer:
         failure: LLMError | None = None
         try:
             written = writer.write(question, draft.results, streaming=streaming)
-            yield from _checked(written, checker, draft)
+            yield from checked(written, checker, draft)
         except LLMError as error:
             log.warning("%s", error)
             failure = error
@@ -322,43 +321,6 @@ class Answerer:
             if extract.score < CLOSE:
                 yield CLOSEST
             yield extract.text
-
-
-def _checked(parts: Iterable[Part], checker: GroundingChecker, draft: Draft) -> Iterator[Part]:
-    """Yield each part with its supported text; one without markers is checked against its neighbours' chunks."""
-    known = range(1, len(draft.results) + 1)
-    # What the block before this one cites, this block so far, and the last part of it that cites anything.
-    before: list[int] = []
-    own: list[int] = []
-    last: list[int] = []
-    waiting: list[Part] = []
-    for part in parts:
-        if part.joint is None:
-            before, own, last = own or before, [], []
-        if is_no_answer(part.text):
-            draft.is_declined = True
-            break
-        text, declined = without_declining(part.text)
-        draft.is_declined = draft.is_declined or (declined and part.joint is None)
-        text = sanitized(without_references(normalized(text, known)))
-        part = replace(part, text=keep_known_links(text, checker.known.allows))
-        last = cited(part.text, known) or last
-        own += last
-        if not own and not before:
-            waiting.append(part)
-            continue
-        for unchecked in [*waiting, part]:
-            near = {None: before or own, "\n": own}.get(unchecked.joint, last)
-            yield _supported(unchecked, checker, near, draft)
-        waiting.clear()
-    for part in waiting:  # nothing was cited: only what stands in a source is kept
-        yield _supported(part, checker, (), draft)
-
-
-def _supported(part: Part, checker: GroundingChecker, before: Sequence[int], draft: Draft) -> Part:
-    """Return a part with the text that its chunks support; parts of an open block need no marker of their own."""
-    text = checker.check(part.text, before, draft.numbers, goes_on=draft.is_open) if part.text else ""
-    return replace(part, text=text)
 
 
 def _returned(

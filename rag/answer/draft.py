@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from rag.answer.answer import Citation
 from rag.answer.evidence import evidence, without_addresses
 from rag.answer.extracts import Extract
-from rag.answer.parts import Part
+from rag.answer.part import Part
 from rag.answer.subjects import NO_SUBJECT, Subject
 from rag.search.results import SearchResult
 from rag.store.search import Term

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
+from rag.answer.part import Part
 from rag.text.blocks import Fence, open_fence
 from rag.text.citation_forms import normalized
 from rag.text.citations import MARKERS
 from rag.text.sentences import sentences
 
-__all__ = ["Part", "parts"]
+__all__ = ["parts"]
 
 # Any number of a source: whether the source exists is for the check to say.
 _ANY = range(1, 1000)
@@ -25,17 +26,6 @@ _ANY = range(1, 1000)
 _LEADING = re.compile(rf"{MARKERS.pattern}[.,;:!?]?\s*")
 # Before a citation in another form, such as 【1】 or (1), a sentence may not have ended.
 _BEGINS = re.compile(r"[^\W_]|[`\"'“„«¿¡-]")
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A part of a block, or a whole one."""
-
-    text: str
-    #: what stands between the part and the one before it; None if a block begins with it
-    joint: str | None = None
-    #: whether its block ends with it
-    ends: bool = True
 
 
 def parts(lines: Iterable[tuple[str, bool]]) -> Iterator[Part]:

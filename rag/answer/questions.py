@@ -9,8 +9,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from rag.answer.answer import Answer, Turn
-from rag.answer.answering import Answerer
-from rag.answer.extracts import Extractor
 from rag.embedding.encoder import Encoder
 from rag.embedding.encoders import Encoders
 from rag.errors import ConfigurationError
@@ -26,6 +24,8 @@ from rag.trust.secrets import masked
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
+    from rag.answer.answering import Answerer
+    from rag.answer.extracts import Extractor
     from rag.answer.query_engine import SupportQueryEngine
     from rag.answer.writer import AnswerWriter
     from rag.search.retriever import HybridRetriever
@@ -260,6 +260,10 @@ class Questions:
     def _answerer(
         self, searcher: Searcher, *, top_k: int, source: str | None = None, extractor: Extractor | None = None
     ) -> Answerer:
+        # Not needed to search, and their import takes longer than a search.
+        from rag.answer.answering import Answerer
+        from rag.answer.extracts import Extractor
+
         model = searcher.index.embedding_model
         return Answerer(
             searcher,

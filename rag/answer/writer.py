@@ -14,7 +14,8 @@ from llama_index.core.utils import get_tokenizer
 from rag.answer.answer import Turn
 from rag.answer.condensing import standalone_question
 from rag.answer.declining import is_no_answer
-from rag.answer.parts import Part, parts
+from rag.answer.part import Part
+from rag.answer.parts import parts
 from rag.answer.prompt import ANSWER, CONDENSE, REFINE, SUMMARIZE, conversation, fitted, grouped
 from rag.errors import ContextTooLong, LLMError
 from rag.llm.failures import translating_errors

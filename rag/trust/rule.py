@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import InitVar, dataclass, field
+from functools import cached_property
 
 __all__ = ["Rule"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rule:
     """A pattern, which is tried only on texts with certain words: all patterns take 8 ms for a chunk, these tests 0.1.
 
@@ -16,13 +17,16 @@ class Rule:
     """
 
     words: InitVar[str]
-    pattern: InitVar[str]
+    pattern: str
     groups: tuple[frozenset[str], ...] = field(init=False)
-    mark: re.Pattern[str] = field(init=False)
 
-    def __post_init__(self, words: str, pattern: str) -> None:
+    def __post_init__(self, words: str) -> None:
         object.__setattr__(self, "groups", tuple(frozenset(group.split()) for group in words.split("|")))
-        object.__setattr__(self, "mark", re.compile(pattern))
+
+    @cached_property
+    def mark(self) -> re.Pattern[str]:
+        """The compiled pattern. Most are never tried, and to compile them all takes as long as a short answer."""
+        return re.compile(self.pattern)
 
     def matches(self, text: str, beginnings: set[str]) -> bool:
         """Return whether a text in lower case, with these beginnings of words, has the pattern."""

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import lists, sampled_from
 
-from rag.answer.parts import Part, parts
+from rag.answer.part import Part
+from rag.answer.parts import parts
 from rag.answer.writer import _lines
 
 
