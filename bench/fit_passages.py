@@ -46,6 +46,7 @@ _FOLDS = 5
 _GIVEN = {
     "how: code": 0.5, "how: synopsis": -2.5, "cosine": 6.0, "acknowledges": -1.0, "comparison: tells of a side": 1.0,
     "comparison: label has the sides": 1.5, "label is the question": 2.0, "is trusted": 0.6,
+    "author: made by": 3.0, "author: label": 2.0, "how: placeholder": -1.5,
 }  # fmt: skip
 # A long passage leaves less room for others: the gain of a passage is divided by the root of its words and these.
 _WORDS_MORE = 30

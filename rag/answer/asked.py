@@ -16,7 +16,7 @@ from rag.text.words import FUNCTION_WORDS, words_in_order
 __all__ = ["KINDS", "Asked", "kinds_of", "named_subject", "plain_terms", "refers_to_before", "tokens"]
 
 #: The kinds of questions that answers differ by; a question may be of several, or of none.
-KINDS = ("definition", "how", "value", "lookup", "yes-no", "comparison", "why", "error")
+KINDS = ("definition", "how", "value", "lookup", "yes-no", "comparison", "why", "error", "author")
 
 _WORD = re.compile(r"[^\W_]+")
 _OF_KIND = {
@@ -36,6 +36,9 @@ _OF_KIND = {
     "lookup": r"\b(?:which|what|is there an?|name of the)\b[\w ]{0,24}\b(?:function|command|option|directive|method"
     r"|module|class|tool|setting|parameter|variable|view|operator|flag|key|switch|document|standard library)\b"
     r"|^\W*(?:\w+ )?(?:function|command|option|directive|method|module|tool|aggregate|variable)\b",
+    "author": r"^\W*who (?:(?:has|have|is|are|originally|first|actually|currently) )*"
+    r"(?:wr\w+|ma[dk]e\w*|creat\w+|develop\w*|maintain\w*|invent\w+|start\w+|buil[dt]\w*|design\w+|behind"
+    r"|the (?:author|maintainer|creator|developer)s?)\b",
     "how": r"\bhow (?:do|can|to|would|should|is|are|must)\b"
     r"|\b(?:i want|i need|give me|example|snippet|commands?|wie)\b",
 }
@@ -78,7 +81,7 @@ def kinds_of(question: str) -> frozenset[str]:
     asked = question.split()
     if not found and len(asked) <= _NAME_ONLY and "?" not in question.rstrip("?"):
         found.add("definition")
-    if not found & {"definition", "value", "lookup", "yes-no", "comparison", "why", "error"}:
+    if not found & {"definition", "value", "lookup", "yes-no", "comparison", "why", "error", "author"}:
         found.add("how")
     return frozenset(found)
 

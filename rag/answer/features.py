@@ -15,7 +15,7 @@ from rag.answer.passages import Passage, plain
 from rag.search.results import SearchResult
 from rag.text.blocks import is_code, is_item, is_table
 from rag.text.sentences import sentences
-from rag.text.words import FUNCTION_WORDS
+from rag.text.words import FUNCTION_WORDS, words
 from rag.trust.authorship import is_trusted, verdict
 
 __all__ = ["Described", "Surroundings", "described", "features", "with_meaning"]
@@ -58,6 +58,15 @@ _POINTER = re.compile(
     re.I,
 )
 _NEGATION = re.compile(r"\b(?:not|never|no|cannot|can't|won't|doesn't|don't|only|always|yes)\b", re.I)
+_MADE_BY = re.compile(
+    r"\b(?:written|created|started|made|developed|maintained|invented|designed|founded|led|authored|contributed)"
+    r"(?: and \w+)? by\b|\b(?:authors?|maintainers?|developers?|contributors?) (?:is|are|of|include)\b",
+    re.I,
+)
+# The term of an argument, such as <path>…: what is put into a command, not how it is called.
+_PLACEHOLDER = re.compile(r"\[?<[\w -]+>(?:…|\.\.\.)?\]?")
+# Headings below which a page names the people who made something.
+_PEOPLE = words("author authors maintainer maintainers credits contributor contributors people team history")
 # A comment that only thanks or agrees.
 _ACKNOWLEDGES = re.compile(
     r"^\W*(?:(?:ok(?:ay)?|great|perfect|cool|nice|awesome|yes|ah|oh|many)\W+){0,2}"
@@ -327,6 +336,7 @@ def _by_kind(asked: Asked, one: Described, base: dict[str, float]) -> dict[str, 
         "definition: place": when("definition", base["place"]),
         "how: code": when("how", float(passage.shows_how)),
         "how: synopsis": when("how", base["is a synopsis"]),
+        "how: placeholder": when("how", float(bool(_PLACEHOLDER.fullmatch(passage.term)))),
         "how: commands": when("how", base["names commands"]),
         "how: label": when("how", base["coverage of the label"]),
         "how: begins": when("how", is_first),
@@ -341,11 +351,16 @@ def _by_kind(asked: Asked, one: Described, base: dict[str, float]) -> dict[str, 
         "comparison: sides": when("comparison", float(bool(_SIDES.search(text)))),
         "comparison: coverage": when("comparison", base["coverage"]),
         "comparison: has sides": _share(side <= one.in_text | one.in_label for side in asked.sides),
+        "comparison: label has the sides": when(
+            "comparison", float(bool(asked.sides) and all(side <= one.in_label for side in asked.sides))
+        ),
         "comparison: label is a side": base["precision of the label"]
         * any(side <= one.in_label for side in asked.sides),
         "why: cause": when("why", float(bool(_CAUSE.search(text)))),
         "error: cause": when("error", float(bool(_CAUSE.search(text)))),
         "error: cure": when("error", float(bool(_CURE.search(text)))),
         "error: pairs": when("error", base["pairs"]),
+        "author: made by": when("author", float(bool(_MADE_BY.search(text)))),
+        "author: label": when("author", float(not _PEOPLE.isdisjoint(one.label_words))),
         "thread: decides late": base["decides"] * base["is late in the thread"],
     }

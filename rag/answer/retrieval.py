@@ -19,6 +19,8 @@ __all__ = ["Retrieval"]
 _READ, _PER_DOCUMENT = 30, 4
 # How many chunks are read for each side of a comparison, one of a document.
 _OF_SIDE = 6
+# What is searched as well if a question asks who wrote something, since the pages say it in other words.
+_AUTHORS = "Authors: started by, written by, maintained by"
 # Of how many documents the first chunk is read as well: it often says what they are about, and how to use it.
 _OPENINGS = 8
 
@@ -42,14 +44,15 @@ class Retrieval:
     def found(self, question: str, subject: Subject = NO_SUBJECT) -> list[SearchResult]:
         """Return the chunks that are searched for passages, best first.
 
-        For a comparison, the chunks of each side follow; then the first chunks of the best documents.
+        For a comparison, the chunks of each side follow, and for the author of something those that name authors; then
+        the first chunks of the best documents.
         """
         found = self._searcher.search(
             question, top_k=self._read, source=self._source, per_document=_PER_DOCUMENT, about=subject.text
         )
         known = {result.chunk_id for result in found}
-        for side in sides_of(question) if "comparison" in kinds_of(question) else ():
-            of_side = self._searcher.search(side, top_k=_OF_SIDE, source=self._source, about=subject.text)
+        for other in _also_searched(question):
+            of_side = self._searcher.search(other, top_k=_OF_SIDE, source=self._source, about=subject.text)
             new = [result for result in of_side if result.chunk_id not in known]
             known.update(result.chunk_id for result in new)
             found += [replace(result, rank=rank) for rank, result in enumerate(new, start=len(found) + 1)]
@@ -58,3 +61,9 @@ class Retrieval:
     def whole(self, results: Sequence[SearchResult]) -> list[SearchResult]:
         """Return results, each with the neighbours that complete it."""
         return with_neighbours(results, self._searcher.around(results, REACH))
+
+
+def _also_searched(question: str) -> tuple[str, ...]:
+    """Return what is searched besides a question."""
+    kinds = kinds_of(question)
+    return (*(sides_of(question) if "comparison" in kinds else ()), *([_AUTHORS] if "author" in kinds else []))

@@ -228,3 +228,15 @@ def test_who_wrote_it_is_not_answered_with_a_synopsis(module_engine: Callable[..
     text = "## vcs {#vcs}\n\nvcs - The tracker of contents\n\n## Synopsis {#synopsis}\n\n```\nvcs *\n```\n\n" * 2
     engine = module_engine(MemorySource([page("vcs", text, title="vcs")]))
     assert "vcs *" not in engine.ask("who wrote vcs?").answer
+
+
+@pytest.mark.parametrize("question", ["who wrote vcs?", "Who maintains vcs", "who is the author of vcs?"])
+def test_who_wrote_it_is_said_where_the_authors_are_named(module_engine: Callable[..., Engine], question: str) -> None:
+    manual = "## vcs {#vcs}\n\nvcs - The tracker of contents. Somebody who wrote a change can record it with vcs.\n\n"
+    people = "## Authors {#authors}\n\nVcs was started by Ann Author, and is maintained by Bob Builder today.\n\n"
+    engine = module_engine(
+        MemorySource(
+            [page("vcs", manual * 3 + people, title="vcs"), page("vcs-write", manual.replace("vcs", "vcs-write"))]
+        )
+    )
+    assert engine.ask(question).answer.startswith("Vcs was started by Ann Author")

@@ -22,6 +22,7 @@ from rag.store.search import Term
         ("why is it slow", "why"),
         ("FATAL: too many clients already", "error"),
         ("which function returns the median", "lookup"),
+        ("who wrote git?", "author"),
         ("undo the last commit but keep my changes", "how"),
     ],
 )
