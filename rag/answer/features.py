@@ -60,7 +60,7 @@ _POINTER = re.compile(
 _NEGATION = re.compile(r"\b(?:not|never|no|cannot|can't|won't|doesn't|don't|only|always|yes)\b", re.I)
 _MADE_BY = re.compile(
     r"\b(?:written|created|started|made|developed|maintained|invented|designed|founded|led|authored|contributed)"
-    r"(?: and \w+)? by\b|\b(?:authors?|maintainers?|developers?|contributors?) (?:is|are|of|include)\b",
+    r"(?: and \w+)? by\b|\b(?:authors?|maintainers?|developers?|contributors?) (?:are|of|include)\b",
     re.I,
 )
 # The term of an argument, such as <path>…: what is put into a command, not how it is called.

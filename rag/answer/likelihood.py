@@ -122,8 +122,14 @@ def _missing(
         "names missing": _absent(named, text),
         "unknown identifier": float(any(term.chunks == 0 for term in asked.identifiers)),
         "unknown word": float(bool(unknown)),
-        "unknown subject": float(is_elsewhere or not unknown.isdisjoint(about)),
+        "unknown subject": float(is_elsewhere or not unknown.isdisjoint(about) or not _names_authors(ranking, places)),
     }
+
+
+def _names_authors(ranking: Ranking, places: Sequence[int]) -> bool:
+    """Return whether passages name who made something, if that is asked."""
+    rows = [ranking.features[place] for place in places]
+    return "author" not in ranking.asked.kinds or any(row["author: made by"] or row["author: label"] for row in rows)
 
 
 def _is_foreign(asked: Asked) -> bool:

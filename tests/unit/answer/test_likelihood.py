@@ -34,6 +34,11 @@ def test_the_features_of_the_models_exist() -> None:
     assert {*ANSWERABLE, *RIGHT} <= about("restore a dump", KNOWN).keys()
 
 
+def test_a_passage_that_names_no_author_does_not_say_who_wrote_it() -> None:
+    assert about("who wrote restore?", KNOWN)["unknown subject"] == 1.0
+    assert about("what is restore?", KNOWN)["unknown subject"] == 0.0
+
+
 def test_a_word_that_no_chunk_has_is_unknown() -> None:
     unknown = about("how do I restore with patroni", KNOWN, Term("patroni", 0, 8.0))
     assert unknown["unknown word"] == 1.0
