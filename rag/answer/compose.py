@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,9 @@ _FARTHEST = 3.0
 _ADDS = 1.0
 # The bonus of a passage that says what a side of a comparison is, if the answer does not.
 _TELLS = 2.0
+# A reference to a manual page, and what stands between references.
+_REFERENCE = re.compile(r"[\w.+:-]+\(\d\w*\)")
+_BETWEEN_REFERENCES = frozenset(["", "see", "also", "and", "or"])
 # Words of headings that say nothing of what stands below them.
 _GENERAL = words(
     """
@@ -60,7 +64,7 @@ def chosen(ranked: Sequence[Scored], asked: Asked, most: tuple[int, int] = SHORT
     """
     taken: list[Scored] = []
     known: set[str] = set()
-    left = [one for one in ranked if words(one.passage.text)]
+    left = [one for one in ranked if words(one.passage.text) and not _only_refers(one.passage.text)]
     size = 0
     most_words, most_passages = most
     while left and len(taken) < most_passages:
@@ -79,6 +83,12 @@ def chosen(ranked: Sequence[Scored], asked: Asked, most: tuple[int, int] = SHORT
         known |= content
         size += length
     return taken
+
+
+def _only_refers(text: str) -> bool:
+    """Return whether a text is nothing but references to manual pages, as below "See also"."""
+    parts = [part.strip("_,.;:") for part in re.sub(r"[*`]", "", text.lower()).split()]
+    return all(part in _BETWEEN_REFERENCES or _REFERENCE.fullmatch(part) for part in parts)
 
 
 def certainty(scores: Sequence[float]) -> float:

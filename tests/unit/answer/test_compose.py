@@ -26,6 +26,12 @@ def test_what_an_answer_says_already_is_left_out() -> None:
     assert chosen([best, same], ASKED) == [best]
 
 
+def test_references_alone_are_no_answer() -> None:
+    best = Scored(3.0, passage("See also **vcs-reset**(1), `vcs-clean`(1) and vcs(7)."), frozenset({"soft"}))
+    next_best = Scored(2.0, passage("See vcs-reset(1) for the soft reset.", chunk="d"), frozenset({"soft"}))
+    assert chosen([best, next_best], ASKED) == [next_best]
+
+
 def test_the_other_side_of_a_comparison_comes_before_more_of_the_same() -> None:
     one = Scored(3.0, passage("A soft reset keeps the files."), frozenset({"soft"}))
     more = Scored(2.9, passage("Soft drinks are served cold in the cafeteria.", chunk="d"), frozenset({"soft"}))
