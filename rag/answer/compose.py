@@ -33,6 +33,8 @@ _TELLS = 2.0
 # A reference to a manual page, and what stands between references.
 _REFERENCE = re.compile(r"[\w.+:-]+\(\d\w*\)")
 _BETWEEN_REFERENCES = frozenset(["", "see", "also", "and", "or"])
+# The headings of lists of other pages.
+_ELSEWHERE = frozenset(["see also", "further reading", "related topics", "related pages", "related documents"])
 # Words of headings that say nothing of what stands below them.
 _GENERAL = words(
     """
@@ -64,7 +66,7 @@ def chosen(ranked: Sequence[Scored], asked: Asked, most: tuple[int, int] = SHORT
     """
     taken: list[Scored] = []
     known: set[str] = set()
-    left = [one for one in ranked if words(one.passage.text) and not _only_refers(one.passage.text)]
+    left = [one for one in ranked if words(one.passage.text) and not _only_refers(one.passage)]
     size = 0
     most_words, most_passages = most
     while left and len(taken) < most_passages:
@@ -85,9 +87,11 @@ def chosen(ranked: Sequence[Scored], asked: Asked, most: tuple[int, int] = SHORT
     return taken
 
 
-def _only_refers(text: str) -> bool:
-    """Return whether a text is nothing but references to manual pages, as below "See also"."""
-    parts = [part.strip("_,.;:") for part in re.sub(r"[*`]", "", text.lower()).split()]
+def _only_refers(passage: Passage) -> bool:
+    """Return whether a passage stands below "See also", or is nothing but references to manual pages."""
+    if passage.path.rsplit(" › ", 1)[-1].strip(" :").lower() in _ELSEWHERE:
+        return True
+    parts = [part.strip("_,.;:") for part in re.sub(r"[*`]", "", passage.text.lower()).split()]
     return all(part in _BETWEEN_REFERENCES or _REFERENCE.fullmatch(part) for part in parts)
 
 

@@ -30,6 +30,8 @@ def test_references_alone_are_no_answer() -> None:
     best = Scored(3.0, passage("See also **vcs-reset**(1), `vcs-clean`(1) and vcs(7)."), frozenset({"soft"}))
     next_best = Scored(2.0, passage("See vcs-reset(1) for the soft reset.", chunk="d"), frozenset({"soft"}))
     assert chosen([best, next_best], ASKED) == [next_best]
+    listed = passage("- How soft and hard resets work, for an explanation.", heading="Reset › See also", chunk="e")
+    assert chosen([Scored(3.0, listed, frozenset({"soft"})), next_best], ASKED) == [next_best]
 
 
 def test_the_other_side_of_a_comparison_comes_before_more_of_the_same() -> None:
