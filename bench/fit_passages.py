@@ -30,7 +30,7 @@ from rag.engine import Engine
 from rag.evaluate import Query
 from rag.evaluate.facts import judged
 
-__all__ = ["listwise", "logistic", "main"]
+__all__ = ["GIVEN", "listwise", "logistic", "main"]
 
 Matrix = NDArray[np.float64]
 
@@ -40,11 +40,11 @@ _RANKING_PENALTY, _ANSWERABLE_PENALTY, _RIGHT_PENALTY = 0.03, 20.0, 100.0
 _EMBEDDED = 40
 _FOLDS = 5
 # Weights that the facts of the questions cannot teach, added to the fitted ones; cross-validation is no worse with them. An
-# example shows how better than a grammar does. A passage with the meaning of the question precedes one that only has its
-# words. An expression of thanks answers nothing, and a maintainer is more reliable than other authors. The answer to a
-# comparison says what each side is. A section whose heading is the question answers the question.
-_GIVEN = {
-    "how: code": 0.5, "how: synopsis": -2.5, "cosine": 6.0, "acknowledges": -1.0, "comparison: tells of a side": 1.0,
+# example shows how better than a grammar or the name of an argument does. A passage with the meaning of the question precedes
+# one that only has its words. An expression of thanks answers nothing, and a maintainer is more reliable than other authors.
+# A section whose heading is the question, or has both sides of a comparison, answers it. Authors are named where it says so.
+GIVEN = {
+    "how: code": 0.5, "how: synopsis": -2.5, "cosine": 6.0, "acknowledges": -1.0,
     "comparison: label has the sides": 1.5, "label is the question": 2.0, "is trusted": 0.6,
     "author: made by": 3.0, "author: label": 2.0, "how: placeholder": -1.5,
 }  # fmt: skip
@@ -185,7 +185,7 @@ def fit_ranking(examples: Sequence[Example]) -> Linear:
         [one.weight for one in examples],
     )
     fitted = dict(zip(names, map(float, weights), strict=True))
-    return Linear(0.0, {name: weight + _GIVEN.get(name, 0.0) for name, weight in fitted.items()})
+    return Linear(0.0, {name: weight + GIVEN.get(name, 0.0) for name, weight in fitted.items()})
 
 
 def fit_likelihood(likely: Sequence[Outcome]) -> tuple[Linear, Linear, Linear]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.fit_passages import GIVEN
 from rag.answer.asked import Asked
 from rag.answer.features import Surroundings, described, features, with_meaning
 from rag.answer.passages import passages
@@ -25,6 +26,7 @@ def test_each_weight_has_its_feature() -> None:
     [row] = rows_of("restore", "A dump is restored by several jobs.", "restor")
     assert models().first.weights.keys() <= row.keys()
     assert models().second.weights.keys() <= row.keys()
+    assert GIVEN.keys() <= row.keys(), "a given weight is added to that of its feature"
 
 
 def test_a_heading_with_both_sides_answers_a_comparison() -> None:
