@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 from rag.answer.asked import Asked
 from rag.answer.passages import Passage, plain
-from rag.text.blocks import is_code
+from rag.text.blocks import is_code, is_item
 from rag.text.citations import escape_markers
 from rag.text.words import stems, words
 from rag.trust.authorship import origin
@@ -33,6 +33,8 @@ _TELLS = 2.0
 # A reference to a manual page, and what stands between references.
 _REFERENCE = re.compile(r"[\w.+:-]+\(\d\w*\)")
 _BETWEEN_REFERENCES = frozenset(["", "see", "also", "and", "or"])
+# A list with this many headings of its page, half of its items or more, is the page's list of contents.
+_LISTED = 2
 # The headings of lists of other pages.
 _ELSEWHERE = frozenset(["see also", "further reading", "related topics", "related pages", "related documents"])
 # Words of headings that say nothing of what stands below them.
@@ -66,7 +68,8 @@ def chosen(ranked: Sequence[Scored], asked: Asked, most: tuple[int, int] = SHORT
     """
     taken: list[Scored] = []
     known: set[str] = set()
-    left = [one for one in ranked if words(one.passage.text) and not _only_refers(one.passage)]
+    headings = {(one.passage.result.document_id, _last_heading(one.passage)) for one in ranked}
+    left = [one for one in ranked if words(one.passage.text) and not _only_refers(one.passage, headings)]
     size = 0
     most_words, most_passages = most
     while left and len(taken) < most_passages:
@@ -87,12 +90,29 @@ def chosen(ranked: Sequence[Scored], asked: Asked, most: tuple[int, int] = SHORT
     return taken
 
 
-def _only_refers(passage: Passage) -> bool:
-    """Return whether a passage stands below "See also", or is nothing but references to manual pages."""
-    if passage.path.rsplit(" › ", 1)[-1].strip(" :").lower() in _ELSEWHERE:
+def _only_refers(passage: Passage, headings: Container[tuple[str, str]]) -> bool:
+    """Return whether a passage only leads elsewhere: below "See also", by references, or as a page's list of contents.
+
+    :param headings: of other passages, each with the id of its document
+    """
+    if _last_heading(passage) in _ELSEWHERE:
         return True
+    lines = passage.blocks[-1].text.split("\n")
+    if len(lines) > 1 and is_item(lines[0]):
+        document = passage.result.document_id
+        listed = sum((document, _bare(line)) in headings for line in lines)
+        return listed >= _LISTED and listed >= len(lines) / 2
     parts = [part.strip("_,.;:") for part in re.sub(r"[*`]", "", passage.text.lower()).split()]
     return all(part in _BETWEEN_REFERENCES or _REFERENCE.fullmatch(part) for part in parts)
+
+
+def _last_heading(passage: Passage) -> str:
+    return _bare(passage.path.rsplit(" › ", 1)[-1])
+
+
+def _bare(line: str) -> str:
+    """Return a heading, or an item of a list, without its marks."""
+    return re.sub(r"[*`\\]+|^\W*(?:\d+[.)])?\W*", "", line).strip(" :.").lower()
 
 
 def certainty(scores: Sequence[float]) -> float:

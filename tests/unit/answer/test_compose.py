@@ -34,6 +34,18 @@ def test_references_alone_are_no_answer() -> None:
     assert chosen([Scored(3.0, listed, frozenset({"soft"})), next_best], ASKED) == [next_best]
 
 
+def test_the_list_of_contents_of_a_page_is_no_answer() -> None:
+    soft = frozenset({"soft"})
+    contents = Scored(3.0, passage("- What is a reset\n- `Soft` resets\n- Hard resets\n- Notes"), soft)
+    sections = [
+        Scored(2.0, passage("It keeps all of the files.", heading="Reset › Soft resets"), soft),
+        Scored(1.9, passage("They discard every change.", heading="Reset › Hard resets"), soft),
+    ]
+    assert chosen([contents, *sections], ASKED) == sections
+    steps = Scored(3.0, passage("- Save your files\n- Run a soft reset\n- Continue"), soft)
+    assert chosen([steps, *sections], ASKED)[0] == steps
+
+
 def test_the_other_side_of_a_comparison_comes_before_more_of_the_same() -> None:
     one = Scored(3.0, passage("A soft reset keeps the files."), frozenset({"soft"}))
     more = Scored(2.9, passage("Soft drinks are served cold in the cafeteria.", chunk="d"), frozenset({"soft"}))
