@@ -115,11 +115,13 @@ class RemoteEncoder:
     client's own retries, and takes 1.3 s to import.
 
     :param timeout: seconds for one request
+    :param corpus_retries: how often a request of many texts is sent again
     """
 
-    def __init__(self, endpoint: Endpoint, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, endpoint: Endpoint, *, timeout: float = TIMEOUT, corpus_retries: int = _CORPUS_RETRIES) -> None:
         self._endpoint = endpoint
         self._timeout = timeout
+        self._corpus_retries = corpus_retries
         self.model = endpoint.model
         self.max_tokens = (
             _OPENAI_MAX_TOKENS
@@ -168,7 +170,7 @@ class RemoteEncoder:
         :return: shape (len(texts), dimension), unit length, in the order of `texts`; NaN where there is no vector
         :raises EmbeddingError: a request failed, after 6 retries
         """
-        return self._encode(texts, _CORPUS_RETRIES)
+        return self._encode(texts, self._corpus_retries)
 
     def _encode(self, texts: Sequence[str], retries: int) -> NDArray[np.float32]:
         if not texts:
