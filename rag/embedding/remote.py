@@ -43,6 +43,8 @@ _PARALLEL_REQUESTS = 4
 
 #: seconds; Ollama loads a model on its first request
 TIMEOUT = 60.0
+# A reply may take so many timeouts in all.
+_WHOLE = 2
 # The openai client waits 0.5 s, doubled each time up to 8 s, or the server's Retry-After: a corpus is retried for
 # 24 s, a question for 1.5 s.
 _CORPUS_RETRIES = 6
@@ -205,10 +207,13 @@ class RemoteEncoder:
     def _client(self) -> openai.OpenAI:
         import openai
 
+        from rag.llm.bounded import bounded_client
+
         return openai.OpenAI(
             api_key=self._endpoint.api_key,
             base_url=self._endpoint.base_url,
             timeout=self._timeout,
+            http_client=bounded_client(timeout=self._timeout, whole=_WHOLE * self._timeout),
         )
 
     def _batches(self, texts: Sequence[str]) -> Iterator[list[str]]:
