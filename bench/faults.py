@@ -9,6 +9,7 @@ disturbs, must leave what it leaves without the first. Questions are disturbed i
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import threading
 import time
@@ -16,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -117,6 +119,7 @@ class _Rounds:
 
     def __init__(self, server_dsn: str, world: World) -> None:
         self._server_dsn, self._world = server_dsn, world
+        self._names = (f"faults_{os.getpid()}", f"faulty_{os.getpid()}")
         self._before: dict[str, invariants.Document] = {}
         self._allowed = invariants.Allowed({})
         self._kept: set[str] = set()
@@ -124,10 +127,10 @@ class _Rounds:
         self._answer = ""
 
     def __enter__(self) -> _Rounds:
-        self._execute("CREATE DATABASE faults_before")
-        with self._engine("faults_before") as engine:
+        self._execute("CREATE DATABASE {before}")
+        with self._engine(self._names[0]) as engine:
             self._world.first(engine)
-        self._before = invariants.documents(self._dsn("faults_before"))
+        self._before = invariants.documents(self._dsn(self._names[0]))
         with self._copy() as name:
             with self._engine(name) as engine:
                 self._world.second(engine)
@@ -139,7 +142,7 @@ class _Rounds:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self._execute("DROP DATABASE faults_before WITH (FORCE)")
+        self._execute("DROP DATABASE {before} WITH (FORCE)")
 
     def broken_server(self, place: str, fault: str, outcome: Outcome) -> None:
         """Break each reply of a kind, then let the server be."""
@@ -224,11 +227,11 @@ class _Rounds:
 
     @contextlib.contextmanager
     def _copy(self) -> Iterator[str]:
-        self._execute("CREATE DATABASE faults_copy TEMPLATE faults_before")
+        self._execute("CREATE DATABASE {copy} TEMPLATE {before}")
         try:
-            yield "faults_copy"
+            yield self._names[1]
         finally:
-            self._execute("DROP DATABASE faults_copy WITH (FORCE)")
+            self._execute("DROP DATABASE {copy} WITH (FORCE)")
 
     def _engine(self, name: str) -> Engine:
         world = self._world
@@ -237,9 +240,10 @@ class _Rounds:
     def _dsn(self, name: str) -> str:
         return make_conninfo(self._server_dsn, dbname=name)
 
-    def _execute(self, statement: str) -> None:
+    def _execute(self, statement: LiteralString) -> None:
         with psycopg.connect(self._server_dsn, autocommit=True) as connection:
-            connection.execute(sql.SQL(statement))
+            before, copy = map(sql.Identifier, self._names)
+            connection.execute(sql.SQL(statement).format(before=before, copy=copy))
 
 
 def _unclear(said: Exception | str) -> list[str]:

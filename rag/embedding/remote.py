@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from rag.embedding.parallel import in_parallel
 from rag.errors import ConfigurationError, EmbeddingError
-from rag.llm.failures import is_too_long
+from rag.llm.failures import is_too_long, reason_of
+from rag.llm.replies import error_text
 from rag.text.lines import one_line
 
 if TYPE_CHECKING:
@@ -313,9 +314,9 @@ def _translating_errors(endpoint: Endpoint) -> Iterator[None]:
         )
         raise EmbeddingError(message) from error
     except openai.APIStatusError as error:
-        message = f"{where} answered {error.status_code}: {_reason(error)}"
+        message = f"{where} answered {error.status_code}: {reason_of(error)}"
         if error.status_code in _TEXT_STATUSES:
-            raise _TextRefused(message, is_too_long=is_too_long(_reason(error))) from error
+            raise _TextRefused(message, is_too_long=is_too_long(error_text(error.body) or error.message)) from error
         raise EmbeddingError(message) from error
     except OverflowError as error:  # in the client, which converts the numbers of the whole reply
         message = f"{where} returned a number that is too large."
@@ -347,12 +348,6 @@ def _vector(row: object) -> Vector | None:
 
 def _estimated_tokens(piece: str) -> int:
     return 1 if piece.isascii() else max(2, len(piece.encode("utf-8", "replace")) - 1)
-
-
-def _reason(error: openai.APIStatusError) -> str:
-    body = error.body
-    message = body.get("message") if isinstance(body, dict) else None
-    return one_line(message or error.message)
 
 
 def _not_openai(endpoint: Endpoint) -> EmbeddingError:
