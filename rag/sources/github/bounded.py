@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from weakref import WeakSet
@@ -50,7 +50,7 @@ class _Adapter(HTTPAdapter):
         timeout: Any = None,  # noqa: ANN401 - as in requests
         verify: bool | str = True,
         cert: Any = None,  # noqa: ANN401
-        proxies: Mapping[str, str] | None = None,
+        proxies: dict[str, str] | None = None,
     ) -> requests.Response:
         """Send a request, and read its reply.
 
