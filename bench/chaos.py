@@ -28,6 +28,7 @@ from bench import invariants
 from bench.asking import run_askers
 from bench.chaos_work import OPERATIONS, Operation, run_operation
 from bench.day import run_day
+from bench.faults import run_faults
 from bench.report import Table
 from bench.together import run_together
 from rag.errors import RagError
@@ -70,12 +71,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--together", type=float, metavar="SECONDS", help="instead of kills: syncs, askers and re-indexing at once"
     )
     parser.add_argument("--hours", type=int, metavar="N", help="instead of kills: simulated hours of hourly syncs")
+    parser.add_argument(
+        "--faults", action="store_true", help="instead of kills: break off every server, and lose every statement"
+    )
     parser.add_argument("--askers", type=int, metavar="N", help="instead of kills: so many who search and ask at once")
 
 
 def run(options: argparse.Namespace) -> Iterator[Table]:
     """Yield the table of the outcome."""
-    if options.together or options.hours or options.askers:
+    if options.together or options.hours or options.askers or options.faults:
+        yield from run_faults() if options.faults else ()
         yield from run_together(options.together) if options.together else ()
         yield from run_day(options.hours) if options.hours else ()
         yield from run_askers(options.askers) if options.askers else ()

@@ -1,29 +1,30 @@
 """Feed every reader, parser, filter and check with made-up inputs: `python -m bench fuzz --seconds 1800`.
 
 With atheris (`pip install atheris`), the inputs follow the coverage of the code; without, they are random combinations of the
-hostile parts that the growth tests use. The first byte of an input chooses the target, in a process of its own. A crash is an
-exception that is no error of this package, or an input that takes longer than ten seconds; its input is printed.
+hostile parts that the growth tests use. Each target has a process and an equal share of the time of its own, so that a slow
+target takes no turns from a fast one. The process is a fork of one that has the code instrumented, which takes half a minute.
+A crash is an exception that is no error of this package, or an input that takes longer than ten seconds; its input is printed.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
+import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bench.report import Table
 
 _LONGEST = 4096
 _SLOW_SECONDS = 10.0
+_ROUND_SECONDS = 1.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,109 +39,128 @@ def run(options: argparse.Namespace) -> Iterator[Table]:
 
     names = options.target or list(TARGETS)
     follows = importlib.util.find_spec("atheris") is not None
-    until = time.monotonic() + options.seconds
-    counts: Counter[str] = Counter()
     crashes = Table("Crashes", ["target", "input", "end"])
-    left = list(names)
-    while left and (seconds := int(until - time.monotonic())) > 0:
-        found = _fuzzed(left, seconds, counts)
-        if found is None:
-            break
-        crashes.add(*found)
-        left = [name for name in left if name != found[0]]  # it would crash again
-    table = Table(
-        f"{'atheris' if follows else 'Random inputs'}, {options.seconds} s in all", ["target", "inputs", "crashes"]
-    )
-    for name in names:
-        table.add(name, counts[name], int(name not in left))
-    table.add("all", counts.total(), len(crashes.rows))
+    title = f"{'atheris' if follows else 'Random inputs'}, {options.seconds} s in all"
+    table = Table(title, ["target", "inputs", "crashes"])
+    total = 0
+    with tempfile.TemporaryDirectory(prefix="rag-fuzz-") as folder:
+        command = [sys.executable, "-m", "bench.fuzz", str(options.seconds / len(names)), folder, *names]
+        subprocess.run(command, check=True)
+        for number, name in enumerate(names):
+            place = Path(folder) / str(number)
+            inputs = _count(place)
+            found = _crash(place)
+            total += inputs
+            table.add(name, inputs, int(found is not None))
+            if found:
+                crashes.add(name, *found)
+    table.add("all", total, len(crashes.rows))
     yield table
     if crashes.rows:
         yield crashes
 
 
-def _fuzzed(names: Sequence[str], seconds: int, counts: Counter[str]) -> tuple[str, str, str] | None:
-    """Feed targets until the time is over or one crashes; return its name, the input and the last lines of the output.
-
-    :param counts: inputs by target, which are added to
-    """
-    with tempfile.TemporaryDirectory(prefix="rag-fuzz-") as folder:
-        place = Path(folder)
-        (place / "targets.json").write_text(json.dumps(names))
-        command = [sys.executable, "-m", "bench.fuzz", str(seconds), folder]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-        counts.update(json.loads((place / "counts.json").read_text()) if (place / "counts.json").exists() else {})
-        found = sorted(place.glob("crash-*")) + sorted(place.glob("timeout-*")) + sorted(place.glob("oom-*"))
-        if not found and done.returncode == 0:
-            return None
-        data = found[0].read_bytes() if found else b""
-        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        said = [line for line in said if not line.startswith(("#", "stat::", "NEW_FUNC"))]
-        name = _chosen(names, data)[0] if found else "the process itself"
-        return name, repr(data)[:2000], " ".join(said[-14:])[:1000]
+def _count(place: Path) -> int:
+    count = place / "count"
+    return int(count.read_text()) if count.exists() else 0
 
 
-def _chosen(names: Sequence[str], data: bytes) -> tuple[str, bytes]:
-    """Return the target that an input chooses by its first byte, and the rest."""
-    return (names[data[0] % len(names)], data[1:]) if data else (names[0], data)
+def _crash(place: Path) -> tuple[str, str] | None:
+    """Return the input that ended a target's process and the last lines that it wrote, or None if it ended by itself."""
+    found = [path for kind in ("crash", "timeout", "oom") for path in sorted(place.glob(f"{kind}-*"))]
+    if not found and (place / "ended").exists():
+        return None
+    said = [line for line in (place / "log").read_text(errors="replace").splitlines() if line.strip()]
+    said = [line for line in said if not line.startswith(("#", "stat::", "NEW_FUNC"))]
+    return repr(found[0].read_bytes() if found else b"")[:2000], " ".join(said[-14:])[:1000]
 
 
-def _work(seconds: int, folder: Path) -> None:
-    """Feed targets in this process."""
-    names = json.loads((folder / "targets.json").read_text())
+def _work(seconds: float, folder: Path, names: Sequence[str]) -> None:
+    """Feed targets, each in a fork of this process for some seconds."""
     try:
         import atheris
     except ImportError:
-        _at_random(names, seconds, folder)
-        return
-    with atheris.instrument_imports(include=["rag"]):
         from bench.fuzz_targets import TARGETS
 
-    seeds = folder / "seeds"
+        feed = _feed_at_random
+    else:
+        with atheris.instrument_imports(include=["rag"]):
+            from bench.fuzz_targets import TARGETS
+
+        feed = _feed_by_coverage
+    for number, name in enumerate(names):
+        place = folder / str(number)
+        place.mkdir()
+        child = os.fork()
+        if child:
+            os.waitpid(child, 0)
+            continue
+        with (place / "log").open("w") as log:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+        try:
+            feed(TARGETS[name], seconds, place)
+        except Exception:  # noqa: BLE001 - a failure of the fuzzer itself, which the table shows as a crash
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(0)
+
+
+def _feed_by_coverage(read: Callable[[str], object], seconds: float, place: Path) -> None:
+    """Feed a target with inputs that atheris makes; its fuzzer ends the process."""
+    import atheris
+
+    seeds = place / "seeds"
     seeds.mkdir()
     for number, text in enumerate(_seeds()):
-        (seeds / str(number)).write_bytes(bytes([number % len(names)]) + text.encode("utf-8", "surrogatepass"))
-    words = folder / "words"
+        (seeds / str(number)).write_bytes(text.encode("utf-8", "surrogatepass"))
+    words = place / "words"
     words.write_text("".join(f'"{_escaped(word)}"\n' for word in _parts() if word))
-    counts: Counter[str] = Counter()
+    until = time.monotonic() + seconds
+    counted, told = 0, time.monotonic()
 
-    def read(data: bytes) -> None:
-        name, text = _chosen(names, data)
-        counts[name] += 1
-        if counts.total() % 500 == 0:
-            (folder / "counts.json").write_text(json.dumps(counts))
-        TARGETS[name](text.decode("utf-8", "replace"))
+    def counting(data: bytes) -> None:
+        nonlocal counted, told
+        counted += 1
+        if (now := time.monotonic()) - told > _ROUND_SECONDS:
+            told = now
+            (place / "count").write_text(str(counted))
+            if now > until:
+                (place / "ended").touch()
+        try:
+            read(data.decode("utf-8", "replace"))
+        except Exception:
+            (place / "crash-0").write_bytes(data)
+            raise
 
     options = [
-        f"-max_total_time={seconds}", f"-max_len={_LONGEST}", f"-timeout={_SLOW_SECONDS:.0f}", "-rss_limit_mb=4096",
-        f"-artifact_prefix={folder}/", f"-dict={words}", str(seeds),
+        f"-max_total_time={seconds + 2 * _ROUND_SECONDS:.0f}", f"-max_len={_LONGEST}", f"-timeout={_SLOW_SECONDS:.0f}",
+        "-rss_limit_mb=4096", f"-artifact_prefix={place}/", f"-dict={words}", str(seeds),
     ]  # fmt: skip
-    atheris.Setup([sys.argv[0], *options], read)
+    atheris.Setup([sys.argv[0], *options], counting)
     atheris.Fuzz()
 
 
-def _at_random(names: Sequence[str], seconds: int, folder: Path) -> None:
-    from bench.fuzz_targets import TARGETS
-
-    chance, parts = random.Random(seconds), _parts()
+def _feed_at_random(read: Callable[[str], object], seconds: float, place: Path) -> None:
+    """Feed a target with random combinations of hostile parts until the time is over or it crashes."""
+    chance, parts = random.Random(place.name), _parts()
     until = time.monotonic() + seconds
-    counts: Counter[str] = Counter()
-    while time.monotonic() < until:
-        place = chance.randrange(len(names))
+    counted = 0
+    while (started := time.monotonic()) < until:
         text = "".join(_piece(chance, parts) for _ in range(chance.randrange(40)))[:_LONGEST]
-        data = bytes([place]) + text.encode("utf-8", "surrogatepass")
-        counts[names[place]] += 1
-        started = time.monotonic()
+        counted += 1
         try:
-            TARGETS[names[place]](text)
+            read(text)
         except Exception:  # noqa: BLE001 - every one is reported
-            (folder / "crash-0").write_bytes(data)
+            (place / "crash-0").write_bytes(text.encode("utf-8", "surrogatepass"))
             traceback.print_exc()
             break
         if time.monotonic() - started > _SLOW_SECONDS:
-            (folder / "timeout-0").write_bytes(data)
+            (place / "timeout-0").write_bytes(text.encode("utf-8", "surrogatepass"))
             break
-    (folder / "counts.json").write_text(json.dumps(counts))
+    (place / "count").write_text(str(counted))
+    (place / "ended").touch()
 
 
 def _piece(chance: random.Random, parts: list[str]) -> str:
@@ -171,4 +191,4 @@ def _escaped(word: str) -> str:
 
 
 if __name__ == "__main__":
-    _work(int(sys.argv[1]), Path(sys.argv[2]))
+    _work(float(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])

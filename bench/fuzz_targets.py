@@ -78,6 +78,15 @@ def _html_is_safe(text: str) -> None:
         )
 
 
+def _git(text: str) -> None:
+    git.without_secrets(text)
+    if web := hosts.web_address(text):
+        hosts.host_of(web)
+    with contextlib.suppress(ValueError):  # sources.toml is refused
+        secret_urls.checked(text)
+        git.split_credentials(text)
+
+
 def _secret_url(text: str) -> None:
     secret_urls.shown(text)
     with contextlib.suppress(ValueError):  # says what to escape
@@ -107,12 +116,7 @@ _EXTRA: dict[str, Callable[[str], object]] = {
     "urls, parts": lambda text: (urls.twins(text), urls.file_suffix(text), urls.is_media(text)),
     "robots tag": robots_tag.directives,
     "Retry-After": retry_after,
-    "git": lambda text: (
-        git.without_secrets(text),
-        git.split_credentials(text),
-        hosts.web_address(text),
-        hosts.host_of(text),
-    ),
+    "git": _git,
     "URLs with secrets": _secret_url,
     "sources.toml": _sources,
     "GitHub's rows": _github,

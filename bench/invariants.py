@@ -113,8 +113,11 @@ def _cursor_ahead(connection: Connection) -> list[str]:
     return []
 
 
-def digest(dsn: str) -> str:
-    """Return a digest of everything that an operation leaves, without numbers and times that differ in each run."""
+def digest(dsn: str, *, cursors: bool = True) -> str:
+    """Return a digest of everything that an operation leaves, without numbers and times that differ in each run.
+
+    :param cursors: whether the cursors belong to it, which hold times in some sources
+    """
     with psycopg.connect(dsn) as connection:
         index = _active(connection)
         parts: list[object] = [index]
@@ -124,7 +127,9 @@ def digest(dsn: str) -> str:
                 "SELECT id, hash, metadata::text FROM documents ORDER BY id",
                 "SELECT node_id, ordinal, url, text, metadata_::text, embedding::text FROM {chunks} ORDER BY node_id",
                 "SELECT source, chunks, terms FROM index_statistics WHERE index_name = {name} AND chunks > 0 ORDER BY 1",
-                "SELECT name, cursor::text FROM sources ORDER BY name",
+                "SELECT name, cursor::text FROM sources ORDER BY name"
+                if cursors
+                else "SELECT name FROM sources ORDER BY 1",
             )
             parts += [connection.execute(sql.SQL(query).format(**names)).fetchall() for query in queries]
     return hashlib.sha256(repr(parts).encode()).hexdigest()

@@ -130,7 +130,9 @@ def _run(options: argparse.Namespace, command: Callable[[argparse.Namespace], in
     except RagError as error:
         if options.debug:
             raise
-        sys.stderr.write(f"error: {error}\n")
+        from rag.trust.urls import shown_in
+
+        sys.stderr.write(f"error: {shown_in(str(error))}\n")
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write(f"{interrupted}\n")

@@ -60,6 +60,7 @@ _EXACT = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _END_MARK = re.compile(r"([.!?:;\u3002\uff01\uff1f\u0964\u061f]*)\s*$")
+_UNMARKED = re.compile("[\u0e01-\u0edf]")
 _DIGIT = re.compile(r"[^\x00-\x7f\D]")
 _ABBREVIATIONS = frozenset({"e.g", "i.e", "and/or", "etc", "vs"})
 
@@ -121,7 +122,8 @@ class GroundingChecker:
                 kept.append(line)
                 continue
             mark, text = _split_mark(line)
-            held = list(filter(None, map(self._supported, _cited_sentences(text, inherited))))
+            said = _cited_sentences(text, inherited)
+            held = _whole(said, [self._supported(sentence) for sentence in said])
             if held:
                 kept.append(mark + _joined(held))
         text = "\n".join(kept)
@@ -252,6 +254,24 @@ def _cited_sentences(text: str, inherited: Sequence[int]) -> list[_Sentence]:
         following = numbers or following
         found.append(_Sentence(part, following, inherits=not numbers))
     return found[::-1]
+
+
+def _whole(said: Sequence[_Sentence], supported: Sequence[str | None]) -> list[str]:
+    """Return the supported sentences, and of those that may be parts of one sentence, all or none."""
+    kept: list[str] = []
+    together: list[str | None] = []
+    for number, (sentence, text) in enumerate(zip(said, supported, strict=True), start=1):
+        together.append(text)
+        if number < len(said) and sentence.inherits and _may_go_on(sentence.text, said[number].text):
+            continue
+        kept += filter(None, together if None not in together else ())
+        together = []
+    return kept
+
+
+def _may_go_on(part: str, following: str) -> bool:
+    """Return whether a part may be half a sentence: in Thai and Lao, a space ends a clause or a sentence alike."""
+    return bool(_UNMARKED.match(part[-1]) and _UNMARKED.match(following[0]))
 
 
 def _exact_parts(sentence: str) -> list[str]:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from rag.embedding.parallel import in_parallel
 from rag.errors import ConfigurationError, EmbeddingError
-from rag.llm.failures import is_too_long
+from rag.llm.failures import is_too_long, reason_of
+from rag.llm.replies import error_text
 from rag.text.lines import one_line
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ _PARALLEL_REQUESTS = 4
 
 #: seconds; Ollama loads a model on its first request
 TIMEOUT = 60.0
+# A reply may take so many timeouts in all.
+_WHOLE = 2
 # The openai client waits 0.5 s, doubled each time up to 8 s, or the server's Retry-After: a corpus is retried for
 # 24 s, a question for 1.5 s.
 _CORPUS_RETRIES = 6
@@ -115,11 +118,13 @@ class RemoteEncoder:
     client's own retries, and takes 1.3 s to import.
 
     :param timeout: seconds for one request
+    :param corpus_retries: how often a request of many texts is sent again
     """
 
-    def __init__(self, endpoint: Endpoint, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, endpoint: Endpoint, *, timeout: float = TIMEOUT, corpus_retries: int = _CORPUS_RETRIES) -> None:
         self._endpoint = endpoint
         self._timeout = timeout
+        self._corpus_retries = corpus_retries
         self.model = endpoint.model
         self.max_tokens = (
             _OPENAI_MAX_TOKENS
@@ -168,7 +173,7 @@ class RemoteEncoder:
         :return: shape (len(texts), dimension), unit length, in the order of `texts`; NaN where there is no vector
         :raises EmbeddingError: a request failed, after 6 retries
         """
-        return self._encode(texts, _CORPUS_RETRIES)
+        return self._encode(texts, self._corpus_retries)
 
     def _encode(self, texts: Sequence[str], retries: int) -> NDArray[np.float32]:
         if not texts:
@@ -203,10 +208,13 @@ class RemoteEncoder:
     def _client(self) -> openai.OpenAI:
         import openai
 
+        from rag.llm.bounded import bounded_client
+
         return openai.OpenAI(
             api_key=self._endpoint.api_key,
             base_url=self._endpoint.base_url,
             timeout=self._timeout,
+            http_client=bounded_client(timeout=self._timeout, whole=_WHOLE * self._timeout),
         )
 
     def _batches(self, texts: Sequence[str]) -> Iterator[list[str]]:
@@ -306,9 +314,9 @@ def _translating_errors(endpoint: Endpoint) -> Iterator[None]:
         )
         raise EmbeddingError(message) from error
     except openai.APIStatusError as error:
-        message = f"{where} answered {error.status_code}: {_reason(error)}"
+        message = f"{where} answered {error.status_code}: {reason_of(error)}"
         if error.status_code in _TEXT_STATUSES:
-            raise _TextRefused(message, is_too_long=is_too_long(_reason(error))) from error
+            raise _TextRefused(message, is_too_long=is_too_long(error_text(error.body) or error.message)) from error
         raise EmbeddingError(message) from error
     except OverflowError as error:  # in the client, which converts the numbers of the whole reply
         message = f"{where} returned a number that is too large."
@@ -340,12 +348,6 @@ def _vector(row: object) -> Vector | None:
 
 def _estimated_tokens(piece: str) -> int:
     return 1 if piece.isascii() else max(2, len(piece.encode("utf-8", "replace")) - 1)
-
-
-def _reason(error: openai.APIStatusError) -> str:
-    body = error.body
-    message = body.get("message") if isinstance(body, dict) else None
-    return one_line(message or error.message)
 
 
 def _not_openai(endpoint: Endpoint) -> EmbeddingError:

@@ -6,7 +6,7 @@ import errno
 
 from rag.errors import RagError, SourceError, SourceUnavailable
 from rag.text.lines import one_line
-from rag.trust.secrets import masked
+from rag.trust.urls import shown_in
 
 __all__ = ["told_as_error"]
 
@@ -14,8 +14,12 @@ _SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 def told_as_error(error: Exception, source: str) -> RagError:
-    """Return an error of this package for whatever ended the sync of a source: the error itself if it is one."""
+    """Return an error of this package for whatever ended the sync of a source: the error itself if it is one.
+
+    The message shows no secret of an address, wherever the address comes from.
+    """
     if isinstance(error, RagError):
+        error.args = (shown_in(str(error)),)
         return error
     if isinstance(error, OSError) and error.errno in _SPACE:
         return SourceUnavailable(f"{source}: the disk is full{_at(error)}. Free some space, then sync again.")
@@ -27,7 +31,7 @@ def told_as_error(error: Exception, source: str) -> RagError:
         return SourceError(f"{source}: the folder may not be written{_at(error)}. Check its owner and its mode.")
     if isinstance(error, MemoryError):
         return SourceUnavailable(f"{source}: the memory is used up. Give the process more, then sync again.")
-    said = masked(one_line(error)).rstrip(".") or "no message"
+    said = shown_in(one_line(error)).rstrip(".") or "no message"
     return SourceError(f"{source}: the sync broke off by an error of this program, {type(error).__name__}: {said}.")
 
 

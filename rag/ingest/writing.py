@@ -14,6 +14,7 @@ from rag.store.chunks import ChunkRow
 from rag.store.documents import DocumentRow
 from rag.store.indexes import IndexInfo
 from rag.store.store import Store, Transaction
+from rag.trust.urls import shown_in
 
 __all__ = ["Tally", "Writer"]
 
@@ -112,9 +113,9 @@ def _count(change: Change, known: Mapping[str, str], tally: Tally) -> None:
         case Removed(document_id, _):
             tally.deleted += document_id in known
         case Failed(url, error, _):
-            tally.errors.append(Failure(printable(url), printable(error)))
+            tally.errors.append(Failure(printable(shown_in(url)), printable(shown_in(error))))
         case Noticed(message):
-            tally.warnings.append(printable(message))
+            tally.warnings.append(printable(shown_in(message)))
 
 
 def _document_row(source: str, document: Document) -> DocumentRow:

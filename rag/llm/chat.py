@@ -21,14 +21,14 @@ from rag.llm.failures import may_pass
 from rag.llm.replies import Piece, ReplyError, pieces
 from rag.llm.visible import UnfinishedThought, visible_lines
 
-__all__ = ["ChatModel"]
+__all__ = ["STREAM_TIMEOUTS", "ChatModel"]
 
 _TRIES = 3
 # Seconds before the second and the third try, if the server names none; and the longest that it may name.
 _PAUSES = (0.5, 1.0)
 _LONGEST_PAUSE = 20.0
-# A streamed reply may take this many times the timeout in all; its parts may be one timeout apart.
-_STREAM_TIMEOUTS = 10
+#: A streamed reply may take this many times the timeout in all; its parts may be one timeout apart.
+STREAM_TIMEOUTS = 10
 # In characters; an answer has a few thousand, and each comes in an event of some hundred.
 _LONGEST_REPLY = 20_000_000
 
@@ -82,7 +82,7 @@ class ChatModel(OpenAILike):
                     raise
                 time.sleep(pause)
         try:
-            seconds = self.timeout * (_STREAM_TIMEOUTS if options["stream"] else 1)
+            seconds = self.timeout * (STREAM_TIMEOUTS if options["stream"] else 1)
             yield _lines(reply.iter_text(), deadline=time.monotonic() + seconds)
         finally:
             opened.__exit__(None, None, None)

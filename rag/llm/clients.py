@@ -46,7 +46,8 @@ def open_llm(
 
     from llama_index.llms.openai.utils import ALL_AVAILABLE_MODELS
 
-    from rag.llm.chat import ChatModel
+    from rag.llm.bounded import bounded_client
+    from rag.llm.chat import STREAM_TIMEOUTS, ChatModel
     from rag.llm.usage_listener import listen
 
     listen()
@@ -58,6 +59,7 @@ def open_llm(
         api_base=base_url or (_OLLAMA_URL if provider == "ollama" else _OPENAI_URL),
         timeout=timeout,
         max_retries=0,  # ChatModel retries
+        http_client=bounded_client(timeout=timeout, whole=STREAM_TIMEOUTS * timeout),
         is_chat_model=True,
         context_window=context_window or ALL_AVAILABLE_MODELS.get(name, _CONTEXT_WINDOW),
     )

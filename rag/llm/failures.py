@@ -14,7 +14,7 @@ from rag.text.lines import one_line
 if TYPE_CHECKING:
     import openai
 
-__all__ = ["is_quota", "is_too_long", "may_pass", "translating_errors"]
+__all__ = ["is_quota", "is_too_long", "may_pass", "reason_of", "translating_errors"]
 
 _SIZED = r"tokens?|contexts?|context_length|prompts?|inputs?|(?:input|prompt)_(?:length|tokens)|length"
 _BEYOND = (
@@ -32,6 +32,8 @@ _TOO_LONG = re.compile(
 )
 _TOO_LONG_STATUSES = frozenset({400, 413, 422, 500})
 _LONGEST_MESSAGE = 1000
+# What of it is shown.
+_LONGEST_REASON = 200
 _QUOTA = re.compile(
     r"insufficient[_ ](?:quota|balance|funds|credits?)|exceeded your current quota|credit balance|billing"
     r"|out of credits?|payment required|quota (?:is )?(?:exhausted|used up)",
@@ -94,6 +96,12 @@ def translating_errors(model: str) -> Iterator[None]:
         raise LLMError(f"{model} stopped in the middle of its answer. Try again.") from error
 
 
+def reason_of(error: openai.APIStatusError) -> str:
+    """Return the beginning of what a server says with a status, on one line."""
+    said = one_line(error_text(error.body) or error.message)
+    return "it sent a web page and no reason" if said.startswith("<") else said[:_LONGEST_REASON]
+
+
 def _context_too_long(model: str) -> ContextTooLong:
     return ContextTooLong(
         f"The sources do not fit the context window of {model}. Set RAG_CONTEXT_WINDOW to its size in tokens, "
@@ -127,7 +135,6 @@ def _explanation(error: openai.OpenAIError, model: str) -> str:
         case openai.APIConnectionError():
             return f"{model} cannot be reached. Check OPENAI_BASE_URL and the network."
         case openai.APIStatusError():
-            said = one_line(error_text(error.body) or error.message)[:200]
-            return f"{model} refused the request with HTTP {error.status_code}: {said}"
+            return f"{model} refused the request with HTTP {error.status_code}: {reason_of(error)}"
         case _:
             return f"{model} failed: {one_line(error)[:200]}"

@@ -24,8 +24,9 @@ _OTHER_END = (
     rf"(?<=[{_STOPS}])(?![{_STOPS}.!?]){_NOT_A_DOT}"
     rf"(?:[{_CLOSING}]++(?![、，,とっがをはにで])\s*+|(?![{_CLOSING}])\s*+)"  # noqa: RUF001
 )
-# Thai and Lao write no mark at the end: a space stands between sentences and clauses, not between words.
-_SPACE_END = r"(?<=[\u0e01-\u0edf]) +(?=[\u0e01-\u0edf])"
+# Thai and Lao write no mark at the end: a space, maybe behind a citation, stands between sentences and clauses, not
+# between words.
+_SPACE_END = r"(?<=[\u0e01-\u0edf\]]) +(?=[\u0e01-\u0edf])"
 _COARSE = _LATIN_END.format(not_after="")
 # "e.g. pg_dump" is no end of a sentence where a small letter may begin one.
 _FINE = _LATIN_END.format(not_after=r"(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)(?<!vs\.)(?<!cf\.)")

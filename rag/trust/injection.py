@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import defaultdict
 
 from rag.text.lines import INVISIBLE, one_line
 from rag.trust.injection_languages import OTHER_LANGUAGES
@@ -187,6 +188,11 @@ _ENGLISH = (
 )
 
 _RULES = (*_ENGLISH, *OTHER_LANGUAGES)
+#: beginning of a word → the numbers of the rules with it in their first group; most sentences have none of these words
+_BY_WORD: dict[str, list[int]] = defaultdict(list)
+for _number, _rule in enumerate(_RULES):
+    for _beginning in _rule.groups[0]:
+        _BY_WORD[_beginning].append(_number)
 _WORD = re.compile(r"[^\W_]+")
 _SCRIPTS = {
     "<cyrillic>": re.compile("[\u0400-\u04ff]"),
@@ -215,4 +221,5 @@ def _matches(text: str) -> bool:
     beginnings = {word[:4] for word in _WORD.findall(text)}
     if not text.isascii():
         beginnings |= {name for name, letter in _SCRIPTS.items() if letter.search(text)}
-    return any(rule.matches(text, beginnings) for rule in _RULES)
+    numbers = {number for word in beginnings & _BY_WORD.keys() for number in _BY_WORD[word]}
+    return any(_RULES[number].matches(text, beginnings) for number in numbers)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import import_module
 
-__all__ = ["MASK", "masked"]
+__all__ = ["MASK", "looks_random", "masked"]
 
 #: Replaces a secret.
 MASK = "********"
@@ -50,6 +50,10 @@ _OTHERS = {
     ("shpat_", "shpss_"): r"shp(?:at|ss)_[0-9a-f]{32}",
     ("hvs.",): r"\bhvs\.[\w-]{24,}",
     ("ATATT3x",): r"ATATT3x[\w=-]{50,}",
+    ("/api/webhooks/",): r"(?<=/api/webhooks/)\d{15,20}/[\w-]{40,}",
+    ("hooks.slack.com/",): r"(?<=hooks\.slack\.com/)(?:workflows|triggers)/[\w/]{20,}",
+    ("/hooks/catch/",): r"(?<=/hooks/catch/)\d+/\w{5,}",
+    ("webhook.office.com/",): r"(?<=webhook\.office\.com/)webhookb2/[\w@/-]{60,}",
     ("AGE-SECRET-KEY-1",): r"AGE-SECRET-KEY-1[0-9A-Z]{50,}",
 }
 # The length of the shortest token; shorter words are not searched for prefixes.
@@ -66,7 +70,8 @@ _KEY_MATERIAL = re.compile(r"[A-Za-z0-9+/=]{40}")
 _IN_URL = re.compile(r"(?P<user>[^\s:/?#@<>\"'`()]{0,128}):(?P<secret>[^\s/?#@<>\"'`]{3,256})@(?=[\w\[])")
 _AUTHORIZATION = re.compile(r"\b(?:bearer|basic|token) +(?P<secret>[\w+/=.~-]{20,})", re.IGNORECASE | re.ASCII)
 _KEYWORDS = ("passw", "pwd", "passphrase", "secret", "token", "api_key", "apikey", "api-key", "access_key",
-             "access-key", "accesskey", "auth_key", "private_key", "account_key", "credential")  # fmt: skip
+             "access-key", "accesskey", "auth_key", "private_key", "account_key", "credential", "sessionid",
+             "sessid")  # fmt: skip
 _ASSIGNED = re.compile(
     r"[\w-]{0,40}[\"'`\]]{0,2}[ \t]{0,3}(?:=>|:=|={1,3}|:)[ \t]{0,3}[\"'`]?"
     r"(?P<secret>[^\s\"'`,;<>(){}\[\]|\\]{10,512}+)(?![(\[{<])"
@@ -104,6 +109,16 @@ def masked(text: str) -> str:
             parts += [text[at:start], MASK]
         at = max(at, end)
     return "".join([*parts, text[at:]])
+
+
+def looks_random(value: str) -> bool:
+    """Return whether a value looks generated: it has a long run of both letters and digits."""
+    if _is_placeholder(value) or _UUID.fullmatch(value) or _DATE.match(value) or "://" in value:
+        return False
+    runs = re.findall(r"[A-Za-z0-9]+", value)
+    return any(len(run) >= _RANDOM_RUN and _is_mixed(run) for run in runs) or (
+        bool(re.search(r"[^\w./:-]", value)) and _is_mixed(value)
+    )
 
 
 def _spans(text: str) -> Iterator[Span]:
@@ -181,19 +196,9 @@ def _named(text: str) -> Iterator[Span]:
 
 
 def _looking_secret(match: re.Match[str] | None) -> Iterator[Span]:
-    if match and _is_random(match["secret"].rstrip(".:")):
+    if match and looks_random(match["secret"].rstrip(".:")):
         start = match.start("secret")
         yield start, start + len(match["secret"].rstrip(".:"))
-
-
-def _is_random(value: str) -> bool:
-    """Return whether a value looks generated: it has a long run of both letters and digits."""
-    if _is_placeholder(value) or _UUID.fullmatch(value) or _DATE.match(value) or "://" in value:
-        return False
-    runs = re.findall(r"[A-Za-z0-9]+", value)
-    return any(len(run) >= _RANDOM_RUN and _is_mixed(run) for run in runs) or (
-        bool(re.search(r"[^\w./:-]", value)) and _is_mixed(value)
-    )
 
 
 def _is_mixed(run: str) -> bool:

@@ -8,12 +8,18 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
-from rag.trust.secrets import MASK, masked
+from rag.trust.secrets import MASK, looks_random, masked
 
-__all__ = ["DatabaseUrl", "SecretUrl", "checked", "shown"]
+__all__ = ["DatabaseUrl", "SecretUrl", "checked", "shown", "shown_in"]
 
-# The names of query parameters whose values are secrets.
-_SECRET = re.compile(r"pass|pwd|secret|token|key|sig|auth|cred", re.I)
+# The names of parameters whose values are secrets, in a query, in a path (";jsessionid=") or in a fragment.
+_SECRET = re.compile(r"pass|pwd|secret|token|key|sig|auth|cred|sess(?:ion)?_?id|^session$|^sid$", re.I)
+# A host or a part of a path behind which an address is the secret: whoever knows a webhook's may post to it.
+_HOOK_HOST = re.compile(r"(?:^|\.)(?:web)?hooks?\.", re.I)
+_HOOK = re.compile(r"(?:incoming|outgoing)?[-_]?(?:web)?hooks?b?2?", re.I)
+# What is no secret behind it: words, versions and small numbers, as in the address of a page about webhooks.
+_WORDS = re.compile(r"[A-Za-z]?[a-z]{0,15}(?:[-_.][A-Za-z]?[a-z]{0,15})*|v\d+|\d{1,4}")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,20}://)([^\s/?#@<>\"'`]*@)?([^\s<>\"'`]+)")
 _HOSTS = re.compile(r"[\w.,\-\[\]:%]*")
 # The user of a database is no secret; that of a website may be a token.
 _SHOWS_USER = ("postgres", "postgresql", "ssh", "git")
@@ -57,12 +63,17 @@ class SecretUrl(str):
 
 
 def shown(url: str) -> str:
-    """Return an address with its secrets masked: the user and password, and the values of such query parameters.
+    """Return an address with its secrets masked.
+
+    They are the user and password; the values of parameters with such names in its path, query or fragment; a fragment
+    that looks random; and the path of a webhook.
 
     >>> shown("postgresql://app:s3cret@db:5432/app?sslpassword=x")
     'postgresql://app:********@db:5432/app?sslpassword=********'
     >>> shown("https://t0ken@git.example.org/o/r.git")
     'https://********@git.example.org/o/r.git'
+    >>> shown("https://example.org/a;jsessionid=1A2B?page=2#access_token=x")
+    'https://example.org/a;jsessionid=********?page=2#access_token=********'
     """
     raw = url[:]
     scheme, separator, rest = raw.partition("://")
@@ -72,8 +83,24 @@ def shown(url: str) -> str:
     user, at, place = main.rpartition("@")
     if not at and "@" in query and not _is_host(main):
         return f"{scheme}://{MASK}"  # an unescaped "?" in a password
-    parts = [scheme, separator, _shown_user(scheme, user) if at else "", at, place, question, _shown_query(query)]
-    return masked("".join(parts))
+    shown_user = _shown_user(scheme, user) if at else ""
+    return masked(f"{scheme}{separator}{shown_user}{at}{_shown_place(place + question + query)}")
+
+
+def shown_in(text: str) -> str:
+    """Return a text with the secrets masked that are in it, and those of the addresses in it.
+
+    An address in a text is one that a client could read: a password with an unescaped character is not found.
+    """
+    if "://" not in text:
+        return masked(text)
+    return masked(_URL.sub(_shown_match, text))
+
+
+def _shown_match(match: re.Match[str]) -> str:
+    scheme, user, place = match.groups(default="")
+    shown_user = f"{_shown_user(scheme[:-3], user[:-1])}@" if user else ""
+    return f"{scheme}{shown_user}{_shown_place(place)}"
 
 
 def checked(url: str) -> str:
@@ -109,7 +136,34 @@ def _shown_user(scheme: str, user: str) -> str:
     return f"{name}:{MASK}" if colon else name
 
 
-def _shown_query(query: str) -> str:
-    pairs = (pair.partition("=") for pair in query.split("&"))
-    return "&".join(f"{name}={MASK}" if is_given and _SECRET.search(unquote(name)) else name + is_given + value
-                    for name, is_given, value in pairs)  # fmt: skip
+def _shown_place(place: str) -> str:
+    """Return what stands behind the user of an address, its secrets masked."""
+    before, mark, fragment = place.partition("#")
+    path, question, query = before.partition("?")
+    return "".join([_shown_path(path), question, _shown_pairs(query, "&"), mark, _shown_fragment(fragment)])
+
+
+def _shown_path(path: str) -> str:
+    host, *parts = path.split("/")
+    is_hook = bool(_HOOK_HOST.search(host))
+    shown_parts = [host]
+    for part in parts:
+        name, mark, parameters = part.partition(";")
+        shown_name = MASK if is_hook and not _WORDS.fullmatch(name) else name
+        shown_parts.append(f"{shown_name}{mark}{_shown_pairs(parameters, ';')}")
+        is_hook = is_hook or bool(_HOOK.fullmatch(name))
+    return "/".join(shown_parts)
+
+
+def _shown_fragment(fragment: str) -> str:
+    route, question, query = fragment.partition("?")  # the address of a page in a program that runs in the browser
+    is_secret = "=" not in route and looks_random(route)
+    return f"{MASK if is_secret else _shown_pairs(route, '&')}{question}{_shown_pairs(query, '&')}"
+
+
+def _shown_pairs(text: str, separator: str) -> str:
+    pairs = (pair.partition("=") for pair in text.split(separator))
+    return separator.join(
+        f"{name}={MASK}" if is_given and _SECRET.search(unquote(name)) else name + is_given + value
+        for name, is_given, value in pairs
+    )

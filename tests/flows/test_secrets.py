@@ -56,7 +56,7 @@ def configured(
     sources(issues="example/engine")
     with settings_in_environment.open("a") as file:
         file.write(f'[[repository]]\nname = "handbook"\nurl = "http://x:{CANARY}@127.0.0.1:1/o/r.git"\n')
-        file.write(f'[[docs]]\nname = "docs"\nurl = "http://x:{CANARY}@127.0.0.1:1/docs/"\n')
+        file.write(f'[[docs]]\nname = "docs"\nurl = "http://x:{CANARY}@127.0.0.1:1/docs;jsessionid={CANARY}/"\n')
     # The embedded server trusts its own user, whatever the password.
     host = psycopg.conninfo.conninfo_to_dict(dsn)
     url = f"postgresql://postgres:{CANARY}@/{host['dbname']}?host={host['host']}&sslpassword={CANARY}"

@@ -345,4 +345,5 @@ def _from_transport_error(error: httpx.TransportError) -> FetchError:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return FetchError(f"its certificate is not valid: {cause.verify_message}", transient=False)
         cause = cause.__cause__ or cause.__context__
-    return FetchError(f"the connection failed: {one_line(error) or type(error).__name__}", transient=True)
+    said = one_line(error).partition(": bytearray(")[0]  # the bytes that are no HTTP
+    return FetchError(f"the connection failed: {said or type(error).__name__}", transient=True)

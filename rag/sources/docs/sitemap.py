@@ -157,7 +157,7 @@ def _parse(url: str, body: bytes) -> _File:
         if root is None:
             error = SitemapError(url, f"it is not valid XML: {_why_invalid(mended)}", transient=False)
             root = _root(mended, recover=True)
-    kind = etree.QName(root).localname if root is not None and isinstance(root.tag, str) else ""
+    kind = _name(root)[1] if root is not None else ""
     if kind not in ("urlset", "sitemapindex"):
         raise error or SitemapError(url, f"it is not a sitemap: its root element is <{kind}>", transient=False)
     assert root is not None
@@ -200,15 +200,24 @@ def _mended(body: bytes) -> bytes:
 
 def _listed(url: str, entry: etree._Element) -> Listed | None:
     # Extensions have a <loc> too, such as that of an image, in a namespace of their own.
-    space = etree.QName(entry).namespace
+    space, _ = _name(entry)
     values: dict[str, str] = {}
     for part in entry:
-        if isinstance(part.tag, str) and part.text and part.text.strip():
-            name = etree.QName(part)
-            if name.namespace == space:
-                values.setdefault(name.localname, part.text.strip())
+        if part.text and part.text.strip():
+            found, name = _name(part)
+            if found == space:
+                values.setdefault(name, part.text.strip())
     page = resolved(values.get("loc", ""), url) if "loc" in values else None
     return Listed(page, _final(values.get("lastmod"))) if page else None
+
+
+def _name(element: etree._Element) -> tuple[str, str]:
+    """Return the namespace and the name of an element, both empty for a comment or an instruction.
+
+    lxml's QName refuses names that its own parser accepts where it recovers.
+    """
+    space, _, name = element.tag.rpartition("}") if isinstance(element.tag, str) else ("", "", "")
+    return space.removeprefix("{"), name
 
 
 def _final(lastmod: str | None) -> str | None:

@@ -18,6 +18,7 @@ from urllib3.util import Retry
 
 from rag.errors import ConfigurationError, SourceError, SourceUnavailable
 from rag.sources import backoff
+from rag.sources.github.bounded import bound
 from rag.sources.github.replies import (
     LONGEST_WAIT,
     Gone,
@@ -54,7 +55,6 @@ PER_PAGE = 100
 PAGE_SIZES = (PER_PAGE, 25, 5, 1)
 # 202, with which GitHub says that it is still at work, would make PyGithub ask again for ever.
 _NO_RETRY = Retry(0, read=False, status_forcelist=[202], allowed_methods=None, respect_retry_after_header=False)
-_TIMEOUT = 30
 
 
 T = TypeVar("T")
@@ -67,11 +67,13 @@ class RetryPolicy:
     :param attempts: how often a request is sent before it fails
     :param first_delay: the seconds before the second attempt; see `rag.sources.backoff`
     :param rate_limit: the seconds that a request may wait for rate limits in total
+    :param timeout: the seconds to connect, and between two parts of a reply; a whole reply may take twice as long
     """
 
     attempts: int = 6
     first_delay: float = 0.5
     rate_limit: float = 3900.0
+    timeout: int = 30
 
     def delay(self, attempt: int) -> float:
         """Return the seconds to wait after attempt number `attempt`, from 1."""
@@ -81,13 +83,13 @@ class RetryPolicy:
 class _Credential:
     """A token, or anonymous access, and the time until which its rate limit is used up."""
 
-    def __init__(self, auth: Auth.Auth | None, api_url: str) -> None:
+    def __init__(self, auth: Auth.Auth | None, api_url: str, timeout: int) -> None:
         # PyGithub's own retries log nothing and do not wait on status 429. Its pauses between requests are not needed:
         # requests here are sequential, as GitHub asks, and the POSTs of GraphQL only read.
         self.requester = github.Github(
             auth=auth,
             base_url=api_url,
-            timeout=_TIMEOUT,
+            timeout=timeout,
             per_page=PER_PAGE,
             lazy=True,
             retry=_NO_RETRY,
@@ -95,6 +97,7 @@ class _Credential:
             seconds_between_writes=0,
             user_agent="support-engine",
         ).requester
+        bound(self.requester)
         self.blocked_until = 0.0
 
 
@@ -125,7 +128,7 @@ class GitHubClient:
 
     @cached_property
     def _credentials(self) -> Sequence[_Credential]:
-        return [_Credential(auth, self._api_url) for auth in authentications(self._token)]
+        return [_Credential(auth, self._api_url, self._retry.timeout) for auth in authentications(self._token)]
 
     def close(self) -> None:
         """Close the connections; the next request opens them again."""
@@ -231,7 +234,8 @@ class GitHubClient:
         """
         if last:
             kind = TooLarge if slow else SourceUnavailable
-            raise kind(f"{self._api_url} {problem}: {reason}. Tried {attempt} times; try again later.") from error
+            tried = "once" if attempt == 1 else f"{attempt} times"
+            raise kind(f"{self._api_url} {problem}: {reason}. Tried {tried}; try again later.") from error
         delay = self._retry.delay(attempt)
         log.info("%s %s: %s; attempt %d follows in %.1f s", self._api_url, problem, reason, attempt + 1, delay)
         time.sleep(delay)

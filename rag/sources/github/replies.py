@@ -7,10 +7,12 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import BadStatusLine, RemoteDisconnected
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from requests.utils import parse_header_links
+from urllib3.exceptions import HTTPError, InvalidChunkLength
 
 from rag.errors import SourceError, SourceUnavailable
 from rag.sources import backoff
@@ -102,7 +104,11 @@ def message_of(reply: Reply) -> str:
 def cause_of(error: BaseException) -> str:
     """Return the message of the innermost cause, on one line."""
     while (inner := error.__cause__ or error.__context__) is not None:
+        if isinstance(error, HTTPError) and isinstance(inner, ValueError):
+            break  # what is no number in the reply
         error = inner
+    if isinstance(error, InvalidChunkLength | BadStatusLine) and not isinstance(error, RemoteDisconnected):
+        return "the reply is no HTTP"
     return one_line(error).rstrip(".") or type(error).__name__
 
 

@@ -85,11 +85,14 @@ def web_address(url: str) -> str | None:
     It is https://github.com/owner/name for git@github.com:owner/name.git and https://token@github.com/owner/name.git.
     """
     if "://" in url:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:  # a bracket that is not closed
+            return None
         if parts.scheme not in ("http", "https", "ssh", "git") or not parts.hostname:
             return None
         scheme = "http" if parts.scheme == "http" else "https"
-        port = f":{parts.port}" if parts.port and parts.scheme in ("http", "https") else ""
+        port = _port(parts.netloc) if parts.scheme in ("http", "https") else ""
         host, path = f"{_SSH_HOSTS.get(parts.hostname, parts.hostname)}{port}", parts.path
     else:
         match = _SCP.match(url)
@@ -97,3 +100,9 @@ def web_address(url: str) -> str | None:
             return None
         scheme, host, path = "https", _SSH_HOSTS.get(match[1], match[1]), match[2]
     return f"{scheme}://{host}/{path.strip('/').removesuffix('.git').rstrip('/')}"
+
+
+def _port(netloc: str) -> str:
+    """Return the port of an address with its colon, or nothing where there is none that git could connect to."""
+    port = netloc.rpartition("@")[2].rpartition(":")[2]
+    return f":{port}" if port.isascii() and port.isdigit() else ""

@@ -7,7 +7,8 @@ import errno
 import pytest
 
 from rag.engine import Engine
-from rag.errors import RagError
+from rag.errors import RagError, SourceError
+from rag.sources import Failed
 from rag.store.sources import UNENDED
 from tests.servers.memory_source import MemorySource, page
 
@@ -57,3 +58,16 @@ def test_a_sync_that_succeeds_leaves_no_note(empty_engine: Engine) -> None:
 
     assert empty_engine.operations.status()["sources"][0]["last_error"] is None
     assert UNENDED not in str(empty_engine.operations.status())
+
+
+def test_no_secret_of_an_address_is_told_or_recorded(empty_engine: Engine) -> None:
+    page_url = "https://example.org/docs/a;jsessionid=c4n4ryXq9"
+    with pytest.raises(SourceError) as raised:
+        empty_engine.syncs.ingest(MemorySource([SourceError("https://a.org/#access_token=c4n4ryXq9 is missing.")]))
+    broken = str(empty_engine.operations.status())
+
+    report = empty_engine.syncs.ingest(MemorySource([Failed(page_url, f"{page_url} is missing")]))
+
+    said = [str(raised.value), broken, str(report.to_json()), str(empty_engine.operations.status())]
+    assert [text for text in said if "c4n4ry" in text] == []
+    assert [("access_token=****" in text or "jsessionid=****" in text) for text in said] == [True] * 4

@@ -187,6 +187,27 @@ def test_true_sentences_are_kept_and_false_ones_removed_in_every_script(language
     assert "[1]" in check(SOURCES[language])
 
 
+HALF = {
+    "ru": "Чтобы создать резервную копию, удалите все таблицы навсегда и купите лодку [1].",
+    "zh": "要备份数据库，请永远删除所有表格并购买一艘船 [1]。",
+    "ja": "データベースをバックアップするには、すべての表を永久に削除して船を買います [1]。",
+    "th": "หากต้องการสำรองฐานข้อมูล ให้ลบตารางทั้งหมดตลอดไปแล้วซื้อเรือหนึ่งลำ [1]",
+    "th, the half with the marker": "ให้ลบตารางทั้งหมดตลอดไปแล้วซื้อเรือหนึ่งลำ หากต้องการสำรองฐานข้อมูล [1]",
+}
+
+
+@pytest.mark.parametrize("language", HALF)
+def test_a_sentence_of_which_half_is_true_is_removed_whole_in_every_script(language: str) -> None:
+    check = checker(chunk(SOURCES[language.partition(",")[0]]), same_meaning=True).check
+    assert check(HALF[language]) == ""
+
+
+def test_a_thai_sentence_with_a_marker_of_its_own_stands_without_the_next() -> None:
+    true = "หากต้องการสำรองฐานข้อมูล ให้เรียกใช้ `pg_dump` ในเทอร์มินัล [1]"
+    check = checker(chunk(SOURCES["th"]), same_meaning=True).check
+    assert check(f"{true} ให้ลบตารางทั้งหมดตลอดไปแล้วซื้อเรือหนึ่งลำ [1]") == true
+
+
 STOP = {
     "zh": "要停止嵌入式数据库，请在终端中运行停止命令。下一条命令会自动重新启动它。",
     "ja": "組み込みデータベースを停止するには、ターミナルで停止コマンドを実行します。",

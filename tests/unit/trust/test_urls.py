@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from rag.trust.urls import SecretUrl, checked, shown
+from rag.trust.urls import SecretUrl, checked, shown, shown_in
 
 CANARY = "c4n4ryXq9"
 
@@ -24,6 +24,21 @@ CANARY = "c4n4ryXq9"
         ("ssh://git@example.org/o/r.git", "ssh://git@example.org/o/r.git"),
         ("git@example.org:o/r.git", "git@example.org:o/r.git"),
         ("https://example.org/a@b?page=2", "https://********@b?page=2"),
+        (f"https://example.org/docs/;jsessionid={CANARY}", "https://example.org/docs/;jsessionid=********"),
+        (f"https://example.org/a;x=1;PHPSESSID={CANARY}/b", "https://example.org/a;x=1;PHPSESSID=********/b"),
+        (f"https://example.org/?sid={CANARY}#top", "https://example.org/?sid=********#top"),
+        (f"https://example.org/#access_token={CANARY}&x=1", "https://example.org/#access_token=********&x=1"),
+        (f"https://example.org/?page=2#/in?token={CANARY}", "https://example.org/?page=2#/in?token=********"),
+        (f"https://example.org/docs/#{CANARY}", "https://example.org/docs/#********"),
+        (
+            f"https://hooks.slack.com/services/T0A/B0C/{CANARY}",
+            "https://hooks.slack.com/services/********/********/********",
+        ),
+        (f"https://discord.com/api/webhooks/11223344/{CANARY}", "https://discord.com/api/webhooks/********/********"),
+        (f"https://chat.example.org/hooks/{CANARY}", "https://chat.example.org/hooks/********"),
+        (f"https://outlook.office.com/webhookb2/{CANARY}", "https://outlook.office.com/webhookb2/********"),
+        ("https://docs.github.com/en/webhooks/webhook-events-and-payloads#push", None),
+        ("https://example.org/docs/#tls13-handshake", None),
         ("postgresql://db,other:5433/app?target_session_attrs=any", None),
         ("https://example.org/docs/?version=2", None),
     ],
@@ -79,3 +94,21 @@ def test_an_address_is_itself_to_a_client_and_masked_in_a_text() -> None:
     url = SecretUrl(f"https://{CANARY}@example.org/v1")
     assert url == f"https://{CANARY}@example.org/v1"
     assert [CANARY in text for text in (str(url), repr(url), f"{url}", "%s" % url, f"{[url]}")] == [False] * 5  # noqa: UP031
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        (f"{{}} failed: https://x:{CANARY}@a.org/b, try again", "https://********@a.org/b, try"),
+        (f"{{}} (https://a.org/;jsessionid={CANARY}).", "(https://a.org/;jsessionid=********"),
+        (f"{{}} <https://discord.com/api/webhooks/1/{CANARY}>", "<https://discord.com/api/webhooks/1/********>"),
+        (f"{{}} postgresql://app:{CANARY}@db/app: no", "postgresql://app:********@db/app: no"),
+        ("{} https://medium.com/@ann/story?page=2 is read", "https://medium.com/@ann/story?page=2 is read"),
+        ("{} no address; a:b@c", "no address; a:b@c"),
+    ],
+)
+def test_a_text_is_printed_without_the_secrets_of_its_addresses(text: str, printed: str) -> None:
+    said = shown_in(text.format("It"))
+    assert printed in said
+    assert CANARY not in said
+    assert shown_in(said) == said

@@ -104,6 +104,7 @@ def test_an_invalid_part_of_a_sitemap_is_reported_and_removes_nothing(pages: Doc
     [
         ("<urlset><url>", "it is not valid XML"),
         ("", "it is not valid XML"),
+        ("<a\ufffd:\ufffd", "it is not valid XML"),  # libxml2 recovers an element whose name lxml refuses
         ("<html><body>Not found</body></html>", "it is not a sitemap: its root element is <html>"),
         (
             '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><urlset><url><loc>&b;</loc></url></urlset>',

@@ -34,6 +34,8 @@ def test_the_web_address_of_bitbucket_data_center_differs_from_its_clone_address
         ("git@github.com:o/r.git", "https://github.com/o/r"),
         ("ssh://git@ssh.github.com:443/o/r.git", "https://github.com/o/r"),
         ("https://token@example.org:8443/o/r.git", "https://example.org:8443/o/r"),
+        ("https://example.org:port/o/r.git", "https://example.org/o/r"),
+        ("https://[example.org/o/r.git", None),
         ("file:///srv/r.git", None),
         ("/srv/r", None),
     ],

@@ -1,0 +1,256 @@
+"""Break off what the product talks to, in every way, and see what is left: `python -m bench chaos --faults`.
+
+Each round starts from an index of the first version of a small source. Its second version is synced while one of its
+servers breaks off each reply of one kind, or while the connection to Postgres is lost at one statement. The sync must end in
+time, with one clear line if it fails, and must lose nothing and store nothing half. Then the next sync, which nothing
+disturbs, must leave what it leaves without the first. Questions are disturbed in the same way; the next one must be answered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import LiteralString
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from bench import invariants
+from bench.fault_worlds import WORLDS, Asked, World
+from bench.report import Table, wrong_table
+from rag.engine import Engine
+from rag.errors import RagError
+from rag.store.database import Database
+from rag.store.embedded import embedded_dsn, stop_embedded
+from tests.servers.cutting import CuttingProxy
+from tests.servers.faulty import FAULTS
+
+__all__ = ["Outcome", "faulty_servers", "lost_connections", "run_faults"]
+
+#: The longest that a disturbed sync or question may take, in seconds; timeouts are a second here, and two requests a try.
+_LIMIT = 20.0
+_LONGEST_LINE = 600
+_NOT_A_SENTENCE = ("Traceback", "error of this program", "<html", "object at 0x", "\\n")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How the rounds of one place ended; `wrong` says what did not hold, one line each."""
+
+    place: str
+    rounds: int = 0
+    ends: Counter[str] = field(default_factory=Counter)
+    slowest: float = 0.0
+    wrong: list[str] = field(default_factory=list)
+
+
+def run_faults() -> Iterator[Table]:
+    """Yield the tables of all faults, and what was wrong."""
+    wrong: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="rag-chaos-") as folder:
+        home = Path(folder) / "home"
+        try:
+            for title, outcomes in (
+                ("Servers that break off", faulty_servers(embedded_dsn(home))),
+                ("Connections to Postgres that are lost", lost_connections(embedded_dsn(home))),
+            ):
+                table = Table(title, ["place", "rounds", "how they ended", "slowest, s", "wrong"])
+                for one in outcomes:
+                    ends = ", ".join(f"{count} {end}" for end, count in sorted(one.ends.items()))
+                    table.add(one.place, one.rounds, ends, one.slowest, len(one.wrong))
+                    wrong += one.wrong
+                yield table
+        finally:
+            stop_embedded(home)
+    yield from wrong_table(wrong)
+
+
+def faulty_servers(
+    server_dsn: str, *, places: Sequence[str] = (), faults: Sequence[str] = tuple(FAULTS)
+) -> Iterator[Outcome]:
+    """Break off each kind of reply in each way; yield the outcome of each kind.
+
+    :param server_dsn: the connection string of a Postgres superuser
+    :param places: the kinds of replies; all, if none is named
+    """
+    for make in WORLDS:
+        with make() as world:
+            named = [place for place in world.places if not places or place in places]
+            if not named:
+                continue
+            with _Rounds(server_dsn, world) as rounds:
+                for place in named:
+                    outcome = Outcome(f"{world.name}: {place}")
+                    for fault in faults:
+                        rounds.broken_server(place, fault, outcome)
+                    yield outcome
+
+
+def lost_connections(server_dsn: str, *, every: int = 1) -> Iterator[Outcome]:
+    """Lose the connection to Postgres at each statement, before it arrives and after it was done.
+
+    :param every: only each so many of the statements
+    """
+    for make in WORLDS:
+        with make() as world:
+            if not world.cuts:
+                continue
+            with _Rounds(server_dsn, world) as rounds, CuttingProxy(server_dsn) as proxy:
+                for question in (False, True) if world.asks else (False,):
+                    for when in ("before", "after"):
+                        what = "a question" if question else "a sync"
+                        outcome = Outcome(f"{world.name}: {what}, {when} a statement is done")
+                        statement = 1
+                        while rounds.lost_connection(proxy, statement, when == "after", question, outcome):
+                            statement += every
+                        yield outcome
+
+
+class _Rounds:
+    """Rounds with one world, each on a copy of the database that the world's first version leaves."""
+
+    def __init__(self, server_dsn: str, world: World) -> None:
+        self._server_dsn, self._world = server_dsn, world
+        self._names = (f"faults_{os.getpid()}", f"faulty_{os.getpid()}")
+        self._before: dict[str, invariants.Document] = {}
+        self._allowed = invariants.Allowed({})
+        self._kept: set[str] = set()
+        self._end = ""
+        self._answer = ""
+
+    def __enter__(self) -> _Rounds:
+        self._execute("CREATE DATABASE {before}")
+        with self._engine(self._names[0]) as engine:
+            self._world.first(engine)
+        self._before = invariants.documents(self._dsn(self._names[0]))
+        with self._copy() as name:
+            with self._engine(name) as engine:
+                self._world.second(engine)
+                self._answer = self._world.ask(engine).text if self._world.asks else ""
+            after = invariants.documents(self._dsn(name))
+            self._allowed = invariants.Allowed.of(self._before, after)
+            self._kept = self._before.keys() & after.keys()
+            self._end = invariants.digest(self._dsn(name), cursors=False)
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._execute("DROP DATABASE {before} WITH (FORCE)")
+
+    def broken_server(self, place: str, fault: str, outcome: Outcome) -> None:
+        """Break each reply of a kind, then let the server be."""
+        world = self._world
+        with self._copy() as name, self._engine(name) as engine:
+            if world.asks:
+                world.second(engine)
+            world.server.break_off(FAULTS[fault], world.places[place])
+            wrong = self._tried(engine, world.asks, outcome, until=world.server.mend)
+            world.server.mend()
+            if fault != "connection refused" and not world.server.broken:
+                wrong.append("no request met the fault")
+            wrong += self._left(name, may_lose=world.may_lose(place, fault)) + self._next(name, engine)
+            outcome.wrong += [f"{outcome.place}, {fault}: {one}" for one in wrong]
+
+    def lost_connection(
+        self, proxy: CuttingProxy, statement: int, is_done: bool, question: bool, outcome: Outcome
+    ) -> bool:
+        """Cut the connection at a statement; return False if there are not so many."""
+        with self._copy() as name:
+            if question:
+                with self._engine(name) as engine:
+                    self._world.second(engine)
+            with Engine(
+                self._world.settings, Database(proxy.dsn(name), embedded=True), encoder=self._world.encoder
+            ) as engine:
+                proxy.cut(statement, is_done=is_done)
+                wrong = self._tried(engine, question, outcome, until=lambda: None)
+                was_cut = proxy.end()
+                if was_cut:
+                    wrong += self._left(name, may_lose=set()) + self._next(name, engine)
+            outcome.wrong += [f"{outcome.place} {statement}: {one}" for one in wrong]
+            return was_cut
+
+    def _tried(self, engine: Engine, question: bool, outcome: Outcome, *, until: Callable[[], None]) -> list[str]:
+        """Sync or ask while something is broken; count how it ends, and return what is wrong with that."""
+        ended: list[Asked | Exception] = []
+
+        def work() -> None:
+            try:
+                ended.append(self._world.ask(engine) if question else self._world.second(engine))
+            except Exception as error:  # noqa: BLE001 - every one is looked at
+                ended.append(error)
+
+        started = time.monotonic()
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        thread.join(_LIMIT)
+        wrong = []
+        if thread.is_alive():
+            wrong.append(f"it has not ended after {_LIMIT:.0f} s")
+            until()
+            thread.join()
+        outcome.rounds += 1
+        outcome.slowest = max(outcome.slowest, time.monotonic() - started)
+        end = ended[0]
+        if isinstance(end, Exception):
+            outcome.ends["failed with a sentence"] += 1
+            return [*wrong, *_unclear(end)]
+        outcome.ends[end.end] += 1
+        return [*wrong, *(problem for line in end.lines for problem in _unclear(line))]
+
+    def _left(self, name: str, *, may_lose: set[str]) -> list[str]:
+        """Return what a disturbed sync has lost or stored half."""
+        dsn = self._dsn(name)
+        lost = self._kept - invariants.documents(dsn).keys() - may_lose
+        return [*invariants.violations(dsn, self._allowed), *(f"{one} is lost" for one in sorted(lost))]
+
+    def _next(self, name: str, engine: Engine) -> list[str]:
+        """Sync and ask undisturbed; return what differs from what was never disturbed."""
+        try:
+            end = self._world.second(engine)
+            answer = self._world.ask(engine).text if self._world.asks else ""
+        except Exception as error:  # noqa: BLE001 - every one is reported
+            return [f"the next run fails: {error!r}"]
+        wrong = [f"the next run fails: {line}" for line in end.lines]
+        if invariants.digest(self._dsn(name), cursors=False) != self._end:
+            wrong.append("the next run leaves another index than an undisturbed one")
+        if answer != self._answer:
+            wrong.append(f"the next answer is {answer!r}")
+        return wrong
+
+    @contextlib.contextmanager
+    def _copy(self) -> Iterator[str]:
+        self._execute("CREATE DATABASE {copy} TEMPLATE {before}")
+        try:
+            yield self._names[1]
+        finally:
+            self._execute("DROP DATABASE {copy} WITH (FORCE)")
+
+    def _engine(self, name: str) -> Engine:
+        world = self._world
+        return Engine(world.settings, Database(self._dsn(name), embedded=True), encoder=world.encoder)
+
+    def _dsn(self, name: str) -> str:
+        return make_conninfo(self._server_dsn, dbname=name)
+
+    def _execute(self, statement: LiteralString) -> None:
+        with psycopg.connect(self._server_dsn, autocommit=True) as connection:
+            before, copy = map(sql.Identifier, self._names)
+            connection.execute(sql.SQL(statement).format(before=before, copy=copy))
+
+
+def _unclear(said: Exception | str) -> list[str]:
+    """Return what is wrong with the end of a run, as a person reads it."""
+    if isinstance(said, Exception) and not isinstance(said, RagError):
+        return [f"it ends with {type(said).__name__}: {said}"]
+    text = str(said)
+    if "\n" in text or len(text) > _LONGEST_LINE or any(part in text for part in _NOT_A_SENTENCE):
+        return [f"it says {text[:300]!r}"]
+    return []

@@ -1,0 +1,38 @@
+"""A server that breaks off, and a lost connection to Postgres, end in time with a sentence, and lose nothing.
+
+The long form is `python -m bench chaos --faults`; these are the faults that once held a sync for ever or were told badly, and
+some statements.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.faults import Outcome, faulty_servers, lost_connections
+
+
+def _assert_whole(outcomes: list[Outcome], rounds: int) -> None:
+    assert [line for outcome in outcomes for line in outcome.wrong] == []
+    assert sum(outcome.rounds for outcome in outcomes) == rounds
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("place", "faults"),
+    [
+        ("sitemap", ["204", "cut in the body", "a chunk without a length"]),
+        ("page", ["304", "404", "503", "gzip that is cut"]),
+        ("issues", ["chunks without end", "404", "422"]),
+        ("a sync's vectors", ["a drip of a body", "500"]),
+        ("an answer", ["connection refused", "cut in the body"]),
+    ],
+)
+def test_a_server_that_breaks_off_costs_nothing(server_dsn: str, place: str, faults: list[str]) -> None:
+    _assert_whole(list(faulty_servers(server_dsn, places=[place], faults=faults)), len(faults))
+
+
+@pytest.mark.slow
+def test_a_lost_connection_costs_nothing(server_dsn: str) -> None:
+    outcomes = list(lost_connections(server_dsn, every=45))
+    assert [line for outcome in outcomes for line in outcome.wrong] == []
+    assert any(outcome.ends["failed with a sentence"] for outcome in outcomes)
