@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from rag.errors import ConfigurationError
+from rag.errors import ConfigurationError, reason_of
 from rag.text.versions import PLACEHOLDER
 from rag.trust.urls import SecretUrl, checked
 
@@ -156,7 +156,7 @@ def read_sources(path: Path) -> tuple[SourceConfig, ...]:
             f"There is no sources file at {path}. Copy sources.example.toml there, or set RAG_SOURCES."
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from error
+        raise ConfigurationError(f"{path} cannot be read: {reason_of(error)}.") from error
     try:
         return _Sources.model_validate(table).all
     except ValidationError as error:
