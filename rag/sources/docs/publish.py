@@ -15,7 +15,7 @@ __all__ = ["Publisher"]
 #: The first crawl of a site holds this many pages back to see what they share. A later one knows it from the last.
 _SAMPLE = 64
 #: In seconds. The pages of a slow site are not held back for longer: they would be lost if the crawl is interrupted.
-_LONGEST_HELD = 2.0
+_LONGEST_HELD = 1.0
 _MOST_SAMPLES = 5
 _SAMPLE_CHARACTERS = 100
 
