@@ -1,9 +1,10 @@
-"""Say that Prefect is starting, before it is imported: the import takes seconds."""
+"""Say that Prefect is starting, before it is imported: the import takes seconds, which Ctrl-C may end."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import TracebackType
 
 __all__ = ["announce"]
 
@@ -14,7 +15,17 @@ def announce(command: str) -> None:
     :param command: such as "ingest"; it is run as `python -m flows.ingest` or as `rag-ingest`
     """
     called = Path(sys.argv[0]).name.removesuffix(".exe") if sys.argv else ""
-    wants_help = bool({"-h", "--help"} & set(sys.argv))
-    if called in (f"{command}.py", f"rag-{command}") and sys.stderr.isatty() and not wants_help:
+    if called not in (f"{command}.py", f"rag-{command}"):
+        return
+    sys.excepthook = _excepthook
+    if sys.stderr.isatty() and not {"-h", "--help"} & set(sys.argv):
         sys.stderr.write("starting Prefect\n")
         sys.stderr.flush()
+
+
+def _excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say in a line, as the command does once it runs, that Ctrl-C has ended the import."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.stderr.write("interrupted: nothing was read yet; run it again to go on\n")
+    else:
+        sys.__excepthook__(kind, error, trace)

@@ -14,6 +14,7 @@ from rag.answer.answer import Answer, Turn
 from rag.command import CommandParser, date_argument, print_json, run
 from rag.errors import ConfigurationError, RagError
 from rag.search.results import SearchResult, search_json
+from rag.store.encoding import storable
 from rag.store.filters import KINDS, STATES, Filters
 from rag.terminal import Screen, has_person, screen
 
@@ -124,18 +125,18 @@ def _chat(engine: Engine, options: argparse.Namespace, filters: Filters, questio
                 answer = _answer(engine, options, filters, question, history)
                 history.append(answer.turn)
             except RagError as error:
-                sys.stderr.write(f"{error}\n")
+                sys.stderr.write(f"error: {error}\n")
         question = None
 
 
 def _next_question() -> str:
     """Return the next line of stdin, without bytes that are not UTF-8; empty at its end."""
     if not has_person():
-        return sys.stdin.readline()
+        return storable(sys.stdin.readline())
     with suppress(ImportError):
         import readline  # noqa: F401 - gives `input` its line editing and its history
     try:
-        return input("> ") + "\n"
+        return storable(input("> ")) + "\n"
     except EOFError:
         sys.stdout.write("\n")
         return ""
@@ -153,9 +154,11 @@ def _answer(
         print_json(reply.to_json())
         return reply.answer
     shown = screen()
-    sys.stdout.write("\n")
     block = ""
-    for piece in engine.questions.ask_stream(question, top_k=top_k, filters=filters, history=history):
+    pieces = engine.questions.ask_stream(question, top_k=top_k, filters=filters, history=history)
+    for number, piece in enumerate(pieces):
+        if number == 0:  # not before, because a question that is refused has no answer to set apart
+            sys.stdout.write("\n")
         if isinstance(piece, Answer):
             if shown and block:
                 shown.markdown(block)
@@ -214,13 +217,17 @@ def _print_results(question: str, results: Sequence[SearchResult], seconds: floa
     if as_json:
         print_json(search_json(question, results, seconds))
         return
+    shown = screen()
     for result in results:
+        title = f"{result.rank:>3}. {result.title}  ({result.source}, {result.score:.0%})"
         text = textwrap.shorten(result.text, 200, placeholder=" …")
-        sys.stdout.write(
-            f"{result.rank:>3}. {result.title}  ({result.source}, {result.score:.0%})\n     {result.url}\n"
-            + textwrap.indent(textwrap.fill(text, 100), "     ")
-            + "\n"
-        )
+        if shown:
+            shown.line(title, "cyan")
+            shown.line(result.url, "blue underline", indent=5, link=result.url)
+            shown.line(text, indent=5)
+        else:
+            wrapped = textwrap.fill(text, 100, initial_indent=" " * 5, subsequent_indent=" " * 5)
+            sys.stdout.write(f"{title}\n     {result.url}\n{wrapped}\n")
 
 
 def _positive(text: str) -> int:

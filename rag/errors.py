@@ -71,3 +71,8 @@ class SourceUnavailable(SourceError):  # noqa: N818 - not named *Error: a condit
 
 class SourceBusy(SourceUnavailable):
     """Another sync of the source is running."""
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a file cannot be read or written, without the number and the path that Python adds."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)

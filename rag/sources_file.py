@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from rag.errors import ConfigurationError
+from rag.errors import ConfigurationError, reason_of
+from rag.text.refusals import refusal
 from rag.text.versions import PLACEHOLDER
 from rag.trust.urls import SecretUrl, checked
 
@@ -156,32 +157,17 @@ def read_sources(path: Path) -> tuple[SourceConfig, ...]:
             f"There is no sources file at {path}. Copy sources.example.toml there, or set RAG_SOURCES."
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from error
+        raise ConfigurationError(f"{path} cannot be read: {reason_of(error)}.") from error
     try:
         return _Sources.model_validate(table).all
     except ValidationError as error:
         raise ConfigurationError(f"{path}: {first_problem(error, table)}") from error
 
 
-# What pydantic calls "Input should be a valid integer, unable to parse string as an integer", by its type of error.
-_SENTENCES = {
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "float_parsing": "a number",
-    "bool_parsing": "true or false",
-}
-
-
-def _shown_input(value: object) -> str:
-    return repr(value) if isinstance(value, str) else str(value)
-
-
 def first_problem(error: ValidationError, table: dict[str, Any] | None = None) -> str:
     """Return a sentence about the first problem of settings, or of the tables of sources.toml."""
     problem = error.errors(include_url=False)[0]
-    message = problem["msg"].removeprefix("Value error, ").replace("Input should be ", "must be ", 1)
-    if problem["type"] in _SENTENCES:
-        message = f"{_shown_input(problem['input'])} is not {_SENTENCES[problem['type']]}"
+    message = refusal(problem)
     place = problem["loc"]
     if not place:
         return f"{message}."

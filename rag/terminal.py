@@ -45,13 +45,14 @@ class Screen:
         self._console.push_theme(Theme({"markdown.code": "bold cyan"}))
         self._width = min(_WIDEST, self._console.width)
 
-    def markdown(self, text: str) -> None:
+    def markdown(self, text: str, *, indent: int = 0) -> None:
         """Print Markdown, followed by an empty line."""
         from rich.markdown import Markdown
+        from rich.padding import Padding
 
         # Ordinary ANSI colours, which the user's theme makes readable on its background.
         shown = Markdown(_CONTROL.sub("", text), code_theme="ansi_dark")
-        self._console.print(shown, width=self._width)
+        self._console.print(Padding(shown, (0, 0, 0, indent)), width=self._width)
         self._console.print()
 
     def line(self, text: str, style: str = "", *, indent: int = 0, link: str | None = None) -> None:

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import logging
 import os
+import re
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ from rag.command import CommandParser, run
 from rag.errors import RagError
 from rag.settings import Settings, load_settings
 from rag.store.embedded import stop_embedded
+from rag.terminal import screen
 
 if TYPE_CHECKING:
     from rag.answer.answer import Answer
@@ -49,6 +51,7 @@ _HANDBOOK = Path(__file__).parents[2] / "docs"
 # Fixed ports, because a page's address is its identity: a second run finds its documents unchanged.
 _HANDBOOK_PORT, _GITHUB_PORT = 7341, 7342
 _WIDTH = 100
+_ITEM = re.compile(r"\s*(?:\d+\.|[-*]) ")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -172,14 +175,26 @@ def _step(console: Console, number: int, what: str) -> Iterator[None]:
 
 def _print_answer(console: Console, answer: Answer, seconds: float) -> None:
     console.print(f"\n   [bold]“{escape(answer.question)}”[/]  [dim]{seconds:.1f} s[/]\n")
-    for line in answer.answer.splitlines():
-        wrapped = textwrap.wrap(line, _WIDTH, break_long_words=False, break_on_hyphens=False) or [""]
-        console.print(*(f"   │ {part}" for part in wrapped), sep="\n", markup=False)
-    console.print("\n   [dim]Sources[/]" if answer.answered else "\n   [dim]Nearest pages[/]")
+    if shown := screen():
+        shown.markdown(answer.answer, indent=3)
+    else:
+        for line in answer.answer.splitlines():
+            console.print(*(f"   │ {part}" for part in _wrapped(line)), sep="\n", markup=False)
+        console.print()
+    console.print("   [dim]Sources[/]" if answer.answered else "   [dim]Nearest pages[/]")
     for source in answer.sources:
         title = textwrap.shorten(source.title, 70, placeholder=" …")
         console.print(f"   [green]\\[{source.n}][/] {escape(title)}  [dim]{source.source}[/]")
         console.print(f"       [blue]{escape(source.url)}[/]")
+
+
+def _wrapped(line: str) -> list[str]:
+    """Return the lines of a wrapped line of Markdown; those of an item of a list stand below its text."""
+    mark = _ITEM.match(line)
+    hanging = " " * len(mark[0]) if mark else ""
+    return textwrap.wrap(line, _WIDTH, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False) or [
+        ""
+    ]
 
 
 def _say_what_next(console: Console) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rag.errors import ConfigurationError
+from rag.errors import ConfigurationError, reason_of
 
 __all__ = ["Query", "fingerprint", "read_queries", "write_queries"]
 
@@ -67,7 +67,7 @@ def _read(path: Path) -> list[Query]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from error
+        raise ConfigurationError(f"{path} cannot be read: {reason_of(error)}.") from error
     queries = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -113,7 +113,7 @@ def write_queries(path: Path, queries: Iterable[Query]) -> int:
     try:
         path.write_text("".join(rows), encoding="utf-8")
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error}") from error
+        raise ConfigurationError(f"{path} cannot be written: {reason_of(error)}.") from error
     return len(rows)
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.resources import ResourceSecurity
-from mcp_types import ToolAnnotations
+from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
+from pydantic import ValidationError
 
 from rag import __version__
 from rag.mcp.tools import Tools
 from rag.service import Service
+from rag.text.refusals import refusal
 
 __all__ = ["create_server"]
 
@@ -27,9 +33,26 @@ _READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent
 _RECORDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
 
 
+class _Server(MCPServer[None]):
+    """Says in a sentence which argument is wrong, where the SDK sends pydantic's report."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[None, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            wrong = error.__cause__
+            if isinstance(error, UnexpectedToolError) or not isinstance(wrong, ValidationError):
+                raise
+            problems = wrong.errors(include_url=False)
+            said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {refusal(one)}" for one in problems)
+            raise ToolError(f"Error executing tool {name}: {said}.") from wrong
+
+
 def create_server(service: Service) -> MCPServer[None]:
     """Return the server; it holds no state, and one may be made for each transport."""
-    server: MCPServer[None] = MCPServer(
+    server = _Server(
         "support-engine",
         title="Support Engine",
         instructions=_INSTRUCTIONS,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rag.command import CommandParser, date_argument, number_argument, print_json, run
 from rag.engine import Engine
-from rag.errors import ConfigurationError, SourceError
+from rag.errors import ConfigurationError, SourceError, reason_of
 from rag.settings import load_settings
 from rag.text.urls import repository_of
 
@@ -116,7 +116,7 @@ def _body(path: str) -> str:
     try:
         return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from error
+        raise ConfigurationError(f"{path} cannot be read: {reason_of(error)}.") from error
 
 
 def _only_source(engine: Engine) -> str:

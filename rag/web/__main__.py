@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import socket
 import sys
 from collections.abc import Sequence
@@ -71,7 +72,8 @@ def _listen(host: str, port: int) -> socket.socket:
         )
     except OSError as error:
         reason = str(error.strerror).partition(" (")[0]
-        raise ConfigurationError(f"Cannot listen on {host}:{port}: {reason}. Try another --port.") from error
+        wrong = "--host" if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL else "--port"
+        raise ConfigurationError(f"Cannot listen on {host}:{port}: {reason}. Try another {wrong}.") from error
     # asyncio does this for the sockets that it opens; without it the second part of a reply waits 40 ms.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening

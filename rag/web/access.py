@@ -97,8 +97,11 @@ class Access:
             return False
         if origin and origin != "null":
             return host_and_port(origin) != headers.get("host", "").lower()
+        site = headers.get("sec-fetch-site")
+        if origin:  # a frame or a file, unless the browser says that it is a page of this server
+            return site not in ("same-origin", "none")
         by_link = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
-        return headers.get("sec-fetch-site") in ("cross-site", "same-site") and not by_link
+        return site in ("cross-site", "same-site") and not by_link
 
     async def _visitor(self, scope: Scope, headers: Headers) -> Visitor:
         address = scope["client"][0] if scope.get("client") else ""

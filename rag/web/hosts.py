@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Collection
 
 from starlette.datastructures import Headers
@@ -12,6 +13,7 @@ from rag.web.replies import failure
 
 __all__ = ["Hosts", "host_name", "is_loopback"]
 
+_HOST = re.compile(r"(?:\[(?P<address>[^\]]*)\]|(?P<name>[^:\[\]]*))(?::\d*)?")
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -45,11 +47,12 @@ class Hosts:
 
 
 def host_name(host: str) -> str:
-    """Return the name in a Host header: without the port, in lower case, an IPv6 address without brackets."""
-    host = host.strip().lower()
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
+    """Return the name in a Host header: without the port, in lower case, an IPv6 address without brackets.
+
+    It is empty if the header is no name with a port.
+    """
+    found = _HOST.fullmatch(host.strip().lower())
+    return found["address"] or found["name"] if found else ""
 
 
 def is_loopback(address: str) -> bool:

@@ -15,6 +15,7 @@ from starlette.types import Scope
 from rag.errors import ConfigurationError, RagError
 from rag.service import Missing
 from rag.store.encoding import storable
+from rag.text.refusals import refusal
 from rag.web.templating import render
 
 __all__ = ["answer_errors", "failure", "failure_of", "status_of"]
@@ -69,8 +70,8 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     problem = error.errors()[0]
     place = ".".join(str(part) for part in problem["loc"][1:] if not isinstance(part, int) or len(problem["loc"]) > 2)
-    message = str(problem["msg"]).removeprefix("Value error, ").rstrip(".")
-    sentence = f"{place}: {message}." if place else f"{message}."
+    message = refusal(problem)
+    sentence = f"{place}: {message}." if place else f"The body {message}."
     if problem["type"] == "json_invalid":
         sentence = "The body is not JSON."
     return failure(request.scope, 400, storable(sentence))

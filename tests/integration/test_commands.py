@@ -11,9 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from rag import ask, evaluate, status
 from rag.engine import Engine
+from rag.terminal import Screen
 from tests.servers.memory_source import MemorySource, page
 
 Command = Callable[[list[str]], int]
@@ -81,6 +83,35 @@ def test_a_chat_continues_after_an_empty_question(
     shown = capsys.readouterr().out
     assert "pg_dump" in shown
     assert "VACUUM reclaims" in shown
+
+
+@pytest.mark.usefixtures("indexed")
+def test_a_chat_reads_a_question_whose_bytes_are_not_utf_8(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piped = io.TextIOWrapper(io.BytesIO(b"what reclaims dead rows? \xe9\n"), "utf-8", errors="surrogateescape")
+    monkeypatch.setattr("sys.stdin", piped)
+    assert ask.main(["--chat"]) == 0
+    assert "VACUUM reclaims" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("indexed")
+def test_a_chat_marks_an_error_as_one(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("what reclaims dead rows?\n"))
+    assert ask.main(["--chat", "--label", "bug"]) == 0
+    assert capsys.readouterr() == ("", "error: No thread has the label 'bug'; there are: none.\n")
+
+
+@pytest.mark.usefixtures("indexed")
+def test_a_terminal_gets_results_wrapped_at_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = Console(file=io.StringIO(), width=30, force_terminal=True, color_system=None, _environ={})
+    monkeypatch.setattr("rag.ask.screen", lambda: Screen(console))
+    assert ask.main(["one database to a file", "--search-only", "--top-k", "1"]) == 0
+    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
+    assert lines[-2:] == ["     Use pg_dump to write one", "     database to a file."]
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.usefixtures("indexed")
@@ -156,7 +187,7 @@ def test_evaluation_matches_gold_by_url_page_or_last_part(capsys: pytest.Capture
         (
             evaluate.main,
             ["missing.jsonl"],
-            "error: missing.jsonl cannot be read: [Errno 2] No such file or directory: 'missing.jsonl'\n",
+            "error: missing.jsonl cannot be read: No such file or directory.\n",
         ),
     ],
 )
@@ -164,7 +195,7 @@ def test_bad_input_prints_one_line_and_exits_with_2(
     command: Command, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command(arguments) == 2
-    assert capsys.readouterr().err == sentence
+    assert capsys.readouterr() == ("", sentence)
 
 
 @pytest.mark.parametrize(

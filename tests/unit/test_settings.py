@@ -99,6 +99,10 @@ def test_secrets_are_masked() -> None:
     ("name", "value", "sentence"),
     [
         ("RAG_GITHUB_API_URL", "github.example.org", "RAG_GITHUB_API_URL: must be an absolute"),
+        ("RAG_WEB_RATE", "many", "RAG_WEB_RATE: 'many' is not a whole number."),
+        ("RAG_WEB_RATE", "-1", "RAG_WEB_RATE: must be at least 0."),
+        ("RAG_WEB_PUBLIC", "perhaps", "RAG_WEB_PUBLIC: 'perhaps' is not true or false."),
+        ("RAG_WEB_COLOR", "red", "RAG_WEB_COLOR: 'red' does not match the pattern"),
         (
             "RAG_EMBEDDING_MODEL",
             "minilm",
@@ -130,7 +134,7 @@ def test_secrets_are_read_from_the_files_of_containers(tmp_path: Path, monkeypat
     ("name", "value", "said"),
     [
         ("RAG_ALERT_WEBHOOK", "hooks.example.org/x", "must be an absolute http:// or https:// URL"),
-        ("RAG_ALERT_FAILURES", "0", "greater than or equal to 1"),
+        ("RAG_ALERT_FAILURES", "0", "must be at least 1"),
         ("RAG_RUN_ON", "ray", "RAG_RUN_ON: unknown value 'ray'; choose from threads, workers, dask"),
     ],
 )

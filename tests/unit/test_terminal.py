@@ -44,3 +44,10 @@ def test_a_link_is_never_broken() -> None:
     Screen(console).line(url, indent=6, link=url)
     assert "      \x1b]8;" in console.file.getvalue()
     assert console.file.getvalue().count(url) == 2  # the address of the link, and its text
+
+
+def test_markdown_can_be_indented() -> None:
+    console = Console(file=io.StringIO(), width=30, force_terminal=True, color_system=None, _environ={})
+    Screen(console).markdown("Set it to a larger number than the default.", indent=3)
+    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
+    assert lines == ["   Set it to a larger number", "   than the default.", ""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator
 
 from rag.sources import Changed, Noticed
@@ -13,6 +14,8 @@ __all__ = ["Publisher"]
 
 #: The first crawl of a site holds this many pages back to see what they share. A later one knows it from the last.
 _SAMPLE = 64
+#: In seconds. The pages of a slow site are not held back for longer: they would be lost if the crawl is interrupted.
+_LONGEST_HELD = 1.0
 _MOST_SAMPLES = 5
 _SAMPLE_CHARACTERS = 100
 
@@ -35,6 +38,8 @@ class Publisher:
         self._shared = repeated(self._edges.values())
         self._held: dict[str, Read] = {}
         self._is_sampling = not any(self._edges.values())
+        self._sampled: set[str] = set()
+        self._held_since = 0.0
         self._seen: set[int] = set()
         #: the text of blocks that were seen twice
         self._samples: dict[int, str] = {}
@@ -45,19 +50,29 @@ class Publisher:
         if not self._is_sampling:
             yield self._document(url, read)
             return
+        if not self._sampled:
+            self._held_since = time.monotonic()
+        self._sampled.add(url)
         self._held[url] = read
         self._edges[url] = self._blocks(read).edges
-        if len(self._held) >= _SAMPLE:
+        if len(self._sampled) >= _SAMPLE:
             yield from self.flush()
+        elif time.monotonic() - self._held_since >= _LONGEST_HELD:
+            yield from self._release()
 
     def flush(self) -> Iterator[Changed]:
-        """Make documents of the pages that were held back."""
+        """Make documents of the pages that were held back, and hold back no more."""
         if self._is_sampling:
             self._is_sampling = False
-            self._shared = repeated(self._edges[url] for url in self._held)
+            yield from self._release()
+
+    def _release(self) -> Iterator[Changed]:
+        """Make documents of the pages that are held back, by what all pages so far share."""
+        self._shared = repeated(self._edges[url] for url in self._sampled)
         held, self._held = self._held, {}
         for url, read in held.items():
             yield self._document(url, read)
+        self._held_since = time.monotonic()
 
     def settle(self, current: Collection[str]) -> list[str]:
         """Decide finally what the pages share.

@@ -162,6 +162,13 @@ def test_a_reported_problem_becomes_a_query_of_an_evaluation(site: str, site_eng
         ("search", {"query": "x", "kind": "poem"}, "'issue', 'pull', 'discussion', 'page' or 'file'"),
         ("ask", {"question": "x", "thread": "y"}, "thread must be the id of a thread."),
         ("similar", {}, "Give the id or URL of a document, or a title and a body."),
+        ("search", {"text": "vacuum"}, "query: is missing."),
+        (
+            "search",
+            {"query": "x", "limit": "many", "since": "soon"},
+            "since: 'soon' is not a date (YYYY-MM-DD); limit: 'many'",
+        ),
+        ("ask", {"question": "x" * 3000}, "question: must have at most 2,000 characters."),
         ("report_problem", {"url": "https://example.org/no", "problem": "x"}, "There is no document with this id"),
     ],
 )

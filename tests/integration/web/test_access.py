@@ -111,6 +111,9 @@ def test_a_key_is_stored_as_a_hash(site_engine: Engine) -> None:
         ("evil.example", 421),
         ("support.example.org.evil.example", 421),
         ("10.0.0.1", 421),
+        ("localhost:80@evil.example", 421),
+        ("localhost:evil.example", 421),
+        ("[::1].evil.example", 421),
         ("[", 421),
         ("", 421),
     ],
@@ -149,6 +152,14 @@ def test_an_image_of_another_site_asks_nothing_but_a_link_may(site: str) -> None
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
     assert httpx.get(url, headers=image).status_code == 403
     assert httpx.get(f"{site}/?q=vacuum", headers=link).status_code == 200
+
+
+@pytest.mark.parametrize(("site_of_request", "expected"), [("same-origin", 200), ("cross-site", 403), (None, 403)])
+def test_a_page_without_an_origin_may_ask_only_if_the_browser_knows_it(
+    site: str, site_of_request: str | None, expected: int
+) -> None:
+    headers = {"Origin": "null"} | ({"Sec-Fetch-Site": site_of_request} if site_of_request else {})
+    assert httpx.get(f"{site}/api/v1/search?q=vacuum", headers=headers).status_code == expected
 
 
 def test_a_forwarded_request_is_not_one_of_this_machine(site: str) -> None:

@@ -1,6 +1,7 @@
 """The OpenAPI document, compared with what the server does.
 
-`SCHEMA_CASES=2000` sends so many cases to each endpoint, which takes minutes.
+`SCHEMA_CASES=2000` sends so many cases to each endpoint, which takes minutes; the limits of time of a test are then in
+the way: `SCHEMA_CASES=2000 pytest -o timeout=0 -o faulthandler_timeout=0 tests/integration/web/test_openapi.py`.
 """
 
 from __future__ import annotations

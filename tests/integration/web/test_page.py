@@ -237,3 +237,11 @@ def test_the_error_for_a_taken_port_is_one_line(address: str) -> None:
     run = subprocess.run([sys.executable, "-m", "rag.web", "--port", port], capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert run.stderr == f"error: Cannot listen on 127.0.0.1:{port}: Address already in use. Try another --port.\n"
+
+
+def test_the_error_for_a_host_of_another_machine_names_the_option() -> None:
+    command = [sys.executable, "-m", "rag.web", "--host", "192.0.2.1"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert run.stderr.startswith("error: Cannot listen on 192.0.2.1:8000: ")
+    assert run.stderr.endswith(". Try another --host.\n")

@@ -17,7 +17,7 @@ from rag.web.hosts import host_name, is_loopback
         ("127.0.0.1", "127.0.0.1"),
         ("", ""),
         ("[", ""),
-        ("a:b:c", "a"),
+        ("a:b:c", ""),
     ],
 )
 def test_a_host_header_names_a_host(host: str, name: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rag.store.store import Store
-from tests.integration.sources.docs.conftest import Crawl
+from tests.integration.sources.docs.conftest import FAST, Crawl
 from tests.servers.docs_site import DocsSite, html
 
 BANNER = "Take part in the survey of all our readers."
@@ -107,3 +109,16 @@ def test_more_pages_than_are_held_back_at_first_are_all_treated_alike(
     crawl()
 
     assert sum("notice" in text for text in texts(store).values()) == 20
+
+
+def test_the_pages_of_a_slow_site_are_not_held_back(
+    big_site: DocsSite, crawl: Crawl, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.sources.docs.publish._LONGEST_HELD", 0.0)
+    stored = []
+    big_site.put("/docs/19", lambda: iter([stored.append(store.documents.count("site")) or b"<p>The last page."]))
+
+    crawl(limits=replace(FAST, concurrency=1))
+
+    assert stored[0] >= 15  # two pages are fetched ahead of the one that is stored
+    assert not any(BANNER in text for text in texts(store).values())
