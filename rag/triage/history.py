@@ -10,18 +10,23 @@ from datetime import datetime
 
 __all__ = ["Declaration", "History", "Issue", "declared", "is_inactivity"]
 
+_TAG = re.compile(r"</?[a-z][^>\n]{0,300}>", re.I)
+_ADDRESS = re.compile(r"https?://[^\s/]+/(?P<site>[\w.-]+/[\w.-]+)/issues/(?P<number>\d{1,9})\b(?:#\w[\w-]*)?")
+_FULL = re.compile(r"(?<![\w./-])(?P<site>[\w.-]+/[\w.-]+)#(?P<number>\d{1,9})\b")
 #: "Duplicate of #12", "dup of #12", "Closing as a dupe of #12"; the words between may not name another thread.
 _DUPLICATE = re.compile(
     r"\b(?:dup(?:e|lica(?:te|ted))?|duplicates)\b(?P<by>\s+by)?"
     r"(?:\s+(?:of|with|to|for|against))?(?:\s+(?:the|a|an|bug|issue|gh|pr|see|existing|older|this))*[\s:(]*"
-    r"(?:(?P<name>[\w.-]+/[\w.-]+)?#|https?://[^\s/]+/(?P<site>[\w.-]+/[\w.-]+)/issues/)(?P<number>\d{1,9})\b",
+    r"(?P<site>[\w.-]+/[\w.-]+)?#(?P<number>\d{1,9})\b",
     re.I,
 )
 # "closing in favour of #12" and "same as #12" say it in other words, but only where the issue was closed with them.
+# Trackers that came from Google Code say "Merged into issue #12".
 _CLOSED_FOR = re.compile(
-    r"\b(?:clos\w+|same)\b[^.\n#]{0,40}\b(?:favou?r of|same as|covered by|tracked (?:in|by)|dup\w*)\b"
-    r"[^.\n#]{0,30}#(?P<number>\d{1,9})\b"
-    r"|#(?P<other>\d{1,9})\b[^.\n#]{0,40}\b(?:closing|closed?)\b[^.\n]{0,30}\bdup\w*",
+    r"(?:\b|_)merged into issue #(?P<merged>\d{1,9})\b"
+    r"|\b(?:clos\w+|same)\b[^.\n#]{0,40}\b(?:favou?r of|same as|covered by|tracked (?:in|by)|dup\w*)\b"
+    r"[^.\n#]{0,30}(?<![\w.-])#(?P<number>\d{1,9})\b"
+    r"|(?<![\w.-])#(?P<other>\d{1,9})\b[^.\n#]{0,40}\b(?:closing|closed?)\b[^.\n]{0,30}\bdup\w*",
     re.I,
 )
 _NEGATED = re.compile(r"\b(?:not|isn't|n't|possibl[ey]|maybe|perhaps|might be)\b[^.\n]{0,25}$", re.I)
@@ -118,16 +123,30 @@ class History:
 def declared(text: str, repository: str) -> int | None:
     """Return the number of the issue that a comment declares its own issue a duplicate of; None if it does not.
 
-    :param repository: of the issue, as OWNER/NAME; another one's issues do not count
+    :param repository: of the issue, as OWNER/NAME; issues of a repository with another name do not count
     """
+    text = _short(text, repository)
     for found in _DUPLICATE.finditer(text):
-        site = found["site"] or found["name"]
-        if found["by"] or _NEGATED.search(text[: found.start()]) or (site and site.lower() != repository.lower()):
+        if found["by"] or found["site"] or _NEGATED.search(text[: found.start()]):
             continue
         return int(found["number"])
     if (closed := _CLOSED_FOR.search(text)) and not _NEGATED.search(text[: closed.start()]):
-        return int(closed["number"] or closed["other"])
+        return int(closed["merged"] or closed["number"] or closed["other"])
     return None
+
+
+def _short(text: str, repository: str) -> str:
+    """Return a text without HTML tags that names issues as "#12", and those of other repositories as "other/one#12".
+
+    A repository that has moved keeps its name, and old comments the addresses under its former owner.
+    """
+    name = repository.lower().split("/")[-1]
+
+    def short(site: str, number: str) -> str:
+        return f"#{number}" if site.lower().split("/")[-1] == name else f"{site}#{number}"
+
+    text = _ADDRESS.sub(lambda found: short(found["site"], found["number"]), _TAG.sub(" ", text))
+    return _FULL.sub(lambda found: short(found["site"], found["number"]), text)
 
 
 def is_inactivity(labels: Iterable[str], last_comment: str, *, is_bot: bool) -> bool:

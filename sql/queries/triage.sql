@@ -6,7 +6,7 @@ WITH said AS (
     SELECT number,
            array_agg(data ->> 'created_at' ORDER BY data ->> 'created_at') AS times,
            jsonb_agg(jsonb_build_array(data ->> 'created_at', left(data ->> 'body', 2000)) ORDER BY data ->> 'created_at')
-               FILTER (WHERE data ->> 'body' ~* '\m(dup|same as|favou?r of|covered by|tracked)') AS declaring,
+               FILTER (WHERE data ->> 'body' ~* '\m(dup|same as|favou?r of|covered by|tracked)|merged into') AS declaring,
            bool_or(data ->> 'author_association' IN ('OWNER', 'MEMBER', 'COLLABORATOR')
                    AND NOT coalesce((data ->> 'bot')::boolean, false)) AS is_answered,
            (array_agg(jsonb_build_array(left(data ->> 'body', 1000), coalesce((data ->> 'bot')::boolean, false))
