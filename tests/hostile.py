@@ -21,4 +21,13 @@ HOSTILE = [
     "&#60;script&#62;alert(1)&#60;/script&#62;",
     "\ue000<b onclick=alert(1)>\ue001",
     "# <iframe srcdoc='<script>alert(1)</script>'>",
+    "[click](java&NewLine;script:alert(1))",
+    '[click](https://evil.example/"onmouseover="alert(1))',
+    "``` {.x onclick=alert(1)}\ncode\n```",
+    '~~~"><svg onload=alert(1)>\ncode\n~~~',
+    "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
+    '<noscript><p title="</noscript><img src=x onerror=alert(1)>">',
+    "</title></textarea>--><script>alert(1)</script>",
+    '<https://evil.example/?a="onclick="alert(1)>',
+    "<base href=//evil.example><meta http-equiv=refresh content='0;url=javascript:alert(1)'>",
 ]
