@@ -131,7 +131,8 @@ class DocsWorld(World):
         self.server = self._stack.enter_context(FaultyServer(self._site.url()))
 
     def may_lose(self, place: str, fault: str) -> set[str]:
-        return {f"site:{self.server.url('/docs/limits.html')}"} if place == "page" and fault in _GONE else set()
+        path = {"page": "/docs/limits.html", "start page": "/docs/"}.get(place)
+        return {f"site:{self.server.url(path)}"} if path and fault in _GONE else set()
 
     def _source(self, store: Store, version: int) -> Source:
         names = [*_TEXTS, "new" if version == 2 else "old"]

@@ -78,6 +78,8 @@ def open_fence(line: str, *, nested: bool = False) -> Fence | None:
     :param nested: it may stand in a quotation or behind the mark of a list item, as authors write it; documents of
         sources have their fences behind nothing but spaces
     """
+    if "```" not in line and "~~~" not in line:
+        return None
     match = (_NESTED_FENCE if nested else _PLAIN_FENCE).match(line)
     return Fence(match["before"], match["mark"], match["info"]) if match else None
 

@@ -222,7 +222,7 @@ class GitHubClient:
                 reason, slow = f"{message_of(reply)} ({reply.status})", is_slow(reply)
                 self._wait_before_retry(attempt, "fails", reason, None, last=last, slow=slow)
                 continue
-            return self._checked(reply, url)
+            return self._checked(reply, url, is_conditional="If-None-Match" in headers)
 
     def _wait_before_retry(
         self, attempt: int, problem: str, reason: str, error: Exception | None, *, last: bool, slow: bool
@@ -260,7 +260,7 @@ class GitHubClient:
         time.sleep(wait)
         return wait
 
-    def _checked(self, reply: Reply, url: str) -> Reply:
+    def _checked(self, reply: Reply, url: str, *, is_conditional: bool) -> Reply:
         if reply.status == 401:
             raise SourceError(
                 f"{self._api_url} does not accept GITHUB_TOKEN: {message_of(reply)}. Create a new token in GitHub's "
@@ -275,7 +275,8 @@ class GitHubClient:
             raise PageRefused(f"GitHub refuses {url}: {message_of(reply)} (422).")
         if reply.status >= 400:
             raise SourceError(f"GitHub refuses {url}: {message_of(reply)} ({reply.status}).")
-        if reply.status != 304 and not isinstance(reply.data, dict | list):
+        is_unchanged = reply.status == 304 and is_conditional
+        if not is_unchanged and not isinstance(reply.data, dict | list):
             raise SourceError(
                 f"{self._api_url} does not answer like GitHub's API. Check RAG_GITHUB_API_URL; for GitHub Enterprise "
                 "Server it is https://HOST/api/v3."
