@@ -190,9 +190,11 @@ def replay_text(replay: Replay, source: str) -> str:
 
 def _conclusion(replay: Replay) -> str:
     if replay.chosen:
+        chosen = replay.chosen
         return (
-            f"At {replay.chosen.threshold:.2f} and above, {replay.chosen.precision:.0%} were right, "
-            f"and {replay.chosen.recall:.0%} of the duplicates were found. Comments may be switched on."
+            f"At {chosen.threshold:.2f} and above, people confirmed {chosen.precision:.0%} (at least "
+            f"{chosen.at_least:.0%} with 80% confidence) and declared {chosen.declared:.0%} to be duplicates. "
+            f"Of the declared duplicates, {chosen.recall:.0%} were found. Comments may be switched on."
         )
     return f"No threshold has a precision of {replay.floor:.2f} for sure. Triage stays silent in public."
 

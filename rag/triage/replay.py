@@ -35,6 +35,8 @@ _FEWEST_SPOKEN = 20
 _MARGIN = 0.84
 _STEPS = (*(round(0.05 * step, 2) for step in range(1, 20)), 0.97, 0.99)
 _DEPTH = 10
+# What was seen at the chosen threshold.
+_OBSERVED = ("precision", "at_least", "recall", "declared", "of_duplicates")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ class Replay:
 
     def to_json(self) -> dict[str, Any]:
         """Return the shape that `rag.triage --replay --json` prints."""
+        found = self.chosen.to_json() if self.chosen else None
         return {
             "issues": self.issues,
             "duplicates": self.duplicates,
@@ -115,8 +118,7 @@ class Replay:
             "ndcg": None if self.ndcg is None else round(self.ndcg, 4),
             "floor": self.floor,
             "threshold": self.chosen.threshold if self.chosen else None,
-            "precision": round(self.chosen.precision, 4) if self.chosen else None,
-            "recall": round(self.chosen.recall, 4) if self.chosen else None,
+            **{name: found[name] if found else None for name in _OBSERVED},
             "silent": self.chosen is None,
             "check": {
                 "promised": self.promised.to_json() if self.promised else None,
