@@ -31,6 +31,9 @@ from tests.encoders import RememberingEncoder
 for field in Settings.model_fields.values():
     if field.validation_alias != "RAG_HOME":
         os.environ.pop(str(field.validation_alias), None)
+# Nor may the developer's own runs be changed. `flows` sets variables of Prefect for itself when it is imported.
+for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+    del os.environ[name]
 # Some machines switch byte-code off, without which every command that a test starts compiles the program anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 

@@ -12,10 +12,8 @@ from pathlib import Path
 
 import pytest
 
-# Prefect reads this when it is imported; the developer's own runs must not be changed.
+# Prefect reads these when it is imported.
 _PREFECT_HOME = tempfile.TemporaryDirectory(prefix="prefect-")
-for name in [name for name in os.environ if name.startswith("PREFECT_")]:
-    del os.environ[name]
 os.environ["PREFECT_HOME"] = _PREFECT_HOME.name
 # By default Prefect records a hundred runs of each schedule in advance, which takes as long as all else of a test.
 os.environ["PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS"] = "3"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -95,8 +96,11 @@ def test_workers_embed_the_texts_of_a_sync(first_worker: subprocess.Popen[str]) 
     [report] = asyncio.run(run_ingest(["handbook"]))
 
     assert (report.state, report.added, report.embedded) == ("completed", PAGES + 1, report.chunks_added)
-    [run] = [run for run in runs_of("embed-batch") if run.state_name == "Completed"]
-    assert run.name == f"embed {report.embedded} texts · {report.embedded} new"
+    names = [run.name for run in runs_of("embed-batch") if run.state_name == "Completed"]
+    texts = [int(found[1]) for name in names if (found := re.fullmatch(r"embed (\d+) texts · \1 new", name))]
+    # On a slow machine the first pages are a batch of their own, which is too small for workers.
+    assert len(texts) == len(names) >= 1
+    assert report.embedded / 2 < sum(texts) <= report.embedded
 
 
 def test_workers_read_the_windows_of_a_backfill_even_if_one_is_killed(
