@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -62,12 +63,10 @@ class World:
     places: ClassVar[Mapping[str, Callable[[str], bool]]]
     server: FaultyServer
     encoder: Encoder = HashEncoder()
-    settings: Settings
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
         self._home = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="rag-chaos-")))
-        self.settings = self._settings()
 
     def __enter__(self) -> Self:
         return self
@@ -97,12 +96,18 @@ class World:
         del place, fault
         return set()
 
-    def _settings(self, **more: object) -> Settings:
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings of its engines."""
         given: dict[str, object] = {
             "RAG_HOME": self._home, "RAG_SOURCES": self._home / "none", "RAG_LLM": "extractive", "RAG_LOG_ANSWERS": False,
             "RAG_EMBEDDING_MODEL": self.encoder.model, "OPENAI_API_KEY": OpenAIServer.key,
         }  # fmt: skip
-        return Settings(_env_file=None, **(given | more))  # type: ignore[arg-type]
+        return Settings(_env_file=None, **{**given, **self._given()})  # type: ignore[arg-type]
+
+    def _given(self) -> Mapping[str, object]:
+        """Return the settings that differ from those of other worlds."""
+        return {}
 
     def _source(self, store: Store, version: int) -> Source:
         del store
@@ -194,11 +199,9 @@ class _ModelWorld(World):
     """A server that speaks OpenAI's API."""
 
     def __init__(self) -> None:
-        stack = contextlib.ExitStack()
-        self._models = stack.enter_context(OpenAIServer(dimension=32))
-        self.server = stack.enter_context(FaultyServer(self._models.url))
         super().__init__()
-        self._stack.push(stack)
+        self._models = self._stack.enter_context(OpenAIServer(dimension=32))
+        self.server = self._stack.enter_context(FaultyServer(self._models.url))
         self._models.answer = "Set pool_size to change the size of the pool [1]."
 
 
@@ -210,12 +213,8 @@ class EmbeddingWorld(_ModelWorld):
 
     def __init__(self) -> None:
         super().__init__()
-        self.encoder = self._encoder()
-        self.settings = self._settings()
-
-    def _encoder(self) -> Encoder:
         endpoint = Endpoint("openai/hashed", "hashed", self.server.url("/v1"), OpenAIServer.key)
-        return RemoteEncoder(endpoint, timeout=_TIMEOUT, corpus_retries=1)
+        self.encoder = RemoteEncoder(endpoint, timeout=_TIMEOUT, corpus_retries=1)
 
 
 class QuestionWorld(EmbeddingWorld):
@@ -232,9 +231,8 @@ class LanguageModelWorld(_ModelWorld):
     asks = cuts = True
     places: ClassVar = {"an answer": lambda path: path.endswith("/chat/completions")}
 
-    def _settings(self, **more: object) -> Settings:
-        url = {"OPENAI_BASE_URL": self.server.url("/v1"), "RAG_LLM": "openai/m", "RAG_LLM_TIMEOUT": _TIMEOUT}
-        return super()._settings(**url, **more)
+    def _given(self) -> Mapping[str, object]:
+        return {"OPENAI_BASE_URL": self.server.url("/v1"), "RAG_LLM": "openai/m", "RAG_LLM_TIMEOUT": _TIMEOUT}
 
 
 def _told(report: SyncReport) -> Asked:

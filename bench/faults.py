@@ -97,7 +97,7 @@ def faulty_servers(
 def lost_connections(server_dsn: str, *, every: int = 1) -> Iterator[Outcome]:
     """Lose the connection to Postgres at each statement, before it arrives and after it was done.
 
-    :param every: only each so many of the statements
+    :param every: the step from one statement that is cut to the next
     """
     for make in WORLDS:
         with make() as world:

@@ -1,7 +1,7 @@
 """Feed every reader, parser, filter and check with made-up inputs: `python -m bench fuzz --seconds 1800`.
 
 With atheris (`pip install atheris`), the inputs follow the coverage of the code; without, they are random combinations of the
-hostile parts that the growth tests use. Each target has a process and an equal share of the time of its own, so that a slow
+hostile parts that the growth tests use. Each target has a process of its own and an equal share of the time, so that a slow
 target takes no turns from a fast one. The process is a fork of one that has the code instrumented, which takes half a minute.
 A crash is an exception that is no error of this package, or an input that takes longer than ten seconds; its input is printed.
 """

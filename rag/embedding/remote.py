@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rag.embedding.parallel import in_parallel
 from rag.errors import ConfigurationError, EmbeddingError
-from rag.llm.failures import is_too_long, reason_of
+from rag.llm.failures import is_too_long, server_message
 from rag.llm.replies import error_text
 from rag.text.lines import one_line
 
@@ -44,7 +44,7 @@ _PARALLEL_REQUESTS = 4
 
 #: seconds; Ollama loads a model on its first request
 TIMEOUT = 60.0
-# A reply may take so many timeouts in all.
+# The longest time for a whole reply, in timeouts.
 _WHOLE = 2
 # The openai client waits 0.5 s, doubled each time up to 8 s, or the server's Retry-After: a corpus is retried for
 # 24 s, a question for 1.5 s.
@@ -314,7 +314,7 @@ def _translating_errors(endpoint: Endpoint) -> Iterator[None]:
         )
         raise EmbeddingError(message) from error
     except openai.APIStatusError as error:
-        message = f"{where} answered {error.status_code}: {reason_of(error)}"
+        message = f"{where} answered {error.status_code}: {server_message(error)}"
         if error.status_code in _TEXT_STATUSES:
             raise _TextRefused(message, is_too_long=is_too_long(error_text(error.body) or error.message)) from error
         raise EmbeddingError(message) from error

@@ -14,7 +14,7 @@ from rag.text.lines import one_line
 if TYPE_CHECKING:
     import openai
 
-__all__ = ["is_quota", "is_too_long", "may_pass", "reason_of", "translating_errors"]
+__all__ = ["is_quota", "is_too_long", "may_pass", "server_message", "translating_errors"]
 
 _SIZED = r"tokens?|contexts?|context_length|prompts?|inputs?|(?:input|prompt)_(?:length|tokens)|length"
 _BEYOND = (
@@ -96,7 +96,7 @@ def translating_errors(model: str) -> Iterator[None]:
         raise LLMError(f"{model} stopped in the middle of its answer. Try again.") from error
 
 
-def reason_of(error: openai.APIStatusError) -> str:
+def server_message(error: openai.APIStatusError) -> str:
     """Return the beginning of what a server says with a status, on one line."""
     said = one_line(error_text(error.body) or error.message)
     return "it sent a web page and no reason" if said.startswith("<") else said[:_LONGEST_REASON]
@@ -135,6 +135,6 @@ def _explanation(error: openai.OpenAIError, model: str) -> str:
         case openai.APIConnectionError():
             return f"{model} cannot be reached. Check OPENAI_BASE_URL and the network."
         case openai.APIStatusError():
-            return f"{model} refused the request with HTTP {error.status_code}: {reason_of(error)}"
+            return f"{model} refused the request with HTTP {error.status_code}: {server_message(error)}"
         case _:
             return f"{model} failed: {one_line(error)[:200]}"

@@ -14,10 +14,10 @@ __all__ = ["DatabaseUrl", "SecretUrl", "checked", "shown", "shown_in"]
 
 # The names of parameters whose values are secrets, in a query, in a path (";jsessionid=") or in a fragment.
 _SECRET = re.compile(r"pass|pwd|secret|token|key|sig|auth|cred|sess(?:ion)?_?id|^session$|^sid$", re.I)
-# A host or a part of a path behind which an address is the secret: whoever knows a webhook's may post to it.
+# The hosts and the path segments of webhooks. What follows them is a secret: whoever knows the address may post to it.
 _HOOK_HOST = re.compile(r"(?:^|\.)(?:web)?hooks?\.", re.I)
 _HOOK = re.compile(r"(?:incoming|outgoing)?[-_]?(?:web)?hooks?b?2?", re.I)
-# What is no secret behind it: words, versions and small numbers, as in the address of a page about webhooks.
+# What may follow them and is no secret: words, versions and small numbers, as in the address of a page about webhooks.
 _WORDS = re.compile(r"[A-Za-z]?[a-z]{0,15}(?:[-_.][A-Za-z]?[a-z]{0,15})*|v\d+|\d{1,4}")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,20}://)([^\s/?#@<>\"'`]*@)?([^\s<>\"'`]+)")
 _HOSTS = re.compile(r"[\w.,\-\[\]:%]*")

@@ -8,12 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.faults import Outcome, faulty_servers, lost_connections
-
-
-def _assert_whole(outcomes: list[Outcome], rounds: int) -> None:
-    assert [line for outcome in outcomes for line in outcome.wrong] == []
-    assert sum(outcome.rounds for outcome in outcomes) == rounds
+from bench.faults import faulty_servers, lost_connections
 
 
 @pytest.mark.slow
@@ -28,7 +23,9 @@ def _assert_whole(outcomes: list[Outcome], rounds: int) -> None:
     ],
 )
 def test_a_server_that_breaks_off_costs_nothing(server_dsn: str, place: str, faults: list[str]) -> None:
-    _assert_whole(list(faulty_servers(server_dsn, places=[place], faults=faults)), len(faults))
+    outcomes = list(faulty_servers(server_dsn, places=[place], faults=faults))
+    assert [line for outcome in outcomes for line in outcome.wrong] == []
+    assert sum(outcome.rounds for outcome in outcomes) == len(faults)
 
 
 @pytest.mark.slow

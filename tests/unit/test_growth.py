@@ -56,8 +56,8 @@ _SENTENCES = [("A. ", ""), ("1. ", ""), ("[1] ", ""), ("A. [1] ", ""), ("a\n", "
 #: Readers for which only some texts are hostile; the others would take half a minute. "evidence" reads sources, too.
 _HOSTILE_TO = {"grounding of an answer": _SENTENCES, "grounding in a source": _SENTENCES}
 _MEASURABLE = 0.1
-# Of a time with a part in proportion to the length and one to its square, the second is at most three tenths. Twice the text
-# would take 2.6 times as long then, and three times as long to test.
+# The time of a reader may have a part that grows with the square of the length. If a text takes 2.35 times as long as its half,
+# this part is three tenths of the time. Twice the text would take 2.6 times as long, and the test three times as long.
 _LINEAR = 2.35
 
 

@@ -17,7 +17,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 __all__ = ["bound"]
 
-#: A reply may take so many times the time that its next part may take; GitHub itself gives up after ten seconds.
+#: The longest time for a whole reply, in timeouts. GitHub itself gives up a request after ten seconds.
 _TIMEOUTS = 2
 #: In bytes; a page of a hundred comments of the greatest length has 26 MB.
 _LARGEST = 64_000_000
