@@ -1,7 +1,8 @@
 """Corpora with questions whose answers are known by key facts: four manuals of Debian packages, and threads of tls13-spec.
 
 The questions of ../shared/data/answers are split by a digest of their ids: one half is looked at and fitted on, the other
-decides. The questions of bench/data/fitting.jsonl were written for fitting; some know their gold pages.
+decides. Two files were written for fitting: bench/data/fitting.jsonl has short questions, of which some know their gold
+pages, and bench/data/situations.jsonl has questions as users put them, who describe a situation in words of their own.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from rag.store.embedded import stop_embedded
 __all__ = [
     "CORPORA",
     "FITTING",
+    "SITUATIONS",
     "Corpus",
     "Half",
     "chosen",
@@ -36,8 +38,9 @@ __all__ = [
 ]
 
 Half = Literal["look", "decide"]
-#: The questions written for fitting, each with its corpus.
+#: The questions written for fitting, each with its corpus: short ones, and those that describe a situation.
 FITTING = Path(__file__).parent / "data" / "fitting.jsonl"
+SITUATIONS = FITTING.with_name("situations.jsonl")
 _SHARED = DATA / "answers"
 _EXPORT = DATA / "tls13-spec.github.json.gz"
 
@@ -65,6 +68,7 @@ CORPORA = (
     Corpus("python", "python3-doc", Path("/usr/share/doc/python3.11/html"), "python3.11-doc", _SPHINX),
     Corpus("pg", "postgresql-doc-15", Path("/usr/share/doc/postgresql-doc-15/html"), "postgresql-doc-15", ("**/bookindex.html",)),
     Corpus("tls13", "tls13-spec", None),
+    Corpus("celery", "celery", Path("/usr/share/doc/python-celery-doc/html"), "python-celery-doc", _SPHINX),
 )  # fmt: skip
 
 
@@ -79,11 +83,14 @@ def queries(corpus: Corpus) -> list[Query]:
     return read_queries(path) if path.exists() else []
 
 
-def fitting_queries() -> Mapping[str, Sequence[Query]]:
-    """Return the questions written for fitting, by corpus."""
-    names = [json.loads(line)["corpus"] for line in FITTING.read_text(encoding="utf-8").splitlines() if line]
+def fitting_queries(file: Path) -> Mapping[str, Sequence[Query]]:
+    """Return the questions written for fitting, by corpus.
+
+    :param file: `FITTING` or `SITUATIONS`
+    """
+    names = [json.loads(line)["corpus"] for line in file.read_text(encoding="utf-8").splitlines() if line]
     found: dict[str, list[Query]] = {}
-    for name, query in zip(names, read_queries(FITTING), strict=True):
+    for name, query in zip(names, read_queries(file), strict=True):
         found.setdefault(name, []).append(query)
     return found
 

@@ -1,6 +1,6 @@
 """Fit the weights of passages and of the likelihood of answers: `python -m bench.fit_passages --home FOLDER`.
 
-Reads the questions of bench/data/fitting.jsonl and the half of ../shared/data/answers that may be looked at, and writes
+Reads the questions of bench/data and the half of ../shared/data/answers that may be looked at, and writes
 rag/answer/weights.json. Passages are ranked by a listwise model: the softmax of their scores should be proportional to
 the square of the share of the facts that they hold, per word. The likelihood is two logistic regressions: whether the sources
 answer the question (near-misses are the counterexamples), and whether the answer is right if they do.
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.answer_sets import Corpus, fitting_queries, half_of, opened, present, queries
+from bench.answer_sets import FITTING, SITUATIONS, Corpus, fitting_queries, half_of, opened, present, queries
 from rag.answer.compose import LONG, Scored, chosen, lead_of, shown
 from rag.answer.extracts import Extractor
 from rag.answer.likelihood import ANSWERABLE, RIGHT, likelihood_features
@@ -51,7 +51,7 @@ GIVEN = {
 }  # fmt: skip
 # A long passage leaves less room for others: the gain of a passage is divided by the root of its words and these.
 _WORDS_MORE = 30
-# Questions of users count twice as much as those that were written for fitting, and their near-misses three times.
+# Questions as users put them count twice as much as the short ones, and their near-misses three times.
 _USERS, _USERS_NEAR_MISSES = 2.0, 3.0
 
 
@@ -116,9 +116,10 @@ def _ranking(by_words: Sequence[Example], by_meaning: Sequence[Example], without
 def _asked(corpus: Corpus) -> list[tuple[Query, float]]:
     """Return the questions that may be fitted on, with their weights."""
     looked_at = [query for query in queries(corpus) if half_of(query) == "look"]
+    of_users = [*looked_at, *fitting_queries(SITUATIONS).get(corpus.name, ())]
     return [
-        *((query, 1.0) for query in fitting_queries().get(corpus.name, ())),
-        *((query, _USERS if query.facts else _USERS_NEAR_MISSES) for query in looked_at),
+        *((query, 1.0) for query in fitting_queries(FITTING).get(corpus.name, ())),
+        *((query, _USERS if query.facts else _USERS_NEAR_MISSES) for query in of_users),
     ]
 
 

@@ -42,7 +42,7 @@ _ASKED = 0.5
 # The lowest score of a best result with which a question that names no subject is about what is found.
 _ALONE = 0.7
 # The lowest probability that the sources answer a question with which an extract is shown.
-_SHOWN = 0.65
+_SHOWN = 0.7
 #: The probability of being right below which an extract is called the closest passage.
 CLOSE = 0.5
 # How many pages an abstention lists.

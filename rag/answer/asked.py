@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from rag.answer.sides import sides_of
 from rag.store.search import Term
+from rag.text.commonness import excess
 from rag.text.stemming import stem
 from rag.text.words import FUNCTION_WORDS, words_in_order
 
@@ -60,6 +61,10 @@ _SUBJECT = re.compile(r"\W*([\w.-]+(?: [\w.-]+){0,2}):")
 _ASKING = frozenset(["vs", "versus", "pleas", "thank", "hi", "hello", "howto"])
 # A question of at most this many words, none of them a verb that asks for something, asks what the thing is.
 _NAME_ONLY = 3
+# A word of everyday English that the sources use no more than others do ("month", "someone": an excess of 1 to 2) counts
+# less than one that they use much ("commit", "line": 6 and more): its weight is multiplied by 0.35, rising to 1 between
+# these two.
+_EVERYDAY, _OWN, _LEAST = 1.5, 4.0, 0.35
 # The endings under which a word is still the word of its stem.
 _ENDINGS = frozenset(
     ["", "s", "es", "e", "ee", "ees", "ed", "d", "ing", "er", "ers", "r", "ly", "y", "ies", "ied", "ion", "ions",
@@ -84,6 +89,14 @@ def kinds_of(question: str) -> frozenset[str]:
     if not found & {"definition", "value", "lookup", "yes-no", "comparison", "why", "error", "author"}:
         found.add("how")
     return frozenset(found)
+
+
+def _telling(term: Term) -> float:
+    """Return how much a term tells of what is asked, in [0.35, 1]; little if it is a word of everyday English."""
+    found = excess(term.lexeme, term.idf)
+    if found is None or term.chunks == 0:
+        return 1.0
+    return _LEAST + (1 - _LEAST) * min(max((found - _EVERYDAY) / (_OWN - _EVERYDAY), 0.0), 1.0)
 
 
 def plain_terms(question: str) -> list[Term]:
@@ -121,7 +134,10 @@ class Asked:
         stems: list[Term] = []
         for term in terms:
             if term.lexeme not in _ASKING:
-                (whole if term.lexeme.startswith("=") else stems).append(term)
+                if term.lexeme.startswith("="):
+                    whole.append(term)
+                else:
+                    stems.append(replace(term, idf=term.idf * _telling(term)))
         return cls(question, kinds_of(question), tuple(stems), tuple(whole))
 
     @cached_property

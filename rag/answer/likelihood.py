@@ -32,8 +32,11 @@ _BOTH = (
 #: The features of the model of whether the sources answer a question, and of whether the answer is then right.
 ANSWERABLE = (
     *_BOTH, "has names", "rarest missing", "names missing", "unknown identifier", "unknown word", "unknown subject",
+    "in many words: coverage of the best", "in many words: pairs missing", "in many words: rarest missing",
 )  # fmt: skip
 RIGHT = (*_BOTH, "certainty", "rank", "pairs", "precision of the label", "of a thread")
+# A question of more words tells of the asker's situation, for which the sources have no words.
+_PLAIN = 8
 # How many of the best passages should agree on their document.
 _AGREEING = 5
 # A question with as many unknown words, and without a function word of English, is in another language.
@@ -70,6 +73,8 @@ def likelihood_features(ranking: Ranking, taken: Sequence[Scored], results: Sequ
     missing = _missing(ranking, places, named, results)
     if "error" in asked.kinds or _is_foreign(asked):
         missing = dict.fromkeys(missing, 0.0)
+    many_words = max(math.log(max(len(asked.text.split()), 1) / _PLAIN), 0.0)
+    pairs_missing = _pairs_missing(asked, results)
     return {
         "score": scores[0],
         "certainty": certainty(scores),
@@ -87,7 +92,10 @@ def likelihood_features(ranking: Ranking, taken: Sequence[Scored], results: Sequ
         "agreement": sum(one.passage.result.document_id == document for one in ranking.scored[:_AGREEING]) / _AGREEING,
         "rank": best["rank"],
         "of a thread": best["of a thread"],
-        "pairs missing": _pairs_missing(asked, results),
+        "pairs missing": pairs_missing,
+        "in many words: coverage of the best": many_words * best["coverage in all"],
+        "in many words: pairs missing": many_words * pairs_missing,
+        "in many words: rarest missing": many_words * missing["rarest missing"],
         **{f"asks: {kind}": float(kind in asked.kinds) for kind in KINDS},
         **missing,
     }

@@ -1,0 +1,30 @@
+"""How common a word is in English at large: "month" and "someone" say little about what a technical question asks."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from pathlib import Path
+
+__all__ = ["excess"]
+
+# The stems of English words by falling frequency: the order of the whole words in the vocabulary of bert-base-uncased
+# (Apache-2.0), without function words, names and all.
+_STEMS = Path(__file__).with_name("common_stems.txt")
+# The frequency of a word falls with its place behind so many others (Mandelbrot's form of Zipf's law).
+_BEFORE = 1250
+
+
+def excess(stem: str, weight: float) -> float | None:
+    """Return how much more often a word stands in the sources than in English at large, as a logarithm with a constant.
+
+    :param weight: the inverse document frequency of the word in the sources, as a logarithm
+    :returns: None if the word is not one of the commonest of English
+    """
+    place = _places().get(stem)
+    return None if place is None else math.log(place + _BEFORE) - weight
+
+
+@cache
+def _places() -> dict[str, int]:
+    return {stem: place for place, stem in enumerate(_STEMS.read_text(encoding="utf-8").split(), start=1)}
