@@ -63,6 +63,27 @@ def test_the_answer_holds_the_fact_and_its_quotes_are_shown(engine: Engine, ques
     assert all(" ".join(source.quote.split()) in plain for source in answer.sources)
 
 
+@pytest.mark.parametrize(
+    ("question", "fact"),
+    [
+        (
+            "Our customers' files live on a laptop with a tiny disk in another building, and everybody in the team complains "
+            "how long it takes. Someone said that we do not need five years of everything there when we get the snapshots of "
+            "others. What can I set so that only the most recent ones come?",
+            "--depth",
+        ),
+        (
+            "Yesterday evening I was tired and took a snapshot in the wrong moment. My boss must not see that one in the log "
+            "tomorrow morning, although all the work of the day should stay on my disk. Which option?",
+            "--keep",
+        ),
+    ],
+)
+def test_words_of_the_asker_s_situation_do_not_count_as_missing(engine: Engine, question: str, fact: str) -> None:
+    """No manual has customers and evenings; the questions do not ask about them."""
+    assert fact in engine.ask(question).answer
+
+
 def test_a_section_whose_heading_is_the_question_comes_first(engine: Engine) -> None:
     assert engine.ask("How is a shelf renamed?").sources[0].url.endswith("#renamed")
 

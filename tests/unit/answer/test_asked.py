@@ -82,3 +82,14 @@ def test_a_follow_up_refers_to_what_was_said_before_it(question: str) -> None:
 )  # fmt: skip
 def test_a_question_with_the_same_words_in_another_sense_does_not(question: str) -> None:
     assert not refers_to_before(question)
+
+
+def test_a_word_of_everyday_english_counts_less() -> None:
+    terms = [Term("someon", 40, 5.3), Term("commit", 4000, 1.1), Term("annot", 100, 4.1), Term("kubectl", 0, 9.3)]
+    weights = Asked.of("someone annotated the commit with kubectl", terms).weights
+    assert weights["someon"] < 0.6 * 5.3
+    assert (weights["commit"], weights["annot"], weights["kubectl"]) == (1.1, 4.1, 9.3)
+
+
+def test_a_word_that_no_chunk_has_may_be_the_subject() -> None:
+    assert Asked.of("sprint", [Term("sprint", 0, 9.3)]).weights["sprint"] == 9.3

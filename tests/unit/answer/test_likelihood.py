@@ -65,3 +65,11 @@ def test_an_identifier_is_known_or_unknown_as_a_whole() -> None:
 def test_unknown_words_of_a_pasted_error_or_another_language_do_not_count(question: str) -> None:
     terms = [Term(word.lower().strip(":"), 0, 8.0) for word in question.split() if word != "restore"]
     assert about(question, KNOWN, *terms)["unknown word"] == 0.0
+
+
+def test_what_is_missing_counts_in_a_question_of_many_words() -> None:
+    missing = Term("patroni", 0, 8.0)
+    short = about("restore with patroni", KNOWN, missing)
+    long = about("restore with patroni " + "since we have it on all of our servers " * 2, KNOWN, missing)
+    assert short["in many words: rarest missing"] == 0.0
+    assert long["in many words: rarest missing"] > 0.0
