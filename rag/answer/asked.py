@@ -61,9 +61,8 @@ _SUBJECT = re.compile(r"\W*([\w.-]+(?: [\w.-]+){0,2}):")
 _ASKING = frozenset(["vs", "versus", "pleas", "thank", "hi", "hello", "howto"])
 # A question of at most this many words, none of them a verb that asks for something, asks what the thing is.
 _NAME_ONLY = 3
-# A word of everyday English ("month", "someone") counts less, if the sources use it no more than others do: its weight is
-# multiplied by 0.35 at an excess of 1.5, rising to 1 at 4. Words of a subject have more: "commit" and "line" in git's manual
-# have 6.
+# A word of everyday English ("month", "someone") counts less if the sources use it no more than others do: its weight
+# is multiplied by 0.35 at an excess of 1.5, rising to 1 at 4. In git's manual, "commit" and "line" have an excess of 6.
 _EVERYDAY, _OWN, _LEAST = 1.5, 4.0, 0.35
 # The endings under which a word is still the word of its stem.
 _ENDINGS = frozenset(
