@@ -28,12 +28,14 @@ from flows.demo.github_server import load_export
 from rag.embedding import LocalEncoder
 from rag.sources.github.rows import fixes
 from rag.store.triage import StagedIssue
+from rag.triage.calibration import Calibration
 from rag.triage.command import replay_text
 from rag.triage.corpus import Corpus, Encode
 from rag.triage.features import FEATURES, RISING
 from rag.triage.history import History, Issue
 from rag.triage.lexical import Lexical, terms
 from rag.triage.model import fit
+from rag.triage.promise import Outcome, calibrated, calibration_of, chosen, step_at, steps
 from rag.triage.ranking import Ranker
 from rag.triage.reading import issue_of
 from rag.triage.replay import Replay, replayed
@@ -42,6 +44,12 @@ from rag.triage.weights import WEIGHTS, shipped_model
 _DEPTH = 10
 # The sizes of small repositories, in issues.
 _SMALL = (10, 40, 150)
+# Promises are looked at after these shares of the declared duplicates, for these floors, where this number of comments
+# or more follow.
+_PARTS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+_FLOORS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
+_FEWEST = 20
+_NEAR = 0.05
 _NAMED = r"(?<![\w/&#])#(\d{1,9})\b|/issues/(\d{1,9})\b"
 
 
@@ -122,6 +130,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(replay_text(replay, options.export.name))
     print()
     print(_against_bm25(ranker, replay, options.judged_since).markdown())
+    print()
+    print(promises(replay.outcomes, replay.model.calibration).markdown())
 
 
 def _progress(done: int, total: int) -> None:
@@ -171,6 +181,35 @@ def _against_bm25(ranker: Ranker, replay: Replay, since: str) -> Table:
     table = Table("Declared duplicates", ["system", "duplicates", "nDCG@10"])
     for system, found in gains.items():
         table.add(system, len(found), float(np.mean(found)) if found else None)
+    return table
+
+
+def promises(outcomes: Sequence[Outcome], calibration: Calibration) -> Table:
+    """Return what parts of a history promise, against what the rest of it keeps.
+
+    :param outcomes: with probabilities that were calibrated so; each part is calibrated anew
+    """
+    raw = calibrated(outcomes, Calibration(-calibration.shift / calibration.slope, 1 / calibration.slope))
+    known = np.cumsum([one.is_duplicate for one in raw])
+    found: dict[str, list[float]] = {"promise": [], "seen": [], "declared, promise": [], "declared, seen": []}
+    for part in _PARTS:
+        cut = int(np.searchsorted(known, part * known[-1]))
+        own = calibration_of(raw[:cut], shipped_model().calibration)
+        before, after = calibrated(raw[:cut], own), calibrated(raw[cut:], own)
+        for floor in _FLOORS:
+            promise = chosen(steps(before), floor)
+            if promise is None or sum(one.probability >= promise.threshold for one in after) < _FEWEST:
+                continue
+            seen, kept = step_at(before, promise.threshold), step_at(after, promise.threshold)
+            found["promise"].append(kept.precision - promise.precision)
+            found["seen"].append(kept.precision - seen.precision)
+            found["declared, promise"].append(kept.declared - promise.declared)
+            found["declared, seen"].append(kept.declared - seen.declared)
+    table = Table("What was kept, less what was said", ["said", "splits", "mean", "mean size", "within 0.05"])
+    for said, differences in found.items():
+        sizes = np.abs(differences)
+        mean = (float(np.mean(differences)), float(sizes.mean())) if differences else (None, None)
+        table.add(said, len(differences), *mean, int((sizes <= _NEAR).sum()))
     return table
 
 

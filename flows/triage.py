@@ -190,11 +190,11 @@ def report_markdown(report: Mapping[str, Any]) -> str:
 def _trust(calibration: Mapping[str, Any]) -> str:
     known = f"{calibration['duplicates']:,} declared duplicates among {calibration['issues']:,} issues"
     if calibration["silent"]:
-        return f"{known}: no threshold has a precision of {calibration['floor']:.2f}, so nothing is said in public."
+        because = calibration.get("silent_because") or f"no threshold promises {calibration['floor']:.2f}"
+        return f"{known}: {because}, so nothing is said in public."
     return (
-        f"{known}: at a probability of {calibration['threshold']:g} and above, {calibration['precision']:.0%} were "
-        "right, "
-        f"and {calibration['recall']:.0%} of the duplicates were found."
+        f"{known}: at a probability of {calibration['threshold']:g} and above, {calibration['precision']:.0%} will be "
+        f"right, and {calibration['recall']:.0%} of the duplicates are found."
     )
 
 

@@ -169,13 +169,13 @@ def replay_text(replay: Replay, source: str) -> str:
         f"{len(replay.outcomes):,} judged by what was known before each",
         f"nDCG@10 of the duplicate: {replay.ndcg:.3f}" if replay.ndcg is not None else "No duplicate was declared.",
         "",
-        "threshold  spoken  precision  at least  recall  declared  of duplicates",
+        "threshold  spoken  precision  promise  recall  declared  of duplicates",
     ]
-    for step in replay.steps:
-        mark = "  ← chosen" if replay.chosen == step else ""
+    for step, promise in replay.steps:
+        mark = "  ← chosen" if replay.chosen == promise else ""
         lines.append(
-            f"{step.threshold:9.2f}{step.spoken:8.0f}{step.precision:11.3f}{step.at_least:10.3f}{step.recall:8.3f}"
-            f"{step.declared:10.3f}{step.of_duplicates:15.3f}{mark}"
+            f"{step.threshold:9.2f}{step.spoken:8.0f}{step.precision:11.3f}{promise.precision:9.3f}"
+            f"{step.recall:8.3f}{step.declared:10.3f}{step.of_duplicates:15.3f}{mark}"
         )
     if replay.promised and replay.kept:
         lines += [
@@ -192,11 +192,12 @@ def _conclusion(replay: Replay) -> str:
     if replay.chosen:
         chosen = replay.chosen
         return (
-            f"At {chosen.threshold:.2f} and above, people confirmed {chosen.precision:.0%} (at least "
-            f"{chosen.at_least:.0%} with 80% confidence) and declared {chosen.declared:.0%} to be duplicates. "
-            f"Of the declared duplicates, {chosen.recall:.0%} were found. Comments may be switched on."
+            f"At {chosen.threshold:.2f} and above, people will confirm {chosen.precision:.0%} of the comments or more, "
+            f"and declare {chosen.declared:.0%} to be duplicates. "
+            f"Of the declared duplicates, {chosen.recall:.0%} are found. Comments may be switched on."
         )
-    return f"No threshold has a precision of {replay.floor:.2f} for sure. Triage stays silent in public."
+    because = replay.silent_because or ""
+    return f"{because[:1].upper()}{because[1:]}. Triage stays silent in public."
 
 
 def backlog_text(found: Backlog, source: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.text.stemming import stem
 from rag.text.words import FUNCTION_WORDS, folded, words_in_order
 
 __all__ = ["Lexical", "terms"]
@@ -18,24 +18,11 @@ Scores = NDArray[np.float32]
 _K1, _B = 1.2, 0.75
 # The terms of a long report that are looked up; the rarest tell it apart.
 _MOST_TERMS = 120
-_ENDINGS = (
-    *("ization", "ations", "ation", "ingly", "ments", "ment", "ions", "ings", "ing", "ies", "ied", "ion", "ers"),
-    *("es", "ed", "ly", "er", "s", "e"),
-)
-_SHORTEST_STEM = 4
 
 
 def terms(text: str) -> Counter[str]:
     """Return the stems of a text that carry meaning, with how often each stands in it."""
-    return Counter(_stem(word) for word in words_in_order(folded(text)) if word not in FUNCTION_WORDS)
-
-
-@cache
-def _stem(word: str) -> str:
-    for ending in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_STEM:
-            return word[: -len(ending)]
-    return word
+    return Counter(stem(word) for word in words_in_order(folded(text)) if word not in FUNCTION_WORDS)
 
 
 class Lexical:

@@ -1,17 +1,19 @@
 """The model: how likely each candidate is the same problem as a report, with "none of them" as one more candidate.
 
 A conditional logit: the probability of a candidate is exp(score) over the sum of that of all candidates and of "none",
-which has the score 0. The probabilities of one report therefore add up to at most 1.
+which has the score 0. The probabilities of one report therefore add up to at most 1. They are calibrated afterwards.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rag.triage.calibration import Calibration
 
 __all__ = ["Example", "Model", "fit"]
 
@@ -38,9 +40,11 @@ class Model:
     spread: Matrix
     weights: Matrix
     bias: float
+    #: from the sum of the probabilities of a thread and its duplicates to how likely it is the same problem
+    calibration: Calibration = field(default_factory=Calibration)
 
     def probabilities(self, rows: Matrix) -> Matrix:
-        """Return the probability of each candidate of one report, shape (candidates,)."""
+        """Return the probability of each candidate of one report, not calibrated, shape (candidates,)."""
         if not len(rows):
             return np.zeros(0)
         scores = np.clip((rows - self.mean) / self.spread, -6, 6) @ self.weights + self.bias
@@ -56,13 +60,16 @@ class Model:
             "spread": [round(float(one), 5) for one in self.spread],
             "weights": [round(float(one), 5) for one in self.weights],
             "bias": round(self.bias, 5),
+            "calibration": self.calibration.to_json(),
         }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Return the model that `to_json` wrote."""
         mean, spread, weights = (np.array(value[name], np.float64) for name in ("mean", "spread", "weights"))
-        return cls(mean, spread, weights, float(value["bias"]))
+        # The shipped weights have none, nor have replays of versions that did not calibrate.
+        calibration = Calibration.from_json(value["calibration"]) if "calibration" in value else Calibration()
+        return cls(mean, spread, weights, float(value["bias"]), calibration)
 
 
 def fit(

@@ -70,9 +70,9 @@ class Ranker:
         for number, probability in zip(scored.numbers, model.probabilities(scored.example.rows), strict=True):
             root = self.history.root(number, at)
             total[root] = total.get(root, 0.0) + float(probability)
-        return [
-            Ranked(number, min(one, 1.0)) for number, one in sorted(total.items(), key=lambda one: (-one[1], one[0]))
-        ]
+        likely = sorted(total.items(), key=lambda one: (-one[1], one[0]))
+        calibrated = model.calibration(np.array([one for _, one in likely]))
+        return [Ranked(number, float(one)) for (number, _), one in zip(likely, calibrated, strict=True)]
 
     def _duplicates_at(self, at: float) -> dict[int, int]:
         counts: dict[int, int] = {}

@@ -1,8 +1,8 @@
 """Replay: what would have been said of each issue when it was opened, and how often that would have been right.
 
 The model of a repository is learned from its declared duplicates, and judged out of time: each block of its history is
-predicted by a model that was fitted on earlier blocks only. The threshold is the lowest at which precision is at least
-the floor, with a margin for chance; where there is none, nothing is said.
+predicted by a model that was fitted on earlier blocks only. The threshold is the lowest from which on the promised
+precision is at least the floor, with a margin; where there is none, nothing is said.
 """
 
 from __future__ import annotations
@@ -15,11 +15,23 @@ from typing import Any
 
 import numpy as np
 
+from rag.triage.calibration import Calibration
 from rag.triage.history import Issue
 from rag.triage.model import Model, fit
+from rag.triage.promise import (
+    PROMISED,
+    Outcome,
+    Promise,
+    Step,
+    calibrated,
+    calibration_of,
+    chosen,
+    step_at,
+    steps,
+)
 from rag.triage.ranking import Ranker, Scored
 
-__all__ = ["FEWEST_DUPLICATES", "Outcome", "Replay", "Step", "replayed"]
+__all__ = ["FEWEST_DUPLICATES", "Replay", "replayed"]
 
 #: The number of blocks of the history; each has about as many declared duplicates.
 _BLOCKS = 6
@@ -29,60 +41,7 @@ FEWEST_DUPLICATES = 20
 _MOST_OTHERS = 4_000
 # The first issues have too little before them.
 _WARM_UP = 30
-# A threshold is not chosen on fewer issues that would have got a comment.
-_FEWEST_SPOKEN = 20
-# One-sided 80% confidence.
-_MARGIN = 0.84
-_STEPS = (*(round(0.05 * step, 2) for step in range(1, 20)), 0.97, 0.99)
 _DEPTH = 10
-# What was seen at the chosen threshold.
-_OBSERVED = ("precision", "at_least", "recall", "declared", "of_duplicates")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What would have been said of an issue."""
-
-    number: int
-    opened: float
-    is_duplicate: bool
-    #: of the most likely thread
-    probability: float
-    #: whether that thread was declared to be the same problem
-    is_right: bool
-    #: whether people named one in the other at least, or fixed both at once
-    is_confirmed: bool
-    #: the rank of the first thread that is the same problem; 0 if it is not among the first ten
-    rank: int
-    #: for how many issues it stands
-    weight: float
-    #: whether a model predicted it that was fitted on this repository
-    is_learned: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Precision and recall at a threshold."""
-
-    threshold: float
-    #: the issues that would have got a comment
-    spoken: float
-    #: the share of these comments that people confirmed: by declaring the duplicate, by naming one issue in the other,
-    #: or by fixing both at once
-    precision: float
-    #: what precision is at least, with 80% confidence
-    at_least: float
-    #: the share of the declared duplicates that would have got a right comment
-    recall: float
-    #: the share of these comments whose thread was declared the duplicate; many duplicates are never declared
-    declared: float
-    #: the same, over the declared duplicates alone
-    of_duplicates: float
-
-    def to_json(self) -> dict[str, float]:
-        """Return the row of the table."""
-        names = ("threshold", "spoken", "precision", "at_least", "recall", "declared", "of_duplicates")
-        return {name: round(getattr(self, name), 4) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +51,15 @@ class Replay:
     issues: int
     duplicates: int
     model: Model
-    #: out of time: predicted by models that were fitted on earlier blocks, or by the shipped model
+    #: out of time: predicted by models that were fitted on earlier blocks, or by the shipped model; the probabilities
+    #: are calibrated
     outcomes: Sequence[Outcome]
-    steps: Sequence[Step]
+    steps: Sequence[tuple[Step, Promise]]
     #: None: nothing is said in public
-    chosen: Step | None
+    chosen: Promise | None
     floor: float
-    #: the last block, which no threshold was chosen by: the precision at the threshold that the blocks before it choose
-    promised: Step | None
+    #: the last block, which no threshold was chosen by: the promise that the blocks before it make, and what was seen
+    promised: Promise | None
     kept: Step | None
 
     @property
@@ -108,24 +68,44 @@ class Replay:
         gains = [1 / math.log2(one.rank + 1) if one.rank else 0.0 for one in self.outcomes if one.is_duplicate]
         return sum(gains) / len(gains) if gains else None
 
+    @property
+    def silent_because(self) -> str | None:
+        """Why nothing is said in public; None: something may be said."""
+        if self.chosen:
+            return None
+        if self.duplicates < FEWEST_DUPLICATES:
+            few = f"{self.duplicates} declared duplicates are too few to promise a precision"
+            return f"{few}; {FEWEST_DUPLICATES} are enough"
+        return f"no threshold promises a precision of {self.floor:.2f}"
+
     def to_json(self) -> dict[str, Any]:
         """Return the shape that `rag.triage --replay --json` prints."""
-        found = self.chosen.to_json() if self.chosen else None
+        promise = self.chosen.to_json() if self.chosen else dict.fromkeys(PROMISED)
         return {
             "issues": self.issues,
             "duplicates": self.duplicates,
             "replayed": len(self.outcomes),
             "ndcg": None if self.ndcg is None else round(self.ndcg, 4),
             "floor": self.floor,
-            "threshold": self.chosen.threshold if self.chosen else None,
-            **{name: found[name] if found else None for name in _OBSERVED},
+            **promise,
             "silent": self.chosen is None,
+            "silent_because": self.silent_because,
             "check": {
                 "promised": self.promised.to_json() if self.promised else None,
                 "kept": self.kept.to_json() if self.kept else None,
             },
-            "thresholds": [step.to_json() for step in self.steps],
+            "thresholds": [{**step.to_json(), "promise": round(promise.precision, 4)} for step, promise in self.steps],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """An issue with its candidates, and in which block of the history it is."""
+
+    issue: Issue
+    scored: Scored
+    is_duplicate: bool
+    block: int
 
 
 def replayed(
@@ -143,46 +123,75 @@ def replayed(
     :param until: use only issues that were opened before this time, in seconds since 1970
     :param progress: called with the number of issues done and of all
     """
-    chosen = list(_sample(ranker, until))
-    duplicates = set(ranker.history.duplicates())
-    compared = []
-    for done, (place, issue, weight) in enumerate(chosen):
-        scored = ranker.compared(issue, place=place)
-        compared.append((issue, scored, replace(scored.example, weight=weight)))
-        progress(done + 1, len(chosen))
-    is_duplicate = np.array([issue.number in duplicates for issue, _, _ in compared])
-    blocks = _blocks(is_duplicate)
-    outcomes: list[Outcome] = []
-    for block in range(_BLOCKS):
-        earlier = [example for (_, _, example), at in zip(compared, blocks, strict=True) if at < block]
-        known = int(is_duplicate[blocks < block].sum())
-        is_learned = known >= FEWEST_DUPLICATES
-        model = fit(earlier, shipped) if is_learned else shipped
-        outcomes += [
-            _outcome(ranker, issue, scored, model, example.weight, issue.number in duplicates, is_learned)
-            for (issue, scored, example), at in zip(compared, blocks, strict=True)
-            if at == block
-        ]
-    enough = int(is_duplicate.sum()) >= FEWEST_DUPLICATES
-    model = fit([example for _, _, example in compared], shipped) if enough else shipped
-    learned = [one for one in outcomes if one.is_learned]
-    judged = learned if sum(one.is_duplicate for one in learned) >= FEWEST_DUPLICATES else outcomes
-    steps = _steps(judged)
-    last = [one for one, at in zip(outcomes, blocks, strict=True) if at == _BLOCKS - 1]
-    before = [one for one, at in zip(outcomes, blocks, strict=True) if at < _BLOCKS - 1 and one.is_learned]
-    promised = _chosen(_steps(before), floor) if before else None
-    kept = _step(last, promised.threshold) if promised and last else None
+    known = [one for one in ranker.corpus.issues if until is None or one.opened < until]
+    duplicates = sum(ranker.history.final_root(one.number) != one.number for one in known)
+    compared = _compared(ranker, until, progress)
+    outcomes = [one for block in range(_BLOCKS) for one in _predicted(ranker, compared, block, shipped)]
+    enough = sum(one.is_duplicate for one in compared) >= FEWEST_DUPLICATES
+    judged = _judged(outcomes)
+    calibration = calibration_of(judged, shipped.calibration)
+    found = steps(calibrated(judged, calibration))
+    model = fit([one.scored.example for one in compared], shipped) if enough else shipped
+    promised, kept = _check(outcomes, [one.block for one in compared], shipped.calibration, floor)
     return Replay(
-        len(ranker.corpus),
-        len(duplicates),
-        model,
-        judged,
-        steps,
-        _chosen(steps, floor) if enough else None,
+        len(known),
+        duplicates,
+        replace(model, calibration=calibration),
+        calibrated(judged, calibration),
+        found,
+        chosen(found, floor) if enough else None,
         floor,
         promised,
         kept,
     )
+
+
+def _compared(ranker: Ranker, until: float | None, progress: Callable[[int, int], None]) -> list[_Compared]:
+    """Return the issues that are replayed, in order."""
+    sample = list(_sample(ranker, until))
+    scored = []
+    for done, (place, issue, weight) in enumerate(sample):
+        one = ranker.compared(issue, place=place)
+        scored.append(replace(one, example=replace(one.example, weight=weight)))
+        progress(done + 1, len(sample))
+    numbers = set(ranker.history.duplicates())
+    is_duplicate = [issue.number in numbers for _, issue, _ in sample]
+    return [
+        _Compared(issue, one, declared, int(block))
+        for (_, issue, _), one, declared, block in zip(
+            sample, scored, is_duplicate, _blocks(np.array(is_duplicate)), strict=True
+        )
+    ]
+
+
+def _predicted(ranker: Ranker, compared: Sequence[_Compared], block: int, shipped: Model) -> Iterator[Outcome]:
+    """Yield the outcomes of a block, by the model that the blocks before it teach."""
+    earlier = [one for one in compared if one.block < block]
+    is_learned = sum(one.is_duplicate for one in earlier) >= FEWEST_DUPLICATES
+    model = fit([one.scored.example for one in earlier], shipped) if is_learned else shipped
+    for one in compared:
+        if one.block == block:
+            yield _outcome(ranker, one, replace(model, calibration=Calibration()), is_learned)
+
+
+def _judged(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+    """Return the outcomes that models of the repository predicted, or all if these have too few duplicates."""
+    learned = [one for one in outcomes if one.is_learned]
+    return learned if sum(one.is_duplicate for one in learned) >= FEWEST_DUPLICATES else outcomes
+
+
+def _check(
+    outcomes: Sequence[Outcome], blocks: Sequence[int], prior: Calibration, floor: float
+) -> tuple[Promise | None, Step | None]:
+    """Return what the blocks before the last promise, and what was seen in the last."""
+    last = [one for one, block in zip(outcomes, blocks, strict=True) if block == _BLOCKS - 1]
+    before = [one for one, block in zip(outcomes, blocks, strict=True) if block < _BLOCKS - 1 and one.is_learned]
+    if not before:
+        return None, None
+    calibration = calibration_of(before, prior)
+    promised = chosen(steps(calibrated(before, calibration)), floor)
+    kept = step_at(calibrated(last, calibration), promised.threshold) if promised and last else None
+    return promised, kept
 
 
 def _sample(ranker: Ranker, until: float | None) -> Iterator[tuple[int, Issue, float]]:
@@ -213,68 +222,19 @@ def _blocks(is_duplicate: np.ndarray[Any, np.dtype[np.bool_]]) -> np.ndarray[Any
     return found
 
 
-def _outcome(
-    ranker: Ranker, issue: Issue, scored: Scored, model: Model, weight: float, is_duplicate: bool, is_learned: bool
-) -> Outcome:
+def _outcome(ranker: Ranker, compared: _Compared, model: Model, is_learned: bool) -> Outcome:
+    issue, scored = compared.issue, compared.scored
     ranked = ranker.ranked(scored, model, issue.opened)
     root = ranker.history.final_root(issue.number)
     right = [ranker.history.final_root(one.number) == root for one in ranked[:_DEPTH]]
     return Outcome(
         issue.number,
         issue.opened,
-        is_duplicate,
+        compared.is_duplicate,
         ranked[0].probability if ranked else 0.0,
         bool(right and right[0]),
         bool(ranked and ranker.history.is_confirmed(issue.number, ranked[0].number)),
         right.index(True) + 1 if True in right else 0,
-        weight,
+        scored.example.weight,
         is_learned,
     )
-
-
-def _steps(outcomes: Sequence[Outcome]) -> list[Step]:
-    return [_step(outcomes, threshold) for threshold in _STEPS]
-
-
-def _step(outcomes: Sequence[Outcome], threshold: float) -> Step:
-    spoken = [one for one in outcomes if one.probability >= threshold]
-    total = sum(one.weight for one in spoken)
-    right = sum(one.weight for one in spoken if one.is_confirmed)
-    duplicates = sum(one.is_duplicate for one in outcomes)
-    found = sum(one.is_duplicate and one.is_right for one in spoken)
-    precision = right / total if total else 0.0
-    declared = sum(one.weight for one in spoken if one.is_right)
-    spoken_duplicates = sum(one.is_duplicate for one in spoken)
-    return Step(
-        threshold,
-        total,
-        precision,
-        _at_least(precision, spoken),
-        found / max(duplicates, 1),
-        declared / total if total else 0.0,
-        found / max(spoken_duplicates, 1),
-    )
-
-
-def _at_least(precision: float, spoken: Sequence[Outcome]) -> float:
-    """Return Wilson's lower bound of a precision, by the number of issues that a weighted sample is worth."""
-    squares = sum(one.weight**2 for one in spoken)
-    size = sum(one.weight for one in spoken) ** 2 / squares if squares else 0.0
-    if not size:
-        return 0.0
-    square = _MARGIN**2 / size
-    centre = precision + square / 2
-    spread = _MARGIN * math.sqrt(precision * (1 - precision) / size + square / (4 * size))
-    return max((centre - spread) / (1 + square), 0.0)
-
-
-def _chosen(steps: Sequence[Step], floor: float) -> Step | None:
-    """Return the lowest threshold from which on precision is at least the floor, with the margin."""
-    found = None
-    for step in reversed(steps):
-        if step.spoken < _FEWEST_SPOKEN:
-            continue
-        if step.at_least < floor:
-            break
-        found = step
-    return found

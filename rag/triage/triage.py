@@ -95,7 +95,7 @@ class Triage:
         :param floor: the least precision at which something may be said in public, in [0, 1]
         :param until: use only issues opened before this time, in seconds since 1970; nothing is kept then
         """
-        found = replayed(self.ranker, shipped_model(), floor=floor, until=until, progress=progress)
+        found = replayed(self.ranker, self._shipped, floor=floor, until=until, progress=progress)
         if until is None:
             self._store.put_calibration(self.source, {**found.to_json(), "model": found.model.to_json()})
             self.__dict__.pop("calibration", None)
@@ -126,8 +126,9 @@ class Triage:
         if self.calibration is None:
             return (), _NOT_REPLAYED
         if threshold is None:
-            floor = self.calibration["floor"]
-            return (), f"no threshold has a precision of {floor:.2f} in the history of {self.source}"
+            known = self.calibration
+            because = known.get("silent_because") or f"no threshold promises a precision of {known['floor']:.2f}"
+            return (), f"{because} (the history of {self.source})"
         upto = self.ranker.corpus.before(issue.opened) if place is None else place
         if issue.is_bot or self.ranker.corpus.is_sub_task(issue.author, issue.title, upto):
             return (), "it is one of a series that its author opened from a template"
@@ -136,6 +137,10 @@ class Triage:
 
     @cached_property
     def _model(self) -> Model:
-        if self.calibration and self.calibration["duplicates"] >= FEWEST_DUPLICATES:
-            return Model.from_json(self.calibration["model"])
-        return small_model() if len(self.ranker.corpus) < _FEW else shipped_model()
+        return Model.from_json(self.calibration["model"]) if self.calibration else self._shipped
+
+    @property
+    def _shipped(self) -> Model:
+        """The model to start from: a repository with few issues is like those that the small model was fitted on."""
+        is_small = len(self.ranker.corpus) < _FEW and len(self.ranker.history.duplicates()) < FEWEST_DUPLICATES
+        return small_model() if is_small else shipped_model()

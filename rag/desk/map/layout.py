@@ -63,8 +63,10 @@ def _umap(vectors: Vectors) -> Vectors:
     near, distances = _neighbours(vectors, min(_NEIGHBOURS, len(vectors) - 1))
     itself = np.arange(len(vectors))[:, None]
     known = np.hstack([itself, near]), np.hstack([np.zeros_like(itself, dtype=np.float64), distances])
+    # Its own start, by eigenvectors of the graph, does not converge where the graph has many parts, as it has with
+    # questions that were asked in several wordings.
     placed: Vectors = fastumap.umap_project(
-        vectors.astype(np.float64), 2, min_dist=0.2, random_state=_SEED, precomputed_knn=known
+        vectors.astype(np.float64), 2, min_dist=0.2, random_state=_SEED, precomputed_knn=known, init=_start(vectors, 5)
     ).astype(np.float32)
     return placed
 
@@ -79,8 +81,6 @@ def _tsne(vectors: Vectors) -> Vectors:
     affinities = PerplexityBasedNN(
         perplexity=perplexity, knn_index=PrecomputedNeighbors(near, distances), n_jobs=2, random_state=_SEED
     )
-    first = _principal(vectors, 2)
-    first = first / max(float(first[:, 0].std()), 1e-12) * 1e-4
     repulsion = "fft" if len(vectors) >= _INTERPOLATED_FROM else "bh"
     placed = TSNE(
         n_jobs=2,
@@ -88,7 +88,7 @@ def _tsne(vectors: Vectors) -> Vectors:
         n_iter=350,
         negative_gradient_method=repulsion,
         random_state=_SEED,
-    ).fit(affinities=affinities, initialization=first.astype(np.float64))
+    ).fit(affinities=affinities, initialization=_start(vectors, 1e-4))
     return np.asarray(placed, dtype=np.float32)
 
 
@@ -118,6 +118,12 @@ def _principal(vectors: Vectors, count: int) -> Vectors:
     components = components * np.where(np.abs(components).max(axis=0) == components.max(axis=0), 1, -1)
     placed: Vectors = (centred @ components).astype(np.float32)
     return np.pad(placed, ((0, 0), (0, max(0, count - placed.shape[1]))))
+
+
+def _start(vectors: Vectors, spread: float) -> NDArray[np.float64]:
+    """Return the first two principal components; the first has this standard deviation."""
+    first = _principal(vectors, 2).astype(np.float64)
+    return first * (spread / max(float(first[:, 0].std()), 1e-12))
 
 
 def _fitted(places: Vectors) -> Vectors:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rag.desk.map.drawing import Drawing, Layout, Point, Question
 from rag.desk.map.layout import METHODS, Method, available, laid_out
 from rag.desk.map.regions import regions
+from rag.desk.map.wordings import set_apart, wordings
 from rag.errors import ConfigurationError
 from rag.store.insights import AskedRow
 from rag.store.maps import MapRow
@@ -121,9 +122,11 @@ def _vectors(rows: Sequence[MapRow], questions: Sequence[Vectors]) -> Vectors:
 
 
 def _layout(vectors: Vectors, texts: Sequence[str], method: Method) -> Layout:
-    places = laid_out(vectors, method)
+    alike = wordings(vectors, len(texts))
+    kept = np.flatnonzero(alike == np.arange(len(vectors)))
+    places = laid_out(vectors[kept], method)[np.searchsorted(kept, alike)]
     found, region_of = regions(places[: len(texts)], texts)
-    return Layout(METHODS[method], places, found, region_of)
+    return Layout(METHODS[method], set_apart(places, alike), found, region_of)
 
 
 def _point(row: MapRow, cited: dict[str, int]) -> Point:
