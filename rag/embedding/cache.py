@@ -31,7 +31,7 @@ _FEWEST_FOR_WORKERS = 200
 # An interruption loses what is not kept yet, so vectors are kept about every two seconds; the first part is small,
 # and the time that it takes tells how many texts the next may have.
 _SECONDS = 2.0
-_FIRST_PART, _SMALLEST_PART = 128, 16
+_FIRST_PART, _SMALLEST_PART = 32, 16
 
 Vectors = dict[bytes, NDArray[np.float32]]
 
