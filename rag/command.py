@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import logging
 import os
@@ -17,6 +18,9 @@ from typing import NoReturn
 from rag.errors import RagError
 
 __all__ = ["CommandParser", "date_argument", "number_argument", "print_json", "run"]
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -96,18 +100,31 @@ def _settings_help() -> str:
 def run(parser: CommandParser, command: Callable[[argparse.Namespace], int], arguments: Sequence[str] | None) -> int:
     """Run a command and return its exit code: 0, the `exit_code` of a `RagError`, or 130 if interrupted.
 
-    A `RagError` is printed on stderr as one line; `--debug` raises it instead. A closed stdout ends it quietly.
+    A `RagError` is printed on stderr as one line; `--debug` raises it instead. A closed stdout ends it quietly, a full
+    disk below it with a line and 1.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell, as by `>&-`
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
     try:
         try:
             return _run(parser.parse_args(_encodable(parser, arguments)), command, parser.interrupted)
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader of stdout, such as `head`, has exited. Without a valid stdout, the interpreter's own flush at exit
-        # would report the error again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of stdout, such as `head`, has exited
+        _write_no_more()
         return 0
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _write_no_more()
+        sys.stderr.write(f"error: The output could not be written: {error.strerror}.\n")
+        return 1
+
+
+def _write_no_more() -> None:
+    """Give stdout to the null device: the interpreter's own flush at exit would report the error again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _encodable(parser: CommandParser, arguments: Sequence[str] | None) -> Sequence[str]:

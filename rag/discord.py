@@ -10,7 +10,8 @@ from importlib.util import find_spec
 
 from rag.command import CommandParser, run
 from rag.engine import Engine
-from rag.errors import ConfigurationError
+from rag.errors import ChatError, ConfigurationError
+from rag.text.lines import one_line
 
 __all__ = ["main"]
 
@@ -29,6 +30,7 @@ def _discord(_options: argparse.Namespace) -> int:
     if find_spec("discord") is None:
         raise ConfigurationError("Discord needs the package discord.py: pip install 'discord.py>=2.7,<3'.")
     import discord
+    from aiohttp import ClientError
 
     from rag.bots.bot import Bot, channels_of
     from rag.bots.discord import DiscordBot
@@ -40,8 +42,8 @@ def _discord(_options: argparse.Namespace) -> int:
             raise ConfigurationError("Set RAG_DISCORD_TOKEN, the token of the bot.")
         channels = channels_of(settings.chat_channels)
         bot = Bot(Service(engine), channels, says_unanswered=settings.chat_unanswered)
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice is wanted
         client = DiscordBot(bot, is_ephemeral=settings.chat_ephemeral)
-        sys.stderr.write("Answering in Discord (Ctrl-C stops)\n")
         try:
             asyncio.run(_answer(client, settings.discord_token.get_secret_value()))
         except discord.LoginFailure as error:
@@ -49,6 +51,10 @@ def _discord(_options: argparse.Namespace) -> int:
         except discord.PrivilegedIntentsRequired as error:
             raise ConfigurationError(
                 "Discord refuses the intent Message Content: switch it on for the bot in the developer portal."
+            ) from error
+        except (discord.DiscordException, ClientError, OSError) as error:
+            raise ChatError(
+                f"Discord cannot be reached: {one_line(error)}. Check the network, then start again."
             ) from error
     return 0
 
@@ -58,7 +64,9 @@ async def _answer(client: object, token: str) -> None:
 
     assert isinstance(client, DiscordBot)
     async with client:
-        await client.start(token)
+        await client.login(token)
+        sys.stderr.write("Answering in Discord (Ctrl-C stops)\n")
+        await client.connect()
 
 
 if __name__ == "__main__":

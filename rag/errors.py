@@ -8,6 +8,7 @@ RagError                    exit 1: the work was tried and failed
 ├── EmbeddingError          exit 1: the embedding model could not be loaded or queried
 ├── LLMError                exit 1: the language model could not be queried
 │   └── ContextTooLong      exit 1: the sources exceed the model's context window
+├── ChatError               exit 1: Slack or Discord could not be reached
 └── SourceError             exit 1: a source could not be read, and a retry will not help
     └── SourceUnavailable   exit 1: a source could not be read now; a retry may help
         └── SourceBusy      exit 1: another sync of the source is running
@@ -57,6 +58,10 @@ class LLMError(RagError):
 
 class ContextTooLong(LLMError):  # noqa: N818 - not named *Error: a condition
     """The sources exceed the language model's context window."""
+
+
+class ChatError(RagError):
+    """Slack or Discord could not be reached."""
 
 
 class SourceError(RagError):

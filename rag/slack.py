@@ -36,7 +36,7 @@ def _slack(options: argparse.Namespace) -> int:
     from slack_sdk import WebClient
 
     from rag.bots.bot import Bot, channels_of
-    from rag.bots.slack import slack_app
+    from rag.bots.slack import slack_app, told_in_a_sentence
     from rag.service import Service
 
     with Engine.open() as engine:
@@ -52,7 +52,8 @@ def _slack(options: argparse.Namespace) -> int:
             app, tokens[1].get_secret_value(), web_client=WebClient(base_url=options.api), proxy=None
         )
         try:
-            handler.connect()  # type: ignore[no-untyped-call]
+            with told_in_a_sentence("RAG_SLACK_APP_TOKEN"):
+                handler.connect()  # type: ignore[no-untyped-call]
             sys.stderr.write("Answering in Slack (Ctrl-C stops)\n")
             threading.Event().wait()
         finally:

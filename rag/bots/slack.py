@@ -8,20 +8,23 @@ from __future__ import annotations
 import logging
 import re
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from rag.bots.bot import DIRECT, UNANSWERED, Bot, said_of
 from rag.bots.markup import cut, parts, slack_answer, slack_sources, slack_text
-from rag.errors import ConfigurationError, RagError
+from rag.errors import ChatError, ConfigurationError, RagError
 from rag.service import Reply
 from rag.store.answers import Thumb
+from rag.text.lines import one_line
 
 if TYPE_CHECKING:
     from slack_bolt import App
     from slack_sdk import WebClient
 
-__all__ = ["COMMAND", "slack_app"]
+__all__ = ["COMMAND", "slack_app", "told_in_a_sentence"]
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +32,8 @@ COMMAND = "/ask"
 # In characters, of the text of a block, and blocks of a message.
 _LONGEST, _MOST_BLOCKS = 2_900, 40
 _MENTION = re.compile(r"<@[UW][A-Z0-9]+(?:\|[^>]*)?>")
+# An error of Slack's API, such as invalid_auth.
+_CODE = re.compile(r"[a-z_]+")
 # Slack sends an event again that it believes lost.
 _REMEMBERED = 1_000
 _THUMBS: dict[str, Thumb] = {"thumb_up": "up", "thumb_down": "down"}
@@ -41,21 +46,48 @@ def slack_app(bot: Bot, client: WebClient, *, is_ephemeral: bool = False) -> App
     :param client: with the bot token
     :param is_ephemeral: whether only the asker sees an answer
     :raises ConfigurationError: Slack refuses the token
+    :raises ChatError: Slack cannot be reached
     """
     from slack_bolt import App
-    from slack_bolt.error import BoltError
-    from slack_sdk.errors import SlackApiError
     from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 
     client.retry_handlers.append(RateLimitErrorRetryHandler(max_retry_count=3))
-    try:
+    with told_in_a_sentence("RAG_SLACK_BOT_TOKEN"):
         me = str(client.auth_test()["user_id"])
         app = App(client=client, token_verification_enabled=False)
-    except (SlackApiError, BoltError) as error:
-        reason = error.response["error"] if isinstance(error, SlackApiError) else error
-        raise ConfigurationError(f"RAG_SLACK_BOT_TOKEN: Slack refuses the token: {reason}.") from error
     _Listeners(bot, me, is_ephemeral=is_ephemeral).listen(app)
     return app
+
+
+@contextmanager
+def told_in_a_sentence(token: str) -> Iterator[None]:
+    """Raise what the libraries raise while they connect as an error of this package, which they then do not log too.
+
+    :param token: the setting of the token that is used
+    """
+    from slack_bolt.error import BoltError
+    from slack_sdk.errors import SlackApiError
+    from slack_sdk.web import SlackResponse
+
+    loggers = [logging.getLogger(f"slack_sdk.{name}") for name in ("web.base_client", "socket_mode.builtin.client")]
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        yield
+    except BoltError as error:
+        raise ConfigurationError(f"{token}: Slack refuses the token: {one_line(error)}.") from error
+    except SlackApiError as error:
+        reason = str(error.response.get("error"))
+        if not _CODE.fullmatch(reason):  # no reply of Slack, but of something on the way to it
+            status = error.response.status_code if isinstance(error.response, SlackResponse) else reason
+            raise ChatError(f"Slack does not answer as it should: {status}.") from error
+        raise ConfigurationError(f"{token}: Slack refuses the token: {reason}.") from error
+    except OSError as error:
+        reason = one_line(getattr(error, "reason", error))
+        raise ChatError(f"Slack cannot be reached: {reason}. Check the network, then start again.") from error
+    finally:
+        for logger in loggers:
+            logger.disabled = False
 
 
 class _Listeners:

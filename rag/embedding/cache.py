@@ -28,10 +28,10 @@ _BATCH = 2048
 # Fewer texts are embedded faster here than by workers.
 _FEWEST_FOR_WORKERS = 200
 
-# An interruption loses what is not kept yet, so vectors are kept about every three seconds; the first part is small,
+# An interruption loses what is not kept yet, so vectors are kept about every two seconds; the first part is small,
 # and the time that it takes tells how many texts the next may have.
-_SECONDS = 3.0
-_FIRST_PART, _SMALLEST_PART = 128, 16
+_SECONDS = 2.0
+_FIRST_PART, _SMALLEST_PART = 32, 16
 
 Vectors = dict[bytes, NDArray[np.float32]]
 

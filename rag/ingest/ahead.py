@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -40,29 +39,31 @@ def ahead(
     items: int = 1,
     waiting: Callable[[], None] = lambda: None,
 ) -> Generator[T]:
-    """Yield from an iterator that runs in its own thread, up to `items` items ahead of the caller.
+    """Yield from an iterator that runs in its own thread, `items` items ahead of the caller and no more.
+
+    An interruption loses what is made and not taken, so the next item is begun only when there is room for it.
 
     :param name: the name of the thread
     :param stopped: ends the thread and the iteration when it is set
     :param waiting: called now and then while the caller waits for an item
     """
-    ready: queue.Queue[T | BaseException | None] = queue.Queue(maxsize=items)
+    ready: queue.SimpleQueue[T | BaseException | None] = queue.SimpleQueue()
+    room = threading.Semaphore(items)
 
-    def put(item: T | BaseException | None) -> None:
+    def has_room() -> bool:
         while not stopped.is_set():
-            with contextlib.suppress(queue.Full):
-                ready.put(item, timeout=0.1)
-                return
+            if room.acquire(timeout=0.1):
+                return True
+        return False
 
     def run() -> None:
         try:
-            for item in source:
-                put(item)
-                if stopped.is_set():
-                    return
-            put(None)
+            while has_room():
+                ready.put(next(source))
+        except StopIteration:
+            ready.put(None)
         except BaseException as error:  # noqa: BLE001 - raised again where the next item is read
-            put(error)
+            ready.put(error)
 
     # The thread logs in the caller's context.
     thread = threading.Thread(target=copy_context().run, args=(run,), name=name, daemon=True)
@@ -78,6 +79,7 @@ def ahead(
                 return
             if isinstance(item, BaseException):
                 raise item
+            room.release()
             yield item
     finally:
         if stopped.is_set():

@@ -17,8 +17,9 @@ from rag.store.documents import DocumentRow
 __all__ = ["Batch", "StoredBatch", "Work", "batches", "document_ids"]
 
 _MOST_CHANGES = 200
-# In seconds. A batch is read, cut, embedded and written in turn, so an interruption loses a few times this.
-_LONGEST_READ = 1.0
+# In seconds. Three batches are between the source and the index, so an interruption loses a few times this, and what
+# the source has fetched ahead.
+_LONGEST_READ = 0.3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,7 +52,7 @@ class StoredBatch(Work):
 def batches(changes: Iterable[Change], stopped: threading.Event, *, characters: int) -> Iterator[Batch]:
     """Cut a stream of changes into batches; a checkpoint ends a batch, and so does an error.
 
-    A batch also ends when a change comes a second or more after the batch before: the changes of a slow source are
+    A batch also ends when a change comes 0.3 s or more after the batch before: the changes of a slow source are
     committed one by one, and nothing waits for what comes late.
 
     A source may rely on what it recorded before a checkpoint, so its next change is requested only after the batch is

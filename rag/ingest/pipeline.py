@@ -236,7 +236,7 @@ class Ingestion:
         stopped = threading.Event()
         cuts = ahead("cut", map(cut, ahead("read", read(stopped), stopped)), stopped)
         if self._batches_at_once:
-            most = max(1, self._batches_at_once - 2)
+            most = max(1, self._batches_at_once - 1)
             begun = ahead(
                 "embed", (in_own_thread(self._embed, batch) for batch in cuts), stopped, items=most, waiting=waiting
             )

@@ -119,7 +119,10 @@ class FeedbackRequest(_Request):
     """What a reader thinks of an answer."""
 
     id: str = Field(
-        max_length=100, validation_alias=AliasChoices("id", "answer", "answer_id"), description="the id of the answer"
+        max_length=100,
+        validation_alias=AliasChoices("id", "answer", "answer_id"),
+        description="the id of the answer",
+        json_schema_extra={"format": "uuid"},
     )
     thumb: Thumb | None = None
     comment: str | None = Field(None, max_length=LONGEST_QUESTION)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+# A list whose best thread is less likely than this is no finding.
+_UNLIKELY = 0.05
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks for."""
@@ -150,6 +153,8 @@ def _print(options: argparse.Namespace, value: object, text: Callable[[], str]) 
 def verdict_text(verdict: Verdict) -> str:
     """Return a verdict for a terminal."""
     lines = [f"#{verdict.number} {verdict.title}" if verdict.number else verdict.title, ""]
+    if verdict.candidates and max(one.probability for one in verdict.candidates) < _UNLIKELY:
+        lines += ["No earlier issue is likely to report the same problem. The nearest:", ""]
     for one in verdict.candidates:
         fixed = (
             f"fixed by #{one.fixed_by}" + (f" in {one.fixed_in}" if one.fixed_in else "") if one.fixed_by else one.role

@@ -19,6 +19,7 @@ from rag.service.shapes import (
     AnswerReply,
     AskRequest,
     DocumentReply,
+    ErrorReply,
     FeedbackReply,
     FeedbackRequest,
     LoggedReply,
@@ -34,13 +35,20 @@ from rag.service.shapes import (
 )
 from rag.service.threads import Threads
 from rag.web.access import requires
-from rag.web.schema import EVENTS, errors
+from rag.web.schema import errors, reference, stream_event, streams
 from rag.web.streams import answer_events, streamed
 
 __all__ = ["api_routes"]
 
 Json = dict[str, Any]
 Handler = Callable[..., Awaitable[Json | Response]]
+
+_TEXT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+_EVENTS = streams(
+    stream_event(_TEXT, "text"),
+    stream_event(reference(AnswerReply), "answer"),
+    stream_event(reference(ErrorReply), "error"),
+)
 
 
 def api_routes(service: Service, threads: Threads) -> APIRouter:
@@ -61,7 +69,7 @@ def api_routes(service: Service, threads: Threads) -> APIRouter:
             response_model_exclude_unset=True,
             summary=summary,
             dependencies=[guard],
-            responses=(EVENTS if path == "/ask" else {}) | errors(404),
+            responses=(_EVENTS if path == "/ask" else {}) | errors(404),
         )
 
     add("POST", "/ask", api.ask, AnswerReply, "Answer a question", may_ask)

@@ -26,7 +26,7 @@ from rag.service.threads import Threads
 from rag.store.encoding import storable
 from rag.store.filters import Filters
 from rag.web.access import requires
-from rag.web.schema import EVENTS, errors
+from rag.web.schema import errors, reference, stream_event, streams
 from rag.web.streams import event, streamed
 
 __all__ = ["MODEL", "chat_routes"]
@@ -55,7 +55,7 @@ class Part(_Open):
 class Message(_Open):
     """A message of the conversation; those of other roles are not read."""
 
-    role: str
+    role: str = Field(examples=["user", "assistant"])
     content: str | list[Part] | None = None
 
     @property
@@ -64,6 +64,14 @@ class Message(_Open):
         if isinstance(self.content, str):
             return self.content
         return "\n".join(part.text for part in self.content or () if part.type == "text" and part.text)
+
+
+#: What one of the messages must be, as JSON schema says it.
+_QUESTION: dict[str, Any] = {
+    "type": "object",
+    "properties": {"role": {"const": "user"}, "content": {"type": "string", "pattern": "\\S"}},
+    "required": ["role", "content"],
+}
 
 
 class StreamOptions(_Open):
@@ -76,7 +84,7 @@ class ChatRequest(_Open):
     """A conversation whose last message of the user is the question; other parameters of OpenAI's API are ignored."""
 
     model: str = Field(MODEL, max_length=200)
-    messages: list[Message] = Field(min_length=1)
+    messages: list[Message] = Field(min_length=1, json_schema_extra={"contains": _QUESTION})
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: Literal[1] | None = None
@@ -172,6 +180,33 @@ class ChatErrorReply(_Open):
     error: ChatError
 
 
+_CHUNK = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "object": {"const": "chat.completion.chunk"},
+        "created": {"type": "integer"},
+        "model": {"type": "string"},
+        "choices": {
+            "type": "array",
+            "maxItems": 1,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "index": {"const": 0},
+                    "delta": {"type": "object", "properties": {"content": {"type": "string"}}},
+                    "finish_reason": {"enum": [None, "stop"]},
+                },
+                "required": ["index", "delta", "finish_reason"],
+            },
+        },
+    },
+    "required": ["id", "object", "created", "model", "choices"],
+}
+_DONE = {"type": "object", "properties": {"data": {"const": "[DONE]"}}, "required": ["data"]}
+_EVENTS = streams(stream_event(_CHUNK), stream_event(reference(ChatErrorReply)), _DONE)
+
+
 def chat_routes(service: Service, threads: Threads) -> APIRouter:
     """Return the routes below /v1."""
     chat = _Chat(service, threads)
@@ -184,7 +219,7 @@ def chat_routes(service: Service, threads: Threads) -> APIRouter:
         operation_id="complete",
         response_model=ChatReply,
         response_model_exclude_unset=True,
-        responses=EVENTS | failures,
+        responses=_EVENTS | failures,
         summary="Answer the last message of a conversation",
     )
     router.add_api_route(

@@ -10,14 +10,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.web.replies import failure
 
-__all__ = ["LARGEST_BODY", "Limits"]
+__all__ = ["LARGEST_BODY", "MOST_REQUESTS", "Limits"]
 
 #: In bytes: a long conversation of a chat client.
 LARGEST_BODY = 1_000_000
 # In seconds.
 _BODY_TIMEOUT = 20.0
-# Requests beyond these are refused: they would wait longer than their senders do.
-_MOST_REQUESTS = 100
+#: Requests beyond these are refused: they would wait longer than their senders do.
+MOST_REQUESTS = 100
 
 
 class Limits:
@@ -32,7 +32,7 @@ class Limits:
         *,
         largest: int = LARGEST_BODY,
         seconds: float = _BODY_TIMEOUT,
-        most: int = _MOST_REQUESTS,
+        most: int = MOST_REQUESTS,
         exempt: Iterable[str] = (),
     ) -> None:
         self._app = app

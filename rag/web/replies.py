@@ -23,6 +23,8 @@ __all__ = ["answer_errors", "failure", "failure_of", "status_of"]
 log = logging.getLogger(__name__)
 
 _FOR_PROGRAMS = ("/api/", "/stream", "/v1/", "/mcp", "/openapi.json", "/metrics", "/healthz", "/map/data")
+# Codes of JSON-RPC.
+_INVALID_REQUEST, _INTERNAL_ERROR = -32600, -32603
 _NOT_FOUND = "Not found; /openapi.json lists the endpoints."
 
 
@@ -41,6 +43,10 @@ def failure(scope: Scope, status: int, sentence: str, headers: Mapping[str, str]
         code = {401: "invalid_api_key", 404: "not_found", 429: "rate_limit_exceeded"}.get(status)
         body = {"error": {"message": sentence, "type": kind, "param": None, "code": code}}
         return JSONResponse(body, status, headers)
+    if path == "/mcp" or path.startswith("/mcp/"):
+        # As JSON-RPC says it: a client of MCP shows its user nothing of another body.
+        rpc = {"code": _INVALID_REQUEST if status < 500 else _INTERNAL_ERROR, "message": sentence}
+        return JSONResponse({"jsonrpc": "2.0", "id": None, "error": rpc}, status, headers)
     if path.startswith(_FOR_PROGRAMS):
         return JSONResponse({"error": sentence}, status, headers)
     values = {"sentence": sentence, "brand": scope["app"].state.brand}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,7 +12,7 @@ from pydantic import BaseModel
 from rag import __version__
 from rag.service.shapes import ErrorReply
 
-__all__ = ["EVENTS", "describe", "errors"]
+__all__ = ["describe", "errors", "reference", "stream_event", "streams"]
 
 _DESCRIPTION = """\
 Answers from a project's issues, discussions, pull requests and docs, every claim with its source.
@@ -33,19 +34,31 @@ _SAID = {
 _USUAL = (400, 401, 403, 405, 408, 413, 421, 429, 503)
 _WAIT = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
 
-#: The reply of an endpoint that can stream.
-EVENTS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "content": {
-            "text/event-stream": {
-                "schema": {
-                    "type": "string",
-                    "description": "events: `text` with {text} for each paragraph, then `answer` or `error`",
-                }
-            }
-        }
-    }
-}
+
+def streams(*events: Mapping[str, Any]) -> dict[int | str, dict[str, Any]]:
+    """Return the reply of an endpoint that can stream, for FastAPI.
+
+    :param events: a JSON schema for each kind of event; OpenAPI 3.1 has no place for one of the whole stream
+    """
+    return {200: {"content": {"text/event-stream": {"schema": {"anyOf": list(events)}}}}}
+
+
+def stream_event(data: Mapping[str, Any], name: str | None = None) -> dict[str, Any]:
+    """Return the JSON schema of an event whose data is JSON.
+
+    :param data: the JSON schema of the data
+    :param name: that of the event, if it has one
+    """
+    held = {"type": "string", "contentMediaType": "application/json", "contentSchema": dict(data)}
+    if name is None:
+        return {"type": "object", "properties": {"data": held}, "required": ["data"]}
+    named = {"event": {"const": name}, "data": held}
+    return {"type": "object", "properties": named, "required": ["event", "data"]}
+
+
+def reference(shape: type[BaseModel]) -> dict[str, Any]:
+    """Return a reference to a shape that another reply of the document has."""
+    return {"$ref": f"#/components/schemas/{shape.__name__}"}
 
 
 def errors(*more: int, shape: type[BaseModel] = ErrorReply) -> dict[int | str, dict[str, Any]]:

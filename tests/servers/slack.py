@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 BOT, USER, CHANNEL, TOKEN = "U0BOT", "U0ANN", "C0HELP", "xoxb-loopback"
+APP_TOKEN = "xapp-loopback"
 
 
 class SlackServer(ThreadingHTTPServer):
@@ -163,6 +164,8 @@ class _Api(BaseHTTPRequestHandler):
                 return {"ok": False, "error": "invalid_auth"}
             case "auth.test":
                 return {"ok": True, "user_id": BOT, "bot_id": "B1", "team_id": "T1", "url": "https://x.slack.com/"}
+            case "apps.connections.open" if self.headers.get("authorization") != f"Bearer {APP_TOKEN}":
+                return {"ok": False, "error": "invalid_auth"}
             case "apps.connections.open":
                 return {"ok": True, "url": self.server.socket_url}
             case "chat.getPermalink":

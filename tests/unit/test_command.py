@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 
 import pytest
 
 from rag.command import CommandParser, date_argument, number_argument, run
+from tests.processes import ROOT
 
 
 def made() -> CommandParser:
@@ -52,3 +55,24 @@ def test_an_interrupted_command_says_how_to_go_on(capsys: pytest.CaptureFixture[
 
     assert run(made(), interrupted, []) == 130
     assert capsys.readouterr().err == "interrupted; run it again to go on\n"
+
+
+PRINTS = """
+from rag.command import CommandParser, print_json, run
+parser = CommandParser(prog="python -m rag.thing", description="Print.", examples=[])
+raise SystemExit(run(parser, lambda options: print_json({"a": "b"}) or 0, []))
+"""
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "said"),
+    [
+        (">&-", 0, ""),
+        ("2>&-", 0, ""),
+        ("> /dev/full", 1, "error: The output could not be written: No space left on device.\n"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_no_traceback(redirection: str, code: int, said: str) -> None:
+    shell = ["sh", "-c", f'exec "$0" -c "$1" {redirection}', sys.executable, PRINTS]
+    ended = subprocess.run(shell, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (ended.returncode, ended.stderr) == (code, said)

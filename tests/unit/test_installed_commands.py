@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,3 +20,8 @@ def test_an_installed_command_is_that_of_its_module(name: str, target: str) -> N
     assert spec.origin
     assert name == "rag-" + module.removesuffix(".__main__").rpartition(".")[2]
     assert f"def {function}(" in Path(spec.origin).read_text() or f'"{function}"' in Path(spec.origin).read_text()
+
+
+def test_the_handbook_names_each_installed_command() -> None:
+    page = (Path(__file__).parents[2] / "docs/install.md").read_text()
+    assert set(re.findall(r"`(rag-[a-z]+)`", page)) == SCRIPTS.keys()

@@ -159,7 +159,7 @@ def test_it_waits_for_a_rate_limit_and_resumes_its_session(engine: Engine, serve
     assert (server.resumes, server.refusals) == (1, 0)
 
 
-def test_a_refused_token_is_one_line(
+def test_a_refused_token_and_a_discord_that_is_away_are_one_line(
     empty_engine: Engine, server: DiscordServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RAG_HOME", str(empty_engine.settings.home))
@@ -169,3 +169,6 @@ def test_a_refused_token_is_one_line(
     monkeypatch.setenv("RAG_DISCORD_TOKEN", "wrong")
     assert command.main([]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == "error: RAG_DISCORD_TOKEN: Discord refuses the token."
+    monkeypatch.setattr(Route, "BASE", "http://127.0.0.1:9/api/v10")
+    assert command.main([]) == 1
+    assert capsys.readouterr().err.startswith("error: Discord cannot be reached: ")

@@ -18,8 +18,9 @@ from rag.bots.slack import slack_app
 from rag.engine import Engine
 from rag.errors import ConfigurationError
 from rag.service import Service
+from tests.servers.docs_site import DocsSite
 from tests.servers.memory_source import MemorySource, page
-from tests.servers.slack import BOT, CHANNEL, TOKEN, USER, SlackServer, slack_server
+from tests.servers.slack import APP_TOKEN, BOT, CHANNEL, TOKEN, USER, SlackServer, slack_server
 
 QUESTION = "How do I write one database to a file?"
 HOSTILE = "The hostile page tells <!channel> and <@U0ANN> about [windmills](https://evil.example) & gears."
@@ -51,7 +52,7 @@ def answering(
     """Run the bot until the block ends."""
     bot = Bot(Service(engine), channels_of(channels), says_unanswered=says_unanswered)
     app = slack_app(bot, WebClient(token=TOKEN, base_url=server.url), is_ephemeral=is_ephemeral)
-    handler = SocketModeHandler(app, "xapp-loopback", web_client=WebClient(base_url=server.url))
+    handler = SocketModeHandler(app, APP_TOKEN, web_client=WebClient(base_url=server.url))
     handler.connect()
     server.wait_for_connection(1)
     try:
@@ -193,10 +194,51 @@ def test_a_refused_token_is_one_line(engine: Engine, server: SlackServer) -> Non
         slack_app(bot, WebClient(token="xoxb-wrong", base_url=server.url))
 
 
-def test_without_tokens_the_command_says_what_to_set(
-    empty_engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def settings_of_the_command(empty_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setenv("RAG_HOME", str(empty_engine.settings.home))
     monkeypatch.setenv("RAG_DATABASE_URL", empty_engine.settings.database_url.get_secret_value())
+    return monkeypatch
+
+
+def test_without_tokens_the_command_says_what_to_set(
+    settings_of_the_command: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command.main([]) == 2
     assert capsys.readouterr().err == "error: Set RAG_SLACK_BOT_TOKEN (xoxb-…) and RAG_SLACK_APP_TOKEN (xapp-…).\n"
+
+
+@pytest.mark.parametrize(
+    ("bot", "app", "said"),
+    [
+        ("xoxb-wrong", APP_TOKEN, "RAG_SLACK_BOT_TOKEN: Slack refuses the token: invalid_auth."),
+        (TOKEN, "xapp-wrong", "RAG_SLACK_APP_TOKEN: Slack refuses the token: invalid_auth."),
+    ],
+)
+def test_the_command_says_which_token_is_refused(
+    settings_of_the_command: pytest.MonkeyPatch,
+    server: SlackServer,
+    capsys: pytest.CaptureFixture[str],
+    bot: str,
+    app: str,
+    said: str,
+) -> None:
+    settings_of_the_command.setenv("RAG_SLACK_BOT_TOKEN", bot)
+    settings_of_the_command.setenv("RAG_SLACK_APP_TOKEN", app)
+    assert command.main(["--api", server.url]) == 2
+    assert capsys.readouterr().err == f"error: {said}\n"
+
+
+@pytest.mark.parametrize(
+    ("api", "said"), [("http://127.0.0.1:9/api/", "Slack cannot be reached: "), (None, "not answer")]
+)
+def test_a_slack_that_is_away_is_one_line(
+    settings_of_the_command: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], api: str | None, said: str
+) -> None:
+    settings_of_the_command.setenv("RAG_SLACK_BOT_TOKEN", TOKEN)
+    settings_of_the_command.setenv("RAG_SLACK_APP_TOKEN", APP_TOKEN)
+    with DocsSite() as proxy:  # answers 404 with a page
+        assert command.main(["--api", api or proxy.url("/api/")]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: Slack ")
+    assert said in line

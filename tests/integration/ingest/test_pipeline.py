@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +16,7 @@ from rag.engine import Engine
 from rag.errors import SourceUnavailable
 from rag.ingest.chunking import MarkdownChunker
 from rag.ingest.pipeline import Ingestion
+from rag.ingest.report import SyncReport
 from rag.settings import Settings
 from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Unchanged
 from rag.store.github import GitHubComment, GitHubThread
@@ -100,6 +103,41 @@ def test_documents_before_an_error_of_the_source_are_kept(ingestion: Ingestion, 
     with pytest.raises(SourceUnavailable):
         ingestion.sync(source(page("a", "First."), SourceUnavailable("the network is gone")))
     assert list(store.documents.hashes("docs")) == ["docs:https://example.org/a"]
+
+
+class CountingSource(MemorySource):
+    """Counts the changes that were taken from it."""
+
+    read = 0
+
+    def changes(self, *, full: bool) -> Iterator[Change]:
+        for change in super().changes(full=full):
+            self.read += 1
+            yield change
+
+
+def test_an_interruption_loses_three_batches_that_were_read_and_no_vector(
+    ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.ingest.batches._LONGEST_READ", 0.0)  # a batch for each change
+    pages = [page(f"page-{number}", f"Setting {number} is {number * 7} by default.") for number in range(30)]
+    interrupted = CountingSource(pages)
+    committed = 0
+
+    def interrupt(report: SyncReport) -> None:
+        nonlocal committed
+        if report.added >= 5 and threading.current_thread() is threading.main_thread():
+            committed = report.added
+            time.sleep(0.5)  # the other threads go as far ahead as they may
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingestion.sync(interrupted, progress=interrupt)
+    again = ingestion.sync(MemorySource(pages))
+
+    assert committed + 1 <= interrupted.read <= committed + 3
+    assert (again.added, again.unchanged) == (30 - committed, committed)
+    assert again.embedded < again.added, "what was embedded and not written is in the cache"
 
 
 def test_a_document_that_cannot_be_read_fails_the_sync_and_stays_indexed(ingestion: Ingestion, store: Store) -> None:

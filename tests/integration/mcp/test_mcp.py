@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import sys
+import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -18,7 +19,9 @@ from mcp.shared.exceptions import MCPError
 
 from rag.engine import Engine
 from rag.mcp.budget import tokens
+from tests.integration.conftest import OpenEngine
 from tests.processes import ROOT
+from tests.servers.web import served
 
 QUESTION = "How do I write one database to a file?"
 TOOLS = {"search", "fetch", "ask", "similar", "verify", "sources", "report_problem"}
@@ -225,15 +228,31 @@ def test_a_key_limits_the_tools(site: str, site_engine: Engine) -> None:
     assert "This needs an API key with the scope ask." in called("ask", {"question": QUESTION})
 
 
-def test_over_stdio_nothing_but_the_protocol_is_written(site_engine: Engine) -> None:
-    """The client fails on a line of stdout that is no message; the log goes to stderr."""
-    environment = {
-        **os.environ,
-        "RAG_HOME": str(site_engine.settings.home),
-        "RAG_DATABASE_URL": site_engine.database.dsn,
-    }
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_what_the_server_refuses_before_a_tool_is_a_sentence_too(open_engine: OpenEngine, mode: str) -> None:
+    async def use(client: Client) -> Any:
+        return await client.list_tools()
+
+    with (
+        served(open_engine(), host="0.0.0.0") as address,
+        pytest.RaisesGroup(  # without a key
+            pytest.RaisesExc(MCPError, match="An API key with the scope ask or search is needed"),
+            flatten_subgroups=True,
+        ),
+    ):
+        with_client(f"{address}/mcp", use, mode=mode)
+
+
+def test_over_stdio_nothing_but_the_protocol_is_written(site_engine: Engine, tmp_path: Path) -> None:
+    """The handbook's command, in another folder: the client fails on a line of stdout that is no message."""
+    [block] = re.findall(r"```json\n(.*?)```", (ROOT / "docs/mcp.md").read_text(), re.DOTALL)
+    server = json.loads(block.replace("/path/to/support-engine", str(ROOT)))["mcpServers"]["docs"]
+    index = {"RAG_HOME": str(site_engine.settings.home), "RAG_DATABASE_URL": site_engine.database.dsn}
     command = StdioServerParameters(
-        command=sys.executable, args=["-m", "rag.mcp", "--debug"], env=environment, cwd=ROOT
+        command=server["command"],
+        args=[*server["args"], "--debug"],
+        env={**os.environ, **index, **server["env"]},
+        cwd=tmp_path,
     )
 
     async def use(mode: str) -> Any:

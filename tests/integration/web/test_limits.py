@@ -13,9 +13,10 @@ import httpx
 import pytest
 
 from rag.engine import Engine
-from rag.web.limits import LARGEST_BODY
+from rag.web.limits import LARGEST_BODY, MOST_REQUESTS
 from rag.web.protocol import PatientProtocol
 from tests.integration.conftest import OpenEngine
+from tests.processes import wait_for
 from tests.servers.openai import OpenAIServer
 from tests.servers.web import Served, served
 
@@ -83,6 +84,36 @@ def test_many_unfinished_requests_keep_nobody_out(site_engine: Engine) -> None:
             assert unfinished[0].recv(1000) == b""
         for connection in unfinished:
             connection.close()
+
+
+def test_a_busy_server_says_so_in_the_form_of_each_reader(site_engine: Engine) -> None:
+    unfinished = b"POST /api/v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
+    busy = "The server is busy; try again in a moment."
+    with served(site_engine) as address:
+        held = [connect(address) for _ in range(MOST_REQUESTS)]
+        for connection in held:
+            connection.sendall(unfinished)
+        replies = {path: wait_for_status(address + path, 503) for path in ("/api/v1/search?q=vacuum", "/?q=vacuum")}
+        replies |= {path: httpx.post(address + path, json={}, timeout=20) for path in ("/v1/chat/completions", "/mcp")}
+        healthy = httpx.get(f"{address}/healthz", timeout=20)
+        for connection in held:
+            connection.close()
+        wait_for_status(f"{address}/api/v1/search?q=vacuum", 200)
+
+    assert {(reply.status_code, reply.headers["retry-after"]) for reply in replies.values()} == {(503, "1")}
+    assert replies["/api/v1/search?q=vacuum"].json() == {"error": busy}
+    assert f'role="alert">{busy}</p>' in replies["/?q=vacuum"].text
+    assert replies["/v1/chat/completions"].json()["error"]["message"] == busy
+    assert replies["/mcp"].json()["error"]["message"] == busy
+    assert healthy.status_code == 200
+
+
+def wait_for_status(url: str, status: int) -> httpx.Response:
+    def asked() -> httpx.Response | None:
+        reply = httpx.get(url, timeout=20)
+        return reply if reply.status_code == status else None
+
+    return wait_for(asked, seconds=15, else_show=lambda: f"{url} never had the status {status}")
 
 
 def test_a_stream_ends_before_the_server_does(open_engine: OpenEngine) -> None:
