@@ -40,6 +40,8 @@ class Part(Enum):
     DELETED = auto()
     #: a heading that is not an h1 to h6
     HEADING = auto()
+    #: the title of a block of code
+    CAPTION = auto()
     #: code that is not in a pre
     LISTING = auto()
     #: a table that is not a table
@@ -99,6 +101,8 @@ def _looked_into(element: Element, part: Part) -> Part:
         return Part.CONTENT if any(map(str.isalpha, text_of(element))) else Part.BOILERPLATE
     if part is Part.FORM:
         return Part.CONTENT if _is_page_form(element) else Part.BOILERPLATE
+    if part is Part.HEADING and _is_caption(element):
+        return Part.CAPTION
     is_there = _LOOKS.get(part)
     return part if is_there is None or is_there(element) else Part.CONTENT
 
@@ -110,6 +114,8 @@ def _boilerplate_or_text(element: Element) -> Part:
         return Part.CONTENT
     if tag == "a" and _is_linked_text(element):
         return Part.CONTENT
+    if tag in marks.FURNITURE_TAGS | marks.ANCHORED_TAGS and (part := _part_with_permalink(element)):
+        return part
     if tag == "textarea" and _shows_code(element):
         return Part.LISTING
     above = element.getparent()
@@ -177,6 +183,18 @@ def _is_linked_text(link: Element) -> bool:
 _MAX_LINKS = 4
 
 
+def _part_with_permalink(element: Element) -> Part | None:
+    """Return the role of a box or heading that has the class of a permalink because links lead to it, as in rdoc.
+
+    None if it has no such class, or holds nothing but links.
+    """
+    classes = (element.get("class") or "").lower().split()
+    others = [name for name in classes if name not in marks.PERMALINKS]
+    if others == classes or is_links(element):
+        return None
+    return _part(element.tag, " ".join(others), element.get("role") or "", element.get("id") or "", False, False)
+
+
 def _is_named_by_its_subject(element: Element) -> bool:
     """Return whether an element is left out for its id, or a common word, although a heading of that name begins it."""
     identifier, classes = (element.get("id") or "").lower(), (element.get("class") or "").lower().split()
@@ -206,6 +224,8 @@ def _holds_labels(element: Element) -> bool:
     if element.get("role") == "tablist" or not {"tab", "tabs"} & set((element.get("class") or "").lower().split()):
         return True
     children = [child.tag for child in element if type(child.tag) is str]
+    if children == ["ul"] and (following := element.getnext()) is not None:
+        return any(marks.TAB_PANEL_CLASS & set((panel.get("class") or "").split()) for panel in following)
     return bool(children) and marks.TAB_TAGS.issuperset(children) and element.find(".//pre") is None
 
 
@@ -228,6 +248,11 @@ _MANY_PARAGRAPHS = 4
 def _is_title(element: Element) -> bool:
     above = element.getparent()
     return element.get("role") == "heading" or (above is not None and "headertitle" in (above.get("class") or ""))
+
+
+def _is_caption(element: Element) -> bool:
+    above = element.getparent()
+    return above is not None and not marks.CAPTIONED_CLASSES.isdisjoint((above.get("class") or "").split())
 
 
 def _is_code_alone(element: Element) -> bool:
@@ -319,6 +344,8 @@ def _content_part(tag: str, names: frozenset[str], role: str, identifier: str, *
         return Part.HEADER
     if role == "heading" or (tag == "div" and "title" in names):
         return Part.HEADING
+    if "code-block-caption" in names:
+        return Part.CAPTION
     if tag in ("div", "figure") and names & marks.LISTING_CLASS:
         return Part.LISTING
     if (role in marks.GRID_ROLES and tag != "table") or "summary-table" in names:
