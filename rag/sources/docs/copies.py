@@ -43,7 +43,6 @@ class Original:
             shared += words if line in lines else 0
         return shared >= (_SAME_TITLE if title == self._title else _OTHER_TITLE) * total
 
-
     def is_page_of(self, title: str, markdown: str) -> bool:
         """Return whether this is the page that is made of a Markdown file at an address beside it."""
         own, words = (Counter(_WORD.findall(text.lower())) for text in (self._text, markdown))

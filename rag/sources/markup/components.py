@@ -211,7 +211,9 @@ def _block(text: str, tag: _Tag, labels: list[str], tabs: list[list[str]]) -> st
             tabs.pop()
         return f"\n{closing_line(margin)}\n"
     if tag.name.endswith("Tabs") and not tag.is_empty:
-        tabs.append(re.findall(r"[\"'`]([^\"'`]+)[\"'`]", tag.attributes.get("items", tag.attributes.get("values", ""))))
+        tabs.append(
+            re.findall(r"[\"'`]([^\"'`]+)[\"'`]", tag.attributes.get("items", tag.attributes.get("values", "")))
+        )
     label = _label(tag, tabs)
     if tag.name == "summary" and tag.partner:
         return f"\n{opening_line(margin, _put(labels, '**'))}\n"

@@ -18,7 +18,9 @@ _KEY = (
     r"|data-[\w-]+|alt|srcset|name)=(?:\"[^\"{}\n]*\"|'[^'{}\n]*'|[^\s{}\"']+))"
 )
 #: Behind a link, code, a bracket or bold text; kramdown's own mark may follow emphasis too.
-_SPAN = re.compile(rf"(?:(?<=[)\]\0])|(?<=\*\*)|(?<=[*_])(?={{:)){{:?[ \t]*{_KEY}(?:[ \t]+(?:{_KEY}|[\w-]+(?:=[^\s{{}}]+)?))*[ \t]*}}")
+_SPAN = re.compile(
+    rf"(?:(?<=[)\]\0])|(?<=\*\*)|(?<=[*_])(?={{:)){{:?[ \t]*{_KEY}(?:[ \t]+(?:{_KEY}|[\w-]+(?:=[^\s{{}}]+)?))*[ \t]*}}"
+)
 #: A line of its own.
 _LINE = re.compile(rf"^[ \t>]*(?:{{:[^{{}}\n]{{0,500}}}}|{{[ \t]*{_VALUE}(?:[ \t]+{_VALUE})*[ \t]*}})[ \t]*$")
 _CLASS = re.compile(r"\.([\w-]+)")

@@ -30,7 +30,9 @@ _TOOL_LINK = re.compile(
 )
 # Other things are called this as well: commands, chapters, elements.
 _TOOL_WORD = re.compile(r"^(?:edit|copy|view source|source|link)$", re.IGNORECASE)
-_TOOL_ADDRESS = re.compile(r"/edit/|/blob/|/tree/|/issues/new|_sources/|action=edit|view-?source(?![\w-]*\.html?)", re.IGNORECASE)
+_TOOL_ADDRESS = re.compile(
+    r"/edit/|/blob/|/tree/|/issues/new|_sources/|action=edit|view-?source(?![\w-]*\.html?)", re.IGNORECASE
+)
 _MAX_EDIT_LINK = 24
 #: How many children of a block are looked at for text.
 _NEAR = 30
