@@ -273,12 +273,12 @@ def test_sections_that_are_long_enough_keep_their_headings() -> None:
     [
         (f"| Flag | Use |\n|---|---|\n| `-a` | {LONG} |", "| `-a` |"),
         (f"|   |   |\n|---|---|\n| a \\| b | int | {LONG} |", "| a \\| b |"),
-        (f"- **-a**: {LONG}\n- **-b**: Its own.", "- **-a**:"),
+        (f"- **-a**: {LONG}\n- **-a**: Again.", "- **-a**:"),
         (f"- `-a` (int) – {LONG}", "- `-a` (int) –"),
         (f"**param a:** {LONG}", "**param a:**"),
         (f"- `-a`\n\n  {LONG}\n\n  {LONG}", "`-a`"),
         (f"`run(x)` {{#run}}\nRuns.\n\n{LONG}\n\n**Returns:**\n{LONG}", "`run(x)`"),
-        (f"`run(x)` {{#run}}\nRuns.\n\n**Parameters:**\n\n- **x** – {LONG}", "`run(x)`"),
+        (f"`run(x)` {{#run}}\n{LONG}\n\n**Parameters:**\n\n- **x** – {LONG[:150]}", "`run(x)`"),
     ],
 )  # fmt: skip
 def test_every_part_names_the_row_the_item_or_the_signature_that_it_belongs_to(text: str, lead: str) -> None:
