@@ -45,7 +45,7 @@ _ITEM_START = re.compile(r"^(?=[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t])", re.MULTILINE)
 #: The name or label that an item or a paragraph begins with: "- **x** (int): ", "**Note:** ".
 _LEAD = re.compile(
     r"[ \t]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?(?:\*\*[^*\n]{1,120}\*\*|`[^`\n]{1,120}`)"
-    r"(?:(?<=:\*\*)|(?:[ ]\([^()\n]{1,40}\))?(?::|[ ][—–-]))(?=\s)"  # noqa: RUF001
+    r"(?:(?<=:\*\*)|(?:[ ]\([^()\n]{1,40}\))?(?::|[ ][—–-]))(?=\s)"
 )
 #: Where a sentence that is too long may be cut; scripts without spaces have commas of their own.
 _CUTS = " ，、；،,"  # noqa: RUF001

@@ -9,8 +9,8 @@ from itertools import pairwise
 __all__ = ["sentences"]
 
 # Full stops, question and exclamation marks that end a sentence without a space behind them: Chinese, Japanese and
-# full-width; Hindi and its neighbours; Arabic and Urdu; Ethiopic, Burmese, Khmer, Mongolian, Armenian; the question mark
-# that is Greek alone.
+# full-width; Hindi and its neighbours; Arabic and Urdu; Ethiopic, Burmese, Khmer, Mongolian, Armenian; the question
+# mark that is Greek alone.
 _STOPS = "。｡．！？︒﹒﹖﹗‼⁇⁈⁉।॥؟۔።፧፨။។៕᠃᠉։\u037e"  # noqa: RUF001
 # Quotes and brackets that close behind such a mark, or behind a Latin one, and those that open a sentence.
 _CLOSING = "\"')\\]”’»›」』）】》〉］｝"  # noqa: RUF001

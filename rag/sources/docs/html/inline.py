@@ -24,8 +24,8 @@ __all__ = ["BY_PART", "BY_TAG"]
 
 # Nothing else is called this.
 _TOOL_LINK = re.compile(
-    r"^(?:edit this(?: page| on github)?|edit (?:page|on github)|improve this (?:page|doc|topic)|suggest (?:an )?edits?|"
-    r"view page source|show source|report an issue|\[source\]|\[edit\]|copy page|back to top)$",
+    r"^(?:edit this(?: page| on github)?|edit (?:page|on github)|improve this (?:page|doc|topic)|"
+    r"suggest (?:an )?edits?|view page source|show source|report an issue|\[source\]|\[edit\]|copy page|back to top)$",
     re.IGNORECASE,
 )
 # Other things are called this as well: commands, chapters, elements.
