@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from functools import lru_cache
@@ -112,7 +113,9 @@ def _boilerplate_or_text(element: Element) -> Part:
     tag = element.tag
     if tag == "button" and (_is_in_sentence(element) or _is_all_of_heading(element) or _is_question(element)):
         return Part.CONTENT
-    if tag == "a" and _is_linked_text(element):
+    if tag == "button" and _names_panel(element):
+        return Part.TAB_LABEL
+    if (tag == "a" and _is_linked_text(element)) or (tag == "span" and _is_read_aloud(element)):
         return Part.CONTENT
     if tag in marks.FURNITURE_TAGS | marks.ANCHORED_TAGS and (part := _part_with_permalink(element)):
         return part
@@ -156,6 +159,32 @@ def _is_question(button: Element) -> bool:
 
 
 _MIN_QUESTION = 12
+
+
+def _names_panel(button: Element) -> bool:
+    """Return whether a button is the label of the text that it opens below it, in an accordion."""
+    above = button.getparent()
+    panel = button.getnext()
+    if panel is None and above is not None and len(above) == 1:
+        panel = above.getnext()
+    if panel is None or panel.tag not in ("div", "section", "dd") or is_links(panel) or _OPENS.match(text_of(button)):
+        return False
+    classes = f"{button.get('class')} {panel.get('class')}".lower()
+    return "aria-expanded" in button.attrib or "accordion" in classes or "collapse" in classes
+
+
+#: What buttons say that name nothing.
+_OPENS = re.compile(
+    r"\W*(?:(?:show|read|view|see|expand|collapse|toggle|open|close|hide|menu|copy|more|less)\b|$)", re.IGNORECASE
+)
+
+
+def _is_read_aloud(element: Element) -> bool:
+    """Return whether text for screen readers alone stands for text beside it that is for the eye alone."""
+    before = element.getprevious()
+    if before is None or before.get("aria-hidden") != "true" or (before.tail or "").strip():
+        return False
+    return any(map(str.isalnum, text_of(before))) and any(map(str.isalnum, text_of(element)))
 
 
 def _shows_code(area: Element) -> bool:
@@ -350,6 +379,8 @@ def _content_part(tag: str, names: frozenset[str], role: str, identifier: str, *
         return Part.LISTING
     if (role in marks.GRID_ROLES and tag != "table") or "summary-table" in names:
         return Part.GRID
+    if tag == "code" and "tsd-tag" in names:
+        return Part.CELL
     if tag in ("span", "a", "label") and (role in marks.CELL_ROLES or any(map(marks.BADGE_CLASS.match, names))):
         return Part.CELL
     if identifier == "toc" and tag in ("div", "details", "aside"):

@@ -31,7 +31,7 @@ DROPPED_CLASSES = names(
     # the tools of rustdoc, gi-docgen, Haddock and MediaWiki; the head and foot of mandoc's pages
     "srclink test-arrow collapse-toggle notable-traits logo-container sub-logo-container sidebar-logo mobile-topbar "
     "selflink "
-    "mw-editsection head-ltitle head-vol head-rtitle foot-date foot-os foot-left foot-right "
+    "mw-editsection mw-cite-backlink head-ltitle head-vol head-rtitle foot-date foot-os foot-left foot-right "
     # the tooltips of Doxygen's code and the path above its titles, Apache's list of languages, TypeDoc's links,
     # the version behind ExDoc's titles
     "ttc ingroups toplang bottomlang tsd-breadcrumb tsd-anchor-icon tsd-generator app-vsn "
