@@ -22,6 +22,8 @@ _TAG = re.compile(
     rf"|\{{\{{[<%]-?\s*(?P<end2>/)?\s*(?P<name2>[\w./-]+)(?P<arguments2>{_INSIDE})/?\s*[>%]\}}\}}",
     re.DOTALL,
 )
+#: What Markdoc gives a heading, and its variables.
+_ANNOTATION = re.compile(r"[ \t]*\{%[ \t]*[#.$][^{}%\n]{0,200}%\}")
 #: The tabs of an extension of mdBook.
 _MDBOOK_TABS = re.compile(r"\{\{#[ \t]*(end)?(tabs?)\b([^{}\n]{0,200})\}\}")
 _ARGUMENT = re.compile(r"""(?:([\w-]+)\s*[=:]\s*)?(?:"([^"]*)"|'([^']*)'|“([^”]*)”|`([^`]*)`|([^\s"'“`]+))""")
@@ -38,7 +40,7 @@ _FOLDED = names("details expand expandable collapse collapsible accordion toggle
 _LINKS = names("content-ref embed file button btn link-card linkcard card linkbutton doc-link")
 _FIGURES = names("figure image img picture screenshot")
 _OPERATIONS = frozenset({"swagger", "api-method", "openapi-operation"})
-_TITLES = ("title", "header", "heading", "summary", "label", "caption", "filename", "file", "name")
+_TITLES = ("title", "tabname", "header", "heading", "summary", "label", "caption", "filename", "file", "name")
 _ADDRESSES = ("url", "href", "link", "src", "to")
 _KIND_KEYS = ("type", "style", "kind", "variant", "color", "class", "context", "level", "status")
 
@@ -89,6 +91,7 @@ def replace_shortcodes(text: str) -> str:
         text = _MDBOOK_TABS.sub(r"{% \1\2\3%}", text)
     if "{%" not in text and "{{<" not in text:
         return text
+    text = _ANNOTATION.sub("", text)
     waiting: list[list[str]] = []
     pieces: list[str] = []
     at = 0
