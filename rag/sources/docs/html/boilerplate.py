@@ -124,6 +124,8 @@ def _boilerplate_or_text(element: Element) -> Part:
     above = element.getparent()
     if tag == "footer" and above is not None and above.tag in ("blockquote", "figure"):
         return Part.CONTENT
+    if tag in ("ul", "ol") and _is_left_out_for_id(element):
+        return Part.DOUBTFUL
     return Part.DOUBTFUL if _is_named_by_its_subject(element) else Part.BOILERPLATE
 
 
@@ -210,6 +212,11 @@ def _is_linked_text(link: Element) -> bool:
 
 #: A heading with more links is not the text of one of them.
 _MAX_LINKS = 4
+
+
+def _is_left_out_for_id(element: Element) -> bool:
+    part = _part(element.tag, element.get("class") or "", element.get("role") or "", "", False, False)
+    return part is not Part.BOILERPLATE and "aria-hidden" not in element.attrib
 
 
 def _part_with_permalink(element: Element) -> Part | None:

@@ -209,12 +209,20 @@ class Walk:
             self.writer.anchor = name
 
 
+_WORDS = frozenset({"span", "strong", "b", "em", "i", "code"})
+
+
 def _says_something(header: Element) -> bool:
-    """Return whether a header belongs to the text: it has a heading, or a sentence in the main text."""
+    """Return whether a header belongs to the text: it has a heading; in the main text, a sentence or a name."""
     if next(header.iter(*HEADINGS), None) is not None or next(header.iterancestors("section"), None) is not None:
         return True
     is_inside = next(header.iterancestors("main", "article"), None) is not None
-    return is_inside and not is_links(header) and any(len(text_of(p).split()) > 3 for p in header.iter("p"))
+    if not is_inside or is_links(header):
+        return False
+    above = header.getparent()
+    if above is not None and above.tag == "div" and all(child.tag in _WORDS for child in header):
+        return True  # the name of a card
+    return next(header.iter("code"), None) is not None or any(len(text_of(p).split()) > 3 for p in header.iter("p"))
 
 
 def _is_inline(element: Element) -> bool:
