@@ -148,16 +148,10 @@ class Verbatim:
     ) -> Iterator[str]:
         """Yield the placeholder of a fenced block, below its title; MyST writes directives as fences."""
         if match := _CELL.match(fence.info):
-            code = [one for one in inner if not _CELL_OPTION.match(one)]
-            yield from self._code(code, match[1].lower(), "", " " * len(fence.before))
+            shown = [one for one in inner if not _CELL_OPTION.match(one)]
+            yield from self._code(shown, match[1].lower(), "", " " * len(fence.before))
             return
-        if (match := _FENCED_DIRECTIVE.match(fence.info)) and depth < _MAX_DEPTH:
-            directive = Directive(match[1].lower(), match[2].strip())
-            yield from self._directive(directive, " " * len(fence.before), inner, depth + 1)
-            return
-        if (match := _NOTE_FENCE.match(fence.info)) and depth < _MAX_DEPTH:
-            titled = _TITLE.search(fence.info)
-            directive = Directive("admonition", (titled and titled[2]) or (match[1] or "note").capitalize())
+        if (directive := _directive_of(fence)) and depth < _MAX_DEPTH:
             yield from self._directive(directive, " " * len(fence.before), inner, depth + 1)
             return
         title = _TITLE.search(fence.info)
@@ -322,6 +316,16 @@ def _without_role(before: str, span: str) -> tuple[str, str]:
 
 #: The language of code among Pandoc's attributes.
 _ATTRIBUTES = re.compile(r"\s*\{\s*\.([\w+#-]+)[^{}]*\}\s*$")
+
+
+def _directive_of(fence: Fence) -> Directive | None:
+    """Return the directive that a fence is, of MyST or of admonish; None for code."""
+    if match := _FENCED_DIRECTIVE.match(fence.info):
+        return Directive(match[1].lower(), match[2].strip())
+    if match := _NOTE_FENCE.match(fence.info):
+        title = _TITLE.search(fence.info)
+        return Directive("admonition", (title[2] if title else "") or (match[1] or "note").capitalize())
+    return None
 
 
 def _language(fence: Fence) -> str:

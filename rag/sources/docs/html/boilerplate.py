@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from functools import lru_cache
@@ -11,6 +10,8 @@ from itertools import islice
 from lxml.etree import _Element as Element
 
 from rag.sources.docs.html import marks
+from rag.sources.docs.html.buttons import is_text, names_panel
+from rag.sources.docs.html.elements import is_links, text_of
 from rag.sources.docs.html.marks import HEADINGS
 
 __all__ = ["HEADINGS", "Part", "is_left_out", "is_links", "part_of", "text_of"]
@@ -51,11 +52,6 @@ class Part(Enum):
     CELL = auto()
     #: the numbers of the lines of code
     GUTTER = auto()
-
-
-def text_of(element: Element) -> str:
-    """Return the text of an element and everything inside it."""
-    return "".join(element.itertext())
 
 
 def part_of(element: Element) -> Part:
@@ -111,9 +107,9 @@ def _looked_into(element: Element, part: Part) -> Part:
 def _boilerplate_or_text(element: Element) -> Part:
     """Return the role of what attributes call boilerplate: a button, a footer or a section may be text."""
     tag = element.tag
-    if tag == "button" and (_is_in_sentence(element) or _is_all_of_heading(element) or _is_question(element)):
+    if tag == "button" and is_text(element):
         return Part.CONTENT
-    if tag == "button" and _names_panel(element):
+    if tag == "button" and names_panel(element):
         return Part.TAB_LABEL
     if (tag == "a" and _is_linked_text(element)) or (tag == "span" and _is_read_aloud(element)):
         return Part.CONTENT
@@ -127,58 +123,6 @@ def _boilerplate_or_text(element: Element) -> Part:
     if tag in ("ul", "ol") and _is_left_out_for_id(element):
         return Part.DOUBTFUL
     return Part.DOUBTFUL if _is_named_by_its_subject(element) else Part.BOILERPLATE
-
-
-def _is_in_sentence(element: Element) -> bool:
-    """Return whether text precedes and follows an element, as around a word with a tooltip."""
-    before = element.getprevious()
-    text = before.tail if before is not None else element.getparent().text if element.getparent() is not None else ""
-    return bool((text or "").strip() and (element.tail or "").strip())
-
-
-def _is_all_of_heading(button: Element) -> bool:
-    """Return whether a button is the text of a heading, a summary or a term, or holds a heading."""
-    if any(inner.tag in HEADINGS for inner in button.iter(*HEADINGS)):
-        return True
-    for above in button.iterancestors():
-        if above.tag in HEADINGS or above.tag in ("summary", "dt"):
-            if next(islice(above.iter("button"), _MAX_BUTTONS, None), None) is not None:
-                return False
-            whole, own = "".join(text_of(above).split()), "".join(text_of(button).split())
-            return len(own) >= _MOST * len(whole)
-    return False
-
-
-#: The share of a heading's text in a button that makes the button its text; the rest is an icon.
-_MOST = 0.8
-_MAX_BUTTONS = 4
-
-
-def _is_question(button: Element) -> bool:
-    """Return whether a button asks what the text below it answers."""
-    text = text_of(button).strip()
-    return text.endswith(("?", "\uff1f")) and len(text) >= _MIN_QUESTION and button.getnext() is not None
-
-
-_MIN_QUESTION = 12
-
-
-def _names_panel(button: Element) -> bool:
-    """Return whether a button is the label of the text that it opens below it, in an accordion."""
-    above = button.getparent()
-    panel = button.getnext()
-    if panel is None and above is not None and len(above) == 1:
-        panel = above.getnext()
-    if panel is None or panel.tag not in ("div", "section", "dd") or is_links(panel) or _OPENS.match(text_of(button)):
-        return False
-    classes = f"{button.get('class')} {panel.get('class')}".lower()
-    return "aria-expanded" in button.attrib or "accordion" in classes or "collapse" in classes
-
-
-#: What buttons say that name nothing.
-_OPENS = re.compile(
-    r"\W*(?:(?:show|read|view|see|expand|collapse|toggle|open|close|hide|menu|copy|more|less)\b|$)", re.IGNORECASE
-)
 
 
 def _is_read_aloud(element: Element) -> bool:
@@ -399,10 +343,3 @@ def _content_part(tag: str, names: frozenset[str], role: str, identifier: str, *
 
 def _is_furniture(tag: str, names: frozenset[str]) -> bool:
     return tag in marks.FURNITURE_TAGS and not any(map(marks.SECTION_CLASS.match, names))
-
-
-def is_links(element: Element, share: float = 0.6) -> bool:
-    """Return whether links make up more than a share of an element's text."""
-    total = len("".join(text_of(element).split()))
-    linked = sum(len("".join(text_of(link).split())) for link in element.iter("a"))
-    return total == 0 or linked / total > share
