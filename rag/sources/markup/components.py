@@ -241,6 +241,8 @@ def _label(tag: _Tag, tabs: list[list[str]]) -> str:
         return f"**{name}**{f' ({listed})' if listed else ''}"
     if not title and kind in ("Tab", "TabItem", "TabPanel"):
         title = _tab_title(_value(tag, "value", "name"), tabs)
+    if not title and kind in ("Folder", "File"):
+        title = _value(tag, "name")
     if not title and kind.lower() in _KINDS and not tag.is_empty:
         title = kind
     elif not title and kind in ("Admonition", "Callout", "Aside", "Alert", "Note"):

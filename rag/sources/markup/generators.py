@@ -44,6 +44,12 @@ _MODULE = re.compile(
 )
 
 
+#: A string of one brace, which is how MDX writes one.
+_BRACE = re.compile(r"\{[ \t]*([\"'])([{}])\1[ \t]*\}")
+#: A string between backticks, which was cut out as code.
+_TEMPLATE = re.compile("\0S\\d+\0")
+
+
 def plain_markdown(body: str, *, mdx: bool, included: Included = lambda _: None) -> str:
     """Return the text of a generator's page as CommonMark.
 
@@ -121,6 +127,7 @@ def _depth(line: str) -> int:
 
 def _without_expressions(text: str) -> str:
     """Drop JavaScript in braces, except strings, whose text is shown, and the ids of headings."""
+    text = _BRACE.sub(r"\\\2", text)
     pieces: list[str] = []
     kept = 0
     for start, end in _braces(text):
@@ -128,7 +135,8 @@ def _without_expressions(text: str) -> str:
             continue
         inner = text[start + 1 : end - 1].strip()
         is_string = len(inner) > 1 and inner[0] in "\"'`" and inner[-1] == inner[0]
-        pieces += [text[kept:start], inner[1:-1] if is_string else ""]
+        shown = inner[1:-1] if is_string else inner if _TEMPLATE.fullmatch(inner) else ""
+        pieces += [text[kept:start], shown]
         kept = end
     return "".join([*pieces, text[kept:]])
 
