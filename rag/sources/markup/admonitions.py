@@ -38,7 +38,7 @@ _REFERENCE = re.compile(
 _SITE = re.compile(r"\{\{-?\s*(?:site|page)\.[\w.]+\s*-?\}\}")
 _DIRECTIVE = re.compile(r"^(\s*):{3,}\s*(?:\{?([\w-]+)\}?)?[ \t]*(?:\[(.*)\]|(.*?))(?:\{[^{}]*\})?\s*$")
 #: Pandoc's and Quarto's, `::: {.callout-note title="Mind"}`.
-_PANDOC = re.compile(r"^(\s*):{3,}[ \t]*\{([^{}]*[.=#][^{}]*)\}[ \t]*:*[ \t]*$")
+_PANDOC = re.compile(r"^(\s*):{3,}[ \t]*\{([^{}]{0,400}[.=#][^{}]{0,400})\}[ \t]*:*[ \t]*$")
 _PANDOC_TITLE = re.compile(r"\b(?:title|name)=([\"'])(.+?)\1")
 _PANDOC_CLASS = re.compile(r"\.([\w-]+)")
 _NOTES = names("note tip info warning caution danger important hint example")
