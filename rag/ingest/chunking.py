@@ -39,6 +39,14 @@ _JOINT = "\n\n"
 SEPARATOR = " › "
 #: The rule below the head of a table; apart from its table it means nothing.
 _RULE = re.compile(r"[ \t:-]*\|[ \t|:-]*\n?$")
+#: The first cell of a row.
+_ROW = re.compile(r"[ \t]*\|[ \t]*(?:[^|\\\s]|\\.)(?:[^|\\]|\\.)*\|")
+_ITEM_START = re.compile(r"^(?=[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t])", re.MULTILINE)
+#: The name or label that an item or a paragraph begins with: "- **x** (int): ", "**Note:** ".
+_LEAD = re.compile(
+    r"[ \t]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?(?:\*\*[^*\n]{1,120}\*\*|`[^`\n]{1,120}`)"
+    r"(?:(?<=:\*\*)|(?:[ ]\([^()\n]{1,40}\))?(?::|[ ][—–-]))(?=\s)"
+)
 #: Where a sentence that is too long may be cut; scripts without spaces have commas of their own.
 _CUTS = " ，、；،,"  # noqa: RUF001
 #: The largest share of the embedding model's tokens for a heading path; a longer path loses its middle titles.
@@ -218,8 +226,8 @@ class MarkdownChunker(NodeParser):
             if taken and (full or even):
                 label = self._label_of(taken, block, room)
                 yield _piece(section.path, anchor, taken)
-                taken = [label] if label else []
-                size = label.tokens if label else 0
+                taken = [self._with_term(label, room - block.tokens)] if label else []
+                size = sum(one.tokens for one in taken)
             if not taken:
                 anchor = here
                 block = self._with_term(block, room)
@@ -274,10 +282,34 @@ class MarkdownChunker(NodeParser):
                 # The head is too long to be repeated, and without it the rule below it means nothing.
                 yield from self._regroup([head, *rows], "\n", room, block.anchor)
             else:
-                yield from self._regroup(rows, "\n", room, block.anchor, f"{head}\n{rule}\n")
+                left = room - self._count(f"{head}\n{rule}\n")
+                parts = [part for row in rows for part in self._parts_of_row(row, left)]
+                yield from self._regroup(parts, "\n", room, block.anchor, f"{head}\n{rule}\n")
         else:
-            units = [unit for unit in sentences(block.text, lines=True) if not _RULE.match(unit)]
-            yield from self._regroup(units, "", room, block.anchor)
+            yield from self._regroup(list(self._units(block.text, room)), "", room, block.anchor)
+
+    def _parts_of_row(self, row: str, room: int) -> Iterator[str]:
+        """Yield a row; one that does not fit in parts, each with the cell that names it."""
+        match = _ROW.match(row)
+        if match is None or self._count(row) <= room or self._count(match[0]) > room // 3:
+            yield row
+            return
+        rest = row[match.end() :].strip().removesuffix("|").rstrip()
+        for part in self._regroup(sentences(rest), "", room - self._count(f"{match[0]} |"), None):
+            yield f"{match[0]} {part.text.strip()} |"
+
+    def _units(self, text: str, room: int) -> Iterator[str]:
+        """Yield the sentences of a text; an item that begins with what it is about in one, or each part with that."""
+        for item in _ITEM_START.split(text):
+            match = _LEAD.match(item)
+            left = room - self._count(match[0]) if match else 0
+            if match is None or left < room // 2:
+                yield from (unit for unit in sentences(item, lines=True) if not _RULE.match(unit))
+            elif self._count(item) <= room:
+                yield item
+            else:
+                for part in self._regroup(sentences(item[match.end() :], lines=True), "", left, None):
+                    yield f"{match[0]} {part.text.strip()}\n"
 
     def _regroup(
         self,

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from rag.text.anchors import Anchor, split_anchor
 from rag.text.blocks import blocks, heading, is_code, is_table, is_term, terms
 
 __all__ = ["Block", "Section", "sections"]
 
+_ITEM_MARK = re.compile(r"^(?:[-*+]|\d{1,3}[.)])[ \t]+")
 #: Below every heading.
 _TERM_LEVEL = 7
 _LONGEST_TERM = 120
@@ -119,18 +121,32 @@ def _define(section: Section, waiting: list[Block]) -> None:
 def _mark_definitions(found: list[Block]) -> None:
     """Give the blocks of a definition list their terms.
 
-    A paragraph after a definition belongs to it if another definition follows; after the last one it may be anything.
+    A paragraph after a definition belongs to it if another definition follows; after the last one it may be anything,
+    unless the last one is that of a signature, whose fields are labels: "**Returns:**".
     """
     last = 0
+    signature = ""
     for place, block in enumerate(found):
         lines, _ = ([], "") if is_code(block.text) else terms(block.text)
         if not lines:
+            block.term = signature
             continue
         block.term = "\n".join(lines)
+        if signature and not block.anchor and block.term.endswith(":**"):
+            block.term = signature
+        elif block.anchor or signature:
+            signature = block.term if block.anchor and block.term.startswith("`") else ""
         if last < place and found[last].term and not found[last].term.endswith(":**"):
             for between in found[last + 1 : place]:
                 between.term = found[last].term
         last = place
+    for item, below in pairwise(found):
+        # A paragraph below an item that is only a term, or below such a paragraph.
+        if below.text.startswith("  ") and not below.term and not is_code(below.text):
+            name = _ITEM_MARK.sub("", item.text)
+            below.term = (
+                item.term if item.text.startswith("  ") else name if name != item.text and is_term(name) else ""
+            )
 
 
 def _block(text: str) -> Block:

@@ -9,12 +9,19 @@ from itertools import pairwise
 __all__ = ["sentences"]
 
 # Full stops, question and exclamation marks that end a sentence without a space behind them: Chinese, Japanese and
-# full-width; Hindi and its neighbours; Arabic and Urdu; Ethiopic, Burmese, Khmer, Mongolian, Armenian.
-_STOPS = "。｡．！？︒﹒﹖﹗‼⁇⁈⁉।॥؟۔።፧፨။។៕᠃᠉։"  # noqa: RUF001
+# full-width; Hindi and its neighbours; Arabic and Urdu; Ethiopic, Burmese, Khmer, Mongolian, Armenian; the question
+# mark that is Greek alone.
+_STOPS = "。｡．！？︒﹒﹖﹗‼⁇⁈⁉।॥؟۔።፧፨။។៕᠃᠉։\u037e"  # noqa: RUF001
 # Quotes and brackets that close behind such a mark, or behind a Latin one, and those that open a sentence.
 _CLOSING = "\"')\\]”’»›」』）】》〉］｝"  # noqa: RUF001
-_OPENING = "\"'(\\[`*“‘„«‹「『（【《〈［¿¡"  # noqa: RUF001
-_LATIN_END = rf"(?<=[.!?…]){{not_after}}[{_CLOSING}]*+\s++(?=[{_OPENING}]*+(?P<first>[^\W_]|_|\S))"
+_OPENING = "\"'(\\[`*“‘„«‹»›「『（【《〈［¿¡"  # noqa: RUF001
+# German closes a quotation with the marks that open an English one; French puts a space before its mark. A semicolon
+# behind a Greek word is a question mark, if a sentence begins after it.
+_CLOSED = rf"(?:[{_CLOSING}“‘«]|[ \u00a0\u202f]»(?=\s))*+"  # noqa: RUF001
+_LATIN_END = (
+    rf"(?<=[.!?…]){{not_after}}{_CLOSED}\s++(?=[{_OPENING}]*+(?P<first>[^\W_]|_|\S))"
+    r"|(?<=[\u0370-\u03ff\u1f00-\u1fff];)\s++(?=[\u0386-\u03ab\u1f08-\u1ffc])"
+)
 # Between two letters or digits that are not Chinese or Japanese, such a mark is the dot of an address: evil。com, which
 # must not be cut in two.
 _ALPHABETIC = r"[^\W_\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
@@ -27,15 +34,20 @@ _OTHER_END = (
 # Thai and Lao write no mark at the end: a space, maybe behind a citation, stands between sentences and clauses, not
 # between words.
 _SPACE_END = r"(?<=[\u0e01-\u0edf\]]) +(?=[\u0e01-\u0edf])"
+# Chinese and Japanese with the stops of ASCII, and a sentence of theirs that trails off.
+_CJK = r"[\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff]"
+_ASCII_END = rf"(?:(?<={_CJK}[.!?])|(?<=……)|(?<={_CJK}…))(?={_CJK})"
 _COARSE = _LATIN_END.format(not_after="")
 # "e.g. pg_dump" is no end of a sentence where a small letter may begin one.
 _FINE = _LATIN_END.format(not_after=r"(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)(?<!vs\.)(?<!cf\.)")
 #: (finer, lines): pattern
 _ENDS = {
-    (finer, lines): re.compile("|".join([end, _OTHER_END, _SPACE_END, *(["\n"] if lines else [])]))
+    (finer, lines): re.compile("|".join([end, _OTHER_END, _SPACE_END, _ASCII_END, *(["\n"] if lines else [])]))
     for finer, end in ((False, _COARSE), (True, _FINE))
     for lines in (False, True)
 }
+#: Georgian letters, which Unicode calls small: capitals are for headlines only.
+_WITHOUT_CAPITALS = frozenset(map(chr, range(0x10D0, 0x1100)))
 _ITEM_NUMBER = re.compile(r"^[^\S\n]*\d{1,3}[.)](?P<space>\s+)", re.MULTILINE)
 
 
@@ -68,4 +80,4 @@ def _ends(text: str, *, finer: bool, lines: bool) -> Iterator[int]:
 
 def _begins(first: str) -> bool:
     """Return whether a character begins a sentence: no small letter, and no sign."""
-    return first.isalnum() and not first.islower()
+    return first.isalnum() and (not first.islower() or first in _WITHOUT_CAPITALS)

@@ -36,6 +36,9 @@ _MAX_RATIO = 3.0
 #: A page with fewer words than this is compared as if it had them.
 _MIN_WORDS = 50
 
+#: A page that a script makes may have Markdown although the start page has none; after so many, none is looked for.
+_MAX_SHELLS = 5
+
 #: Fetches the Markdown of a page in one of the three ways; None if the site has none.
 _Way = Callable[[str], Fetched | None]
 
@@ -52,6 +55,8 @@ class Alternates:
         self._lock = threading.Lock()
         #: the way in which the site publishes its Markdown; None before the first page
         self._way: _Way | None = None
+        #: how many pages that scripts make have no Markdown
+        self._shells_without = 0
 
     def better(self, url: str, page: Page, scope: Scope) -> Page:
         """Return the page with the text of its Markdown, if the site publishes it and it matches the HTML.
@@ -66,13 +71,15 @@ class Alternates:
         if page.markdown:
             return self._linked(url, page, replaced) or page
         with self._lock:
-            if self._way is None:
+            is_sought = page.is_shell and self._way is _no_markdown and self._shells_without < _MAX_SHELLS
+            if self._way is None or is_sought:
                 ways: tuple[_Way, ...] = (self._negotiated, self._suffixed, self._suffixed_folder)
                 for way in (*ways, self._read_me) if page.is_shell else ways:
                     if found := replaced(way(url)):
                         self._way = way
                         return found
                 self._way = _no_markdown
+                self._shells_without += page.is_shell
                 return page
             way = self._way
         return replaced(way(url)) or page

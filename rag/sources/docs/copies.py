@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
+from collections import Counter
 
 from rag.text.lines import one_line
 
@@ -15,6 +16,8 @@ _MARKDOWN = re.compile(r"(?:(?<=/)index|(?<=/)README)?\.(?:md|mdx|markdown)$", r
 #: The share of a copy's words that stand, whole lines at a time, in its original.
 _SAME_TITLE = 0.5
 _OTHER_TITLE = 0.9
+#: The share of the words of a Markdown file that its page has at least, if their titles differ.
+_OF_MARKDOWN = 0.95
 
 
 class Original:
@@ -32,13 +35,22 @@ class Original:
         A version for the printer, of another release or with other parameters has most lines of its original, and its
         title. A site whose pages all name the landing page has neither.
         """
-        lines = set(map(one_line, zlib.decompress(self._packed).decode().split("\n")))
+        lines = set(map(one_line, self._text.split("\n")))
         total = shared = 0
         for line in map(one_line, text.split("\n")):
             words = len(_WORD.findall(line))
             total += words
             shared += words if line in lines else 0
         return shared >= (_SAME_TITLE if title == self._title else _OTHER_TITLE) * total
+
+    def is_page_of(self, title: str, markdown: str) -> bool:
+        """Return whether this is the page that is made of a Markdown file at an address beside it."""
+        own, words = (Counter(_WORD.findall(text.lower())) for text in (self._text, markdown))
+        return title == self._title or (own & words).total() >= _OF_MARKDOWN * words.total()
+
+    @property
+    def _text(self) -> str:
+        return zlib.decompress(self._packed).decode()
 
 
 def digest(title: str, text: str) -> bytes:

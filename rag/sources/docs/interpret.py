@@ -230,7 +230,7 @@ class Interpreter:
         if original is None:
             return False
         if canonical in markdown_twins(url):
-            return True
+            return original.is_page_of(page.title, page.text)
         if original.digest == digest(page.title, page.text):
             return True
         if page.canonical is None or self._frontier.scope.place(page.canonical) != canonical:

@@ -1,4 +1,4 @@
-"""The pages that a site lists: sitemap files, sitemap indexes, plain lists, llms.txt."""
+"""The pages that a site lists: sitemap files, sitemap indexes, feeds, plain lists, llms.txt."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ _MAX_BYTES = 52_428_800
 _MAX_FILES = 500
 _MAX_PAGES = 200_000
 _MAX_REDIRECTS = 5
-_MARKDOWN_LINK = re.compile(r"\]\(<?([^)\s>]+)|^[ \t]*(https?://\S+)[ \t]*\r?$", re.MULTILINE)
+_MARKDOWN_LINK = re.compile(
+    r"\]\(<?([^)\s>]+)|^[ \t]*(?:(?:[-*+]|\d+\.)[ \t]+)?<?(https?://[^\s<>]+?)>?:?(?=\s|$)", re.MULTILINE
+)
 _DECLARATION = re.compile(r"^<\?xml[^>]*\?>")
 # XML knows five names of characters, and does without most control characters.
 _BARE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});)")
@@ -158,6 +160,9 @@ def _parse(url: str, body: bytes) -> _File:
             error = SitemapError(url, f"it is not valid XML: {_why_invalid(mended)}", transient=False)
             root = _root(mended, recover=True)
     kind = _name(root)[1] if root is not None else ""
+    if kind in ("rss", "feed", "RDF"):
+        assert root is not None
+        return _feed(url, root)
     if kind not in ("urlset", "sitemapindex"):
         raise error or SitemapError(url, f"it is not a sitemap: its root element is <{kind}>", transient=False)
     assert root is not None
@@ -167,6 +172,18 @@ def _parse(url: str, body: bytes) -> _File:
         raise error
     wrong = 0 if error else len(entries) - len(listed)
     return _File([], listed, wrong, error) if kind == "sitemapindex" else _File(listed, [], wrong, error)
+
+
+def _feed(url: str, root: etree._Element) -> _File:
+    """Return the pages of a feed, which sites may have instead of a sitemap: RSS has them as text, Atom as `href`."""
+    entries = [entry for entry in root.iter() if _name(entry)[1] in ("item", "entry")]
+    links = [(part.text or "").strip() or part.get("href", "") for entry in entries for part in entry if _is_page(part)]
+    pages = [Listed(page) for link in links if (page := resolved(link, url))]
+    return _File(pages, [], wrong=max(0, len(entries) - len(pages)))
+
+
+def _is_page(part: etree._Element) -> bool:
+    return _name(part)[1] == "link" and part.get("rel", "alternate") == "alternate"
 
 
 def _root(body: bytes, *, recover: bool = False) -> etree._Element | None:

@@ -8,7 +8,7 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from urllib.parse import quote, quote_plus, unquote_plus, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, unquote_plus, urljoin, urlsplit, urlunsplit
 
 from wcmatch import glob
 
@@ -85,8 +85,7 @@ def resolved(href: str, base: str) -> str | None:
 
 def _path(path: str) -> str:
     path = _SESSION_PATH.sub("", path) or "/"
-    path = quote(_ENCODED.sub(_plain, path), safe="/~!$&'()*+,;=:@-._%")
-    path = re.sub(r"%(?![0-9A-F]{2})", "%25", path)
+    path = _spelled(path).replace("?", "%3F")
     if "//" in path or "/." in path:
         slash = path.endswith(("/", "/.", "/.."))
         path = "/" + posixpath.normpath(path).lstrip("/")
@@ -101,16 +100,18 @@ def _plain(encoded: re.Match[str]) -> str:
 
 def _query(query: str) -> str:
     """Return the parameters in the order of their names, without those of visitors; ``?faq`` stays ``?faq``."""
-    pairs = [part.partition("=") for part in query.split("&") if part]
-    kept = [(unquote_plus(name), equals, unquote_plus(value)) for name, equals, value in pairs]
-    kept = [pair for pair in kept if not _identifies_a_visitor(pair[0], pair[2])]
-    return "&".join(
-        f"{quote_plus(name)}={quote_plus(value)}" if equals else quote(name, safe="/:;@!$'()*,")
-        for name, equals, value in sorted(kept, key=lambda pair: (pair[0], pair[2]))
-    )
+    kept = (_spelled(part) for part in query.split("&") if part and not _identifies_a_visitor(part))
+    return "&".join(sorted(kept, key=lambda part: part.partition("=")))
 
 
-def _identifies_a_visitor(name: str, value: str) -> bool:
+def _spelled(part: str) -> str:
+    """Return a part of an address, with nothing but what must be percent-encoded, and what its author did encode."""
+    part = quote(_ENCODED.sub(_plain, part), safe="/~!$&'()*+,;=:@-._%?")
+    return re.sub(r"%(?![0-9A-F]{2})", "%25", part)
+
+
+def _identifies_a_visitor(part: str) -> bool:
+    name, _, value = map(unquote_plus, part.partition("="))
     return bool(_TRACKING.match(name)) or bool(_SESSION.match(name) and _TOKEN.match(value))
 
 
@@ -128,10 +129,10 @@ def file_suffix(path: str) -> str:
 def twins(url: str) -> tuple[str, ...]:
     """Return the other addresses at which servers usually serve the same page.
 
-    `…/a/` and `…/a/index.html`; `…/a`, `…/a/` and `…/a.html`.
+    `…/a/` and `…/a/index.html`; `…/a`, `…/a/` and `…/a.html`; `…?q=(a)` and `…?q=%28a%29`.
     """
     if "?" in url:
-        return ()
+        return _other_spellings(url)
     if _INDEX.search(url):
         return (_INDEX.sub("", url),)
     if url.endswith("/"):
@@ -140,6 +141,20 @@ def twins(url: str) -> tuple[str, ...]:
         stem = _SUFFIX.sub("", url)
         return (stem, f"{stem}/")
     return (f"{url}/", f"{url}.html")
+
+
+def _other_spellings(url: str) -> tuple[str, ...]:
+    """Return an address with as much and with as little of its parameters percent-encoded as there may be."""
+    path, _, query = url.partition("?")
+    pairs = [part.partition("=") for part in query.split("&")]
+    spelled = (
+        "&".join(
+            f"{quote(unquote_plus(name), safe)}{equals}{quote(unquote_plus(value), safe)}"
+            for name, equals, value in pairs
+        )
+        for safe in ("", "/:;@!$'()*,?")
+    )
+    return tuple(other for query in spelled if (other := f"{path}?{query}") != url)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from rag.sources.names import names
 
 __all__ = ["resolve_blocks"]
 
+#: Where a generator puts a table of contents, and the mark between hugo-book's columns.
+_NO_TEXT = re.compile(r"^[ \t]*(?:\[\[?_?toc_?\]?\]|@\[toc\]|<--->)[ \t]*$", re.IGNORECASE)
 _SHORTCODE = re.compile(
     r"\{\{[<%](?!\s*(?:rel)?ref\b).{0,1000}?[>%]\}\}|^[ \t]*\{%(?!\s*(?:link|post_url)\b).*?%\}[ \t]*$|^[ \t]*-+8<-+.*$"
     r"|\{\{\s*#(?:include|rustdoc_include|shiftinclude|playground|playpen|title|template|quiz|exercise)\b[^{}]{0,1000}\}\}"
@@ -35,6 +37,11 @@ _REFERENCE = re.compile(
 )
 _SITE = re.compile(r"\{\{-?\s*(?:site|page)\.[\w.]+\s*-?\}\}")
 _DIRECTIVE = re.compile(r"^(\s*):{3,}\s*(?:\{?([\w-]+)\}?)?[ \t]*(?:\[(.*)\]|(.*?))(?:\{[^{}]*\})?\s*$")
+#: Pandoc's and Quarto's, `::: {.callout-note title="Mind"}`.
+_PANDOC = re.compile(r"^(\s*):{3,}[ \t]*\{([^{}]{0,400}[.=#][^{}]{0,400})\}[ \t]*:*[ \t]*$")
+_PANDOC_TITLE = re.compile(r"\b(?:title|name)=([\"'])(.+?)\1")
+_PANDOC_CLASS = re.compile(r"\.([\w-]+)")
+_NOTES = names("note tip info warning caution danger important hint example")
 _BANG = re.compile(r"^(\s*)(?:!!!|\?\?\?\+?)\s+([\w-]+)[^\"]*(?:\"(.*)\")?\s*$")
 _TAB = re.compile(r"^(\s*)===[!+]?\s+\"(.+)\"\s*$")
 #: A paragraph of docsify that is a tip or important.
@@ -120,10 +127,20 @@ def _block_label(match: re.Match[str]) -> tuple[str, ...]:
     return (f"{margin}**{title}:**",) if title else ("",)
 
 
+def _pandoc_label(attributes: str) -> str:
+    """Return the label of a box whose attributes Pandoc reads: its title, or the kind of note that its class names."""
+    title = _PANDOC_TITLE.search(attributes)
+    kinds = (name.removeprefix("callout-") for name in _PANDOC_CLASS.findall(attributes))
+    kind = next((name for name in kinds if name in _NOTES), "")
+    return f"**{title[2] if title else kind.capitalize()}:**" if title or kind else ""
+
+
 def _without_shortcodes(line: str) -> str:
     """Return a line with directives and alerts as labels, references as their targets, and no shortcodes."""
     bare = line.lstrip()
     if bare.startswith(":::"):
+        if match := _PANDOC.match(line):
+            return f"{match[1]}{_pandoc_label(match[2])}"
         match = _DIRECTIVE.match(line)
         kind = (match[2] or "").lower() if match else ""
         title = (
@@ -142,4 +159,4 @@ def _without_shortcodes(line: str) -> str:
     if "{" in line:
         line = _REFERENCE.sub(lambda match: match[1] or match[2], line)
         return _SITE.sub("", _SHORTCODE.sub("", line))
-    return "" if _SHORTCODE.match(line) else line
+    return "" if _SHORTCODE.match(line) or _NO_TEXT.match(line) else line

@@ -211,7 +211,9 @@ def _block(text: str, tag: _Tag, labels: list[str], tabs: list[list[str]]) -> st
             tabs.pop()
         return f"\n{closing_line(margin)}\n"
     if tag.name.endswith("Tabs") and not tag.is_empty:
-        tabs.append(re.findall(r"[\"'`]([^\"'`]+)[\"'`]", tag.attributes.get("items", "")))
+        tabs.append(
+            re.findall(r"[\"'`]([^\"'`]+)[\"'`]", tag.attributes.get("items", tag.attributes.get("values", "")))
+        )
     label = _label(tag, tabs)
     if tag.name == "summary" and tag.partner:
         return f"\n{opening_line(margin, _put(labels, '**'))}\n"
@@ -238,7 +240,9 @@ def _label(tag: _Tag, tabs: list[list[str]]) -> str:
         listed = ", ".join(filter(None, properties))
         return f"**{name}**{f' ({listed})' if listed else ''}"
     if not title and kind in ("Tab", "TabItem", "TabPanel"):
-        title = tabs[-1].pop(0) if tabs and tabs[-1] else _value(tag, "value", "name")
+        title = _tab_title(_value(tag, "value", "name"), tabs)
+    if not title and kind in ("Folder", "File"):
+        title = _value(tag, "name")
     if not title and kind.lower() in _KINDS and not tag.is_empty:
         title = kind
     elif not title and kind in ("Admonition", "Callout", "Aside", "Alert", "Note"):
@@ -249,6 +253,18 @@ def _label(tag: _Tag, tabs: list[list[str]]) -> str:
     is_note = kind.lower() in _KINDS or kind in ("Admonition", "Callout", "Aside", "Alert")
     shown = f"[{title}]({address})" if address else f"{title}:" if is_note else title
     return f"**{shown}**" + (f"\n\n{description}" if description else "")
+
+
+def _tab_title(value: str, tabs: list[list[str]]) -> str:
+    """Return the label of a tab, by the value that its group gives a label, else by its place.
+
+    Docusaurus lists [{label: "macOS", value: "mac"}], in either order.
+    """
+    listed = tabs[-1] if tabs else []
+    if value and value in listed and len(listed) % 2 == 0:
+        place = listed.index(value)
+        return listed[place ^ 1]
+    return listed.pop(0) if listed else value
 
 
 def _inline(text: str, tag: _Tag) -> str:

@@ -12,7 +12,7 @@ __all__ = ["with_bold_terms"]
 _DEFINITION = re.compile(r"^ {0,3}:[ \t]+(?=\S)")
 _CONTINUED = re.compile(r"^(?: {4}|\t)")
 # A line that begins like this is no term.
-_NO_TERM = re.compile(r"^(?:\s|[-*+>|#:]|\d+[.)]\s|\*\*.*:\*\*$|\0[FOC]|\[\^|\{|<)")
+_NO_TERM = re.compile(r"^(?:\s|[-*+](?:\s|$)|[-=*_]{2,}\s*$|[>|#:]|\d+[.)]\s|\*\*.*:\*\*$|\0[FOC]|\[\^|\{|<)")
 _LONGEST_TERM = 120
 _MOST_TERMS = 4
 

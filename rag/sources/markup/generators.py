@@ -28,6 +28,11 @@ _KRAMDOWN_COMMENTS = {
 # MyST: directives or labels tell a file of it, in which labels, comments and breaks are lines of their own.
 _MYST = re.compile(r"^[ \t]*(?:`{3,}|:{3,})\{[a-z]|^\([\w .:/-]{1,200}\)=[ \t]*$", re.MULTILINE)
 _MYST_LINE = re.compile(r"^(?:\([\w .:/-]{1,200}\)=|%(?:[ \t].*)?|\+{3}(?:[ \t].*)?)[ \t]*$", re.MULTILINE)
+# Components of Nuxt Content: ::alert{type="warning"} up to ::, and :badge[New]{color="green"} in a sentence.
+_NUXT = re.compile(r"^([ \t]*)::([a-z][\w-]*)(?:\{([^{}\n]*)\})?[ \t]*$", re.MULTILINE)
+_NUXT_END = re.compile(r"^[ \t]*::[ \t]*$", re.MULTILINE)
+_NUXT_INLINE = re.compile(r"(?<![\w:]):[a-z][\w-]*\[([^\[\]\n]*)\]\{[^{}\n]*\}")
+_NUXT_TITLE = re.compile(r"\b(?:title|label|name|type|color)=([\"'])(.+?)\1")
 _MDX_COMMENT = re.compile(r"\{/\*.*?\*/\}", re.DOTALL)
 _MDX_HEADING_ID = re.compile(r"^( {0,3}#{1,6} .*?)[ \t]*\{/\*[ \t]*(#[\w.:-]+)[ \t]*\*/\}[ \t]*$", re.MULTILINE)
 _MODULE = re.compile(
@@ -37,6 +42,12 @@ _MODULE = re.compile(
     r"default\s+(?:[{(\[]|(?:async\s+)?function\b[^(\n]*\(|class\b[^{\n]*\{|async\s*\(|"
     r"[\w$.]+(?:\(.*)?[ \t]*;?[ \t]*$)))"
 )
+
+
+#: A string of one brace, which is how MDX writes one.
+_BRACE = re.compile(r"\{[ \t]*([\"'])([{}])\1[ \t]*\}")
+#: A string between backticks, which was cut out as code.
+_TEMPLATE = re.compile("\0S\\d+\0")
 
 
 def plain_markdown(body: str, *, mdx: bool, included: Included = lambda _: None) -> str:
@@ -52,6 +63,8 @@ def plain_markdown(body: str, *, mdx: bool, included: Included = lambda _: None)
     text = _without_comments(text)
     if not mdx and _MYST.search(body):
         text = _MYST_LINE.sub("", text)
+    if _NUXT_END.search(text):
+        text = _NUXT_INLINE.sub(r"\1", _NUXT_END.sub("", _NUXT.sub(_nuxt_label, text)))
     text = sub_before_last("*/}", _MDX_COMMENT, lambda _: "", text)
     text = "\n".join(_without_modules(text.split("\n")))
     text = replace_shortcodes(text)
@@ -60,6 +73,13 @@ def plain_markdown(body: str, *, mdx: bool, included: Included = lambda _: None)
         text = _without_expressions(text)
     lines = resolve_blocks(text.split("\n"), labels)
     return verbatim.restore(lines if mdx else with_bold_terms(without_attributes(lines)))
+
+
+def _nuxt_label(opening: re.Match[str]) -> str:
+    """Return the title of a component, or the kind of note that it is."""
+    title = _NUXT_TITLE.search(opening[3] or "")
+    label = title[2] if title else opening[2] if opening[2] in ("note", "tip", "warning", "caution") else ""
+    return f"\n{opening[1]}**{label[0].upper()}{label[1:]}:**\n" if label else ""
 
 
 def _without_comments(text: str) -> str:
@@ -107,6 +127,7 @@ def _depth(line: str) -> int:
 
 def _without_expressions(text: str) -> str:
     """Drop JavaScript in braces, except strings, whose text is shown, and the ids of headings."""
+    text = _BRACE.sub(r"\\\2", text)
     pieces: list[str] = []
     kept = 0
     for start, end in _braces(text):
@@ -114,7 +135,8 @@ def _without_expressions(text: str) -> str:
             continue
         inner = text[start + 1 : end - 1].strip()
         is_string = len(inner) > 1 and inner[0] in "\"'`" and inner[-1] == inner[0]
-        pieces += [text[kept:start], inner[1:-1] if is_string else ""]
+        shown = inner[1:-1] if is_string else inner if _TEMPLATE.fullmatch(inner) else ""
+        pieces += [text[kept:start], shown]
         kept = end
     return "".join([*pieces, text[kept:]])
 

@@ -48,6 +48,8 @@ _STYLE_TAGS = names(
     "a abbr acronym b bdi bdo big center cite data del dfn em font i ins kbd label mark nobr q rp rt ruby s samp "
     "small span strike strong sub sup time tt u var wbr picture source"
 )
+#: Tags that mean nothing without attributes.
+_NAMES = names("path object param source link meta track iframe data")
 _BREAK_TAGS = names(
     "address article aside blockquote body br caption center col colgroup dd details dialog div dl dt fieldset "
     "figcaption figure footer form header hr html iframe legend li link main meta nav ol optgroup option p param "
@@ -168,6 +170,8 @@ def _angle(text: str, start: int, found: _Found, anchors: list[tuple[int, int, s
     elif name in _SHIFTS and (shifted := _SHIFTED.match(text, end)) and shifted[2].lower() == name:
         end = shifted.end()
         found.tags[start] = (end, _SHIFTS[name](text[max(0, start - _NEAR) : start], shifted[1]))
+    elif name in _NAMES and not match["attributes"] and not match["closing"] and f"</{name}" not in text:
+        pass  # a name that stands for something, as in "acme --to <path>"
     elif name in _BREAK_TAGS:
         found.tags[start] = (end, " ")
     elif name in _STYLE_TAGS:

@@ -17,8 +17,10 @@ _KEY = (
     r"(?:[#.][A-Za-z][\w:-]*|(?:target|width|height|w|h|rel|class|style|id|loading|align|title|download|markdown|l|lang"
     r"|data-[\w-]+|alt|srcset|name)=(?:\"[^\"{}\n]*\"|'[^'{}\n]*'|[^\s{}\"']+))"
 )
-#: Behind a link, code, a bracket or bold text.
-_SPAN = re.compile(rf"(?:(?<=[)\]\0])|(?<=\*\*)){{:?[ \t]*{_KEY}(?:[ \t]+(?:{_KEY}|[\w-]+(?:=[^\s{{}}]+)?))*[ \t]*}}")
+#: Behind a link, code, a bracket or bold text; kramdown's own mark may follow emphasis too.
+_SPAN = re.compile(
+    rf"(?:(?<=[)\]\0])|(?<=\*\*)|(?<=[*_])(?={{:)){{:?[ \t]*{_KEY}(?:[ \t]+(?:{_KEY}|[\w-]+(?:=[^\s{{}}]+)?))*[ \t]*}}"
+)
 #: A line of its own.
 _LINE = re.compile(rf"^[ \t>]*(?:{{:[^{{}}\n]{{0,500}}}}|{{[ \t]*{_VALUE}(?:[ \t]+{_VALUE})*[ \t]*}})[ \t]*$")
 _CLASS = re.compile(r"\.([\w-]+)")

@@ -100,8 +100,11 @@ def _outputs(outputs: list[object]) -> Iterator[str]:
         data = _mapping(output.get("data", output))
         if markdown := _joined(data.get("text/markdown")):
             yield _closed(markdown[:_LONGEST_OUTPUT])
-        else:
-            yield from _shown(_joined(data.get("text/plain", data.get("text"))))
+        elif plain := _joined(data.get("text/plain", data.get("text"))):
+            yield from _shown(plain)
+        elif html := _joined(data.get("text/html", data.get("html")))[:_LONGEST_OUTPUT]:
+            # Without a blank line, since one would end the block of HTML.
+            yield "\n".join(("<div>", *(line for line in html.split("\n") if line.strip()), "</div>"))
     yield from _shown("".join(printed))
 
 

@@ -32,9 +32,19 @@ _TITLE = re.compile(
 )
 _PRE = re.compile(r"^[ \t]*<pre\b[^<>]*>(.*?)</pre>[ \t]*$", re.DOTALL | re.MULTILINE | re.IGNORECASE)
 _LANGUAGE = re.compile(r"\b(?:lang(?:uage)?[-=\"']+)([\w+#-]+)")
-_LINE_NUMBERS = re.compile(r"(?<=\w):(?:no-)?line-numbers(?:=\d+)?.*$")
+#: Behind the language, what a highlighter or a test shall do: {1,3-4}, :line-numbers, ,editable.
+_SETTINGS = re.compile(r"^\s*[\w+#.-]+\s*(?:\{.*\}|:(?:no-)?line-numbers\b.*|(?:,[\w=.-]+)+)\s*$")
 # MyST's directives: {name} argument behind a fence, or behind colons.
 _FENCED_DIRECTIVE = re.compile(r"^\s*\{([A-Za-z][\w:.-]*)\}[ \t]*(.*)$")
+#: Code that Quarto, R Markdown and admonish run or lay out: {python}, {r setup, echo=FALSE}.
+_CELL = re.compile(
+    r"^\s*\{\s*(python|r|julia|bash|sh|zsh|sql|ojs|js|javascript|typescript|rust|stan|rcpp|go|ruby|perl|octave|"
+    r"powershell|css|html|scala|fortran|webr|pyodide)(?:[-\s,][^{}]*)?\}\s*$",
+    re.IGNORECASE,
+)
+_CELL_OPTION = re.compile(r"^\s*(?:#|//|--|%%)\|\s")
+#: A note of mdBook's admonish, or of Obsidian's admonitions.
+_NOTE_FENCE = re.compile(r"^\s*(?:admonish[ \t]*|ad-)(\w*)")
 _COLONS = re.compile(r"^([ \t]*)(:{3,})[ \t]*\{([A-Za-z][\w:.-]*)\}(.*)$")
 _MAX_DEPTH = 20
 #: How deep files may include each other.
@@ -137,8 +147,11 @@ class Verbatim:
         self, fence: Fence, line: str, inner: Sequence[str], closing: Sequence[str], depth: int
     ) -> Iterator[str]:
         """Yield the placeholder of a fenced block, below its title; MyST writes directives as fences."""
-        if (match := _FENCED_DIRECTIVE.match(fence.info)) and depth < _MAX_DEPTH:
-            directive = Directive(match[1].lower(), match[2].strip())
+        if match := _CELL.match(fence.info):
+            shown = [one for one in inner if not _CELL_OPTION.match(one)]
+            yield from self._code(shown, match[1].lower(), "", " " * len(fence.before))
+            return
+        if (directive := _directive_of(fence)) and depth < _MAX_DEPTH:
             yield from self._directive(directive, " " * len(fence.before), inner, depth + 1)
             return
         title = _TITLE.search(fence.info)
@@ -149,8 +162,8 @@ class Verbatim:
             first = f"{fence.mark}{_language(fence)}"
         elif match := _ATTRIBUTES.match(fence.info):
             first = f"{fence.mark}{match[1]}"
-        elif ":" in fence.info:
-            first = _LINE_NUMBERS.sub("", first)
+        elif _SETTINGS.match(fence.info):
+            first = f"{fence.mark}{_language(fence)}"
         code = list(expanded(inner, self._included)) if any("{{" in one for one in inner) else inner
         if _language(fence) == "rust":
             code = list(shown_rust(code))
@@ -219,7 +232,9 @@ class Verbatim:
         if title:
             yield from ("", f"{margin}**{title}**")
         yield ""
-        if any(line.strip() for line in code):
+        filled = [at for at, line in enumerate(code) if line.strip()]
+        if filled:
+            code = code[filled[0] : filled[-1] + 1]
             yield self._put(_Block(margin, tuple(fenced("\n".join(code), language).split("\n"))))
         yield ""
 
@@ -301,6 +316,16 @@ def _without_role(before: str, span: str) -> tuple[str, str]:
 
 #: The language of code among Pandoc's attributes.
 _ATTRIBUTES = re.compile(r"\s*\{\s*\.([\w+#-]+)[^{}]*\}\s*$")
+
+
+def _directive_of(fence: Fence) -> Directive | None:
+    """Return the directive that a fence is, of MyST or of admonish; None for code."""
+    if match := _FENCED_DIRECTIVE.match(fence.info):
+        return Directive(match[1].lower(), match[2].strip())
+    if match := _NOTE_FENCE.match(fence.info):
+        title = _TITLE.search(fence.info)
+        return Directive("admonition", (title[2] if title else "") or (match[1] or "note").capitalize())
+    return None
 
 
 def _language(fence: Fence) -> str:

@@ -22,6 +22,10 @@ _TAG = re.compile(
     rf"|\{{\{{[<%]-?\s*(?P<end2>/)?\s*(?P<name2>[\w./-]+)(?P<arguments2>{_INSIDE})/?\s*[>%]\}}\}}",
     re.DOTALL,
 )
+#: What Markdoc gives a heading, and its variables.
+_ANNOTATION = re.compile(r"[ \t]*\{%[ \t]*[#.$][^{}%\n]{0,200}%\}")
+#: The tabs of an extension of mdBook.
+_MDBOOK_TABS = re.compile(r"\{\{#[ \t]*(end)?(tabs?)\b([^{}\n]{0,200})\}\}")
 _ARGUMENT = re.compile(r"""(?:([\w-]+)\s*[=:]\s*)?(?:"([^"]*)"|'([^']*)'|“([^”]*)”|`([^`]*)`|([^\s"'“`]+))""")
 _TABS = names("tabs tabset tab-set tabpane tab-group codetabs code-group codegroup")
 _TAB = names("tab tabitem tab-item tabpanel codetab code-tab code-group-item option step")
@@ -35,7 +39,8 @@ _NOTES = names("hint callout alert admonition notice message aside box infobox b
 _FOLDED = names("details expand expandable collapse collapsible accordion toggle spoiler accordion-item accordion_item")
 _LINKS = names("content-ref embed file button btn link-card linkcard card linkbutton doc-link")
 _FIGURES = names("figure image img picture screenshot")
-_TITLES = ("title", "header", "heading", "summary", "label", "caption", "filename", "file", "name")
+_OPERATIONS = frozenset({"swagger", "api-method", "openapi-operation"})
+_TITLES = ("title", "tabname", "header", "heading", "summary", "label", "caption", "filename", "file", "name")
 _ADDRESSES = ("url", "href", "link", "src", "to")
 _KIND_KEYS = ("type", "style", "kind", "variant", "color", "class", "context", "level", "status")
 
@@ -48,6 +53,8 @@ class Tag:
     is_end: bool
     named: dict[str, str] = field(default_factory=dict)
     others: tuple[str, ...] = ()
+    #: written by Jekyll's rules: the first argument of a tab names its group
+    is_liquid: bool = False
 
     def first(self, keys: Sequence[str]) -> str:
         """Return the value of the first of these arguments that the tag has; empty if it has none."""
@@ -75,13 +82,16 @@ def _read(match: re.Match[str]) -> Tag:
             named.setdefault(found[1].lower(), value)
         elif value:
             others.append(value)
-    return Tag(name.lower(), is_end, named, tuple(others))
+    return Tag(name.lower(), is_end, named, tuple(others), is_liquid=match["name"] is not None)
 
 
 def replace_shortcodes(text: str) -> str:
     """Return a text whose tags that show something are replaced by it; the others stay."""
+    if "{{#" in text:
+        text = _MDBOOK_TABS.sub(r"{% \1\2\3%}", text)
     if "{%" not in text and "{{<" not in text:
         return text
+    text = _ANNOTATION.sub("", text)
     waiting: list[list[str]] = []
     pieces: list[str] = []
     at = 0
@@ -110,12 +120,7 @@ def _shown(tag: Tag, waiting: list[list[str]]) -> str | None:
         waiting.append([item.strip() for item in items.split(",") if item.strip()])
         return "\n"
     if name in _TAB:
-        label = (
-            tag.first(_TITLES)
-            or (tag.others[-1] if tag.others else "")
-            or (waiting[-1].pop(0) if _has(waiting) else "")
-        )
-        return _label(label)
+        return _label(tag.first(_TITLES) or _tab(tag) or (waiting[-1].pop(0) if _has(waiting) else ""))
     if name in _FOLDED:
         return _label(tag.first(_TITLES) or _positional(tag))
     if name == "include":
@@ -127,6 +132,13 @@ def _shown(tag: Tag, waiting: list[list[str]]) -> str | None:
         return f"![{alt}]({source})" if source and alt else None
     if name in _LINKS:
         return _link(tag)
+    if name in _OPERATIONS:
+        return _operation(tag)
+    if name == "swagger-parameter":
+        properties = ", ".join(filter(None, (tag.named.get("type"), "required" if "required" in tag.named else "")))
+        return f"\n\n**{tag.first(('name',))}**{f' ({properties})' if properties else ''}\n\n"
+    if name == "swagger-response":
+        return _label(" ".join(filter(None, (tag.first(("status",)), tag.first(("description",))))))
     if name == "glossary_tooltip" or name == "abbr":
         return tag.first(("text", "title", "term_id"))
     title = tag.first(("title", "header", "heading"))
@@ -137,12 +149,20 @@ def _has(waiting: list[list[str]]) -> bool:
     return bool(waiting and waiting[-1])
 
 
+def _tab(tag: Tag) -> str:
+    """Return the label of a tab among its arguments without a name."""
+    if tag.is_liquid:
+        return " ".join(tag.others[1:] or tag.others)
+    return tag.others[0] if tag.others else ""
+
+
 def _positional(tag: Tag) -> str:
     return " ".join(tag.others)
 
 
 def _label(title: str, after: str = "") -> str:
-    return f"\n\n**{title.strip('*').rstrip(':')}{after}**\n\n" if title else "\n"
+    title = title.replace("**", "").strip("*").rstrip(":")
+    return f"\n\n**{title}{after}**\n\n" if title else "\n"
 
 
 def _note_title(tag: Tag, name: str) -> str:
@@ -155,6 +175,14 @@ def _note_title(tag: Tag, name: str) -> str:
     words = (word for word in re.split(r"[\s.]+", kind) if word)
     known = next((word for word in words if word.lower() in _KINDS), kind)
     return title or (known or name).replace("-", " ").capitalize()
+
+
+def _operation(tag: Tag) -> str:
+    """Return the summary, method and path of an operation of an API, which GitBook shows above its description."""
+    path = f"{tag.first(('baseurl', 'host'))}{tag.first(('path',))}"
+    operation = f"`{tag.first(('method',)).upper()} {path}`" if path else ""
+    summary = tag.first(("summary",))
+    return f"\n\n{f'**{summary}**' if summary else ''}\n\n{operation}\n\n"
 
 
 def _include(tag: Tag) -> str | None:

@@ -266,3 +266,29 @@ def test_sections_that_are_long_enough_keep_their_headings() -> None:
     )
 
     assert [node.metadata["heading"] for node in nodes] == ["SDKs › C#", "SDKs › C"]
+
+
+@pytest.mark.parametrize(
+    ("text", "lead"),
+    [
+        (f"| Flag | Use |\n|---|---|\n| `-a` | {LONG} |", "| `-a` |"),
+        (f"|   |   |\n|---|---|\n| a \\| b | int | {LONG} |", "| a \\| b |"),
+        (f"- **-a**: {LONG}\n- **-a**: Again.", "- **-a**:"),
+        (f"- `-a` (int) – {LONG}", "- `-a` (int) –"),
+        (f"**param a:** {LONG}", "**param a:**"),
+        (f"- `-a`\n\n  {LONG}\n\n  {LONG}", "`-a`"),
+        (f"`run(x)` {{#run}}\nRuns.\n\n{LONG}\n\n**Returns:**\n{LONG}", "`run(x)`"),
+        (f"`run(x)` {{#run}}\n{LONG}\n\n**Parameters:**\n\n- **x** – {LONG[:150]}", "`run(x)`"),
+    ],
+)  # fmt: skip
+def test_every_part_names_the_row_the_item_or_the_signature_that_it_belongs_to(text: str, lead: str) -> None:
+    nodes = cut(text)
+    assert len(nodes) > 2
+    assert [node.text for node in nodes if lead not in node.text] == []
+
+
+def test_items_that_fit_are_not_cut() -> None:
+    items = [f"- **-{name}**: Says what it does. Then says why. Then says how.\n" for name in "abcdefgh"]
+    nodes = cut("".join(items))
+    assert len(nodes) > 2
+    assert all(node.text.startswith("- **") and node.text.endswith("how.") for node in nodes)

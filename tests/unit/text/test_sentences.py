@@ -43,6 +43,12 @@ def test_a_sentence_ends_where_a_capital_or_a_digit_follows(text: str, parts: li
         ["하나입니다. ", "둘입니다."],
         ["Qué tal. ", "¿Cómo? ", "¡Bien!"],
         ["Так и т. е. иначе. ", "Да."],
+        ["Τι είναι αυτό; ", "Ένα εργαλείο. ", "Ναι\u037e ", "Όχι."],
+        ["Ένα, δύο; τρία. ", "Τέλος."],
+        ["ეს არის. ", "ის არის."],
+        ["Er sagte: „Ja.“ ", "Sie ging. ", "»Nein.« ", "Ende."],
+        ["Il dit : « Oui. » ", "Elle part. ", "Fin."],
+        ["很久……", "再试.", "好!", "完。"],
     ],
 )
 def test_sentences_of_any_script_end_where_they_end(parts: list[str]) -> None:

@@ -73,10 +73,11 @@ def _list(walk: Walk, element: Element) -> None:
     is_ordered = element.tag == "ol"
     position, step = _numbering(element)
     marker = "- "
+    _stray_text(walk, element.text)
     for child in element:
         if type(child.tag) is not str or part_of(child) is Part.BOILERPLATE:
-            continue
-        if child.tag in ("ul", "ol", "menu") and walk.writer.block_count:
+            pass
+        elif child.tag in ("ul", "ol", "menu") and walk.writer.block_count:
             # A list that is not in an item belongs to the item before it.
             with walk.writer.indented("", " " * len(marker), used=True):
                 walk.descend(child, _list)
@@ -87,7 +88,15 @@ def _list(walk: Walk, element: Element) -> None:
             marker = f"{position}. " if is_ordered else "- "
             _item(walk, child, marker)
             position += step
+        _stray_text(walk, child.tail)
     walk.writer.end_list()
+
+
+def _stray_text(walk: Walk, text: str | None) -> None:
+    """Write text that stands in a list, but in none of its items."""
+    if text and not text.isspace():
+        walk.writer.inline.append(text)
+        walk.writer.flush()
 
 
 def _numbering(element: Element) -> tuple[int, int]:
@@ -248,9 +257,9 @@ BY_TAG: dict[str, Handler] = {
     "dl": _definitions,
     "dt": _term,
     "blockquote": _quotation,
-    "pre": code,
+    **dict.fromkeys(("pre", "listing", "xmp"), code),
     "figcaption": caption,
     "summary": _summary,
     "hr": _rule,
 }
-BY_PART: dict[Part, Handler] = {Part.HEADING: _marked_heading}
+BY_PART: dict[Part, Handler] = {Part.HEADING: _marked_heading, Part.CAPTION: caption}

@@ -10,6 +10,8 @@ from itertools import islice
 from lxml.etree import _Element as Element
 
 from rag.sources.docs.html import marks
+from rag.sources.docs.html.buttons import is_text, names_panel
+from rag.sources.docs.html.elements import is_links, text_of
 from rag.sources.docs.html.marks import HEADINGS
 
 __all__ = ["HEADINGS", "Part", "is_left_out", "is_links", "part_of", "text_of"]
@@ -40,6 +42,8 @@ class Part(Enum):
     DELETED = auto()
     #: a heading that is not an h1 to h6
     HEADING = auto()
+    #: the title of a block of code
+    CAPTION = auto()
     #: code that is not in a pre
     LISTING = auto()
     #: a table that is not a table
@@ -48,11 +52,6 @@ class Part(Enum):
     CELL = auto()
     #: the numbers of the lines of code
     GUTTER = auto()
-
-
-def text_of(element: Element) -> str:
-    """Return the text of an element and everything inside it."""
-    return "".join(element.itertext())
 
 
 def part_of(element: Element) -> Part:
@@ -99,6 +98,8 @@ def _looked_into(element: Element, part: Part) -> Part:
         return Part.CONTENT if any(map(str.isalpha, text_of(element))) else Part.BOILERPLATE
     if part is Part.FORM:
         return Part.CONTENT if _is_page_form(element) else Part.BOILERPLATE
+    if part is Part.HEADING and _is_caption(element):
+        return Part.CAPTION
     is_there = _LOOKS.get(part)
     return part if is_there is None or is_there(element) else Part.CONTENT
 
@@ -106,50 +107,30 @@ def _looked_into(element: Element, part: Part) -> Part:
 def _boilerplate_or_text(element: Element) -> Part:
     """Return the role of what attributes call boilerplate: a button, a footer or a section may be text."""
     tag = element.tag
-    if tag == "button" and (_is_in_sentence(element) or _is_all_of_heading(element) or _is_question(element)):
+    if tag == "button" and is_text(element):
         return Part.CONTENT
-    if tag == "a" and _is_linked_text(element):
+    if tag == "button" and names_panel(element):
+        return Part.TAB_LABEL
+    if (tag == "a" and _is_linked_text(element)) or (tag == "span" and _is_read_aloud(element)):
         return Part.CONTENT
+    if tag in marks.FURNITURE_TAGS | marks.ANCHORED_TAGS and (part := _part_with_permalink(element)):
+        return part
     if tag == "textarea" and _shows_code(element):
         return Part.LISTING
     above = element.getparent()
     if tag == "footer" and above is not None and above.tag in ("blockquote", "figure"):
         return Part.CONTENT
+    if tag in ("ul", "ol") and _is_left_out_for_id(element):
+        return Part.DOUBTFUL
     return Part.DOUBTFUL if _is_named_by_its_subject(element) else Part.BOILERPLATE
 
 
-def _is_in_sentence(element: Element) -> bool:
-    """Return whether text precedes and follows an element, as around a word with a tooltip."""
+def _is_read_aloud(element: Element) -> bool:
+    """Return whether text for screen readers alone stands for text beside it that is for the eye alone."""
     before = element.getprevious()
-    text = before.tail if before is not None else element.getparent().text if element.getparent() is not None else ""
-    return bool((text or "").strip() and (element.tail or "").strip())
-
-
-def _is_all_of_heading(button: Element) -> bool:
-    """Return whether a button is the text of a heading, a summary or a term, or holds a heading."""
-    if any(inner.tag in HEADINGS for inner in button.iter(*HEADINGS)):
-        return True
-    for above in button.iterancestors():
-        if above.tag in HEADINGS or above.tag in ("summary", "dt"):
-            if next(islice(above.iter("button"), _MAX_BUTTONS, None), None) is not None:
-                return False
-            whole, own = "".join(text_of(above).split()), "".join(text_of(button).split())
-            return len(own) >= _MOST * len(whole)
-    return False
-
-
-#: The share of a heading's text in a button that makes the button its text; the rest is an icon.
-_MOST = 0.8
-_MAX_BUTTONS = 4
-
-
-def _is_question(button: Element) -> bool:
-    """Return whether a button asks what the text below it answers."""
-    text = text_of(button).strip()
-    return text.endswith(("?", "\uff1f")) and len(text) >= _MIN_QUESTION and button.getnext() is not None
-
-
-_MIN_QUESTION = 12
+    if before is None or before.get("aria-hidden") != "true" or (before.tail or "").strip():
+        return False
+    return any(map(str.isalnum, text_of(before))) and any(map(str.isalnum, text_of(element)))
 
 
 def _shows_code(area: Element) -> bool:
@@ -175,6 +156,23 @@ def _is_linked_text(link: Element) -> bool:
 
 #: A heading with more links is not the text of one of them.
 _MAX_LINKS = 4
+
+
+def _is_left_out_for_id(element: Element) -> bool:
+    part = _part(element.tag, element.get("class") or "", element.get("role") or "", "", False, False)
+    return part is not Part.BOILERPLATE and "aria-hidden" not in element.attrib
+
+
+def _part_with_permalink(element: Element) -> Part | None:
+    """Return the role of a box or heading that has the class of a permalink because links lead to it, as in rdoc.
+
+    None if it has no such class, or holds nothing but links.
+    """
+    classes = (element.get("class") or "").lower().split()
+    others = [name for name in classes if name not in marks.PERMALINKS]
+    if others == classes or is_links(element):
+        return None
+    return _part(element.tag, " ".join(others), element.get("role") or "", element.get("id") or "", False, False)
 
 
 def _is_named_by_its_subject(element: Element) -> bool:
@@ -206,6 +204,8 @@ def _holds_labels(element: Element) -> bool:
     if element.get("role") == "tablist" or not {"tab", "tabs"} & set((element.get("class") or "").lower().split()):
         return True
     children = [child.tag for child in element if type(child.tag) is str]
+    if children == ["ul"] and (following := element.getnext()) is not None:
+        return any(marks.TAB_PANEL_CLASS & set((panel.get("class") or "").split()) for panel in following)
     return bool(children) and marks.TAB_TAGS.issuperset(children) and element.find(".//pre") is None
 
 
@@ -228,6 +228,11 @@ _MANY_PARAGRAPHS = 4
 def _is_title(element: Element) -> bool:
     above = element.getparent()
     return element.get("role") == "heading" or (above is not None and "headertitle" in (above.get("class") or ""))
+
+
+def _is_caption(element: Element) -> bool:
+    above = element.getparent()
+    return above is not None and not marks.CAPTIONED_CLASSES.isdisjoint((above.get("class") or "").split())
 
 
 def _is_code_alone(element: Element) -> bool:
@@ -319,10 +324,14 @@ def _content_part(tag: str, names: frozenset[str], role: str, identifier: str, *
         return Part.HEADER
     if role == "heading" or (tag == "div" and "title" in names):
         return Part.HEADING
+    if "code-block-caption" in names:
+        return Part.CAPTION
     if tag in ("div", "figure") and names & marks.LISTING_CLASS:
         return Part.LISTING
     if (role in marks.GRID_ROLES and tag != "table") or "summary-table" in names:
         return Part.GRID
+    if tag == "code" and "tsd-tag" in names:
+        return Part.CELL
     if tag in ("span", "a", "label") and (role in marks.CELL_ROLES or any(map(marks.BADGE_CLASS.match, names))):
         return Part.CELL
     if identifier == "toc" and tag in ("div", "details", "aside"):
@@ -334,10 +343,3 @@ def _content_part(tag: str, names: frozenset[str], role: str, identifier: str, *
 
 def _is_furniture(tag: str, names: frozenset[str]) -> bool:
     return tag in marks.FURNITURE_TAGS and not any(map(marks.SECTION_CLASS.match, names))
-
-
-def is_links(element: Element, share: float = 0.6) -> bool:
-    """Return whether links make up more than a share of an element's text."""
-    total = len("".join(text_of(element).split()))
-    linked = sum(len("".join(text_of(link).split())) for link in element.iter("a"))
-    return total == 0 or linked / total > share

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from lxml.etree import _Element as Element
 
-from rag.sources.docs.html.boilerplate import is_left_out
+from rag.sources.docs.html.boilerplate import is_left_out, text_of
 from rag.sources.docs.html.text import MAX_DEPTH
 from rag.sources.names import names
 
@@ -17,7 +17,7 @@ __all__ = ["language_of", "preformatted", "unwrapped"]
 _WRAPPERS = frozenset({"div", "figure", "section", "td", "tr", "tbody", "table"})
 _MAX_WRAPPERS = 6
 _LANGUAGE_CLASS = re.compile(
-    r"(?:^|\s)(?:language-|lang-|highlight-source-|highlight-|brush:\s*|sourceCode\s+|^highlight\s+(?=\w+$)|"
+    r"(?:^|\s)(?:language-|lang-|highlight-source-|highlight-|brush:\s*|sourceCode\s+(?:numberSource\s+)?|^highlight\s+(?=\w+$)|"
     r"^hljs\s+(?=\w+$)|syntaxhighlighter\s+(?:nogutter\s+)?)([\w+#.-]+)"
 )
 _LINE_CLASSES = names(
@@ -76,7 +76,7 @@ def _collect_child(child: Element, pieces: list[str], depth: int) -> None:
         pieces.append("\n")
     elif depth >= MAX_DEPTH:
         pieces.append("".join(child.itertext("*")))
-    elif not ((child.attrib or child.tag in _NO_CODE) and is_left_out(child)):
+    elif not ((child.attrib or child.tag in _NO_CODE) and (is_left_out(child) or _is_number(child))):
         start = len(pieces)
         _collect(child, pieces, depth + 1)
         if _is_line(child) and len(pieces) > start and not pieces[-1].endswith("\n"):
@@ -86,6 +86,11 @@ def _collect_child(child: Element, pieces: list[str], depth: int) -> None:
             )
             if not has_newline and following is not None:
                 pieces.append("\n")
+
+
+def _is_number(cell: Element) -> bool:
+    """Return whether a cell holds the number of the line of code beside it, as in SyntaxHighlighter 2."""
+    return cell.tag == "td" and cell.get("class") == "number" and text_of(cell).strip().isdecimal()
 
 
 def _is_line(element: Element) -> bool:

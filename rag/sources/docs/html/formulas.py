@@ -40,7 +40,9 @@ def formula(element: Element) -> str:
         return one_line(_linear(math, 0))
     image = next(element.iter("img"), None)
     own = one_line(_visual(element))
-    return own or (f"${_unwrapped(image.get('alt') or '')}$" if image is not None and image.get("alt") else "")
+    if not own and image is not None and image.get("alt"):
+        return f"${_unwrapped(image.get('alt') or '')}$"
+    return own or one_line(element.get("aria-label") or "")
 
 
 def _unwrapped(tex: str) -> str:

@@ -24,13 +24,15 @@ __all__ = ["BY_PART", "BY_TAG"]
 
 # Nothing else is called this.
 _TOOL_LINK = re.compile(
-    r"^(?:edit this(?: page| on github)?|edit (?:page|on github)|improve this page|suggest (?:an )?edits?|"
-    r"view page source|show source|report an issue|\[source\]|\[edit\]|copy page|back to top)$",
+    r"^(?:edit this(?: page| on github)?|edit (?:page|on github)|improve this (?:page|doc|topic)|"
+    r"suggest (?:an )?edits?|view page source|show source|report an issue|\[source\]|\[edit\]|copy page|back to top)$",
     re.IGNORECASE,
 )
 # Other things are called this as well: commands, chapters, elements.
 _TOOL_WORD = re.compile(r"^(?:edit|copy|view source|source|link)$", re.IGNORECASE)
-_TOOL_ADDRESS = re.compile(r"/edit/|/blob/|/tree/|/issues/new|_sources/|action=edit|view-?source", re.IGNORECASE)
+_TOOL_ADDRESS = re.compile(
+    r"/edit/|/blob/|/tree/|/issues/new|_sources/|action=edit|view-?source(?![\w-]*\.html?)", re.IGNORECASE
+)
 _MAX_EDIT_LINK = 24
 #: How many children of a block are looked at for text.
 _NEAR = 30
@@ -64,7 +66,18 @@ def _mark(walk: Walk, element: Element, mark: str) -> None:
         return
     before = inner[: len(inner) - len(inner.lstrip())]
     after = inner[len(inner.rstrip()) :]
-    writer.inline[position:] = [f"{before}{mark}{text}{mark}{after}"]
+    opening = mark
+    if not before and position and _ends_in(writer.inline[position - 1], mark):
+        # Two in a row are one: their marks would be part of neither.
+        writer.inline[position - 1] = writer.inline[position - 1][: -len(mark)]
+        opening = ""
+    writer.inline[position:] = [f"{before}{opening}{text}{mark}{after}"]
+
+
+def _ends_in(text: str, mark: str) -> bool:
+    """Return whether text ends in bold or emphasis, with this mark and no other."""
+    bare = text.removesuffix(mark)
+    return bare != text and not bare.endswith("*") and mark in bare
 
 
 def _deleted(walk: Walk, element: Element) -> None:

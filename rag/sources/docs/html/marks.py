@@ -31,7 +31,7 @@ DROPPED_CLASSES = names(
     # the tools of rustdoc, gi-docgen, Haddock and MediaWiki; the head and foot of mandoc's pages
     "srclink test-arrow collapse-toggle notable-traits logo-container sub-logo-container sidebar-logo mobile-topbar "
     "selflink "
-    "mw-editsection head-ltitle head-vol head-rtitle foot-date foot-os foot-left foot-right "
+    "mw-editsection mw-cite-backlink head-ltitle head-vol head-rtitle foot-date foot-os foot-left foot-right "
     # the tooltips of Doxygen's code and the path above its titles, Apache's list of languages, TypeDoc's links,
     # the version behind ExDoc's titles
     "ttc ingroups toplang bottomlang tsd-breadcrumb tsd-anchor-icon tsd-generator app-vsn "
@@ -49,6 +49,8 @@ COMMON_CLASSES = names(
     "breadcrumb breadcrumbs pagination pager navbar topbar toolbar announcement feedback newsletter advertisement "
     "tagline"
 )
+#: Elements that links lead to, which some generators mark with the class of such a link.
+ANCHORED_TAGS = HEADINGS | names("main article p li dl dt dd table")
 #: Elements that a common word says something about, instead of calling them furniture.
 TEXT_TAGS = HEADINGS | names("code kbd samp var tt pre dt dd td th tr table")
 #: Classes of the link beside a heading, which some generators put around the text of the heading.
@@ -65,7 +67,7 @@ DROPPED_IDS = names(
     "feedback cookie-banner skip-to-content searchbox copy-path titlearea side-nav nav-path nav-tree main-nav "
     "msearchselectwindow msearchresultswindow"
 )
-FURNITURE_TAGS = frozenset({"div", "section", "ul", "ol", "aside", "header", "center"})
+FURNITURE_TAGS = frozenset({"div", "section", "ul", "ol", "aside", "header", "center", "address"})
 #: Classes of furniture that are common words, and say so on boxes only.
 FURNITURE_CLASSES = frozenset({"footer", "related"})
 #: Classes of the boxes that markup processors put around a section or a block of the text.
@@ -97,6 +99,8 @@ TAB_PANEL_CLASS = names(
 TAB_TAGS = frozenset({"input", "label", "button", "a", "li", "script", "style"})
 DELETED_CLASS = names("strike strikethrough line-through deleted del")
 LISTING_CLASS = names("fragment syntaxhighlighter codemirror cm-editor ace_editor monaco-editor view-lines")
+#: Classes of Asciidoctor's blocks of code.
+CAPTIONED_CLASSES = names("listingblock literalblock")
 #: Labels beside a word, which a theme draws as boxes.
 BADGE_CLASS = re.compile(r"^(?:[\w-]*[-_])?(?:badge|chip|pill|tag|since)(?:[-_]{1,2}[\w-]*)?$")
 GUTTER_CLASS = re.compile(

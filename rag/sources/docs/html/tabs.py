@@ -153,7 +153,7 @@ def _field_label(walk: Walk, element: Element) -> None:
     """
     before = element.getprevious()
     if before is None or before.tag != "input" or before.get("type") != "radio":
-        walk.children(element)
+        walk.apart(element)
         return
     walk.writer.flush()
     if _is_radio(element.getnext()) or _is_after_label(before):

@@ -138,7 +138,7 @@ class Walk:
             tag = shifted_tag(element)
         if by_tag := self._handlers.by_tag.get(tag):
             by_tag(self, element)
-        elif tag in BLOCKS:
+        elif tag in BLOCKS and not _is_inline(element):
             self.block(element)
         elif "-" in tag:
             self.apart(element)
@@ -209,12 +209,29 @@ class Walk:
             self.writer.anchor = name
 
 
+_WORDS = frozenset({"span", "strong", "b", "em", "i", "code"})
+
+
 def _says_something(header: Element) -> bool:
-    """Return whether a header belongs to the text: it has a heading, or a sentence in the main text."""
+    """Return whether a header belongs to the text: it has a heading; in the main text, a sentence or a name."""
     if next(header.iter(*HEADINGS), None) is not None or next(header.iterancestors("section"), None) is not None:
         return True
     is_inside = next(header.iterancestors("main", "article"), None) is not None
-    return is_inside and not is_links(header) and any(len(text_of(p).split()) > 3 for p in header.iter("p"))
+    if not is_inside or is_links(header):
+        return False
+    above = header.getparent()
+    if above is not None and above.tag == "div" and all(child.tag in _WORDS for child in header):
+        return True  # the name of a card
+    return next(header.iter("code"), None) is not None or any(len(text_of(p).split()) > 3 for p in header.iter("p"))
+
+
+def _is_inline(element: Element) -> bool:
+    """Return whether a box is shown in a line, as YARD does with the only paragraph about a parameter."""
+    box: Element | None = element
+    if element.tag == "p":
+        above = element.getparent()
+        box = above if above is not None and len(above) == 1 else None
+    return box is not None and box.tag == "div" and "inline" in (box.get("class") or "").split()
 
 
 def _is_beside(element: Element) -> bool:

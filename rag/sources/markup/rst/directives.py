@@ -329,6 +329,7 @@ def directive(name: str) -> type[rst.Directive]:
     known: dict[str, type[rst.Directive]] = {
         "table": _Table,
         "list-table": _ListTable,
+        "flat-table": _ListTable,  # of the Linux kernel
         "csv-table": _CsvTable,
         "replace": misc.Replace,
         "unicode": misc.Unicode,

@@ -51,7 +51,7 @@ def test_tags_of_template_languages_become_what_they_show(source: str, expected:
         ("```{admonition} Mind\n:class: tip\n\nText.\n```", "**Mind:**\n\nText."),
         ("````{tab-set}\n```{tab-item} Mac\nbrew\n```\n````", "**Mac**\n\nbrew"),
         ("::::{tab-set}\n:::{tab-item} Linux\n:sync: l\napt\n:::\n::::", "**Linux**\n\napt"),
-        ("```{code-block} python\n:caption: a.py\n\n# x\n```", "**a.py**\n\n```python\n\n# x\n```"),
+        ("```{code-block} python\n:caption: a.py\n\n# x\n```", "**a.py**\n\n```python\n# x\n```"),
         (":::{code-block} sh\n# no heading\n:::", "```sh\n# no heading\n```"),
         ("```{code-cell} ipython3\n---\ntags: [hide]\n---\nx\n```", "```python\nx\n```"),
         ("Text.\n\n```{toctree}\na\nb\n```", "Text."),
