@@ -26,7 +26,7 @@ from rag.text.sentences import sentences
 __all__ = ["CHUNKING", "MarkdownChunker", "without_addresses"]
 
 #: The version of these rules, stored with the index; a new version needs a new index.
-CHUNKING = "markdown-5"
+CHUNKING = "markdown-6"
 
 #: The address of a link or image, in parentheses behind its text.
 _ADDRESS = re.compile(
