@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from rag.answer.declining import is_no_answer, without_declining
+from rag.answer.declining import is_no_answer, may_decline, without_declining
 from rag.answer.draft import Draft
 from rag.answer.grounding import GroundingChecker
 from rag.answer.part import Part
@@ -49,4 +49,6 @@ def checked(parts: Iterable[Part], checker: GroundingChecker, draft: Draft) -> I
 def _supported(part: Part, checker: GroundingChecker, before: Sequence[int], draft: Draft) -> Part:
     """Return a part with the text that its chunks support; parts of an open block need no marker of their own."""
     text = checker.check(part.text, before, draft.numbers, goes_on=draft.is_open) if part.text else ""
+    if not text and part.joint is None and may_decline(part.text):
+        draft.is_declined = True
     return replace(part, text=text)
