@@ -9,10 +9,13 @@ from rag.answer.declining import is_no_answer, may_decline, without_declining
 from rag.answer.draft import Draft
 from rag.answer.grounding import GroundingChecker
 from rag.answer.part import Part
+from rag.text.blocks import open_fence
 from rag.text.citation_forms import normalized, without_references
-from rag.text.citations import cited, keep_known_links, sanitized
+from rag.text.citations import MARKERS, cited, keep_known_links, sanitized
 
 __all__ = ["checked"]
+
+_MARKDOWN = frozenset({"markdown", "md", "mdx"})
 
 
 def checked(parts: Iterable[Part], checker: GroundingChecker, draft: Draft) -> Iterator[Part]:
@@ -29,7 +32,7 @@ def checked(parts: Iterable[Part], checker: GroundingChecker, draft: Draft) -> I
         if is_no_answer(part.text):
             draft.is_declined = True
             break
-        text, declined = without_declining(part.text)
+        text, declined = without_declining(_unfenced(part.text))
         draft.is_declined = draft.is_declined or (declined and part.joint is None)
         text = sanitized(without_references(normalized(text, known)))
         part = replace(part, text=keep_known_links(text, checker.known.allows))
@@ -44,6 +47,15 @@ def checked(parts: Iterable[Part], checker: GroundingChecker, draft: Draft) -> I
         waiting.clear()
     for part in waiting:  # nothing was cited: only what stands in a source is kept
         yield _supported(part, checker, (), draft)
+
+
+def _unfenced(block: str) -> str:
+    """Return the text of a block that is fenced as Markdown: some models fence the answer behind a sentence of their own."""
+    fence = open_fence(block)
+    if fence is None or fence.info.lower() not in _MARKDOWN or not MARKERS.search(block):
+        return block
+    _, *lines = block.split("\n")
+    return "\n".join(line for line in lines if line.strip() and not fence.is_closed_by(line))
 
 
 def _supported(part: Part, checker: GroundingChecker, before: Sequence[int], draft: Draft) -> Part:
