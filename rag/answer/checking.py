@@ -50,7 +50,7 @@ def checked(parts: Iterable[Part], checker: GroundingChecker, draft: Draft) -> I
 
 
 def _unfenced(block: str) -> str:
-    """Return the text of a block that is fenced as Markdown: some models fence the answer behind a sentence of their own."""
+    """Return the text of a block that is fenced as Markdown: some models fence the answer behind a preamble."""
     fence = open_fence(block)
     if fence is None or fence.info.lower() not in _MARKDOWN or not MARKERS.search(block):
         return block

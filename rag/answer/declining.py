@@ -65,6 +65,7 @@ _NEGATION = (
     r"|n't\b|没有|沒有|无|無|未|不|ない|ません|なかった|없|않|못|नहीं"
 )
 _MAY_DECLINE = re.compile(rf"(?=.*?(?:{_NEGATION})).*?(?:{_READ})", re.IGNORECASE | re.DOTALL)
+_CODE = re.compile(r"[{}<>=]")
 _LONGEST = 300
 
 
@@ -80,7 +81,8 @@ def declines(sentence: str) -> bool:
 
 def may_decline(text: str) -> bool:
     """Return whether one of the first two sentences may say so, in any language; for text that no source supports."""
-    return any(_MAY_DECLINE.match(_plain(sentence)) for sentence in sentences(text, finer=True)[:2])
+    said = map(_plain, sentences(text, finer=True)[:2])
+    return any(_MAY_DECLINE.match(sentence) and not _CODE.search(sentence) for sentence in said)
 
 
 def _plain(sentence: str) -> str:

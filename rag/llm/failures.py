@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["is_quota", "is_too_long", "may_pass", "server_message", "translating_errors"]
 
-_SIZED = r"tokens?|contexts?|context_length|prompts?|inputs?|(?:input|prompt)_(?:length|tokens)|length|n_tokens|n_ctx|messages?|conversation"
+_SIZED = (
+    r"tokens?|contexts?|context_length|prompts?|inputs?|(?:input|prompt)_(?:length|tokens)|length|n_tokens|n_ctx|messages?"
+    r"|conversation"
+)
 _BEYOND = (
     r"exceed\w*|overflow\w*|too\s+(?:long|large|big|many)|(?:long|great|larg|bigg)er\s+than|fewer\s+than|must\s+have\s+less\s+than"
     r"|at\s+most\s+\d+\s+tokens|must\s+be\s+(?:<=?|≤|at\s+least\s+1\b)|(?:max|maximum)\s+(?:context|prompt|input|sequence|model|\d+\s+tokens)"

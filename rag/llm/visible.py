@@ -36,20 +36,10 @@ _REASONED = re.compile(
     r"\W*(?:thoughts?|reasoning|analysis|thinking|chain of thought|rationale)\W{0,3}[:\n]", re.IGNORECASE
 )
 _ANSWER_LINE = re.compile(r"^[*_#> ]*(?:final\s+)?(?:answer|response)[*_ ]*:[*_]*[ \t]*", re.IGNORECASE | re.MULTILINE)
-_BOXED = re.compile(r"\s*\$*\s*\\boxed\{(?:\\text\{)?(?P<text>[^{}]*)\}{1,2}\s*\$*\.?\s*$")
+_BOXED = re.compile(r"\s*(?:\$+\s*)?\\boxed\{(?:\\text\{)?(?P<text>[^{}]*)\}{1,2}\s*\$*\.?\s*$")
 _ANSWER_KEYS = (
-    "answer",
-    "answers",
-    "final_answer",
-    "response",
-    "reply",
-    "text",
-    "content",
-    "output",
-    "result",
-    "message",
-    "sentence",
-    "sentences",
+    *("answer", "answers", "final_answer", "response", "reply", "text", "content", "output", "result", "message"),
+    *("sentence", "sentences"),
 )
 
 
@@ -195,7 +185,7 @@ def _from_json(text: str) -> str:
 
 
 def _said(body: object) -> str:
-    """Return the text of an answer in JSON: a string, or what an object has under one of a few keys; "" if there is none."""
+    """Return the text of an answer in JSON, "" if there is none: a string, or what stands under a known key."""
     match body:
         case str():
             return body

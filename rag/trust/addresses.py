@@ -48,7 +48,7 @@ _MARKUP = re.compile(r"[*`\u2060]|(?<!\w)_|_(?!\w)|</?[a-z]{1,10}>")
 
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _HOST = rf"(?:{_LABEL}\.){{1,30}}(?:[^\W\d_]{{2,63}}|xn--[\w-]{{1,59}})"
-# A number of an IPv4 address with a 0 before it is octal to many programs, and 0x7f hexadecimal; the last may stand for two.
+# A number of an IPv4 address with a 0 before it is octal to many programs, and the last may stand for two.
 _OCTET = r"(?:0x[0-9a-f]{1,2}|0?\d{1,3})"
 _IPV4 = rf"(?:(?:{_OCTET}\.){{3}}{_OCTET}|(?:\d{{1,3}}\.){{1,2}}\d{{4,8}}(?=[/:]))"
 # Between a Chinese or Japanese word and an address stands no space: what may not stand before one is a letter of ASCII.
