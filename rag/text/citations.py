@@ -7,7 +7,7 @@ import urllib.parse
 from collections.abc import Callable, Collection, Sequence
 
 from rag.text.blocks import blocks, is_code
-from rag.text.lines import INVISIBLE
+from rag.text.lines import UNWRITTEN
 from rag.text.sentences import sentences
 from rag.text.words import words
 
@@ -92,7 +92,7 @@ def sanitized(answer: str) -> str:
 
     These can hide text or load a resource. Code keeps what looks like HTML.
     """
-    parts = CODE.split(_CONTROL.sub("", INVISIBLE.sub("", answer)))
+    parts = CODE.split(_CONTROL.sub("", UNWRITTEN.sub("", answer)))
     parts[::2] = [_TAG.sub(_autolink, _without_comments(_REFERENCE.sub("", part))) for part in parts[::2]]
     return "".join(parts)
 
