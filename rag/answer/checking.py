@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from rag.answer.declining import is_no_answer, without_declining
+from rag.answer.declining import is_no_answer, may_decline, without_declining
 from rag.answer.draft import Draft
 from rag.answer.grounding import GroundingChecker
 from rag.answer.part import Part
+from rag.text.blocks import open_fence
 from rag.text.citation_forms import normalized, without_references
-from rag.text.citations import cited, keep_known_links, sanitized
+from rag.text.citations import MARKERS, cited, keep_known_links, sanitized
 
 __all__ = ["checked"]
+
+_MARKDOWN = frozenset({"markdown", "md", "mdx"})
 
 
 def checked(parts: Iterable[Part], checker: GroundingChecker, draft: Draft) -> Iterator[Part]:
@@ -29,7 +32,7 @@ def checked(parts: Iterable[Part], checker: GroundingChecker, draft: Draft) -> I
         if is_no_answer(part.text):
             draft.is_declined = True
             break
-        text, declined = without_declining(part.text)
+        text, declined = without_declining(_unfenced(part.text))
         draft.is_declined = draft.is_declined or (declined and part.joint is None)
         text = sanitized(without_references(normalized(text, known)))
         part = replace(part, text=keep_known_links(text, checker.known.allows))
@@ -46,7 +49,18 @@ def checked(parts: Iterable[Part], checker: GroundingChecker, draft: Draft) -> I
         yield _supported(part, checker, (), draft)
 
 
+def _unfenced(block: str) -> str:
+    """Return the text of a block that is fenced as Markdown: some models fence the answer behind a preamble."""
+    fence = open_fence(block)
+    if fence is None or fence.info.lower() not in _MARKDOWN or not MARKERS.search(block):
+        return block
+    _, *lines = block.split("\n")
+    return "\n".join(line for line in lines if line.strip() and not fence.is_closed_by(line))
+
+
 def _supported(part: Part, checker: GroundingChecker, before: Sequence[int], draft: Draft) -> Part:
     """Return a part with the text that its chunks support; parts of an open block need no marker of their own."""
     text = checker.check(part.text, before, draft.numbers, goes_on=draft.is_open) if part.text else ""
+    if not text and part.joint is None and may_decline(part.text):
+        draft.is_declined = True
     return replace(part, text=text)

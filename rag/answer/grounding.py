@@ -19,6 +19,7 @@ from rag.answer.evidence import evidence, trusted_texts
 from rag.search.neighbours import stretches
 from rag.search.results import SearchResult
 from rag.text.blocks import heading, is_code, open_fence
+from rag.text.citation_guesses import guesses
 from rag.text.citations import MARKERS, REMOVED, cited
 from rag.text.lines import one_line
 from rag.text.sentences import sentences
@@ -147,8 +148,15 @@ class GroundingChecker:
             return None
         number = next((one for one in self._evidence if self._stands_in(bare, one) and self._holds(bare, [one])), None)
         if number is None:
-            return None
+            return self._guessed(bare)
         return _END_MARK.sub(rf" [{number}]\1", bare.strip(), count=1)
+
+    def _guessed(self, sentence: str) -> str | None:
+        """Return a sentence that cites in a form of its own, with a marker, if what it cites supports it."""
+        for said, numbers, mark in guesses(sentence, self._evidence):
+            if len(words(said)) >= _FEW_WORDS and self._holds(said, numbers):
+                return f"{said} [{numbers[0]}]{mark}"
+        return None
 
     def _holds(self, claim: str, numbers: Sequence[int]) -> bool:
         """Return whether chunks support a sentence without markers."""

@@ -16,21 +16,33 @@ if TYPE_CHECKING:
 
 __all__ = ["is_quota", "is_too_long", "may_pass", "server_message", "translating_errors"]
 
-_SIZED = r"tokens?|contexts?|context_length|prompts?|inputs?|(?:input|prompt)_(?:length|tokens)|length"
+_SIZED = (
+    r"tokens?|contexts?|context_length|prompts?|inputs?|(?:input|prompt)_(?:length|tokens)|length|n_tokens|n_ctx|messages?"
+    r"|conversation"
+)
 _BEYOND = (
     r"exceed\w*|overflow\w*|too\s+(?:long|large|big|many)|(?:long|great|larg|bigg)er\s+than|fewer\s+than|must\s+have\s+less\s+than"
-    r"|at\s+most\s+\d+\s+tokens|must\s+be\s+(?:<=?|≤|at\s+least\s+1\b)|maximum\s+(?:context|prompt|input|sequence|model)"
+    r"|at\s+most\s+\d+\s+tokens|must\s+be\s+(?:<=?|≤|at\s+least\s+1\b)|(?:max|maximum)\s+(?:context|prompt|input|sequence|model|\d+\s+tokens)"
     r"|(?:above|over|beyond)\s+the\s+(?:\w+\s+)?limit|maximum\s+allowed|greater\s+than|window\s+(?:is\s+)?full\b|only\s+\d+\s+(?:tokens\s+)?fit"
-    r"|(?:does\s+not|doesn't|cannot|can't|won't)\s+fit|limit[_\s]reached|reduce\s+the\s+length|out\s+of\s+range"
+    r"|(?:does\s+not|doesn't|cannot|can't|won't)\s+fit|limit[_\s]reached|(?:reduce|shorten)\s+(?:the|your)\s+(?:length|prompt|message|input|context)"
+    r"|out\s+of\s+range|\)?\s*>=?\s*(?:n_ctx\b|max\b|\d{3,})|超长|超过|超出|過長|过长|too\s+short\s+for"
 )
 # How servers say that a prompt is too long: a word for its size near a word for a limit, or one of a few fixed names.
 _TOO_LONG = re.compile(
     rf"\b(?:{_SIZED})\b.{{0,160}}?(?:{_BEYOND})|(?:{_BEYOND}).{{0,160}}?\b(?:{_SIZED})\b"
-    r"|context[_ ](?:length|window|size)[_ ]?exceed|exceed_context_size|string_above_max_length|tokens_limit_reached"
-    r"|reduce\s+the\s+length|request\s+(?:body\s+)?(?:is\s+)?too\s+large|range\s+of\s+input\s+length|max_tokens\s+must\s+be\s+at\s+least",
+    r"|context[_ ]?(?:length|window|size)[_ ]?exceed|exceed_context_size|string_above_max_length|tokens_limit_reached"
+    r"|(?:reduce|shorten)\s+(?:the|your)\s+(?:length|prompt|messages?|input)|request\s+(?:(?:body|entity)\s+)?(?:is\s+)?too\s+large|payload\s+too\s+large"
+    r"|range\s+of\s+input\s+length|max_tokens\s+must\s+be\s+at\s+least",
     re.IGNORECASE | re.DOTALL,
 )
-_TOO_LONG_STATUSES = frozenset({400, 413, 422, 500})
+# The tokens of a reply and of its settings are no prompt.
+_NOT_THE_PROMPT = re.compile(
+    r"\bmax(?:_completion|_output|_new)?_tokens\b.{0,40}\btoo\s+large\b(?!.{0,200}\bcontext\b)|\bstop\s+sequences?\b|\brate\s+limit\s+reached\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_TOO_LONG_STATUSES = frozenset({400, 413, 422, 424, 500})
+# Of the request alone: it is beyond what the account may send in a minute, which waiting does not change.
+_TOO_LONG_FOR_A_MINUTE = re.compile(r"\brequest\s+too\s+large\b.{0,200}\btokens?\b", re.IGNORECASE | re.DOTALL)
 _LONGEST_MESSAGE = 1000
 # What of it is shown.
 _LONGEST_REASON = 200
@@ -44,7 +56,8 @@ _BUSY_STATUSES = frozenset({408, 409, 429})
 
 def is_too_long(said: str) -> bool:
     """Return whether what a server says means that the prompt is longer than the language model reads."""
-    return bool(_TOO_LONG.search(said[:_LONGEST_MESSAGE]))
+    said = said[:_LONGEST_MESSAGE]
+    return bool(_TOO_LONG.search(said)) and not _NOT_THE_PROMPT.search(said)
 
 
 def is_quota(error: openai.APIStatusError) -> bool:
@@ -110,7 +123,10 @@ def _context_too_long(model: str) -> ContextTooLong:
 
 
 def _refuses_length(error: openai.APIStatusError) -> bool:
-    return error.status_code in _TOO_LONG_STATUSES and is_too_long(_said(error))
+    said = _said(error)
+    if error.status_code == 429:
+        return bool(_TOO_LONG_FOR_A_MINUTE.search(said[:_LONGEST_MESSAGE]))
+    return error.status_code in _TOO_LONG_STATUSES and is_too_long(said)
 
 
 def _said(error: openai.APIStatusError) -> str:

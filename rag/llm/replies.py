@@ -8,6 +8,7 @@ request for a stream is answered with one whole completion; a stream ends in the
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
@@ -18,12 +19,14 @@ from rag.text.lines import one_line
 __all__ = ["Piece", "ReplyError", "error_text", "pieces", "status_of"]
 
 _NOT_A_COMPLETION = "sent a reply that is not a chat completion. Check OPENAI_BASE_URL."
-#: Why a reply ended, if it did not end by itself.
+# Why a reply ended, if it did not end by itself: what the reasons of the vendors have in common. The others, such as
+# stop, eos and end_turn, are ends.
 _ENDINGS = {
-    "length": "was cut off: its reply reached the limit of tokens.",
-    "max_tokens": "was cut off: its reply reached the limit of tokens.",
-    "content_filter": "was stopped by the content filter of its server.",
-    "error": "broke off with an error.",
+    re.compile(
+        "filter|safety|recitation|prohibited|blocklist|spii|sensitive|refusal|moderation"
+    ): "was stopped by the content filter of its server.",
+    re.compile("length|max_?tokens|context"): "was cut off: its reply reached the limit of tokens.",
+    re.compile("error|abort|cancel|time_?out|insufficient|malformed|fail|overloaded"): "broke off with an error.",
 }
 _EVENT_FIELDS = ("data:", "event:", "id:", "retry:", ":")
 # Parts of a content that are no part of the answer.
@@ -54,7 +57,7 @@ def pieces(lines: Iterable[str]) -> Iterator[Piece]:
     :raises ReplyError: the reply is not a completion, or it has ended before it was complete
     """
     rest = iter(lines)
-    first = next((line for line in rest if line.strip()), "")
+    first = next((line for line in rest if line.strip()), "").removeprefix("\ufeff")
     if first.startswith(_EVENT_FIELDS):
         events, is_stream = _events(chain([first], rest)), True
     else:
@@ -69,12 +72,17 @@ def pieces(lines: Iterable[str]) -> Iterator[Piece]:
         ending = reason or ending
         is_empty = is_empty and not text.strip()
         yield Piece(text, event)
-    if ending in _ENDINGS:
-        raise ReplyError(_ENDINGS[ending])
+    if early := _early(ending):
+        raise ReplyError(early)
     if not is_done and ending is None:
         raise ReplyError("stopped in the middle of its answer. Try again.")
     if is_empty:
         raise ReplyError("wrote nothing.")
+
+
+def _early(reason: str | None) -> str | None:
+    """Return what it means that a reply ended for a reason; None if it is complete."""
+    return next((said for pattern, said in _ENDINGS.items() if reason and pattern.search(reason.lower())), None)
 
 
 def error_text(body: object) -> str:
@@ -107,7 +115,7 @@ def _events(lines: Iterable[str]) -> Iterator[Mapping[str, Any] | None]:
         name, _, value = line.partition(":")
         if name != "data" or not value.strip():
             continue
-        if value.strip() == "[DONE]":
+        if value.strip().upper() == "[DONE]":
             yield None
         else:
             yield _parsed(value)

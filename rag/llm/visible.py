@@ -16,7 +16,7 @@ _SPECIAL = (
     r"|\[/?(?:INST|EOS|BOS)\]|<</?SYS>>|\[e~\["
 )
 _LEADING = re.compile(
-    rf"\s*(?:(?:{_SPECIAL})\s*(?:(?:assistant|model|final)\b\s*:?\s*\n?)?)+|\ufeff?\s*assistant\s*(?:\n|{_SPECIAL})\s*|\ufeff",
+    rf"\s*\[INST\][^\[]{{1,4000}}\[/INST\]\s*|\s*(?:(?:{_SPECIAL})\s*(?:(?:assistant|model|final)\b\s*:?\s*\n?)?)+|\ufeff?\s*assistant\s*(?:\n|{_SPECIAL})\s*|\ufeff",
     re.IGNORECASE,
 )
 _END = re.compile(_SPECIAL, re.IGNORECASE)
@@ -24,14 +24,23 @@ _CODE = re.compile(r"(`[^`\n]+`)")
 _FENCE_LINE = re.compile(r"\s{0,3}(?:```|~~~)")
 _WRAPPER = re.compile(r"\s*(?:```+|~~~+)[ \t]*(?P<info>[\w-]*)[ \t]*$")
 _MARKDOWN = frozenset({"markdown", "md", "mdx"})
-_PLAIN = frozenset({"", "text", "txt", "plaintext", "plain", "answer"})
+_PLAIN = frozenset({"", "text", "txt", "plaintext", "plain", "answer", "html"})
 _ANY_MARKER = re.compile(r"[\[【\uff3b(]\^?\W?\d{1,3}\W|[\u00b9\u00b2\u00b3\u2070-\u2079]")
 _TAGS = re.compile(
     r"\s*<(?P<name>final|(?:final_?)?(?:answer|response|output|result|reply|solution))>(?P<text>.*?)(?:</(?P=name)>.*)?$",
     re.IGNORECASE | re.DOTALL,
 )
 _LABEL = re.compile(r"\s*[*_#]*(?:final\s+)?(?:answer|response)\s*:[*_]*\s*", re.IGNORECASE)
-_ANSWER_KEYS = ("answer", "final_answer", "response", "reply", "text", "content", "output", "result", "message")
+# A reply that reasons in labelled paragraphs has its answer behind the last label.
+_REASONED = re.compile(
+    r"\W*(?:thoughts?|reasoning|analysis|thinking|chain of thought|rationale)\W{0,3}[:\n]", re.IGNORECASE
+)
+_ANSWER_LINE = re.compile(r"^[*_#> ]*(?:final\s+)?(?:answer|response)[*_ ]*:[*_]*[ \t]*", re.IGNORECASE | re.MULTILINE)
+_BOXED = re.compile(r"\s*(?:\$+\s*)?\\boxed\{(?:\\text\{)?(?P<text>[^{}]*)\}{1,2}\s*\$*\.?\s*$")
+_ANSWER_KEYS = (
+    *("answer", "answers", "final_answer", "response", "reply", "text", "content", "output", "result", "message"),
+    *("sentence", "sentences"),
+)
 
 
 # Where another sentence has begun. In characters: how much of the end of a line is searched for it, and the longest
@@ -99,7 +108,7 @@ def visible_lines(pieces: Iterable[str], *, at_once: bool) -> Iterator[str]:
 
 def _is_certain(text: str, *, has_thought: bool) -> bool:
     """Return whether a beginning is no wrapper and, unless thoughts have tags here, no thought without a tag."""
-    if not text or _WRAPPER.match(text.split("\n")[0]) or text.startswith(("{", "<", "[")):
+    if not text or _WRAPPER.match(text.split("\n")[0]) or text.startswith(("{", "<", "[", "\\", "$")):
         return False
     return has_thought or not sounds_like_thinking(text)
 
@@ -110,6 +119,9 @@ def _unwrapped(text: str) -> str:
 
 
 def _without_label(text: str) -> str:
+    if _REASONED.match(text):
+        *_, last = [0, *(line.end() for line in _ANSWER_LINE.finditer(text))]
+        return text[last:]
     label = _LABEL.match(text)
     return text[label.end() :] if label else text
 
@@ -140,7 +152,7 @@ def _cut(line: str) -> tuple[str, bool]:
 
 
 def _without_tags(text: str) -> str:
-    tagged = _TAGS.match(text)
+    tagged = _TAGS.match(text) or _BOXED.match(text)
     return tagged["text"].strip() if tagged else text
 
 
@@ -162,15 +174,27 @@ def _without_fence(text: str) -> str:
 
 
 def _from_json(text: str) -> str:
-    """Return the answer in a JSON object, if the reply is one and names it."""
-    if not text.lstrip().startswith("{"):
+    """Return the answer in a JSON object or list, if the reply is one and names it."""
+    if not text.lstrip().startswith(("{", "[")):
         return text
     try:
-        body = json.loads(text)
+        found = _said(json.loads(text))
     except (ValueError, RecursionError):
         return text
-    found = next((body[key] for key in _ANSWER_KEYS if isinstance(body.get(key), str)), None)
-    return text if found is None else found
+    return found or text
+
+
+def _said(body: object) -> str:
+    """Return the text of an answer in JSON, "" if there is none: a string, or what stands under a known key."""
+    match body:
+        case str():
+            return body
+        case list():
+            return "\n\n".join(filter(None, map(_said, body)))
+        case dict():
+            return next(filter(None, (_said(body[key]) for key in _ANSWER_KEYS if key in body)), "")
+        case _:
+            return ""
 
 
 def _whole_lines(pieces: Iterable[str]) -> Iterator[tuple[str, str]]:

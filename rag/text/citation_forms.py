@@ -3,6 +3,7 @@
 # ruff: noqa: E501, RUF001 - the patterns are read line by line
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections.abc import Collection
@@ -14,20 +15,21 @@ __all__ = ["normalized", "without_references"]
 # The forms in which language models cite: in brackets of any kind, with or without a word for what is cited.
 _NAMES = (
     r"(?:sources?|src|n|docs?|documents?|ref(?:erence)?s?|citations?|cit(?:e|ing)|passages?|chunks?|contexts?|notes?|footnotes?|snippets?"
-    r"|excerpts?|pages?|articles?|results?|items?|evidence|index|idx|id|no|nr|n°|see|cf|from|via|per|according\s+to|s|d|quellen?|siehe"
+    r"|excerpts?|pages?|articles?|results?|items?|evidence|index|idx|id|no|nr|n°|see|cf|from|via|per|according\s+to|based\s+on|refer\s+to"
+    r"|(?:as\s+)?(?:stated|described|noted|mentioned|shown|explained|cited|found|given)\s+(?:in|by)|s|d|quellen?|siehe"
     r"|fuentes?|fontes?|fonti?|документы?|источники?|ист|см|出典|来源|來源|资料|資料|参考|參考|文献|参照|ソース|出处|출처|참고|자료|문서|المصدر|مصدر"
     r"|المصادر|kaynak(?:lar)?|πηγ(?:ή|ές)|स्रोत)"
 )
-_LABEL = rf"(?:{_NAMES}[\s.:：=#_\-№†]*){{0,3}}[#№^†@]*"
-_JOINT = r"\s*(?:,|;|/|&|、|，|and|und|et|y|и|與|和|と|및|\+|\||[-–—~‑]|to|bis)\s*"
+_LABEL = rf"[#№^†@]*(?:{_NAMES}[\s.:：=#_\-№†]*){{0,3}}[#№^†@]*(?:[cst](?=\d))?"
+_JOINT = r"(?: |\s*(?:[,;]\s?(?:and|or)\s|,|;|/|&|、|，|and|or|und|oder|et|ou|y|и|與|和|と|및|\+|\||[-–—~‑]|\.{2,3}|…|to|bis)\s*)"
 _LIST = rf"{_LABEL}\d{{1,3}}\^?(?:{_JOINT}{_LABEL}\d{{1,3}}\^?)*"
 # What may follow the number: the place of a quote, or the title of the source.
 _TAIL = r"(?:\s*(?:[:†‡|]|[,.]\s*(?:p|pp|§|section|lines?|l)\b|[-–—]\s+|\.\s)[^\[\]【】［］〔〕\n]{0,80})?"
 _OPEN, _SHUT = "[\\[【［〔❲〖⟦⟨〈❨]", "[\\]】］〕❳〗⟧⟩〉❩]"
 _AROUND = r"(?:\*\*|__|\*|_|\\)?"
 _BRACKETED = re.compile(
-    rf"{_AROUND}{_OPEN}{_AROUND}{_OPEN}?\s*(?P<list>{_LIST}){_TAIL}\s*{_AROUND}{_SHUT}{_SHUT}?"
-    r"(?:\(\s*(?:#|<?https?:|/|\./|source|doc|cit)[^()\s]*\s*\)|\[\])?"
+    rf"{_AROUND}{_OPEN}{_AROUND}(?P<double>{_LABEL}{_OPEN})?\s*(?P<list>{_LIST}){_TAIL}\s*{_AROUND}{_SHUT}(?(double){_SHUT}?)"
+    r"(?:\(\s*(?:(?:#|<?https?:|/|\./|source|doc|cit)[^()\s]*|\d{1,3})\s*\)|\[\])?"
     rf"{_AROUND}",
     re.IGNORECASE,
 )
@@ -54,9 +56,28 @@ _TYPESET = re.compile(
     rf"|<(?P<angled>\d{{1,3}})>|\$\s?\^\{{?\[?(?P<power>\d{{1,3}})\]?\}}?\s?\$){_ENDS}",
     re.IGNORECASE | re.MULTILINE,
 )
+# Numbers in circles, at the end of a sentence or in brackets; at its beginning they count steps.
+_CIRCLED = re.compile(
+    rf"(?<=\S)(?P<space>\s?)(?:[\[【［(（](?P<within>[\u2460-\u249b\u24f5-\u24fe\u2776-\u2793\u2070\u00b9\u00b2\u00b3\u2074-\u2079])[\]】］)）]"
+    rf"|(?P<alone>[\u2460-\u249b\u24f5-\u24fe\u2776-\u2793])){_ENDS}",
+    re.MULTILINE,
+)
 _IN_CODE = re.compile(rf"`(?P<marker>\[\d{{1,3}}\])`{_ENDS}", re.MULTILINE)
 # In words: "(see [2])", "Sources: [1], [2]" at the end of a line, "according to source 2".
-_SEE = re.compile(rf"[(（]\s*{_NAMES}[\s:：]*(?P<markers>\[\d+\](?:[\s,;]*\[\d+\])*)\s*[)）]", re.IGNORECASE)
+_MARKERS = r"\[\d+\](?:\s?[,;]?\s?(?:and\s|&\s)?\[\d+\]){0,9}"
+_SEE = re.compile(rf"[(（]\s*{_NAMES}[\s:：]{{0,3}}(?P<markers>{_MARKERS})\s*[)）]", re.IGNORECASE)
+_BEHIND = re.compile(
+    rf"(?<=\w) [*_]*(?:sources?|refs?\.?|references?|citations?|quellen?|fuentes?|fontes?|fonti)\s?:[*_]*\s?(?P<markers>{_MARKERS})[*_]*(?=\.?[ \t]*$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+# What is left around a marker of a directive, an attribute, a title in brackets, and words between markers at an end.
+_DIRECTIVE = re.compile(
+    r"(?<![\w:]):{0,2}(?:cite|citation|footnote):?(?=\[\d+\])|(?<=\d\])\{[.:#][\w=. -]{1,40}\}", re.IGNORECASE
+)
+_TITLED = re.compile(
+    rf"\[[^\[\]\n]{{1,40}}(?P<within>{_MARKERS})\]|(?<=\s)\[(?!\d+\])[^\[\]\n]{{1,60}}\](?P<behind>\[\d+\])"
+)
+_JOINED = re.compile(rf"(?<=\d\])\s?(?:and|or|und|et|y|&|/|[-–—])\s?(?=(?:\[\d+\]){{1,9}}{_ENDS})", re.MULTILINE)
 _LAST = re.compile(
     rf"(?P<before>^|(?<=[.!?。])\s+)[*_]*{_NAMES}[*_]*\s*[:：][*_]*\s*(?P<list>\[?\d{{1,3}}\]?(?:[\s,;&]*(?:and\s+)?\[?\d{{1,3}}\]?)*)[*_]*\.?[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
@@ -66,7 +87,7 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _SPAN_MARKS = re.compile(r"\[/?cite(?:_start|_end)?\]|\ue200.*?\ue201")
-_RANGE = re.compile(r"(\d{1,3})\s*(?:[-–—~‑]|to|bis)\s*(\d{1,3})")
+_RANGE = re.compile(r"(\d{1,3})\s*(?:[-–—~‑]|\.{2,3}|…|to|bis)\s*(\d{1,3})")
 _LONGEST_RANGE = 10
 _REFERENCES = re.compile(
     r"\W*(?:(?:list\s+of\s+)?(?:references?|sources?|citations?|footnotes?|bibliography|works\s+cited|sources\s+used|quellen\w*|literatur|fuentes"
@@ -77,6 +98,9 @@ _REFERENCE_LINE = re.compile(
     r"\s*(?:[-*+]\s+)?(?:\*\*)?(?:[\[【［(]\W?\d{1,3}\W?[\]】］)](?:\([^()\n]*\))?|\d{1,3}[.):])(?:\*\*)?\s*[:.\-–—]?\s*(?P<title>.*)$"
 )
 _MARKER = re.compile(r"\[\d+\]")
+_DEFINED = re.compile(r"^[ \t]*(?P<marker>\[\d{1,3}\]):[ \t]+(?P<rest>[^\n]+)$", re.MULTILINE)
+_STARTS_LINK = re.compile(r"<?(?:\w+:|www\.|[/#.])")
+_BRACKET_ENTITY = re.compile(r"&(?:#91|#93|#x5b|#x5d|lbrack|rbrack|lsqb|rsqb);", re.IGNORECASE)
 
 
 def normalized(text: str, known: Collection[int]) -> str:
@@ -100,7 +124,7 @@ def without_references(text: str) -> str:
         while last < len(lines) and (not lines[last].strip() or _REFERENCE_LINE.match(lines[last])):
             last += 1
         lines[first:last] = []
-    elif text.strip() and all(_is_reference(line) for line in lines if line.strip()):
+    elif any(map(_is_reference, lines)) and all(_is_reference(line) for line in lines if line.strip(" -*_=")):
         return ""
     return "\n".join(lines)
 
@@ -139,14 +163,37 @@ def _with_markers(text: str, known: Collection[int]) -> str:
         numbers = _listed(next(filter(None, match.group("cited", "braced", "angled", "power"))))
         return match["space"] + "".join(f"[{number}]" for number in numbers) if set(numbers) <= set(known) else match[0]
 
+    def circled(match: re.Match[str]) -> str:
+        number = round(unicodedata.numeric(match["within"] or match["alone"]))
+        return f"{match['space']}[{number}]" if number in known else match[0]
+
+    if "&" in text:
+        text = _BRACKET_ENTITY.sub(lambda match: html.unescape(match[0]), text)
+    text = text if text.isascii() else _CIRCLED.sub(circled, text)
     if "<" in text or "{" in text or "$" in text:
         text = _TYPESET.sub(typeset, text)
     if "<" in text:
         text = _EMPTY_TAG.sub(always, _RAISED.sub(always, text))
-    text = _SEE.sub(lambda match: match["markers"], _BRACKETED.sub(always, text))
+    text = _SEE.sub(_only_markers, _TITLED.sub(_titled, _DIRECTIVE.sub("", _BRACKETED.sub(always, text))))
+    text = _JOINED.sub("", _BEHIND.sub(lambda match: f" {_only_markers(match)}", text))
     text = _ROUND.sub(if_known, _LAST.sub(bare, text))
-    text = _CARET.sub(bare, _NAMED.sub(bare, text))
+    text = _DEFINED.sub(_sentence, _CARET.sub(bare, _NAMED.sub(bare, text)))
     return text if text.isascii() else _SUPERSCRIPT.sub(raised, text)
+
+
+def _sentence(match: re.Match[str]) -> str:
+    """Return a sentence behind its marker; the definition of a link stays as it is."""
+    rest = match["rest"].rstrip()
+    is_sentence = rest.endswith((".", "!", "。")) and len(rest.split()) > 3 and not _STARTS_LINK.match(rest)
+    return f"{match['marker']} {rest}" if is_sentence else match[0]
+
+
+def _only_markers(match: re.Match[str]) -> str:
+    return "".join(_MARKER.findall(match["markers"]))
+
+
+def _titled(match: re.Match[str]) -> str:
+    return match["behind"] or "".join(_MARKER.findall(match["within"]))
 
 
 def _listed(text: str) -> list[int]:

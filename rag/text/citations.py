@@ -7,7 +7,7 @@ import urllib.parse
 from collections.abc import Callable, Collection, Sequence
 
 from rag.text.blocks import blocks, is_code
-from rag.text.lines import INVISIBLE
+from rag.text.lines import UNWRITTEN
 from rag.text.sentences import sentences
 from rag.text.words import words
 
@@ -36,10 +36,12 @@ MARKERS = re.compile(r"(?:(?<!\s)\s+)?(?:\[\d+(?:\s*,\s*\d+)*\]\s*)+")
 # repetitions (`}+`) keep the engine from trying every division of the text among them.
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,1000}+)\]\(\s{0,20}+<?([^\s)>]{1,2000}+)>?[^)\n]{0,300}+\)")
 _URL = re.compile(
-    r"<?\b(?:[a-z][a-z0-9+.-]{1,15}://|www\.|(?:javascript|data|mailto|vbscript):)[^\s<>()\[\]\"']+>?", re.IGNORECASE
+    r"<?(?<![a-z0-9])(?:[a-z][a-z0-9+.-]{1,15}://|www\.|(?:javascript|data|mailto|vbscript):)[^\s<>()\[\]\"']+>?",
+    re.IGNORECASE,
 )
 _REFERENCE = re.compile(r"^[ \t]*\[[^\]\n]+\]:[ \t]*\S.*$", re.MULTILINE)
 _TAG = re.compile(r"<[a-z/!?][^<>\n]*>", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 #: Fenced and inline code; splitting at it gives text and code in turn.
 CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]+`)", re.DOTALL)
@@ -86,11 +88,11 @@ def renumber(answer: str, numbers: Sequence[int]) -> str:
 
 
 def sanitized(answer: str) -> str:
-    """Return a language model's answer without HTML, link definitions and invisible characters.
+    """Return a language model's answer without HTML, link definitions, control and invisible characters.
 
     These can hide text or load a resource. Code keeps what looks like HTML.
     """
-    parts = CODE.split(INVISIBLE.sub("", answer))
+    parts = CODE.split(_CONTROL.sub("", UNWRITTEN.sub("", answer)))
     parts[::2] = [_TAG.sub(_autolink, _without_comments(_REFERENCE.sub("", part))) for part in parts[::2]]
     return "".join(parts)
 

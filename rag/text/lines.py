@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["INVISIBLE", "one_line"]
+__all__ = ["INVISIBLE", "UNWRITTEN", "one_line"]
 
 
 def one_line(text: object) -> str:
@@ -15,4 +15,10 @@ def one_line(text: object) -> str:
 #: Characters without width. They can split a word that a language model still reads as one.
 INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+)
+# Persian and the scripts of India write joiners within words, and many emoji are joined.
+_JOINED = "[\u0600-\u109f\u1780-\u18af\ufb50-\ufefc\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]"
+#: Those that no word needs; what is shown to a reader is without them.
+UNWRITTEN = re.compile(
+    rf"(?![\u200c\u200d]){INVISIBLE.pattern}|(?<!{_JOINED})[\u200c\u200d]|[\u200c\u200d](?!{_JOINED})"
 )

@@ -38,30 +38,35 @@ _CATALAN = re.compile(
 )
 _DEFANGED = re.compile(
     r"\s?[\[({<]\s?(?:\.|dot|punkt|point|punto|点)\s?[\])}>]\s?|\\\."
-    r"|(?<=[a-z0-9])(?:[\s_]dot[\s_]|\s\.\s?)(?=(?:com|net|org|info|io|dev|app|co|me|xyz|ru|cn|de|uk|site|top)\b)",
+    r"|(?<=[a-z0-9])(?:[\s_]dot[\s_]|\s\.\s?)(?=(?:com|net|org|info|io|dev|app|co|me|xyz|ru|cn|de|uk|site|top)(?![a-z0-9]))",
     re.IGNORECASE,
 )
 _SEPARATED = re.compile(
     r"[\[({<]\s?(?P<sign>:|://|@|at)\s?[\])}>]|(?<=[\w])\s?[\[({<]\s?AT\s?[\])}>]\s?", re.IGNORECASE
 )
-_MARKUP = re.compile(r"[*`\u2060]|(?<=\W)_|_(?=\W)|</?[a-z]{1,10}>")
+_MARKUP = re.compile(r"[*`\u2060]|(?<!\w)_|_(?!\w)|</?[a-z]{1,10}>")
 
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _HOST = rf"(?:{_LABEL}\.){{1,30}}(?:[^\W\d_]{{2,63}}|xn--[\w-]{{1,59}})"
-# A number of an IPv4 address with a 0 before it is octal to many programs.
-_IPV4 = r"(?:0?\d{1,3}\.){3}0?\d{1,3}"
+# A number of an IPv4 address with a 0 before it is octal to many programs, and the last may stand for two.
+_OCTET = r"(?:0x[0-9a-f]{1,2}|0?\d{1,3})"
+_IPV4 = rf"(?:(?:{_OCTET}\.){{3}}{_OCTET}|(?:\d{{1,3}}\.){{1,2}}\d{{4,8}}(?=[/:]))"
+# Between a Chinese or Japanese word and an address stands no space: what may not stand before one is a letter of ASCII.
+_ALONE = r"(?<![a-z0-9_.-])"
 _IPV6 = r"(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?:%\w+)?"
+# A shortcut such as github:owner/name leads to a repository of anybody.
+_HOSTERS = r"(?:github|gitlab|bitbucket|codeberg|sourcehut|gist|gh):[\w.-]{1,100}/[\w.-]{1,100}"
 _SCHEMES = r"(?:javascript|data|mailto|vbscript|magnet|tel|sms|ipfs|about|blob)"
 _REST = r"[^\s<>\"'`|(){}\[\],;\u3001\u3002\u300c-\u3011]*"
 _FOUND = re.compile(
-    rf"(?P<url>\b[a-z][a-z0-9+.-]{{1,20}}:(?:/{{1,3}}|\\{{1,3}})[^\s<>\"'`|(){{}},;\u3001\u3002\u300c-\u3011]*)"
-    rf"|(?P<scheme>\b{_SCHEMES}:[^\s<>\"'`]+)"
-    rf"|(?P<relative>(?<![\w:/.*])//{_LABEL}\.[^\s<>\"'`|(){{}},;\u3001\u3002\u300c-\u3011]*)"
-    rf"|(?P<unc>(?<![\w\\])\\\\{_LABEL}[.\\][^\s<>\"'`|(){{}},;\u3001\u3002\u300c-\u3011]*)"
+    rf"(?P<url>(?<![a-z0-9])[a-z][a-z0-9+.-]{{1,20}}:(?:/{{1,3}}|\\{{1,3}})[^\s<>\"'`|(){{}},;\u3001\u3002\u300c-\u3011]*)"
+    rf"|(?P<scheme>(?<![a-z0-9_])(?:{_HOSTERS}|{_SCHEMES}:[^\s<>\"'`]+))"
+    rf"|(?P<relative>(?<![a-z0-9_:/.*])///?{_LABEL}\.[^\s<>\"'`|(){{}},;\u3001\u3002\u300c-\u3011]*)"
+    rf"|(?P<unc>(?<![a-z0-9_\\])\\\\{_LABEL}[.\\][^\s<>\"'`|(){{}},;\u3001\u3002\u300c-\u3011]*)"
     rf"|(?P<bracketed>\[{_IPV6}\]{_REST})"
-    rf"|(?P<ipv6>(?<![\w:.]){_IPV6}(?![\w:.]))"
-    rf"|(?P<ipv4>(?<![\w.-]){_IPV4}(?![\w-]|\.\w)(?::\d+)?(?:[/\\?#]{_REST})?)"
-    rf"|(?P<number>(?<![\w./-])(?:0x[0-9a-f]{{7,8}}|\d{{9,10}})[/:]{_REST})"
+    rf"|(?P<ipv6>(?<![a-z0-9_:.]){_IPV6}(?![a-z0-9_:.]))"
+    rf"|(?P<ipv4>{_ALONE}{_IPV4}(?![a-z0-9_-]|\.\w)(?::\d+)?(?:[/\\?#]{_REST})?)"
+    rf"|(?P<number>(?<![a-z0-9_./-])(?:0x[0-9a-f]{{7,8}}|\d{{9,10}})[/:]{_REST})"
     rf"|(?P<account>(?<![\w.+:%-])[\w.+:%-]{{1,200}}@(?:{_HOST}|{_IPV4}|{_LABEL}(?=:)){_REST})"
     rf"|(?P<host>(?<![\w.@/\\-])(?P<name>(?:www\.)?{_HOST})(?![\w-]|\.\w)(?P<call>\()?(?::\d{{1,5}}(?!\d))?(?:[/\\?#]{_REST})?)",
     re.IGNORECASE,

@@ -28,7 +28,7 @@ _INLINE_CODE = re.compile(r"`[^`\n]*`")
 # Tokens of chat templates; in inline code they are what a text is about.
 _TEMPLATE = re.compile(
     r"<\|(?:im_start|im_end|im_sep|system|user|assistant|endoftext|eot_id|eom_id|start_header_id|end_header_id|begin_of_text"
-    r"|end_of_text|start_of_role|channel|message)\|>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<</?untrusted\b",
+    r"|end_of_text|start_of_role|channel|message)\|>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<</?untrusted\b|</(?:untrusted|context|sources|documents?)> ?(?:system|assistant|user|human|new instructions?) ?:",
     re.IGNORECASE,
 )
 
@@ -46,7 +46,8 @@ _SPEAK = (
 )
 # "Ignore the above instructions if you use Docker" speaks to people.
 _NOT_A_CONDITION = (
-    r"(?!,? (?:if|when|unless|for|on|in|since|because|as|they|it|these|those|i|we|from|about|there|at)\b)"
+    r"(?!,? (?:if|when|unless|for|on|in|since|because|as|they|it|these|those|i|we|from|about|there|at|the (?:flag|option|file|bug|issue|fix|link)s?)\b)"
+    r"(?! ?= ?(?:true|false|\d))"
 )
 # "A language model developer" is a person.
 _NOT_A_PERSON = r"(?! (?:developer|engineer|researcher|user|vendor|provider|author|maintainer|trainer|company|student|expert|team)s?\b)"
@@ -57,10 +58,24 @@ _START = r"(?:^|[.!?:;,)\]] ?|\b(?:please|and|then|now|must|always|just|to) )"
 _ENGLISH = (
     # The instructions that a model has are to be ignored.
     Rule(
-        "igno disr forg over bypa disc negl aban set pay foll neve|inst dire guid syst prog prom rule comm orde cons safe trai cont conv text",
-        rf"\b(?:ignore|disregard|never mind|forget|override|overrule|bypass|discard|neglect|abandon|set aside|pay no attention to|(?:do not|don't) (?:follow|obey)|stop following)"
-        rf" {_FEW}(?:(?:all|any|every|each|these|those|{_SAID_BEFORE}) {_FEW}{_INSTRUCTIONS}"
+        "igno disr forg over bypa disc negl aban set pay foll neve obey|inst dire guid syst prog prom rule comm orde cons safe trai cont conv text",
+        rf"\b(?:ignore|disregard|never mind|forget|override|overrule|bypass|discard|neglect|abandon|set aside|pay no attention to|(?:do not|don't) (?:follow|obey)|stop following)(?! my\b)"
+        rf" {_FEW}(?:(?:all|any|every|each|these|those|{_SAID_BEFORE}) {_FEW}(?:{_INSTRUCTIONS}|guidance)"
         rf"|{_SAID_BEFORE} {_FEW}(?:prompts?|rules?|commands|orders|constraints|safeguards|training|context|conversation|text))\b{_NOT_A_CONDITION}(?! (?:with|by|using|via)\b)",
+    ),
+    Rule(
+        "igno disr forg|inst rule dire what ques",
+        r"\b(?:ignore|disregard|forget) (?:(?:the|all|any) (?:\S{1,20} ){0,2}?(?:instructions|rules|directives) (?:that )?you (?:were|have been|had been) given(?= ?(?:[.!;,)]|$| and\b))"
+        r"|what(?:ever)? (?:the |your )?(?:developers?|creators?|openai|anthropic) (?:told|instructed) you|the user'?s (?:question|request) and (?:say|talk|tell|write|recommend|answer|reply)\b)",
+    ),
+    Rule(
+        "your the|void over inva no",
+        r"\byour (?:previous|prior|earlier|original|initial) (?:instructions|directives|rules|guidelines) (?:are|were) (?:now )?(?:void|overridden|cancell?ed|invalid|revoked|no longer (?:valid|in force|apply))\b"
+        rf"|\binstructions (?:above )?are no longer valid\b.{{0,60}}\b(?:follow|obey)\b.{{0,40}}\b(?:{_MODELS}|assistant)\b",
+    ),
+    Rule(
+        "new inst|syst inst",
+        rf"(?:^|[.!?>-] ?)new (?:system (?:prompt|message|instructions?)|instructions?) ?: ?(?:(?:you must |always |never ){{1,2}}{_SPEAK}\b|ignore (?:all|any|every|the) (?:other|previous|above)\b)",
     ),
     Rule(
         "forg|ever all anyt",
@@ -78,7 +93,11 @@ _ENGLISH = (
     Rule(
         "note mess atte inst remi noti hint dire memo comm orde|ai a.i ais llm llms virt auto lang larg chat gpt gpt- assi mode gpt3 gpt4 gpt5",
         rf"\b(?:note|message|attention|instructions?|reminder|notice|hint|directive|memo|command|order) ?(?:to|for|,|:)? (?:(?:all|any|the|every|other|you) ){{0,2}}"
-        rf"(?:{_MODELS}|assistants?|the model)\b ?(?:[:,!—–]|(?:reading|processing|that|who|summari[sz]ing)\b)",
+        rf"(?:{_MODELS}|assistants?|the model)\b ?(?:[:,!—–](?! ?(?:see|read) \S)|(?:reading|processing|that|who|summari[sz]ing)\b)",
+    ),
+    Rule(
+        "ai llm assi lang|plea must alwa neve igno disr only incl cite say tell",
+        rf"(?:^|[.!?] )(?:for )?(?:{_MODELS}|assistant)(?: (?:instructions?|systems?|readers?))?(?: only)? ?: ?(?:please (?:say|tell|ignore|recommend|include|prefer|cite)|you must |always (?:say|cite|tell|recommend|include|answer)|never (?:say|tell|mention)|ignore (?:all|any|every|the (?:user|other))|disregard |include the (?:sentence|words?|phrase|link))",
     ),
     Rule(
         "atte dear hey hi hell list ok okay to|ai a ais llm llms virt auto lang larg chat gpt gpt3 gpt4 gpt5 assi",
@@ -93,8 +112,9 @@ _ENGLISH = (
         rf"\b(?:as|being) an? {_MODELS}(?: language model)? ?, (?:you|your|always|never|please|{_SPEAK})\b",
     ),
     Rule(
-        "read proc summ pars anal inge answ|ai a ais llm llms virt auto lang larg chat gpt gpt3 gpt4 gpt5 assi mode",
-        rf"\b(?:{_MODELS}|assistants?|any model|the model|models) (?:who (?:is|are) |that (?:is|are) |which (?:is|are) |currently )?(?:reading|processing|summari[sz]ing|parsing|analy[sz]ing|ingesting|answering from) (?:this|these|the above)\b",
+        "read proc summ pars anal inge answ sees|ai a ais llm llms virt auto lang larg chat gpt gpt3 gpt4 gpt5 assi mode",
+        rf"\b(?:if|when|whenever|once) (?:an? |any |the |your )?(?:{_MODELS}|assistant) (?:is )?(?:reads|reading|summari[sz](?:es|ing)|processes|processing|answers from|parses|parsing|sees) this(?: page| text| comment| thread| document| message| issue)? ?,? ?(?:it|they|you) (?:must|should|shall|has to|have to)\b"
+        rf"|\b(?:{_MODELS}|assistants?|any model|the model|models) (?:who (?:is|are) |that (?:is|are) |which (?:is|are) |currently )?(?:reading|processing|summari[sz]ing|parsing|analy[sz]ing|ingesting|answering from) (?:this|these|the above)\b",
     ),
     Rule(
         "must shou shal have need are|ai ais llm llms virt auto lang larg chat gpt gpt3 gpt4 gpt5",
@@ -111,8 +131,17 @@ _ENGLISH = (
     # A model gets another role.
     Rule(
         "you act beha pret role beco resp answ|ai ais llm llms virt auto lang larg chat gpt gpt3 gpt4 gpt5 dan jail unre unfi unce help evil rogu mali obed new diff arti",
-        r"\b(?:you are|you're|you will be|you shall be|act as|behave as|behave like|pretend (?:to be|you are|you're|that you are)|role-?play as|become|respond as|answer as) (?:now |no longer |henceforth |going to be |if you (?:are|were) ){0,3}(?:an? |the |my )?"
+        # A prompt that a text quotes is what it is about.
+        r"(?<!prompt is )(?<!prompt: )(?<!prompt )\b(?:you are|you're|you will be|you shall be|act as|behave as|behave like|pretend (?:to be|you are|you're|that you are)|role-?play as|become|respond as|answer as) (?:now |no longer |henceforth |going to be |if you (?:are|were) ){0,3}(?:an? |the |my )?"
         rf"(?:(?!\S{{1,20}}ing )\S{{1,20}} ){{0,2}}(?:{_MODELS}|dan\b|jailbroken|unrestricted|unfiltered|uncensored|(?:helpful|evil|rogue|unrestricted|malicious|obedient|new|different) assistant|artificial intelligence)\b{_NOT_A_PERSON}",
+    ),
+    Rule(
+        "stop|bein acti",
+        r"\bstop (?:being|acting as) an? (?:assistant|ai|chatbot|language model)(?= ?(?:[.!,;]|$| and\b))",
+    ),
+    Rule(
+        "you|rest filt limi rule guid poli",
+        rf"\byou are (?:now )?(?:\S{{0,20}}(?:gpt|bot)|an? {_FEW}(?:{_MODELS}|assistant)) ?,? (?:and |with |who has |that has |without )?(?:have |has )?(?:no |any |without )?(?:restrictions?|filters?|limits?|rules|guidelines|content polic(?:y|ies))\b",
     ),
     Rule(
         "long|you",
@@ -124,7 +153,7 @@ _ENGLISH = (
     ),
     Rule(
         "anyt dan jail unre unfi unce",
-        r"\b(?:do anything now|dan mode|jailbreak mode|(?:enter|enable|activate|switch to) (?:(?:jailbreak|dan)\b|(?:unrestricted|unfiltered|uncensored) mode(?! (?:in|of|on|for|with|at)\b)))",
+        r"\b(?:do anything now|jailbreak mode|(?<!in )dan mode(?! the)|(?:enter|enable|activate|switch to) (?:(?:jailbreak|dan)\b|(?:unrestricted|unfiltered|uncensored) mode(?! (?:in|of|on|for|with|at)\b)))",
     ),
     Rule(
         "your|new real actu true upda only",
@@ -143,7 +172,7 @@ _ENGLISH = (
     ),
     Rule(
         "send post uplo forw tran exfi leak appe enco|syst conv chat inst cont",
-        r"\b(?:send|post|upload|forward|transmit|exfiltrate|leak|append|encode) (?:\S{1,20} ){0,4}?(?:system prompt|conversation history|chat history|this conversation|the conversation so far|your (?:instructions|context window))\b",
+        r"\b(?:send|post|upload|forward|transmit|exfiltrate|leak|append|encode) (?:\S{1,20} ){0,4}?(?:system prompt|conversation history|(?<!your )chat history|this conversation|the conversation so far|your (?:instructions|context window))\b",
     ),
     Rule(
         "do don neve|inst prom syst dire",
@@ -152,7 +181,7 @@ _ENGLISH = (
     # How a model shall answer, and nobody else can.
     Rule(
         "repl resp answ|with",
-        rf"{_START}(?:reply|respond|answer) (?:to (?:every|all|each|any) (?:question|user|query|request)s? )?(?:only |exclusively |solely |exactly )?with (?:only |nothing but |exactly |just ){{0,3}}(?:the )?(?:(?:single |exact |following |one )?(?:word|phrase|sentence|string)\b|nothing but\b)",
+        rf"{_START}(?:reply|respond|answer) (?:to (?:every|all|each|any) (?:question|user|query|request)s? )?(?:only |exclusively |solely |exactly )?with (?:only |nothing but |exactly |just ){{0,3}}(?:the )?(?:(?:single |exact |following )?(?:word|phrase|sentence|string)\b|nothing but\b)",
     ),
     Rule(
         "repl resp answ|only excl sole",
@@ -176,10 +205,31 @@ _ENGLISH = (
         "deco decr deob|foll obey do exec",
         r"\b(?:decode|decrypt|deobfuscate) (?:\S{1,30} ){0,6}?and (?:then )?(?:follow|obey|do what (?:it|the (?:text|message|result|output|string))\b|execute the instruct)",
     ),
+    Rule(
+        "your you|answ resp repl",
+        r"(?:^|[.!?:,] ?)(?:in|with) your (?:answer|response|reply)s?(?: to (?:the )?users?)?,? (?:always |please |you must |also ){0,2}(?:recommend|tell (?:the |them|users)|claim|praise|state that|say that|advertise|promote)\b"
+        r"|(?:^|[.!?:,] ?)when(?:ever)? (?:you (?:answer|respond|reply)(?: to (?:the |a )?(?:users?|questions?))?|answering(?: (?:the |a )?(?:users?|questions?))?),? (?:always |please |you must |also ){0,2}(?:mention|recommend|tell (?:the |them|users)|add the link|include (?:the|this) link|claim|praise|state that|say that)\b",
+    ),
+    Rule(
+        "repe outp prin reci copy|abov",
+        r"\b(?:repeat|recite|output|print|copy) (?:everything|all the text|the text|all text|the words) above (?:this (?:line|message|point) )?(?:verbatim|word for word|exactly)\b|\b(?:output|repeat|print) the (?:text|words) above,? starting with\b",
+    ),
+    Rule(
+        "what prin dump show outp|syst cont",
+        r"\bwhat(?:'s| is) in your (?:system )?prompt\b|\b(?:print|dump|output|show)(?: me)? (?:the )?(?:full )?contents? of your (?:context window|system prompt)\b(?! (?:setting|file|variable)s?)",
+    ),
+    Rule(
+        "do dont don neve|user",
+        r"\b(?:do not|don't|never) (?:tell|inform|let) the users? (?:know )?(?:that |about )?you (?:read|saw|have read|received|were told|are following)\b|\b(?:do not|don't|never) (?:mention|reveal|disclose) this (?:message|instruction|note|text) (?:in|to) (?:your (?:answer|response|reply)|the user)\b",
+    ),
+    Rule(
+        "assi ai llm lang chat|igno disr",
+        rf"(?:^|[.!?:] ?)(?:important ?[:,]? )?(?:the |this )?(?:{_MODELS}|assistant) must (?:always |now )?(?:ignore|disregard) (?:every|all|any) (?:the )?other (?:sources?|instructions?)\b",
+    ),
     # A line that plays the system.
     Rule(
         "syst deve assi inst admi|igno disr say reve from you must will shou alwa only neve tell answ repl resp reco",
-        r"(?:^|[.!?] )#{0,4} ?(?:system|developer|assistant|system prompt|system message|instructions?|admin|administrator) ?(?:override|update|notice|alert|prompt)? ?: ?(?:\S{1,20} ){0,2}?(?:ignore|disregard|say so|reveal|from now on|you are (?:now |an? )|(?:you )?(?:must|will|should)? ?(?:always |only |never )?(?:say|tell (?:users?|the user|everyone|them)|answer|reply|respond|recommend))\b",
+        r"(?:^|[.!?] )#{0,4} ?(?:system|developer|assistant|system prompt|system message|instructions?|admin|administrator) ?(?:override|update|notice|alert|prompt)? ?: ?(?:\S{1,20} ){0,2}?(?:ignore|disregard|say so|reveal|from now on|you are now |(?:you )?(?:must|will|should)? ?(?:always |only |never )?(?:say|tell (?:users?|the user|everyone|them)|answer|reply|respond|recommend))\b",
     ),
     Rule(
         "syst|say",

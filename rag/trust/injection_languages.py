@@ -14,9 +14,10 @@ _FEW = r"(?:\S{1,30} ){0,3}"
 _END = r"(?=[.!,;:]| (?:und|et|y|e)\b|$)"
 
 _GERMAN = (
-    rf"\b(?:ignorier\w*|vergiss|vergesst|vergessen sie|missacht\w*|übergeh\w*) (?:sie |bitte ){{0,3}}{_FEW}(?:(?:alle\w*|sämtliche\w*|vorherige\w*|bisherige\w*|obige\w*|vorangegangene\w*|frühere\w*|deine|ihre) {_FEW}(?:anweisung\w*|instruktion\w*|vorgaben|regeln|befehle|prompts?|richtlinien))\b",
+    rf"\b(?:ignorier\w*|vergiss|vergesst|vergessen sie(?! nicht)|missacht\w*|übergeh\w*) (?:sie |bitte ){{0,3}}{_FEW}(?:(?:alle\w*|sämtliche\w*|vorherige\w*|bisherige\w*|obige\w*|vorangegangene\w*|frühere\w*|deine|ihre) {_FEW}(?:anweisung\w*|instruktion\w*|vorgaben|regeln|befehle|prompts?|richtlinien))\b",
     r"\bvergiss (?:bitte )?alles(?=[.!]| (?:und|was|bisher\w*|vorher\w*|davor|obige)|,)",
     r"\b(?:hinweis|nachricht|achtung|anweisung(?:en)?|mitteilung|botschaft)(?: (?:an|für))?(?: (?:alle|die|das|den|jede[ns]?)){0,3},? (?:ki(?:-\w+)?|sprachmodelle?n?|chatbots?|llms?|ki assistenten)\b ?[:,!—–]",
+    r"(?:^|[.!?] )an alle (?:ki-\w+|sprachmodelle|chatbots|llms) ?[:,!—–]",
     r"\b(?:wenn|falls) (?:du|sie) (?:ein |eine )?(?:\S{1,20} ){0,2}?(?:ki|ki-\w+|sprachmodell|chatbot|künstliche intelligenz)\b",
     r"\b(?:du bist|sie sind|verhalte dich|benimm dich) (?:jetzt|nun|ab sofort|ab jetzt|von nun an|wie) (?:\S{1,20} ){0,3}?(?:ki|ki-\w+|assistent\w*|sprachmodell|chatbot|dan|uneingeschränkt\w*|unzensiert\w*)\b",
     r"\b(?:zeig\w*|verrat\w*|wiederhol\w*|nenn\w*|offenbar\w*|gib|geben sie) (?:\S{1,20} ){0,3}?(?:deine[nrm]?|ihre[nrm]?|den|das) (?:\S{1,20} ){0,2}?(?:system-?prompts?|systemanweisung\w*|anweisungen preis)",
@@ -61,6 +62,7 @@ _ITALIAN = (
 )
 _DUTCH = (
     rf"\b(?:negeer|vergeet|sla) (?:alstublieft |alsjeblieft )?{_FEW}(?:alle|eerdere|vorige|voorgaande|bovenstaande|je|uw) (?:\S{{1,20}} ){{0,2}}?(?:instructies|aanwijzingen|opdrachten|regels|prompts?)\b",
+    r"\b(?:negeer|vergeet) (?:de |alle )?(?:instructies|aanwijzingen) hierboven\b",
     r"\bals (?:je|u) een (?:ai|taalmodel|chatbot|kunstmatige intelligentie)(?:-\w+)? (?:bent|leest)\b",
     r"\b(?:vanaf nu|voortaan) (?:antwoord|ben) (?:je |u )?(?:\S{1,20} ){0,2}?(?:alleen|enkel|uitsluitend|onbeperkt\w*)\b|\bantwoord (?:alleen|uitsluitend) met\b",
 )
@@ -71,6 +73,7 @@ _POLISH = (
 )
 _SWEDISH = (
     r"\b(?:ignorera|glöm|bortse från|strunta i) (?:\S{1,20} ){0,2}?(?:alla|tidigare|föregående|ovanstående|dina) (?:\S{1,20} ){0,2}?(?:instruktion\w*|anvisning\w*|regler\w*|direktiv\w*)",
+    r"\bignorera (?:alla )?(?:instruktionerna|anvisningarna) ovan\b",
     r"\bom du är en (?:\S{1,20} ){0,2}?(?:ai|språkmodell|chatbot|ai-\w+)\b",
     r"\bfrån och med nu (?:svarar du|är du)\b|\bsvara (?:endast|bara|enbart) med\b",
 )
@@ -91,7 +94,7 @@ _TURKISH = (
     r"\bsistem (?:istem|prompt|talimat)\w* .{0,12}(?:göster|yazdır|açıkla|tekrarla|söyle|paylaş)",
 )
 _RUSSIAN = (
-    r"(?:игнорируй|проигнорируй|забудь|не обращай|отмени|не следуй)(?:те)? (?:внимания на )?(?:\S{1,30} ){0,2}?(?:(?:все|всё|всех|всем|предыдущ\w*|прежн\w*|вышеуказанн\w*|свои|твои|ваши|эти) (?:\S{1,30} ){0,2}?(?:инструкци\w*|указани\w*|правил\w*|команд\w*|промпт\w*)|всё,? что (?:было )?(?:сказано|написано|выше|до этого)|все,? что (?:было )?(?:сказано|написано|выше|до этого))",
+    r"(?:игнорируй|проигнорируй|забудь|не обращай|отмени|не следуй)(?:те)? (?:внимания на )?(?:[^\s.!?]{1,30} ){0,2}?(?:(?:все|всё|всех|всем|предыдущ\w*|прежн\w*|вышеуказанн\w*|свои|твои|ваши|эти) (?:[^\s.!?]{1,30} ){0,2}?(?:инструкци\w*|указани\w*|правил\w*|команд\w*|промпт\w*)|всё,? что (?:было )?(?:сказано|написано|выше|до этого)|все,? что (?:было )?(?:сказано|написано|выше|до этого))",
     r"(?:примечание|сообщение|внимание|инструкци[яи]|заметка)(?: для)?(?: всех)?,? (?:ии|ии-\w+|языков\w+ модел\w+|чат-?бот\w*|нейросет\w*|искусственн\w+ интеллект\w*|llm)(?:-?\w*)? ?[:,!—–]",
     r"если (?:ты|вы) (?:это )?[—–-]? ?(?:читаешь это и )?(?:являешься |являетесь )?(?:\S{1,20} ){0,1}?(?:ии|искусственн\w+ интеллект\w*|языков\w+ модел\w+|нейросет\w*|чат-?бот\w*)",
     r"(?:ты|вы) теперь (?:\S{1,20} ){0,3}?(?:ассистент\w*|бот\w*|ии|модел\w+|dan|без ограничений|не ограничен\w*)|(?:теперь|отныне|с этого момента) (?:ты|вы) (?:\S{1,20} ){0,3}?(?:ассистент\w*|бот\w*|ии|модел\w+|dan|без ограничений|отвечае\w+|должен отвечать)",
@@ -106,14 +109,14 @@ _CHINESE = (
     r"(?:只|仅|僅)(?:回答|回复|回覆|输出|說|说)(?:[「『\"“'a-z]|一个词|这个词|这句话|以下)|(?:回答|回复)(?:所有|每个|任何)(?:问题|用户).{0,4}(?:时|都|说)",
 )
 _JAPANESE = (
-    r"(?:これまで|以前|上記|前|先|以上|すべて|全て|今まで|従来|元|システム|あなた).{0,10}(?:指示|命令|指令|プロンプト|ルール|インストラクション|制約|設定).{0,6}(?:無視|忘れ|破棄|従わな|取り消)(?:し|て|い|せ|さ|す)",
+    r"(?:これまで|以前|上記|前|先|以上|すべて|全て|今まで|従来|元|システム|あなた).{0,10}(?:指示|命令|指令|プロンプト|ルール|インストラクション|制約|設定).{0,6}(?:無視|忘れ|破棄|従わな|取り消)(?:し|て|い|せ|さ|す(?!るに|ると|る場合|るか|るオプション))",
     r"(?:あなたが|もし|もしあなたが).{0,8}(?:ai|人工知能|言語モデル|チャットボット|llm).{0,6}(?:なら|であれば|の場合|だったら)|(?:ai|人工知能|言語モデル|チャットボット|llm)(?:アシスタント|モデル|エージェント)?(?:へ|への|に対する|宛て|の皆さん|の方)(?:の)?(?:指示|注意|メッセージ|お願い|注記|へ)?[:：、,!！]",
     r"(?:あなた|君|お前)は(?:今|これ)?(?:から|、)?.{0,14}(?:ai|アシスタント|ボット|モデル|dan|制限のない|無制限).{0,4}(?:です|だ|として|になり|である)",
     r"(?:システムプロンプト|システム指示|システムメッセージ|初期指示|隠された指示|あなたへの指示).{0,6}(?:表示|出力|教え|繰り返|公開|明か|開示|見せ)",
     r"(?:という単語|とだけ|という言葉)(?:のみ|だけ)?(?:で|を)?(?:答え|回答|返答|返信|出力)",
 )
 _KOREAN = (
-    r"(?:이전|위의|앞의|지금까지의|모든|기존|상기|너의|당신의|시스템).{0,10}(?:지시|명령|지침|프롬프트|규칙|설정|내용).{0,8}(?:무시|잊|따르지)",
+    r"(?:이전|위의|앞의|지금까지의|모든|기존|상기|너의|당신의|시스템).{0,10}(?:지시|명령|지침|프롬프트|규칙|설정|내용).{0,8}(?:무시(?!하려|하는|할 수|되|됩)|잊|따르지)",
     r"(?:당신이|네가|만약).{0,6}(?:ai|인공지능|언어 ?모델|챗봇|llm).{0,6}(?:라면|이라면|인 경우)|(?:ai|인공지능|언어 ?모델|챗봇|llm)(?: ?(?:어시스턴트|비서|모델|에이전트))?(?:에게|에 대한|를 위한)(?: ?(?:지시|메시지|참고|알림|공지))?.{0,4}[:,!]",
     r"(?:너는|당신은|넌) (?:이제|지금부터|앞으로).{0,16}(?:ai|어시스턴트|비서|챗봇|모델|dan|제한 없는|무제한)|지금부터 (?:너는|당신은|넌).{0,20}(?:ai|어시스턴트|비서|챗봇|모델|dan|대답|답변)",
     r"시스템 ?(?:프롬프트|지시|메시지|지침)\S{0,3}.{0,8}(?:출력|보여|알려|공개|반복|말해)",

@@ -56,6 +56,16 @@ def checker(*results: SearchResult, same_meaning: bool = False) -> GroundingChec
     return GroundingChecker(encoder, results or (chunk(GUIDE), chunk(OTHER, document="e")), QUESTION)  # type: ignore[arg-type]
 
 
+def test_a_sentence_that_cites_in_a_form_of_its_own_gets_a_marker_if_its_source_supports_it() -> None:
+    for said in (
+        "Use pg_dump to write one database to a file «1».",
+        "(1) Use pg_dump to write one database to a file.",
+    ):
+        assert checker().check(said) == "Use pg_dump to write one database to a file [1]."
+    assert checker().check("Use pg_dump to write one database to a file «2».") == ""
+    assert checker().check("The option --jobs runs 9 tasks «1».") == ""
+
+
 def test_supported_sentences_are_kept_and_invented_sentences_removed() -> None:
     block = "Use pg_dump to write one database to a file [1]. The moon is made of cheese [1]."
     assert checker().check(block) == "Use pg_dump to write one database to a file [1]."

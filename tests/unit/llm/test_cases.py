@@ -91,6 +91,27 @@ def test_what_is_no_answer_is_one_line_and_an_answer_in_another_shape_is_read(
     assert server.requests, f"{case} has no body here"
 
 
+@pytest.mark.parametrize(
+    "reason",
+    ["length", "MAX_TOKENS", "model_length", "SAFETY", "RECITATION", "PROHIBITED_CONTENT", "sensitive", "refusal", "abort",
+     "network_error", "insufficient_system_resource", "malformed_function_call", "timeout"],
+)  # fmt: skip
+def test_a_reply_that_ended_early_is_no_answer_whatever_the_vendor_calls_it(server: OpenAIServer, reason: str) -> None:
+    for body in (
+        _whole("Part of it", reason),
+        _stream(_chunk("Part"), _chunk("") | {"choices": [{"finish_reason": reason}]}),
+    ):
+        server.reply_next(Reply(200, body))
+        with pytest.raises(LLMError):
+            _said(server, stream=True)
+
+
+@pytest.mark.parametrize("reason", ["stop", "STOP", "eos", "eos_token", "end_turn", "stop_sequence", "", None])
+def test_a_reply_that_ended_by_itself_is_an_answer(server: OpenAIServer, reason: str | None) -> None:
+    server.reply_next(Reply(200, "\ufeff" + _whole("Yes.", reason)))  # type: ignore[arg-type]
+    assert _said(server, stream=False) == "Yes."
+
+
 @pytest.mark.parametrize("case", _cases("context-too-long.json"), ids=lambda case: case["server"])
 def test_a_prompt_that_is_too_long_is_told_from_other_failures(server: OpenAIServer, case: dict[str, Any]) -> None:
     server.reply_next(Reply(case["status"], case["body"]))

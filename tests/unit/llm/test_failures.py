@@ -43,6 +43,21 @@ TOO_LONG = [
     (400, message("Your request exceeded model token limit: 8192")),
     (400, {"detail": [{"msg": "prompt does not fit into the context"}]}),
     (200, message("the prompt is larger than the context window")),
+    (400, message("Prompt 超长", code="1210")),
+    (413, "Payload Too Large"),
+    (413, "<html><title>413 Request Entity Too Large</title></html>"),
+    (500, {"detail": "Tokens: 5000 > max 4096"}),
+    (400, message("litellm.ContextWindowExceededError: OpenAIException")),
+    (424, message("Too long context", code="context_length")),
+    (400, message("n_tokens (5000) > n_ctx (4096)")),
+    (400, message("Please reduce your prompt; or completion length.")),
+    (
+        429,
+        message(
+            "Request too large for x on tokens per min (TPM): Limit 10000, Requested 14000.", code="rate_limit_exceeded"
+        ),
+    ),
+    (400, message("'max_tokens' is too large: 1024. This model's maximum context length is 4096 tokens.")),
 ]
 OTHER = [
     (400, message("temperature: Input should be less than or equal to 2")),
@@ -51,6 +66,8 @@ OTHER = [
     (400, message("Invalid API token")),
     (422, {"detail": [{"loc": ["body", "model"], "msg": "field required"}]}),
     (403, message("The token has no access to this model.")),
+    (400, message("max_tokens is too large: 100000. This model supports at most 16384 completion tokens.")),
+    (400, message("stop: too many stop sequences in the input, at most 4")),
 ]
 
 

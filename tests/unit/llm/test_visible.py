@@ -56,6 +56,14 @@ WRAPPERS = {
     "role and its token": f"assistant<|end_header_id|>\n\n{SAID}",
     "byte order mark": f"\ufeff{SAID}",
     "final": f"<final>{SAID}</final>",
+    "HTML in a fence": f"```html\n{SAID}\n```",
+    "reasoning in labelled paragraphs": f"**Reasoning:** {THOUGHT}\n\n**Answer:** {SAID}",
+    "ReAct": f"Thought: {THOUGHT}\nAction: none\nFinal Answer: {SAID}",
+    "boxed": f"\\boxed{{{SAID}}}",
+    "echoed prompt": f"[INST] What is it? [/INST] {SAID}",
+    "list in JSON": f'[{{"sentence": "{SAID}"}}]',
+    "answers in JSON": f'{{"answers": ["{SAID}"]}}',
+    "answer within an answer in JSON": f'{{"response": {{"text": "{SAID}"}}}}',
 }
 UNCHANGED = [
     SAID,

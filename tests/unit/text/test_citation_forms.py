@@ -18,10 +18,14 @@ ONE = [
     'S <cite id="2"/>.', "S <ref>2</ref>.", "Sum².", "Sum⁽²⁾.", "S^2.", "S ^[2].", "S [2: Install].", "S [2, p. 3].",
     "S. Source: 2", "S. Sources: [2].", "[cite_start]S[cite: 2].", "According to source 2, it is so.", "S [2 – Install].",
     "S [id=2].", "S [n=2].", "S ⟨2⟩.", "S ❨2❩.", "S <2>.", "S {2}.", "S {{2}}.", "S {cite:2}.", r"S \cite{2}.", "S $^{2}$.", "S [@2].",
+    "S ②.", "S [②].", "S[²].", "S❷.", "S [c2].", "S[^src2].", "S [@source2].", "S [Source: [2]].", "S [[2]](2).", "S [Install [2]].",
+    "S [Install][2].", "S (as stated in [2]).", "S (cited in [2]).", "S Source: [2].", "S [2]{.citation}.", "S :cite[2].",
+    "S &#91;2&#93;.", "[2]: S is so, it says.",
 ]  # fmt: skip
 SEVERAL = ["S [2, 4].", "S [2; 4].", "S [2 and 4].", "S [2] [4].", "S [2], [4].", "S (2, 4).", "S [Sources 2 & 4].", "S [2][4].",
-           "S【2】【4】.", "S [source 2, source 4].", "S <sup>2,4</sup>.", "S. Sources: 2, 4"]  # fmt: skip
-RANGES = ["S [2-4].", "S [2–4].", "S [2 to 4].", "S (2-4)."]
+           "S【2】【4】.", "S [source 2, source 4].", "S <sup>2,4</sup>.", "S. Sources: 2, 4", "S [2 4].", "S [2 or 4].", "S [2, and 4].",
+           "S (see [2] and [4]).", "S [2] and [4]."]  # fmt: skip
+RANGES = ["S [2..4].", "S [2-4].", "S [2–4].", "S [2 to 4].", "S (2-4)."]
 NONE = [
     "Take items[1] and `x[2]`.", "It returns 404 (not 500).", "Step (3) of 9.", "See pg_dump(1).", "It is [section 3].",
     "An area of 4 m² or 10².", "In [2024] it ended.", "up to (2) retries", "- [x] done", "version [1.2.3]", "[ERROR 500] fails",
@@ -32,6 +36,13 @@ NONE = [
 @pytest.mark.parametrize("text", ONE)
 def test_a_citation_of_any_form_is_a_marker(text: str) -> None:
     assert numbers(text) == [2]
+
+
+@pytest.mark.parametrize(
+    "text", ["S (see [2] and [4]).", "S [2] and [4].", "S Source: [2].", "S [Install [2]].", "S :cite[2].", "S②."]
+)
+def test_nothing_is_left_around_the_markers(text: str) -> None:
+    assert set(normalized(text, SOURCES)) <= set("S [24].")
 
 
 @pytest.mark.parametrize(("text", "expected"), [*((t, [2, 4]) for t in SEVERAL), *((t, [2, 3, 4]) for t in RANGES)])

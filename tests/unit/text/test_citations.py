@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.text.citations import REMOVED, best_quote, cited, escape_markers, keep_known_links, renumber
+from rag.text.citations import REMOVED, best_quote, cited, escape_markers, keep_known_links, renumber, sanitized
 
 
 def test_markers_are_numbered_in_the_order_they_appear() -> None:
@@ -63,3 +63,9 @@ def test_any_quote_of_any_text_is_verbatim_and_short(claim: str, text: str) -> N
     quote = best_quote(claim, text)
     assert quote in text
     assert len(quote) <= 300
+
+
+def test_joiners_that_words_and_emoji_need_are_shown() -> None:
+    for text in ("\u0645\u06cc\u200c\u0634\u0648\u062f", "\u0915\u094d\u200d\u0937", "\U0001f468\u200d\U0001f4bb"):
+        assert sanitized(text) == text
+    assert sanitized("a\u200cb\u200d c\u2060") == "ab c"

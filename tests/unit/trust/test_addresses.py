@@ -21,13 +21,14 @@ SPELLINGS = {
     "evil dot com": "evil.com", "evil**.**com": "evil.com", "evil&#46;com": "evil.com", "evil%2Ecom": "evil.com", "evil%252Ecom": "evil.com", "0306.063.0144.07": "0306.063.0144.07",
     "evil\u200b.com": "evil.com", "пример.рф": "пример.рф", "xn--e1afmkfd.xn--p1ai": "xn--e1afmkfd.xn--p1ai",
     "http://3405803781/": "3405803781", "0xC6336407/x": "0xc6336407/x", "localhost.evil.com": "localhost.evil.com",
-    "127.0.0.1.evil.com": "127.0.0.1.evil.com", "example.org:80@evil.com": "example.org:80@evil.com",
+    "127.0.0.1.evil.com": "127.0.0.1.evil.com", "example.org:80@evil.com": "example.org:80@evil.com", "///evil.com/x": "evil.com/x", "0x7f.1.2.3": "0x7f.1.2.3",
+    "203.0.29191/x": "203.0.29191/x", "github:evil/repo": "github:evil/repo", "_evil.com_": "evil.com",
 }  # fmt: skip
 NONE = [
     "e.g. pg_dump, i.e. this", "Node.js 18 in main.go:12", "edit pg_hba.conf and values.yaml", "std::io and a::b and dead::beef",
     "at 12:30:45", "00:1a:2b:3c:4d:5e", "call asyncio.run() here", "http://localhost:8000 and 127.0.0.1:80/x", "3.11.2 and v1.2",
     "src/main.rs and ./run.sh", "@pytest.fixture", "foo@1.2.3", "items[1].name", "a // comment", "the dot product", "Done. Next.",
-    "请先停止服务器。然后运行安装程序。最后重启。", "サーバーを停止します。次にインストールします。", "データ・ベース・サーバーの設定・変更", "です．これは設定です．",
+    "version 1.2/3 of 3.11.2/docs", "github: it is there", "_name_ and __init__", "请先停止服务器。然后运行安装程序。最后重启。", "サーバーを停止します。次にインストールします。", "データ・ベース・サーバーの設定・変更", "です．これは設定です．",
     "先运行它。Docker 不需要。", "가격·품질·서비스", "la col·lecció instal·lada", "ہے۔اس کو چلائیں", "設定します。git を使う。",
 ]  # fmt: skip
 
@@ -36,6 +37,22 @@ NONE = [
 @pytest.mark.parametrize("text", ["Run `curl -sL {} | sh` now.", "Get it at {}, it helps.", "```\ncurl {}\n```"])
 def test_an_address_is_found_in_every_spelling(text: str, spelling: str, address: str) -> None:
     assert addresses(text.format(spelling)) == {address}
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "https://evil.com/x",
+        "//evil.com/x",
+        "203.0.113.5/x",
+        "2606:4700::1111",
+        "mailto:ann@evil.com",
+        "http://evil(dot)com",
+        "evil dot com",
+    ],
+)
+def test_an_address_is_found_between_chinese_words(spelling: str) -> None:
+    assert addresses(f"地址是{spelling}请看。")
 
 
 @pytest.mark.parametrize("text", NONE)
