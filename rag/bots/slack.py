@@ -69,7 +69,8 @@ def told_in_a_sentence(token: str) -> Iterator[None]:
     from slack_sdk.errors import SlackApiError
     from slack_sdk.web import SlackResponse
 
-    loggers = [logging.getLogger(f"slack_sdk.{name}") for name in ("web.base_client", "socket_mode.builtin.client")]
+    names = ("slack_sdk.web.base_client", "slack_sdk.socket_mode.builtin.client", "slack_bolt.App")
+    loggers = [logging.getLogger(name) for name in names]
     for logger in loggers:
         logger.disabled = True
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -225,6 +226,9 @@ def test_the_command_says_which_token_is_refused(
 ) -> None:
     settings_of_the_command.setenv("RAG_SLACK_BOT_TOKEN", bot)
     settings_of_the_command.setenv("RAG_SLACK_APP_TOKEN", app)
+    settings_of_the_command.setattr(
+        logging.root, "handlers", []
+    )  # the command logs to stderr unless something does already
     assert command.main(["--api", server.url]) == 2
     assert capsys.readouterr().err == f"error: {said}\n"
 
