@@ -26,6 +26,7 @@ from rag.errors import ConfigurationError
 from rag.settings import GitHubConfig, Settings, load_settings
 from rag.triage.comments import Comments, Deed
 from rag.triage.plan import Plan
+from rag.triage.promise import none_promised
 from rag.triage.read import Reading, read_apart
 from rag.triage.releases import read_releases
 
@@ -190,7 +191,7 @@ def report_markdown(report: Mapping[str, Any]) -> str:
 def _trust(calibration: Mapping[str, Any]) -> str:
     known = f"{calibration['duplicates']:,} declared duplicates among {calibration['issues']:,} issues"
     if calibration["silent"]:
-        because = calibration.get("silent_because") or f"no threshold promises {calibration['floor']:.2f}"
+        because = calibration.get("silent_because") or none_promised(calibration["floor"])
         return f"{known}: {because}, so nothing is said in public."
     return (
         f"{known}: at a probability of {calibration['threshold']:g} and above, {calibration['precision']:.0%} will be "

@@ -132,11 +132,10 @@ class Asked:
         whole: list[Term] = []
         stems: list[Term] = []
         for term in terms:
-            if term.lexeme not in _ASKING:
-                if term.lexeme.startswith("="):
-                    whole.append(term)
-                else:
-                    stems.append(replace(term, idf=term.idf * _telling(term)))
+            if term.lexeme.startswith("="):
+                whole.append(term)
+            elif term.lexeme not in _ASKING:
+                stems.append(replace(term, idf=term.idf * _telling(term)))
         return cls(question, kinds_of(question), tuple(stems), tuple(whole))
 
     @cached_property

@@ -9,13 +9,11 @@ from rag.answer.declining import is_no_answer, may_decline, without_declining
 from rag.answer.draft import Draft
 from rag.answer.grounding import GroundingChecker
 from rag.answer.part import Part
-from rag.text.blocks import open_fence
+from rag.text.blocks import MARKDOWN, open_fence
 from rag.text.citation_forms import normalized, without_references
 from rag.text.citations import MARKERS, cited, keep_known_links, sanitized
 
 __all__ = ["checked"]
-
-_MARKDOWN = frozenset({"markdown", "md", "mdx"})
 
 
 def checked(parts: Iterable[Part], checker: GroundingChecker, draft: Draft) -> Iterator[Part]:
@@ -52,7 +50,7 @@ def checked(parts: Iterable[Part], checker: GroundingChecker, draft: Draft) -> I
 def _unfenced(block: str) -> str:
     """Return the text of a block that is fenced as Markdown: some models fence the answer behind a preamble."""
     fence = open_fence(block)
-    if fence is None or fence.info.lower() not in _MARKDOWN or not MARKERS.search(block):
+    if fence is None or fence.info.lower() not in MARKDOWN or not MARKERS.search(block):
         return block
     _, *lines = block.split("\n")
     return "\n".join(line for line in lines if line.strip() and not fence.is_closed_by(line))

@@ -35,7 +35,7 @@ ANSWERABLE = (
     "in many words: coverage of the best", "in many words: pairs missing", "in many words: rarest missing",
 )  # fmt: skip
 RIGHT = (*_BOTH, "certainty", "rank", "pairs", "precision of the label", "of a thread")
-# A question of more words tells of the asker's situation, for which the sources have no words.
+# A question of more words than this describes a situation, of which the sources know nothing.
 _PLAIN = 8
 # How many of the best passages should agree on their document.
 _AGREEING = 5

@@ -35,7 +35,7 @@ _TOO_LONG = re.compile(
     r"|range\s+of\s+input\s+length|max_tokens\s+must\s+be\s+at\s+least",
     re.IGNORECASE | re.DOTALL,
 )
-# The tokens of a reply and of its settings are no prompt.
+# Messages about the length of the reply or about other settings: they do not say that the prompt is too long.
 _NOT_THE_PROMPT = re.compile(
     r"\bmax(?:_completion|_output|_new)?_tokens\b.{0,40}\btoo\s+large\b(?!.{0,200}\bcontext\b)|\bstop\s+sequences?\b|\brate\s+limit\s+reached\b",
     re.IGNORECASE | re.DOTALL,

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from rag.llm.thoughts import Thoughts, sounds_like_thinking
+from rag.text.blocks import MARKDOWN
 
 __all__ = ["UnfinishedThought", "visible", "visible_lines"]
 
@@ -23,7 +24,6 @@ _END = re.compile(_SPECIAL, re.IGNORECASE)
 _CODE = re.compile(r"(`[^`\n]+`)")
 _FENCE_LINE = re.compile(r"\s{0,3}(?:```|~~~)")
 _WRAPPER = re.compile(r"\s*(?:```+|~~~+)[ \t]*(?P<info>[\w-]*)[ \t]*$")
-_MARKDOWN = frozenset({"markdown", "md", "mdx"})
 _PLAIN = frozenset({"", "text", "txt", "plaintext", "plain", "answer", "html"})
 _ANY_MARKER = re.compile(r"[\[【\uff3b(]\^?\W?\d{1,3}\W|[\u00b9\u00b2\u00b3\u2070-\u2079]")
 _TAGS = re.compile(
@@ -169,7 +169,7 @@ def _without_fence(text: str) -> str:
         body[: len(body) - len(last)].rstrip() if last and not last.strip(mark[0]) and last.startswith(mark) else body
     )
     info = fence["info"].lower()
-    is_markdown = info in _MARKDOWN or (info in _PLAIN and mark not in body and bool(_ANY_MARKER.search(body)))
+    is_markdown = info in MARKDOWN or (info in _PLAIN and mark not in body and bool(_ANY_MARKER.search(body)))
     return body if is_markdown or (info == "json" and body.lstrip().startswith("{")) else text
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 __all__ = [
+    "MARKDOWN",
     "Fence",
     "Heading",
     "blocks",
@@ -24,6 +25,9 @@ __all__ = [
     "open_fence",
     "terms",
 ]
+
+#: What a fence around Markdown calls it.
+MARKDOWN = frozenset({"markdown", "md", "mdx"})
 
 # Backticks further on in the line make it inline code.
 _FENCE = r"(?P<mark>`{3,}(?=[^`\n]*(?:\n|$))|~{3,})(?P<info>[^\n]*)"

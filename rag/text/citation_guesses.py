@@ -14,7 +14,7 @@ __all__ = ["guesses"]
 # How much of the end of a sentence may be a citation, in characters and words, and how many beginnings of it are tried.
 _LONGEST, _MOST_WORDS, _MOST_GUESSES = 60, 5, 4
 _END = re.compile(r"[\s.!?\u3002\uff01\uff1f]*$")
-# A sign that opens a citation: it follows a space or the sentence, and is none that stands within a sentence.
+# A sign that may open a citation; signs that are common within sentences are excluded.
 _SIGN = re.compile(r"[^\w\s.,;:!?%+=-]|[.,:](?=\d{1,2}$)|--?(?=\s?\W?\d)")
 _NUMBER = re.compile(r"(?<!\d)(?<!\d\.)\d{1,2}(?![\d%])")
 _PAIRS = (("(", ")"), ("[", "]"), ("{", "}"))

@@ -9,9 +9,9 @@ from pathlib import Path
 __all__ = ["excess"]
 
 # The stems of English words by falling frequency: the order of the whole words in the vocabulary of bert-base-uncased
-# (Apache-2.0), without function words, names and all.
+# (Apache-2.0). Function words are left out; names of people and places are not.
 _STEMS = Path(__file__).with_name("common_stems.txt")
-# The frequency of a word falls with its place behind so many others (Mandelbrot's form of Zipf's law).
+# The frequency of the word at a place is proportional to 1 / (place + 1250): Mandelbrot's form of Zipf's law.
 _BEFORE = 1250
 
 

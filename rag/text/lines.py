@@ -18,7 +18,7 @@ INVISIBLE = re.compile(
 )
 # Persian and the scripts of India write joiners within words, and many emoji are joined.
 _JOINED = "[\u0600-\u109f\u1780-\u18af\ufb50-\ufefc\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]"
-#: Those that no word needs; what is shown to a reader is without them.
+#: Invisible characters, but for joiners where words and emoji need them; removed from what a reader sees.
 UNWRITTEN = re.compile(
     rf"(?![\u200c\u200d]){INVISIBLE.pattern}|(?<!{_JOINED})[\u200c\u200d]|[\u200c\u200d](?!{_JOINED})"
 )

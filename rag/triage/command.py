@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-# A list whose best thread is less likely than this is no finding.
+# If even the best thread is less likely than this, the list begins by saying that none is likely.
 _UNLIKELY = 0.05
 
 

@@ -15,7 +15,18 @@ import numpy as np
 
 from rag.triage.calibration import Calibration, Values
 
-__all__ = ["PROMISED", "Outcome", "Promise", "Step", "calibrated", "calibration_of", "chosen", "step_at", "steps"]
+__all__ = [
+    "PROMISED",
+    "Outcome",
+    "Promise",
+    "Step",
+    "calibrated",
+    "calibration_of",
+    "chosen",
+    "none_promised",
+    "step_at",
+    "steps",
+]
 
 #: The names of what is promised, in JSON.
 PROMISED = ("threshold", "precision", "recall", "declared", "of_duplicates")
@@ -116,7 +127,8 @@ def steps(outcomes: Sequence[Outcome]) -> list[tuple[Step, Promise]]:
 
     :param outcomes: with calibrated probabilities
     """
-    return [(step_at(outcomes, threshold), _promise_at(outcomes, threshold)) for threshold in _STEPS]
+    found = (step_at(outcomes, threshold) for threshold in _STEPS)
+    return [(step, _promise_of(step, outcomes)) for step in found]
 
 
 def step_at(outcomes: Sequence[Outcome], threshold: float) -> Step:
@@ -150,11 +162,15 @@ def chosen(found: Sequence[tuple[Step, Promise]], floor: float) -> Promise | Non
     return lowest
 
 
-def _promise_at(outcomes: Sequence[Outcome], threshold: float) -> Promise:
-    step = step_at(outcomes, threshold)
-    spoken = [one for one in outcomes if one.probability >= threshold]
+def none_promised(floor: float) -> str:
+    """Return why nothing is said in public if no threshold is chosen."""
+    return f"no threshold promises a precision of {floor:.2f}"
+
+
+def _promise_of(step: Step, outcomes: Sequence[Outcome]) -> Promise:
+    spoken = [one for one in outcomes if one.probability >= step.threshold]
     precision, declared = (_at_least(spoken, comes_true) for comes_true in (_is_confirmed, _is_right))
-    return Promise(threshold, precision, step.recall, declared, step.of_duplicates)
+    return Promise(step.threshold, precision, step.recall, declared, step.of_duplicates)
 
 
 def _at_least(spoken: Sequence[Outcome], comes_true: Callable[[Outcome], bool]) -> float:

@@ -26,6 +26,7 @@ from rag.triage.promise import (
     calibrated,
     calibration_of,
     chosen,
+    none_promised,
     step_at,
     steps,
 )
@@ -76,7 +77,7 @@ class Replay:
         if self.duplicates < FEWEST_DUPLICATES:
             few = f"{self.duplicates} declared duplicates are too few to promise a precision"
             return f"{few}; {FEWEST_DUPLICATES} are enough"
-        return f"no threshold promises a precision of {self.floor:.2f}"
+        return none_promised(self.floor)
 
     def to_json(self) -> dict[str, Any]:
         """Return the shape that `rag.triage --replay --json` prints."""
@@ -130,14 +131,15 @@ def replayed(
     enough = sum(one.is_duplicate for one in compared) >= FEWEST_DUPLICATES
     judged = _judged(outcomes)
     calibration = calibration_of(judged, shipped.calibration)
-    found = steps(calibrated(judged, calibration))
+    judged = calibrated(judged, calibration)
+    found = steps(judged)
     model = fit([one.scored.example for one in compared], shipped) if enough else shipped
     promised, kept = _check(outcomes, [one.block for one in compared], shipped.calibration, floor)
     return Replay(
         len(known),
         duplicates,
         replace(model, calibration=calibration),
-        calibrated(judged, calibration),
+        judged,
         found,
         chosen(found, floor) if enough else None,
         floor,

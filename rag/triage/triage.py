@@ -11,6 +11,7 @@ from rag.engine import Engine
 from rag.errors import ConfigurationError
 from rag.triage.history import Issue
 from rag.triage.model import Model
+from rag.triage.promise import none_promised
 from rag.triage.ranking import Ranker
 from rag.triage.reading import ranker_of
 from rag.triage.replay import FEWEST_DUPLICATES, Replay, replayed
@@ -127,7 +128,7 @@ class Triage:
             return (), _NOT_REPLAYED
         if threshold is None:
             known = self.calibration
-            because = known.get("silent_because") or f"no threshold promises a precision of {known['floor']:.2f}"
+            because = known.get("silent_because") or none_promised(known["floor"])
             return (), f"{because} (the history of {self.source})"
         upto = self.ranker.corpus.before(issue.opened) if place is None else place
         if issue.is_bot or self.ranker.corpus.is_sub_task(issue.author, issue.title, upto):

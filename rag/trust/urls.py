@@ -14,7 +14,7 @@ __all__ = ["DatabaseUrl", "SecretUrl", "checked", "shown", "shown_in"]
 
 # The names of parameters whose values are secrets, in a query, in a path (";jsessionid=") or in a fragment.
 _SECRET = re.compile(r"pass|pwd|secret|token|key|sig|auth|cred|sess(?:ion)?_?id|^session$|^sid$", re.I)
-# The hosts and the path segments of webhooks. What follows them is a secret: whoever knows the address may post to it.
+# The hosts and the path segments of webhooks. What follows them is a secret: with it, anybody may post to the address.
 _HOOK_HOST = re.compile(r"(?:^|\.)(?:web)?hooks?\.", re.I)
 _HOOK = re.compile(r"(?:incoming|outgoing)?[-_]?(?:web)?hooks?b?2?", re.I)
 # What may follow them and is no secret: words, versions and small numbers, as in the address of a page about webhooks.

@@ -20,10 +20,10 @@ _GOLDEN_ANGLE = 2.399963
 
 
 def wordings(vectors: Vectors, points: int) -> NDArray[np.intp]:
-    """Return for each vector the position of the first question that asks the same; for all others, their own.
+    """Return for each question the position of the first one that asks the same, and for each point its own.
 
     :param vectors: of unit length: those of the points, and then those of the questions
-    :param points: how many are no questions
+    :param points: the number of vectors that are not of questions
     """
     first = np.arange(len(vectors))
     for place in range(points + 1, len(vectors)):

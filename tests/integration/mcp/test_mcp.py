@@ -244,7 +244,7 @@ def test_what_the_server_refuses_before_a_tool_is_a_sentence_too(open_engine: Op
 
 
 def test_over_stdio_nothing_but_the_protocol_is_written(site_engine: Engine, tmp_path: Path) -> None:
-    """The handbook's command, in another folder: the client fails on a line of stdout that is no message."""
+    """The handbook's command works in another folder; anything but messages on stdout would fail the client."""
     [block] = re.findall(r"```json\n(.*?)```", (ROOT / "docs/mcp.md").read_text(), re.DOTALL)
     server = json.loads(block.replace("/path/to/support-engine", str(ROOT)))["mcpServers"]["docs"]
     index = {"RAG_HOME": str(site_engine.settings.home), "RAG_DATABASE_URL": site_engine.database.dsn}

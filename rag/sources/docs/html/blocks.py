@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from lxml.etree import _Element as Element
 
-from rag.sources.docs.html.boilerplate import HEADINGS, Part, is_links, part_of, text_of
+from rag.sources.docs.html.boilerplate import HEADINGS, Part, part_of
 from rag.sources.docs.html.code import language_of, preformatted
+from rag.sources.docs.html.elements import is_links, text_of
 from rag.sources.docs.html.text import is_permalink, plain_text
 from rag.sources.docs.html.walk import Handler, Walk
 from rag.sources.docs.html.writer import LINE_BREAK

@@ -14,7 +14,7 @@ from rag.sources.docs.html.buttons import is_text, names_panel
 from rag.sources.docs.html.elements import is_links, text_of
 from rag.sources.docs.html.marks import HEADINGS
 
-__all__ = ["HEADINGS", "Part", "is_left_out", "is_links", "part_of", "text_of"]
+__all__ = ["HEADINGS", "Part", "is_left_out", "part_of"]
 
 
 class Part(Enum):

@@ -7,7 +7,8 @@ from functools import lru_cache
 
 from lxml.etree import _Element as Element
 
-from rag.sources.docs.html.boilerplate import is_left_out, text_of
+from rag.sources.docs.html.boilerplate import is_left_out
+from rag.sources.docs.html.elements import text_of
 from rag.sources.docs.html.text import MAX_DEPTH
 from rag.sources.names import names
 

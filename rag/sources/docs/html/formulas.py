@@ -9,7 +9,7 @@ from itertools import islice
 from lxml import etree
 from lxml.etree import _Element as Element
 
-from rag.sources.docs.html.boilerplate import text_of
+from rag.sources.docs.html.elements import text_of
 from rag.text.lines import one_line
 
 __all__ = ["formula"]

@@ -10,8 +10,9 @@ from lxml import etree
 from lxml.etree import _Element as Element
 
 from rag.sources.docs.html.blocks import write_code
-from rag.sources.docs.html.boilerplate import Part, text_of
+from rag.sources.docs.html.boilerplate import Part
 from rag.sources.docs.html.code import language_of, unwrapped
+from rag.sources.docs.html.elements import text_of
 from rag.sources.docs.html.formulas import formula
 from rag.sources.docs.html.text import is_permalink, plain_text, visible_text
 from rag.sources.docs.html.walk import Handler, Walk

@@ -9,8 +9,9 @@ from itertools import pairwise
 from lxml.etree import _Element as Element
 
 from rag.sources.docs.html.blocks import caption, write_code
-from rag.sources.docs.html.boilerplate import Part, part_of, text_of
+from rag.sources.docs.html.boilerplate import Part, part_of
 from rag.sources.docs.html.code import language_of, preformatted
+from rag.sources.docs.html.elements import text_of
 from rag.sources.docs.html.walk import Handler, Walk
 
 __all__ = ["BY_PART", "is_code_table", "write_code_table"]

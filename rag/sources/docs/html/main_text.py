@@ -8,7 +8,8 @@ from functools import lru_cache
 
 from lxml.etree import _Element as Element
 
-from rag.sources.docs.html.boilerplate import HEADINGS, Part, is_links, part_of, text_of
+from rag.sources.docs.html.boilerplate import HEADINGS, Part, part_of
+from rag.sources.docs.html.elements import is_links, text_of
 from rag.sources.docs.html.text import MAX_DEPTH
 from rag.sources.names import names
 

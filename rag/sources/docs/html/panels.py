@@ -6,7 +6,8 @@ import re
 
 from lxml.etree import _Element as Element
 
-from rag.sources.docs.html.boilerplate import HEADINGS, Part, part_of, text_of
+from rag.sources.docs.html.boilerplate import HEADINGS, Part, part_of
+from rag.sources.docs.html.elements import text_of
 from rag.sources.docs.html.text import plain_text
 from rag.sources.docs.html.walk import Handler, Walk
 from rag.sources.names import names

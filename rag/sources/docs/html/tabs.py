@@ -10,7 +10,8 @@ from itertools import islice, takewhile
 
 from lxml.etree import _Element as Element
 
-from rag.sources.docs.html.boilerplate import Part, part_of, text_of
+from rag.sources.docs.html.boilerplate import Part, part_of
+from rag.sources.docs.html.elements import text_of
 from rag.sources.docs.html.text import MAX_DEPTH, plain_text
 from rag.sources.docs.html.walk import Handler, Walk
 from rag.text.lines import one_line

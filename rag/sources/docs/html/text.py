@@ -7,7 +7,8 @@ from itertools import islice
 
 from lxml.etree import _Element as Element
 
-from rag.sources.docs.html.boilerplate import HEADINGS, Part, part_of, text_of
+from rag.sources.docs.html.boilerplate import HEADINGS, Part, part_of
+from rag.sources.docs.html.elements import text_of
 from rag.sources.docs.html.formulas import formula
 from rag.sources.docs.html.writer import INVISIBLE
 from rag.sources.markup.shifted import lowered, raised

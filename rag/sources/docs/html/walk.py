@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from lxml.etree import _Element as Element
 
-from rag.sources.docs.html.boilerplate import HEADINGS, Part, is_links, part_of, text_of
+from rag.sources.docs.html.boilerplate import HEADINGS, Part, part_of
+from rag.sources.docs.html.elements import is_links, text_of
 from rag.sources.docs.html.text import BLOCKS, MAX_DEPTH, is_next_to_word, shifted_tag
 from rag.sources.docs.html.writer import MarkdownWriter
 
