@@ -166,7 +166,9 @@ def _parse(url: str, body: bytes) -> _File:
     if kind not in ("urlset", "sitemapindex"):
         raise error or SitemapError(url, f"it is not a sitemap: its root element is <{kind}>", transient=False)
     assert root is not None
-    entries = [entry for entry in root if isinstance(entry.tag, str)]
+    # Some sites write a list of pages inside another.
+    boxes = [root, *(box for box in root if _name(box)[1] == kind)]
+    entries = [entry for box in boxes for entry in box if _name(entry)[1] not in ("", kind)]
     listed = [found for entry in entries if (found := _listed(url, entry))]
     if error and not listed:
         raise error
