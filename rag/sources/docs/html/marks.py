@@ -39,6 +39,8 @@ DROPPED_CLASSES = names(
     # the title that Jupyter Book prints
     "topnav subnav bottomnav navlist subnavlist legalcopy phpdocumentor-search-results nav-panel "
     "mw-jump-link printfooter catlinks onlyprint "
+    # the tools of pdoc, Slate and man7.org, the author of a page of Confluence
+    "view-source-button lang-selector top-link page-metadata "
     # any generator
     "prevnext prev-next page-nav page-navigation site-nav site-header "
     "site-footer edit-page edit-this-page edit-link edit-page-link editlink "
@@ -86,7 +88,7 @@ ADMONITION_CLASS = re.compile(
 )
 ADMONITION_TITLE_CLASS = re.compile(
     r"^(?:admonition-title|custom-block-title|hint-container-title|starlight-aside__title|markdown-alert-title|"
-    r"mdbook-alerts-title|callout-title|callout-heading|alert-heading|alert-title|note__title|note-title|"
+    r"mdbook-alerts-title|callout-title|callout-heading|alert-heading|alert-title|note__title|note-title|box-label|"
     r"admonitionheading\w*)$"
 )
 #: Classes that are common words, and mark a note only on a box.
