@@ -30,7 +30,7 @@ from rich.console import Console
 
 from flows.engine import in_thread, progress_listener, reporting_to, shared_engine
 from flows.prefect.retries import retrying_task
-from flows.prefect.returned import keep, returned
+from flows.prefect.returned import keep, returned_as
 from flows.prefect.run_records import artifact_key, put_table, rename_run
 from flows.prefect.server import connected, log_to, wanted_server
 from flows.progress import counts, show_progress, summary
@@ -233,11 +233,8 @@ def _backfill(options: argparse.Namespace) -> int:
 
 
 async def _run(options: argparse.Namespace) -> SyncReport:
-    result = await returned(backfill(options.name, options.start, options.end, options.window, return_state=True))
-    if isinstance(result, BaseException):
-        raise result
-    assert isinstance(result, SyncReport)
-    return result
+    ended = backfill(options.name, options.start, options.end, options.window, return_state=True)
+    return await returned_as(SyncReport, ended, otherwise="The backfill broke off")
 
 
 if __name__ == "__main__":

@@ -45,6 +45,8 @@ _ALONE = 0.7
 _SHOWN = 0.7
 #: The probability of being right below which an extract is called the closest passage.
 CLOSE = 0.5
+# The probability of being right below which a question with an unknown word is also answered as the index spells it.
+_TRUSTED = 0.6
 # How many pages an abstention lists.
 _NEAREST = 3
 
@@ -216,7 +218,7 @@ class Answerer:
         """Return a draft with its extract, or that of the corrected question if it is shown and the likelier one."""
         draft.extract = self._extract(draft)
         likelihood = draft.extract.shown_score(self._shown) if draft.extract else 0.0
-        correction = self._correction(draft) if likelihood < CLOSE else None
+        correction = self._correction(draft) if likelihood < _TRUSTED else None
         if correction is None:
             return draft
         other = self._in_words_of(correction, draft)

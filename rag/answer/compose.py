@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import textwrap
+from collections import defaultdict
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -17,11 +18,11 @@ from rag.text.words import stems, words
 from rag.trust.authorship import origin
 from rag.trust.injection import speaks_to_models
 
-__all__ = ["LONG", "SHORT", "Scored", "certainty", "chosen", "lead_of", "shown"]
+__all__ = ["LONG", "SHORT", "Scored", "certainty", "chosen", "lead_of", "led_by_best_page", "shown"]
 
 #: The most words and passages of an answer that is likely right, and of another one. Only the first passage may be
 #: longer.
-SHORT, LONG = (115, 6), (280, 9)
+SHORT, LONG = (120, 6), (350, 11)
 # A passage of which more of the words stand in the answer already adds nothing.
 _KNOWN = 0.75
 # A passage is left out if its score is this much lower than the best one.
@@ -30,6 +31,8 @@ _FARTHEST = 3.0
 _ADDS = 1.0
 # The bonus of a passage that says what a side of a comparison is, if the answer does not.
 _TELLS = 2.0
+# The scores of passages are divided by this before those of a page are added up: its best passage counts less.
+_SOFTNESS = 3.0
 # A reference to a manual page, and what stands between references.
 _REFERENCE = re.compile(r"[\w.+:-]+\(\d\w*\)")
 _BETWEEN_REFERENCES = frozenset(["", "see", "also", "and", "or"])
@@ -88,6 +91,18 @@ def chosen(ranked: Sequence[Scored], asked: Asked, most: tuple[int, int] = SHORT
         known |= content
         size += length
     return taken
+
+
+def led_by_best_page(taken: Sequence[Scored], ranked: Sequence[Scored]) -> list[Scored]:
+    """Return the passages of an answer, first one of the page whose passages have the largest odds together.
+
+    :param ranked: all passages, best first
+    """
+    odds: dict[str, float] = defaultdict(float)
+    for one in ranked:
+        odds[one.passage.result.document_id] += math.exp((one.score - ranked[0].score) / _SOFTNESS)
+    first = max(taken, key=lambda one: odds[one.passage.result.document_id])
+    return [first, *(one for one in taken if one is not first)]
 
 
 def _only_refers(passage: Passage, headings: Container[tuple[str, str]]) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rag.answer.asked import Asked, plain_terms
-from rag.answer.compose import LONG, Scored, chosen, shown
+from rag.answer.compose import LONG, Scored, chosen, led_by_best_page, shown
 from rag.answer.features import Described, Surroundings, described, features, with_meaning
 from rag.answer.likelihood import likelihood_features
 from rag.answer.passages import Passage, passages
@@ -25,8 +25,9 @@ __all__ = ["EMBEDDED", "Extract", "Extractor", "Ranking"]
 
 #: How many passages are embedded, the best by their other features: embedding takes most of the time of an answer.
 EMBEDDED = 16
-# The probability of being right below which an answer shows more passages.
-_SURE = 0.59
+# The probability of being right below which an answer shows more passages; larger for a follow-up, since what it refers
+# to is a guess that the probability does not know of.
+_SURE, _SURE_OF_FOLLOW_UP = 0.6, 0.75
 # What the score of a passage gains if its page was cited before in the conversation.
 _CITED = 0.6
 # The longest text that is embedded, in characters; the model reads about as much.
@@ -97,9 +98,10 @@ class Extractor:
         if not taken:
             return None
         about = likelihood_features(ranking, taken, results)
-        is_long = self._models.right.probability(about) < _SURE
+        is_long = self._models.right.probability(about) < (_SURE_OF_FOLLOW_UP if subject.words else _SURE)
         if is_long:
             taken = chosen(ranking.scored, ranking.asked, LONG)
+        taken = led_by_best_page(taken, ranking.scored)
         return Extract(
             shown([one.passage for one in taken]),
             score=self._models.likelihood(about, is_long=is_long),

@@ -153,9 +153,9 @@ class GroundingChecker:
 
     def _guessed(self, sentence: str) -> str | None:
         """Return a sentence that cites in a form of its own, with a marker, if what it cites supports it."""
-        for said, numbers, mark in guesses(sentence, self._evidence):
-            if len(words(said)) >= _FEW_WORDS and self._holds(said, numbers):
-                return f"{said} [{numbers[0]}]{mark}"
+        for said, number, mark in guesses(sentence, self._evidence):
+            if len(words(said)) >= _FEW_WORDS and self._holds(said, [number]):
+                return f"{said} [{number}]{mark}"
         return None
 
     def _holds(self, claim: str, numbers: Sequence[int]) -> bool:

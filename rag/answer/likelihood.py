@@ -32,7 +32,8 @@ _BOTH = (
 #: The features of the model of whether the sources answer a question, and of whether the answer is then right.
 ANSWERABLE = (
     *_BOTH, "has names", "rarest missing", "names missing", "unknown identifier", "unknown word", "unknown subject",
-    "in many words: coverage of the best", "in many words: pairs missing", "in many words: rarest missing",
+    "subject not above", "in many words: coverage of the best", "in many words: pairs missing",
+    "in many words: rarest missing",
 )  # fmt: skip
 RIGHT = (*_BOTH, "certainty", "rank", "pairs", "precision of the label", "of a thread")
 # A question of more words than this describes a situation, of which the sources know nothing.
@@ -46,7 +47,8 @@ _OF_OTHERS = {"in", "was", "an", "so", "will", "are", "on", "is"}
 # Shorter words are not taken for misspelt ones.
 _LONG_ENOUGH = 5
 _NAME = re.compile(
-    r"--?[A-Za-z][\w-]+|\w+(?:[._:/-]\w+)*[._:]\w+(?:\(\))?|\b[A-Za-z]+\d[\w.]*|\b\d+(?:\.\d+)+\b|\b[A-Z]{2,}\w*|\b\w*[a-z][A-Z]\w*"
+    r"(?<![\w-])--?[A-Za-z][\w-]+|\w+(?:[._:/-]\w+)*[._:]\w+(?:\(\))?|\b[A-Za-z]+\d[\w.]*|\b\d+(?:\.\d+)+\b|\b[A-Z]{2,}\w*|\b\w*[a-z][A-Z]\w*"
+    r"|\b[A-Za-z]\w*(?==[\w\"'])|\b[A-Za-z]\w*(?:-\w+)+"
 )
 
 
@@ -124,12 +126,15 @@ def _missing(
     missing = [term.idf for term in asked.terms if term.lexeme not in found]
     unknown = _unknown_words(asked, results)
     about = tokens(named_subject(asked.text))
-    is_elsewhere = bool(asked.found_in(about)) and not asked.found_in(about) & found
+    subject = asked.found_in(about)
+    above = asked.found_in(tokens(" ".join(f"{one.path} {one.term} {one.result.title}" for one in shown)))
+    is_elsewhere = bool(subject) and subject.isdisjoint(found)
     return {
         "rarest missing": max(missing, default=0.0) / _largest_weight(asked),
-        "names missing": _absent(named, text),
+        "names missing": _missing_names(named, text),
         "unknown identifier": float(any(term.chunks == 0 for term in asked.identifiers)),
         "unknown word": float(bool(unknown)),
+        "subject not above": float(bool(subject) and subject.isdisjoint(above)),
         "unknown subject": float(is_elsewhere or not unknown.isdisjoint(about) or not _names_authors(ranking, places)),
     }
 
@@ -165,9 +170,16 @@ def _largest_weight(asked: Asked) -> float:
     return math.log(2 * max([*sizes, 1.0]) + 2)
 
 
-def _absent(named: Sequence[str], text: str) -> float:
-    """Return the share of names that do not stand in a text, neither as written nor by all of their parts."""
+def _missing_names(named: Sequence[str], text: str) -> float:
+    """Return the share of names that do not stand in a text: an option as it is, another name with any separators."""
     if not named:
         return 0.0
-    known = set(tokens(text))
-    return sum(name not in text and not known.issuperset(tokens(name)) for name in named) / len(named)
+    words = f" {' '.join(tokens(text))} "
+    joined = words.replace(" ", "")
+
+    def is_written(name: str) -> bool:
+        if name.startswith("-"):
+            return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) is not None
+        return name in text or f" {' '.join(tokens(name))} " in words or "".join(tokens(name)) in joined
+
+    return sum(not is_written(name) for name in named) / len(named)

@@ -22,11 +22,11 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 _LEADING = re.compile(r"\s*\W{0,3}(?:[^\W\d_]{1,20}[\s.:#]{1,3}){0,2}\W{0,3}(?P<number>\d{1,2})[^\w\s]{1,4}\s+(?=\S)")
 
 
-def guesses(sentence: str, known: Collection[int]) -> Iterator[tuple[str, list[int], str]]:
+def guesses(sentence: str, known: Collection[int]) -> Iterator[tuple[str, int, str]]:
     """Yield the ways to read a sentence without markers as one that cites, from the shortest citation on.
 
     :param known: numbers of sources
-    :return: what the sentence says, the numbers that it may cite, and the marks at its end
+    :return: what the sentence says, the number that it may cite, and the marks at its end
     """
     end = _END.search(sentence)
     assert end is not None
@@ -41,7 +41,7 @@ def guesses(sentence: str, known: Collection[int]) -> Iterator[tuple[str, list[i
         said = text[: sign.start()].rstrip(" \t([{<\\$")
         if numbers and all(said.count(opening) <= said.count(closing) for opening, closing in _PAIRS):
             found += 1
-            yield said, numbers[:1], mark or "."
+            yield said, numbers[0], mark or "."
     leading = _LEADING.match(sentence)
     if leading and int(leading["number"]) in known:
-        yield sentence[leading.end() : end.start()], [int(leading["number"])], mark
+        yield sentence[leading.end() : end.start()], int(leading["number"]), mark

@@ -9,15 +9,16 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import socket
-import ssl
 import threading
 import time
-import typing
 from collections.abc import Iterable, Mapping
+from functools import partial
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore
 import httpx
+
+from rag.net.connections import LimitedBackend, LimitedStream, SocketOption, connect_by
 
 __all__ = [
     "AddressGuard",
@@ -29,7 +30,6 @@ __all__ = [
     "is_public",
 ]
 
-_SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 _QUICKACK: int = getattr(socket, "TCP_QUICKACK", 0)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _UNICAST = ipaddress.ip_network("2000::/3")
@@ -93,14 +93,20 @@ class Deadline:
         return left if timeout is None else min(left, timeout)
 
 
-class _Stream(httpcore.NetworkStream):
+class _Stream(LimitedStream):
     """A connection whose reads and writes end by the deadline."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._deadline = deadline
         found = stream.get_extra_info("socket")
         self._socket: socket.socket | None = found if isinstance(found, socket.socket) else None
+
+    def left(self, timeout: float | None) -> float | None:
+        return self._deadline.left(timeout)
+
+    def limited(self, stream: httpcore.NetworkStream) -> httpcore.NetworkStream:
+        return _Stream(stream, self._deadline)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if self._socket and _QUICKACK:
@@ -108,23 +114,7 @@ class _Stream(httpcore.NetworkStream):
             # delays by 40 ms: measured, 22 pages/s instead of several hundred. The option is reset by each read.
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
-        return self._stream.read(max_bytes, self._deadline.left(timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._deadline.left(timeout))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        return _Stream(
-            self._stream.start_tls(ssl_context, server_hostname, self._deadline.left(timeout)), self._deadline
-        )
-
-    def get_extra_info(self, info: str) -> typing.Any:  # noqa: ANN401 - httpcore's
-        return self._stream.get_extra_info(info)
+        return super().read(max_bytes, timeout)
 
 
 class AddressGuard:
@@ -172,31 +162,17 @@ class AddressGuard:
         return addresses
 
 
-class _TimedBackend(httpcore.SyncBackend):
-    """Connects within the deadline of the request, and gives connections that keep it."""
-
-    def __init__(self, deadline: Deadline) -> None:
-        self._deadline = deadline
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[_SocketOption] | None = None,
-    ) -> httpcore.NetworkStream:
-        left = self._deadline.left(timeout)
-        stream = super().connect_tcp(host, port, left, local_address, socket_options)
-        return _Stream(stream, self._deadline)
+def _timed(deadline: Deadline) -> LimitedBackend:
+    """Return what connects within the deadline of the request, and gives connections that keep it."""
+    return LimitedBackend(partial(_Stream, deadline=deadline), deadline.left)
 
 
-class _GuardedBackend(_TimedBackend):
+class _GuardedBackend(httpcore.SyncBackend):
     """Resolves a host name, checks its addresses, then connects to one of them."""
 
     def __init__(self, guard: AddressGuard, deadline: Deadline) -> None:
-        super().__init__(deadline)
         self._guard = guard
+        self._timed = _timed(deadline)
 
     def connect_tcp(
         self,
@@ -204,12 +180,12 @@ class _GuardedBackend(_TimedBackend):
         port: int,
         timeout: float | None = None,
         local_address: str | None = None,
-        socket_options: Iterable[_SocketOption] | None = None,
+        socket_options: Iterable[SocketOption] | None = None,
     ) -> httpcore.NetworkStream:
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
         for address in self._guard.addresses(host, port):
             try:
-                return super().connect_tcp(address, port, timeout, local_address, socket_options)
+                return self._timed.connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
@@ -226,8 +202,7 @@ class GuardedTransport(httpx.HTTPTransport):
             http2=True,
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
         )
-        # httpx has no argument for httpcore's network backend.
-        self._pool._network_backend = _GuardedBackend(guard, deadline)
+        connect_by(self, _GuardedBackend(guard, deadline))
 
 
 class ProxyTransport(httpx.HTTPTransport):
@@ -241,7 +216,7 @@ class ProxyTransport(httpx.HTTPTransport):
     def __init__(self, proxy: str, *, guard: AddressGuard, deadline: Deadline) -> None:
         super().__init__(proxy=proxy)
         self._guard = guard
-        self._pool._network_backend = _TimedBackend(deadline)
+        connect_by(self, _timed(deadline))
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request.

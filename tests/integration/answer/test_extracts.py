@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from rag.answer.extracts import Extractor
+from rag.answer.scoring import Linear, models
+from rag.answer.subjects import Subject
 from rag.engine import Engine
 from rag.search.results import SearchResult
 from rag.text.citations import cited
@@ -129,3 +131,22 @@ def test_code_from_a_list_is_still_code(extractor: Extractor) -> None:
     (result,) = found(f"{FILLER}\n\n     Lock the account:\n\n     ```sh\n     accounts lock ann\n     ```")
     answer = extractor.answer("how do I lock an account", [result]) or ""
     assert "Lock the account:\n\n```sh\naccounts lock ann\n```" in answer
+
+
+def test_a_follow_up_shows_more_than_a_question_with_the_same_probability(empty_engine: Engine) -> None:
+    as_likely = replace(models(), right=Linear(0.7, {}))  # a probability of 0.67
+    extractor = Extractor(empty_engine.encoders.of("local/all-MiniLM-L6-v2"), as_likely)
+    ways = [
+        "otter river key",
+        "badger forest bolt",
+        "heron marsh chain",
+        "lynx rock seal",
+        "marten barn rope",
+        "falcon tower bar",
+    ]
+    results = found(*(f"You lock an account by {way}. " * 8 for way in ways))
+    alone = extractor.extract("how do I lock an account", results)
+    follow_up = extractor.extract("how do I lock an account", results, subject=Subject(words=("account",)))
+    assert alone
+    assert follow_up
+    assert len(alone.text.split()) < 130 < len(follow_up.text.split())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rag.answer.asked import Asked
-from rag.answer.compose import LONG, Scored, chosen, lead_of, shown
+from rag.answer.compose import LONG, Scored, chosen, lead_of, led_by_best_page, shown
 from rag.answer.passages import Passage, passages
 from rag.search.results import SearchResult
 from rag.store.search import Term
@@ -69,15 +71,27 @@ def test_the_introduction_of_a_list_is_shown_once() -> None:
     assert shown([first, second]).count("The tool does this:") == 1
 
 
+def on_page(passage: Passage, page: str) -> Passage:
+    return replace(passage, result=replace(passage.result, document_id=page))
+
+
 def long_passages(*scores: float) -> list[Scored]:
     soft = frozenset({"soft"})
     return [Scored(score, passage(f"Word{n} " * 50, chunk=str(n)), soft) for n, score in enumerate(scores)]
 
 
 def test_an_answer_is_short_unless_it_may_be_long() -> None:
-    ranked = long_passages(3.0, 2.9, 2.8, 2.7, 2.6, 2.5, 2.4)
+    ranked = long_passages(3.0, 2.9, 2.8, 2.7, 2.6, 2.5, 2.4, 2.3)
     assert len(chosen(ranked, ASKED)) == 2
-    assert len(chosen(ranked, ASKED, LONG)) == 5
+    assert len(chosen(ranked, ASKED, LONG)) == 7
+
+
+def test_an_answer_begins_with_the_page_for_which_most_passages_speak() -> None:
+    best, *others = long_passages(3.0, 2.6, 2.5, 2.4)
+    of_one_page = [replace(one, passage=on_page(one.passage, "page")) for one in others]
+    ranked = [best, *of_one_page]
+    assert led_by_best_page([best, of_one_page[0]], ranked) == [of_one_page[0], best]
+    assert led_by_best_page([best, others[0]], [best, *others]) == [best, others[0]]
 
 
 def test_an_answer_leaves_out_what_is_far_from_the_best_and_what_has_no_term_of_the_question() -> None:

@@ -8,7 +8,7 @@ from rag.answer.asked import Asked
 from rag.answer.compose import Scored
 from rag.answer.extracts import Ranking
 from rag.answer.features import Surroundings, described, features
-from rag.answer.likelihood import ANSWERABLE, RIGHT, likelihood_features
+from rag.answer.likelihood import ANSWERABLE, RIGHT, likelihood_features, names
 from rag.answer.passages import passages
 from rag.search.results import SearchResult
 from rag.store.search import Term
@@ -52,6 +52,31 @@ def test_a_misspelt_word_is_not_unknown() -> None:
 def test_a_subject_before_a_colon_that_the_answer_lacks_is_unknown() -> None:
     assert about("pgcat: how do I restore", KNOWN, Term("pgcat", 2, 8.0))["unknown subject"] == 1.0
     assert about("restore: how many jobs", KNOWN, Term("job", 3, 4.0))["unknown subject"] == 0.0
+
+
+def test_a_subject_before_a_colon_that_stands_in_the_text_only_is_not_above() -> None:
+    jobs = about("jobs: how do I restore", KNOWN, Term("job", 3, 4.0))
+    assert (jobs["subject not above"], jobs["unknown subject"]) == (1.0, 0.0)
+    assert about("restore: how many jobs", KNOWN, Term("job", 3, 4.0))["subject not above"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("parallel_jobs", 0.0),
+        ("parallelJobs", 0.0),
+        ("big.dump", 0.0),
+        ("restore_jobs", 1.0),
+        ("--jobs", 1.0),
+        ("dump2", 1.0),
+    ],
+)
+def test_a_name_is_missing_if_its_words_do_not_stand_together(name: str, missing: float) -> None:
+    assert about(f"can I restore with {name}", KNOWN)["names missing"] == missing
+
+
+def test_the_name_of_an_argument_is_a_name() -> None:
+    assert names("shuffle(secure=True)") == ["secure"]
 
 
 def test_an_identifier_is_known_or_unknown_as_a_whole() -> None:
