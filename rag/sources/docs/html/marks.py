@@ -96,7 +96,7 @@ BOX_TAGS = frozenset({"div", "aside", "blockquote", "details", "section"})
 TAB_LABELS_CLASS = names(
     "tabbed-labels tab-labels nav-tabs sphinx-tabs-tablist tablist tab-list tabs-list tabs-nav tab-nav vp-tabs-nav "
     "code-group__nav mdbook-tabs react-tabs__tab-list codetabs-toolbar tabs-header tab-header tab-buttons tab-bar "
-    "tabs__nav tabs__header tabs-bar tabbar theme-code-group__nav"
+    "tabs__nav tabs__header tabs-bar tabbar theme-code-group__nav nav-pills"
 )
 TAB_PANEL_CLASS = names(
     "tabbed-block tab-pane tab-panel tabpanel tabs-panel tabcontent sd-tab-content sphinx-tabs-panel code-group-item "
