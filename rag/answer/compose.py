@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from rag.answer.asked import Asked
-from rag.answer.passages import Passage, plain
+from rag.answer.passages import Passage, is_term, plain
 from rag.text.blocks import is_code, is_item
 from rag.text.citations import escape_markers
 from rag.text.words import stems, words
@@ -165,7 +165,7 @@ def shown(passages: Sequence[Passage]) -> str:
         lead = lead_of(passage)
         if lead and lead != above:
             parts.append(f"**{lead}**")
-        above = lead or above
+        above = passage.term or lead or above
         parts.append(_marked(_without_known(passage, told)))
         told |= {block.text for block in passage.blocks}
     return "\n\n".join(parts)
@@ -184,6 +184,10 @@ def lead_of(passage: Passage) -> str:
         voice = result.voice_at(max(result.text.find(passage.blocks[-1].text), 0))
         return origin(voice) if voice else ""
     lead = plain(passage.label) or (result.heading.rsplit(" › ", 1)[-1] if " › " in result.heading else "")
+    if is_term(passage.label):
+        # A definition is not understood without its term, even if it says the same words.
+        is_named = any(name.strip() in passage.text for name in lead.split(","))
+        return "" if is_named or speaks_to_models(lead) else lead
     said = stems(passage.text)
     adds = any(word not in _GENERAL and not stems(word) <= said for word in words(lead))
     return lead if adds and not speaks_to_models(lead) else ""

@@ -28,7 +28,8 @@ _OUTAGE = 20
 _MAX_REFRESH_TEXT = 500
 #: The title of a page that stands for a missing one although the server answers 200, and the words it has at most.
 _MISSING = re.compile(
-    r"^(?:error\s+)?404\b|\b(?:page|document|file)\s+(?:was\s+)?not\s+found\b|^not\s+found$", re.IGNORECASE
+    r"^(?:error\s+)?404\W*(?:$|[-:|–—.]|error\b|not\b|page\W*$)|\b(?:page|document|file)\s+(?:was\s+)?not\s+found\b|^not\s+found$",
+    re.IGNORECASE,
 )
 _MAX_MISSING_WORDS = 60
 

@@ -159,14 +159,18 @@ def _parse(url: str, body: bytes) -> _File:
         if root is None:
             error = SitemapError(url, f"it is not valid XML: {_why_invalid(mended)}", transient=False)
             root = _root(mended, recover=True)
+    if root is not None and _name(root)[1] == "html":  # saved from a browser
+        root = next((box for box in root.iter() if _name(box)[1] in ("urlset", "sitemapindex")), root)
     kind = _name(root)[1] if root is not None else ""
-    if kind in ("rss", "feed", "RDF"):
+    if kind in ("rss", "feed", "rdf"):
         assert root is not None
         return _feed(url, root)
     if kind not in ("urlset", "sitemapindex"):
         raise error or SitemapError(url, f"it is not a sitemap: its root element is <{kind}>", transient=False)
     assert root is not None
-    entries = [entry for entry in root if isinstance(entry.tag, str)]
+    # Some sites write a list of pages inside another.
+    boxes = [root, *(box for box in root if _name(box)[1] == kind)]
+    entries = [entry for box in boxes for entry in box if _name(entry)[1] not in ("", kind)]
     listed = [found for entry in entries if (found := _listed(url, entry))]
     if error and not listed:
         raise error
@@ -229,12 +233,12 @@ def _listed(url: str, entry: etree._Element) -> Listed | None:
 
 
 def _name(element: etree._Element) -> tuple[str, str]:
-    """Return the namespace and the name of an element, both empty for a comment or an instruction.
+    """Return the namespace and the name of an element in lower case, both empty for a comment or an instruction.
 
     lxml's QName refuses names that its own parser accepts where it recovers.
     """
     space, _, name = element.tag.rpartition("}") if isinstance(element.tag, str) else ("", "", "")
-    return space.removeprefix("{"), name
+    return space.removeprefix("{"), name.lower()
 
 
 def _final(lastmod: str | None) -> str | None:

@@ -217,9 +217,20 @@ def _block(text: str, tag: _Tag, labels: list[str], tabs: list[list[str]]) -> st
     label = _label(tag, tabs)
     if tag.name == "summary" and tag.partner:
         return f"\n{opening_line(margin, _put(labels, '**'))}\n"
+    if tag.name == "br" and _is_in_heading(text[max(0, tag.start - _MAX_HEADING) : tag.start]):
+        return " "
     if tag.is_empty:
         return f"\n{margin}{label}\n" if label else "\n" if tag.name in _BREAK_TAGS else ""
     return f"\n{opening_line(margin, _put(labels, label))}\n"
+
+
+def _is_in_heading(before: str) -> bool:
+    """Return whether a heading in HTML, which an empty line would end, begins in a text and does not end there."""
+    opened = list(re.finditer(r"<(/?)h[1-6]\b", before))
+    return bool(opened) and not opened[-1][1]
+
+
+_MAX_HEADING = 1000
 
 
 def _put(labels: list[str], label: str) -> int:

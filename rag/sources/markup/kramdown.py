@@ -26,6 +26,9 @@ _LINE = re.compile(rf"^[ \t>]*(?:{{:[^{{}}\n]{{0,500}}}}|{{[ \t]*{_VALUE}(?:[ \t
 _CLASS = re.compile(r"\.([\w-]+)")
 _CONTENTS = re.compile(r"^[ \t]*(?:[-*+]|\d+[.)])[ \t]+\S[^\n]{0,80}$")
 _EXTENSION = re.compile(r"^\{::?/?[\w-]*[^{}]*/?\}$")
+#: Marks inside a line around text of which kramdown shows all, and the text that Pandoc gives a class.
+_INLINE = re.compile(r"\{::?/?(?:nomarkdown|options)[^{}\n]{0,200}\}|\{:/\}")
+_BRACKETED = re.compile(r"(?<![!\]\\])\[([^\[\]\n]{1,200})\]\{[.#][\w-][^{}\n]{0,200}\}")
 _KINDS = names("note tip info warning caution danger important hint alert attention highlight new success error")
 
 
@@ -41,8 +44,12 @@ def without_attributes(lines: Iterable[str]) -> Iterator[str]:
         elif _LINE.match(line):
             _apply(held, line)
         elif not _EXTENSION.match(line.strip()):
-            held.append(line if line.lstrip().startswith("#") else _SPAN.sub("", line))
+            held.append(line if line.lstrip().startswith("#") else _without_marks(line))
     yield from held
+
+
+def _without_marks(line: str) -> str:
+    return _SPAN.sub("", _BRACKETED.sub(r"\1", _INLINE.sub("", line)))
 
 
 def _apply(held: list[str], line: str) -> None:

@@ -17,13 +17,16 @@ from rag.sources.markup.anchors import Anchors, Slug, github
 from rag.sources.markup.front_matter import split
 from rag.sources.markup.generators import plain_markdown
 from rag.sources.markup.inline import attributes, rewrite
+from rag.sources.markup.placeholders import sub_before_last
 from rag.text.anchors import anchored, escape_anchor
 from rag.text.blocks import lines_with_code
 from rag.text.lines import one_line
 
 __all__ = ["Links", "Named", "Text", "read_markdown", "tidy"]
 
-_CUSTOM_ID = re.compile(r"[ \t]*\{:?[ \t]*#([\w.:-]+)[^{}]*\}[ \t]*$")
+_CUSTOM_ID = re.compile(r"[ \t]*\{:?[ \t]*(?:\.[\w-]+[ \t]+)*#([\w.:-]+)[^{}]*\}[ \t]*$")
+#: Classes that Pandoc gives a heading.
+_CLASSES = re.compile(r"[ \t]*\{(?:-|(?:\.[A-Za-z][\w-]*[ \t]*)+)\}[ \t]*$")
 _ID = re.compile(r"<[a-zA-Z][\w-]*\s[^<>]*?\b(?:id|name)\s*=\s*[\"']?([^\s\"'<>]+)")
 _HTML_HEADING = re.compile(r"<h([1-6])\b[^<>]*>(.{0,2000}?)</h\1\s*>", re.DOTALL | re.IGNORECASE)
 _HTML_BREAK = re.compile(
@@ -31,6 +34,11 @@ _HTML_BREAK = re.compile(
     r"header|hr|li|main|nav|ol|p|section|summary|table|tbody|tfoot|thead|tr|ul|video|h[1-6])\b[^<>]*>",
     re.IGNORECASE,
 )
+_HTML_TABLE = re.compile(r"<table\b[^<>]*>(.*?)</table>", re.DOTALL | re.IGNORECASE)
+_HTML_ROW = re.compile(r"<tr\b[^<>]*>", re.IGNORECASE)
+_HTML_CELL = re.compile(r"<t([dh])\b[^<>]*>(.*?)(?=</?t[dhr]\b|</?t(?:head|body|foot)\b|\Z)", re.DOTALL | re.IGNORECASE)
+#: What a cell of a Markdown table cannot hold, and cells that span others.
+_NOT_IN_CELL = re.compile(r"<(?:table|pre|ul|ol|dl|h[1-6]|blockquote|details)\b|\b(?:row|col)span\b|\0", re.IGNORECASE)
 _HTML_SUMMARY = re.compile(r"<summary\b[^<>]*>(.{0,500}?)</summary\s*>", re.DOTALL | re.IGNORECASE)
 _HTML_HIDDEN = re.compile(r"<(script|style|template)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL | re.IGNORECASE)
 
@@ -230,6 +238,7 @@ def _html(content: str, headings: Iterator[_Heading], change: Callable[[str], st
     """Return the text of an HTML block, its links and images as Markdown."""
     text = _HTML_HIDDEN.sub("", content)
     text = _HTML_HEADING.sub(lambda _: f"\n\n\0{line}\n\n" if (line := next(headings).line) else "", text)
+    text = sub_before_last("</table>", _HTML_TABLE, _html_table, text)
     text = re.sub(r"<li\b[^<>]*>", "\n- ", text, flags=re.IGNORECASE)
     text = re.sub(r"</t[dh]\s*>\s*<t[dh]\b[^<>]*>", " | ", text, flags=re.IGNORECASE)
     text = _HTML_SUMMARY.sub(lambda match: f"\n\n**{match[1].strip()}**\n\n", text)
@@ -239,11 +248,29 @@ def _html(content: str, headings: Iterator[_Heading], change: Callable[[str], st
     return "\n".join(["", *lines, ""])
 
 
+def _html_table(match: re.Match[str]) -> str:
+    """Return a table as Markdown if each of its cells fits on a line."""
+    if _NOT_IN_CELL.search(match[1]):
+        return match[0]
+    rows = [_HTML_CELL.findall(row) for row in _HTML_ROW.split(match[1])[1:]]
+    width = max(map(len, rows), default=0)
+    if width < 2 or len(rows) < 2:
+        return match[0]
+    lines = []
+    for row in rows:
+        cells = [one_line(_HTML_BREAK.sub(" ", text)).replace("|", "\\|") for _, text in row]
+        lines.append(f"| {' | '.join([*cells, *[''] * (width - len(cells))])} |")
+    if any(kind not in "hH" for kind, _ in rows[0]):
+        lines.insert(0, "|" + "   |" * width)
+    lines.insert(1, "|" + " --- |" * width)
+    return "\n\n" + "\n".join(lines) + "\n\n"
+
+
 def _heading(level: int, content: str, anchors: Anchors) -> tuple[_Heading, str]:
     """Return a heading, and the id that its author gave it, empty if none."""
     anchor = anchors.add(_heading_text(content))
     custom = _CUSTOM_ID.search(content)
-    shown = content[: custom.start()] if custom else content
+    shown = content[: custom.start()] if custom else _CLASSES.sub("", content)
     text = one_line(_heading_text(shown, with_images=True))
     return _Heading(level, text, anchor), custom[1] if custom else ""
 

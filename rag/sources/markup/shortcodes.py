@@ -128,7 +128,9 @@ def _shown(tag: Tag, waiting: list[list[str]]) -> str | None:
     if name in _KINDS or name in _NOTES:
         return _label(_note_title(tag, name), ":")
     if name in _FIGURES:
-        alt, source = tag.first(("caption", "alt", "title")), tag.first(("src", "link", "url"))
+        named = [tag.first((name,)) for name in ("title", "caption")]
+        alt = ". ".join(filter(None, named)) or tag.first(("alt",))
+        source = tag.first(("src", "link", "url"))
         return f"![{alt}]({source})" if source and alt else None
     if name in _LINKS:
         return _link(tag)

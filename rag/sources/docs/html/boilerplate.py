@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from functools import lru_cache
@@ -65,11 +66,13 @@ def part_of(element: Element) -> Part:
         get("role", ""),
         get("id", ""),
         # What a browser finds and opens when the reader searches the page is content.
-        get("aria-hidden") == "true" or (hidden is not None and hidden.strip().lower() != "until-found"),
+        get("aria-hidden") == "true"
+        or (hidden is not None and hidden.strip().lower() != "until-found")
+        or (style is not None and _is_hidden_message(element, style)),
         (style is not None and "line-through" in style) or (tag == "script" and _is_math(element)),
     )
     if part is Part.CONTENT:
-        return Part.BOILERPLATE if style is not None and _is_unselectable_number(element, style) else part
+        return Part.BOILERPLATE if _is_unselectable_number(element, style or "") else part
     return _looked_into(element, part)
 
 
@@ -81,9 +84,32 @@ def is_left_out(element: Element) -> bool:
 _LEFT_OUT = frozenset({Part.BOILERPLATE, Part.HIDDEN})
 
 
+def _is_hidden_message(element: Element, style: str) -> bool:
+    """Return whether a style hides a word or a sentence, such as "Copied!" or the key that a table is sorted by.
+
+    Longer text, and text below a heading or a button, is what a script shows to readers who ask for it.
+    """
+    if not _DISPLAYS_NONE.search(style):
+        return False
+    before = element.getprevious()
+    if element.tag not in ("span", "i", "small") and before is not None and before.tag in _SHOWS_NEXT:
+        return False
+    holds_more = next(element.iter("pre", "table", "ul", "ol", "dl", "img", "math", *HEADINGS), None) is not None
+    return not holds_more and len(text_of(element).split()) < _MAX_MESSAGE
+
+
+_DISPLAYS_NONE = re.compile(r"(?:^|[;\s])display\s*:\s*none\b", re.IGNORECASE)
+_SHOWS_NEXT = HEADINGS | {"a", "button", "dt", "summary", "label", "p"}
+_MAX_MESSAGE = 20
+
+
 def _is_unselectable_number(element: Element, style: str) -> bool:
     """Return whether an element is the number of a line, which a reader cannot copy with the code."""
-    return "user-select" in style and element.tag in ("span", "td", "div") and text_of(element).strip().isdecimal()
+    if element.tag not in ("span", "td", "div"):
+        return False
+    if "user-select" not in style and marks.UNSELECTABLE_CLASS.isdisjoint((element.get("class") or "").split()):
+        return False
+    return text_of(element).strip().isdecimal()
 
 
 def _is_math(script: Element) -> bool:
@@ -290,6 +316,8 @@ def _part(tag: str, classes: str, role: str, identifier: str, hidden: bool, is_m
         return Part.BOILERPLATE
     if tag == "form":
         return Part.FORM
+    if tag == "ol" and any(map(marks.CODE_LIST_CLASS.match, names)):
+        return Part.LISTING
     if any(map(marks.GUTTER_CLASS.match, names)):
         return Part.GUTTER
     if any(word.startswith(("tocdesktop", "tocmobile", "copybutton", "buttongroup")) for word in names):

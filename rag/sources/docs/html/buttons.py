@@ -10,7 +10,7 @@ from lxml.etree import _Element as Element
 from rag.sources.docs.html.elements import is_links, text_of
 from rag.sources.docs.html.marks import HEADINGS
 
-__all__ = ["is_text", "names_panel"]
+__all__ = ["is_text", "names_panel", "stands_below_opener"]
 
 
 def is_text(button: Element) -> bool:
@@ -68,3 +68,14 @@ def names_panel(button: Element) -> bool:
 _OPENS = re.compile(
     r"\W*(?:(?:show|read|view|see|expand|collapse|toggle|open|close|hide|menu|copy|more|less)\b|$)", re.IGNORECASE
 )
+
+
+def stands_below_opener(panel: Element) -> bool:
+    """Return whether an element follows the button that opens it, or the heading or term that holds this button."""
+    before = panel.getprevious()
+    if before is None or (before.tail or "").strip() or before.tag not in _OPENERS:
+        return False
+    return any("aria-expanded" in button.attrib for button in islice(before.iter("button", "a"), _MAX_BUTTONS))
+
+
+_OPENERS = HEADINGS | {"button", "dt", "div", "a"}

@@ -87,6 +87,8 @@ def _collect_child(child: Element, pieces: list[str], depth: int) -> None:
             )
             if not has_newline and following is not None:
                 pieces.append("\n")
+        elif len(pieces) == start and not child.tail and _is_empty_line(child):
+            pieces.append("\n")
 
 
 def _is_number(cell: Element) -> bool:
@@ -107,6 +109,14 @@ def _is_line(element: Element) -> bool:
         or not _LINE_CLASSES.isdisjoint((element.get("class") or "").split())
         or _LINE_STYLE.search(element.get("style") or "") is not None
     )
+
+
+def _is_empty_line(element: Element) -> bool:
+    """Return whether an element that is marked as a line stands for an empty one: the next line follows it at once."""
+    following = element.getnext()
+    if following is None or following.tag != element.tag:
+        return False
+    return all(not _LINE_CLASSES.isdisjoint((line.get("class") or "").split()) for line in (element, following))
 
 
 def language_of(element: Element) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ _OPENERS = XPath(
     " | //*[@aria-expanded or @data-toggle or @data-bs-toggle]/@href",
     smart_strings=False,
 )
+_SCRIPTED = XPath("//@onclick", smart_strings=False)
+_QUOTED = re.compile(r"[\"']#?([\w:.-]+)[\"']")
 _HANDLERS = Handlers(_BY_TAG, _BY_PART)
 
 
@@ -105,7 +108,8 @@ def _in_link(address: str) -> str:
 
 def _opened(root: Element) -> frozenset[str]:
     """Return the ids of the elements that buttons, tabs and links of the page show."""
-    return frozenset(name.removeprefix("#") for names in _OPENERS(root) for name in names.split())
+    named = {name.removeprefix("#") for names in _OPENERS(root) for name in names.split()}
+    return frozenset(named.union(*(_QUOTED.findall(script) for script in _SCRIPTED(root))))
 
 
 def _prose_length(text: str) -> int:

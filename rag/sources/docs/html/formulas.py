@@ -29,7 +29,9 @@ def formula(element: Element) -> str:
         return _script(element)
     if _has_script_beside(element):
         return ""
-    tex = next((note.text for note in element.iter("annotation") if "tex" in (note.get("encoding") or "")), None)
+    tex = next(
+        (note.text for note in element.iter("annotation") if "tex" in (note.get("encoding") or "").lower()), None
+    )
     math = element if element.tag == "math" else next(element.iter("math"), None)
     tex = tex or (math.get("alttext") if math is not None else None)
     if tex and tex.strip():

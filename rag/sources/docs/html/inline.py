@@ -114,8 +114,10 @@ def _code(walk: Walk, element: Element) -> None:
     if len(element) and _is_block(walk, element):
         return
     walk.note_anchor(element)
-    text = one_line(visible_text(element, is_code=True))
+    shown = visible_text(element, is_code=True)
+    text = one_line(shown)
     if not text:
+        walk.writer.inline.append(" " if shown else "")
         return
     inline = walk.writer.inline
     if inline and inline[-1].endswith("`") and not inline[-1].endswith("``"):

@@ -17,7 +17,7 @@ __all__ = ["MainText", "drop_menus", "find_main"]
 
 _MAIN_CLASSES = names(
     "md-content__inner theme-doc-markdown vp-doc markdown-body td-content devsite-article-body sl-markdown-content "
-    "mdx-content doc-content col-content"
+    "mdx-content doc-content col-content mw-parser-output"
 )
 _MAIN_IDS = frozenset({"content", "main-content", "maincontent", "main", "docs-content", "bodycolumn", "page-content"})
 _RANKS = 7

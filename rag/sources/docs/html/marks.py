@@ -35,6 +35,12 @@ DROPPED_CLASSES = names(
     # the tooltips of Doxygen's code and the path above its titles, Apache's list of languages, TypeDoc's links,
     # the version behind ExDoc's titles
     "ttc ingroups toplang bottomlang tsd-breadcrumb tsd-anchor-icon tsd-generator app-vsn "
+    # the navigation of Javadoc before 9, phpDocumentor's and Texinfo's; MediaWiki's links for scripts and its foot;
+    # the title that Jupyter Book prints
+    "topnav subnav bottomnav navlist subnavlist legalcopy phpdocumentor-search-results nav-panel "
+    "mw-jump-link printfooter catlinks onlyprint "
+    # the tools of pdoc, Slate and man7.org, the author of a page of Confluence
+    "view-source-button lang-selector top-link page-metadata "
     # any generator
     "prevnext prev-next page-nav page-navigation site-nav site-header "
     "site-footer edit-page edit-this-page edit-link edit-page-link editlink "
@@ -65,7 +71,7 @@ DOUBTFUL_CLASSES = names("sidebar menu nav navigation side-nav sidenav links")
 DROPPED_IDS = names(
     "navbar sidebar site-header site-footer footer breadcrumbs breadcrumb pagination toc-container table-of-contents "
     "feedback cookie-banner skip-to-content searchbox copy-path titlearea side-nav nav-path nav-tree main-nav "
-    "msearchselectwindow msearchresultswindow"
+    "msearchselectwindow msearchresultswindow sitenotice sitesub jump-to-nav mw-navigation"
 )
 FURNITURE_TAGS = frozenset({"div", "section", "ul", "ol", "aside", "header", "center", "address"})
 #: Classes of furniture that are common words, and say so on boxes only.
@@ -73,7 +79,7 @@ FURNITURE_CLASSES = frozenset({"footer", "related"})
 #: Classes of the boxes that markup processors put around a section or a block of the text.
 SECTION_CLASS = re.compile(
     r"^(?:(?:sub)*(?:section|chapter|heading)(?:-level-extent)?|(?:appendix|unnumbered)\w*(?:-level-extent)?|level\d|"
-    r"(?:ref)?sect\d|refsection|paragraph|\w+block|[uod]list)$"
+    r"(?:ref)?sect\d|refsection|sectionbody|paragraph|\w+block|[uod]list)$"
 )
 ADMONITION_CLASS = re.compile(
     r"^(?:admonition|theme-admonition|callout|nextra-callout|alert|custom-block|starlight-aside|markdown-alert|"
@@ -82,7 +88,7 @@ ADMONITION_CLASS = re.compile(
 )
 ADMONITION_TITLE_CLASS = re.compile(
     r"^(?:admonition-title|custom-block-title|hint-container-title|starlight-aside__title|markdown-alert-title|"
-    r"mdbook-alerts-title|callout-title|callout-heading|alert-heading|alert-title|note__title|note-title|"
+    r"mdbook-alerts-title|callout-title|callout-heading|alert-heading|alert-title|note__title|note-title|box-label|"
     r"admonitionheading\w*)$"
 )
 #: Classes that are common words, and mark a note only on a box.
@@ -90,7 +96,7 @@ BOX_TAGS = frozenset({"div", "aside", "blockquote", "details", "section"})
 TAB_LABELS_CLASS = names(
     "tabbed-labels tab-labels nav-tabs sphinx-tabs-tablist tablist tab-list tabs-list tabs-nav tab-nav vp-tabs-nav "
     "code-group__nav mdbook-tabs react-tabs__tab-list codetabs-toolbar tabs-header tab-header tab-buttons tab-bar "
-    "tabs__nav tabs__header tabs-bar tabbar"
+    "tabs__nav tabs__header tabs-bar tabbar theme-code-group__nav nav-pills"
 )
 TAB_PANEL_CLASS = names(
     "tabbed-block tab-pane tab-panel tabpanel tabs-panel tabcontent sd-tab-content sphinx-tabs-panel code-group-item "
@@ -99,6 +105,8 @@ TAB_PANEL_CLASS = names(
 TAB_TAGS = frozenset({"input", "label", "button", "a", "li", "script", "style"})
 DELETED_CLASS = names("strike strikethrough line-through deleted del")
 LISTING_CLASS = names("fragment syntaxhighlighter codemirror cm-editor ace_editor monaco-editor view-lines")
+#: Classes of lists whose items are lines of code: google-code-prettify, SyntaxHighlighter 2.
+CODE_LIST_CLASS = re.compile(r"^(?:linenums|dp-\w+)$")
 #: Classes of Asciidoctor's blocks of code.
 CAPTIONED_CLASSES = names("listingblock literalblock")
 #: Labels beside a word, which a theme draws as boxes.
@@ -108,6 +116,7 @@ GUTTER_CLASS = re.compile(
     r"codeline-?number\w*|linenumber\w*|hljs-ln-(?:numbers|n|line)|blob-num|crayon-nums?|crayon-nums-content|linecount|"
     r"cm-gutters?|codemirror-gutters?|codemirror-linenumber|row-?num(?:ber)?)$"
 )
+UNSELECTABLE_CLASS = names("select-none user-select-none unselectable noselect no-select")
 CELL_ROLES = frozenset({"cell", "gridcell", "columnheader", "rowheader", "row", "listitem", "option", "treeitem"})
 GRID_ROLES = frozenset({"table", "grid", "treegrid"})
 MATH_CLASS = names("katex katex-display mjx-chtml mathjax mathjax_display mathjax_preview mwe-math-element")

@@ -37,6 +37,10 @@ def _table(walk: Walk, element: Element) -> None:
         walk.children(element)
         walk.writer.flush()
         return
+    above = element.getparent()
+    if above is not None and "colist" in (above.get("class") or "").split():
+        _write_callouts(walk, rows)
+        return
     if "memname" in (element.get("class") or "").split():
         _write_signature(walk, element)
         return
@@ -101,10 +105,14 @@ def _is_complex_row(row: Sequence[Element | None]) -> bool:
 
 def _holds_sections(rows: Iterable[Element]) -> bool:
     """Return whether a cell holds a heading of its own, not the name of its column or row."""
+    has_heads = False
     for row in rows:
         cells = _cells(row)
-        if any(cell.tag == "td" and _holds_heading(cell) for cell in cells) and not all(map(_is_only_heading, cells)):
+        named = [cell for cell in cells if cell.tag == "td" and _holds_heading(cell)]
+        names_row = has_heads and not any(map(_holds_blocks, set(cells) - set(named)))
+        if named and not all(map(_is_only_heading, named if names_row else cells)):
             return True
+        has_heads = has_heads or (bool(cells) and all(cell.tag == "th" for cell in cells))
     return False
 
 
@@ -116,6 +124,19 @@ def _is_only_heading(cell: Element) -> bool:
 def _write_signature(walk: Walk, element: Element) -> None:
     """Write the declaration of a function, which Doxygen lays out in cells."""
     walk.writer.write_paragraph(" ".join(filter(None, (walk.text(cell) for cell in element.iter("td")))))
+
+
+def _write_callouts(walk: Walk, rows: Sequence[Element]) -> None:
+    """Write what Asciidoctor says about the numbered lines of code: the numbers stand in the first column."""
+    for row in rows:
+        label, *texts = _cells(row)
+        position = walk.text(label, is_bold=True).strip("()") or "-"
+        marker = f"{position}. " if position.isdecimal() else "- "
+        for text in texts[:1]:
+            with walk.writer.indented(marker, " " * len(marker)):
+                walk.children(text)
+                walk.writer.finish_block()
+    walk.writer.end_list()
 
 
 def _grid_of_elements(walk: Walk, element: Element) -> None:

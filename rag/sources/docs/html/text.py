@@ -24,7 +24,7 @@ BLOCKS = names(
     "h1 h2 h3 h4 h5 h6 header hgroup hr legend li main menu nav ol optgroup option p pre search section summary table "
     "tbody td tfoot th thead tr ul"
 )
-_MARKS = frozenset({"", "¶", "#", "§", "🔗", "\uf0c1", "◆", "•", "∞", "⚓", "↑", "⇧", "⤴"})
+_MARKS = frozenset({"", "¶", "#", "§", "🔗", "\uf0c1", "◆", "•", "∞", "⚓", "↑", "⇧", "⤴", "↩"})
 _SHIFT = re.compile(r"vertical-align:\s*(su[pb])(?:er)?\s*(?:;|$|!)")
 # Words that name a permalink, and many other things.
 _WORDS = frozenset({"link", "permalink", "anchor"})

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from lxml.etree import _Element as Element
 
 from rag.sources.docs.html.boilerplate import HEADINGS, Part, part_of
-from rag.sources.docs.html.elements import is_links, text_of
+from rag.sources.docs.html.buttons import stands_below_opener
+from rag.sources.docs.html.elements import is_links, is_menu, text_of
 from rag.sources.docs.html.text import BLOCKS, MAX_DEPTH, is_next_to_word, shifted_tag
 from rag.sources.docs.html.writer import MarkdownWriter
 
@@ -80,9 +81,12 @@ class Walk:
         self._depth = 0
 
     def render(self, *roots: Element) -> str:
-        """Return the Markdown of elements."""
+        """Return the Markdown of boxes, or of a heading that has none."""
         for root in roots:
-            self.children(root)
+            if root.tag in HEADINGS:
+                self.element(root)
+            else:
+                self.children(root)
             self.writer.finish_block()
         return self.writer.markdown()
 
@@ -167,11 +171,13 @@ class Walk:
         if part is Part.HIDDEN:
             return not self.is_opened(element)
         if part is Part.CONTENTS:
+            if _leads_to_own_headings(element):
+                return True
             self.left_out_contents = True
             return not self._with_contents
         if part is Part.HEADER:
             return not _says_something(element)
-        return part is Part.DOUBTFUL and is_links(element)
+        return part is Part.DOUBTFUL and is_menu(element)
 
     def block(self, element: Element) -> None:
         """Write an element as blocks of its own."""
@@ -182,7 +188,8 @@ class Walk:
 
     def is_opened(self, element: Element) -> bool:
         """Return whether a button of the page opens a hidden element, and it is not a menu."""
-        return element.get("id") in self.openers() and element.tag in BLOCKS and not is_links(element)
+        is_named = element.get("id") in self.openers() or stands_below_opener(element)
+        return is_named and element.tag in BLOCKS and not is_links(element)
 
     def is_anchor(self, element: Element, name: str) -> bool:
         """Return whether an id is a place that people link to."""
@@ -208,6 +215,12 @@ class Walk:
         name = element.get("id") or (element.get("name") if element.tag == "a" else None)
         if name and self.is_anchor(element, name) and not "".join(self.writer.inline).strip():
             self.writer.anchor = name
+
+
+def _leads_to_own_headings(contents: Element) -> bool:
+    """Return whether all links of a table of contents lead to places of the page itself."""
+    links = [link.get("href") or "" for link in contents.iter("a") if "href" in link.attrib]
+    return bool(links) and all(href.startswith("#") for href in links)
 
 
 _WORDS = frozenset({"span", "strong", "b", "em", "i", "code"})

@@ -20,6 +20,12 @@ LINE_BREAK = "\x01"
 INVISIBLE = re.compile("[\u200b\ufeff\u00ad\ue000-\uf8ff]")
 #: Characters of ids that a fragment has only percent-encoded.
 _NOT_IN_FRAGMENT = re.compile(r"[\s{}]")
+#: What a theme asks below a page, with the buttons that answer it.
+_ASKS_READERS = re.compile(
+    r"^(?:was this (?:page |article |section |topic |guide )?(?:helpful|useful)|did this (?:page|article) help you)\?"
+    r"(?: yes)?(?: no)?$",
+    re.IGNORECASE,
+)
 #: A shorter line that ends with punctuation is a sentence, or part of one, and gets no anchor.
 _TERM_LENGTH = 120
 
@@ -150,7 +156,8 @@ class MarkdownWriter:
         if self.inline:
             text = collapse(self.inline)
             self.inline = []
-            self.write_paragraph(text)
+            if not _ASKS_READERS.match(text):
+                self.write_paragraph(text)
 
     def finish_block(self) -> None:
         """Write the inline text, and a label that has no block to join."""
