@@ -6,8 +6,8 @@ import string
 import time
 from collections.abc import Callable
 
-_SHORT, _LONG = 20_000, 80_000
-_FACTOR, _LEAST_SECONDS = 8, 0.05
+_SHORT, _LONG = 10_000, 40_000
+_FACTOR, _LEAST_SECONDS = 8, 0.025
 
 REPEATED = [
     *string.punctuation, " ", "\n", "\t", "a", "é", "。", "ก", "\0", "\n \n", "word ", "word\n", "A. ", "x" * 50 + " ",
@@ -31,7 +31,7 @@ HOSTILE = [*((part, "") for part in REPEATED), *PAIRS]
 def takes_linear_time(read: Callable[[str], object], text: str) -> bool:
     """Whether four times as many repetitions of a text take less than eight times as long; quadratic time is 16 times.
 
-    Times below 50 ms count as 50 ms, and the shortest of three times counts, since other programs run beside the tests.
+    Times below 25 ms count as 25 ms, and the shortest of three times counts, since other programs run beside the tests.
     A time that passes is not measured again: what is shorter would pass, too.
     """
     short, long = (text * (size // len(text)) for size in (_SHORT, _LONG))
