@@ -36,13 +36,6 @@ class Request:
     headers: dict[str, str]
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    # Where the queue of five is full, a connection may wait half a minute for its first byte.
-    request_queue_size = 128
-
-
 class DocsSite:
     """Serve pages by path.
 
@@ -61,7 +54,9 @@ class DocsSite:
         self._faults: dict[str, deque[Reply]] = defaultdict(deque)
         self._markdown: dict[str, Reply] = {}
         self._stopped = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), self._handler())
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._server.block_on_close = False
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
 
     def __enter__(self) -> DocsSite:
