@@ -73,9 +73,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the slowest tests and the groups first, so that no worker waits for them at the end."""
 
-    def order(item: pytest.Item) -> tuple[bool, str]:
+    def order(item: pytest.Item) -> tuple[bool, str, bool]:
         group = item.get_closest_marker("xdist_group")
-        return item.get_closest_marker("prefect") is None, group.args[0] if group else "~"
+        is_quick = item.get_closest_marker("slow") is None
+        return item.get_closest_marker("prefect") is None, group.args[0] if group else "~", is_quick
 
     items.sort(key=order)
 

@@ -1,4 +1,6 @@
-"""Tests with the same mark `xdist_group` run in one worker of pytest-xdist, since they share a service.
+"""Which tests run in one worker of pytest-xdist: those with the same mark `xdist_group`, and those of a module.
+
+They share a service, or the fixtures of their module, which each worker would make anew. A slow test runs in any worker.
 
 `--dist loadgroup` of pytest-xdist 3.8 appends the group to an attribute of test ids that pytest 9.2 does not have. There
 each worker would start every service.
@@ -20,14 +22,21 @@ _FILE = "groups.json"
 
 def write_groups(items: Sequence[pytest.Item], folder: Path, worker: str) -> None:
     """Leave the group of each test for the process that distributes the tests."""
-    groups = {item.nodeid: mark.args[0] for item in items if (mark := item.get_closest_marker("xdist_group"))}
+    groups = {item.nodeid: _group(item) for item in items}
     written = folder / f"{_FILE}.{worker}"
     written.write_text(json.dumps(groups))
     written.replace(folder / _FILE)
 
 
+def _group(item: pytest.Item) -> str:
+    mark = item.get_closest_marker("xdist_group")
+    if mark:
+        return str(mark.args[0])
+    return item.nodeid if item.get_closest_marker("slow") else str(item.path)
+
+
 class Groups(LoadScopeScheduling):
-    """Sends the tests of a group to one worker, and each other test to any worker.
+    """Sends the tests of a group to one worker.
 
     :param folder: where the workers have written the groups
     """
@@ -42,4 +51,4 @@ class Groups(LoadScopeScheduling):
         return groups
 
     def _split_scope(self, nodeid: str) -> str:
-        return self._groups.get(nodeid, nodeid)
+        return self._groups[nodeid]

@@ -38,8 +38,10 @@ _START_SECONDS = 240
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests that need a Prefect server or a command that imports Prefect; group those that share a server.
 
-    Flows mostly wait, so one worker runs the modules that need `registered`, and another the rest.
+    Flows mostly wait, so one worker runs the modules that need `registered` and those of the wrappers of Prefect, and
+    another the rest.
     """
+    wrappers = Path(__file__).parent / "prefect"
     fixtures_of = {item: set(getattr(item, "fixturenames", ())) for item in items}
     with_registered = {item.path for item, fixtures in fixtures_of.items() if "registered" in fixtures}
     for item, fixtures in fixtures_of.items():
@@ -48,7 +50,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if fixtures & {"prefect_server", "prefect_home", "served", "command"}:
             item.add_marker(pytest.mark.prefect)
         if "prefect_server" in fixtures:
-            item.add_marker(pytest.mark.xdist_group("registered" if item.path in with_registered else "prefect"))
+            item.add_marker(
+                pytest.mark.xdist_group(
+                    "registered" if item.path in with_registered or wrappers in item.path.parents else "prefect"
+                )
+            )
         if "served" in fixtures:
             item.add_marker(pytest.mark.xdist_group("served"))
     items.sort(key=lambda item: "stopped" in getattr(item, "fixturenames", ()))

@@ -11,6 +11,7 @@ from flows.prefect.server import ServerProcess
 from rag.answer.answer import Answer, Citation
 from rag.engine import Engine
 from rag.errors import ConfigurationError
+from tests.encoders import RememberingEncoder
 from tests.flows.prefect_records import artifact, flow_run, task_run
 from tests.servers.github import GitHubServer
 from tests.servers.openai import OpenAIServer
@@ -20,9 +21,11 @@ QUESTION = "Can I run this on a laptop without Docker?"
 
 
 @pytest.fixture
-def ingested(prefect_server: ServerProcess, sources: Sources) -> None:
+def ingested(prefect_server: ServerProcess, sources: Sources, encoder: RememberingEncoder) -> None:
+    """An index of three issues; without a flow, for which Prefect and the local model would start once more."""
     sources(issues="example/engine")
-    asyncio.run(run_ingest(["issues"]))
+    with Engine.open(encoder=encoder) as engine:
+        engine.sync("issues")
 
 
 def test_an_answer_is_shown_with_links_to_its_sources(ingested: None) -> None:

@@ -16,6 +16,7 @@ from flows.ingest import run_ingest
 from flows.prefect.server import ServerProcess
 from rag.engine import Engine
 from rag.evaluate import Query, write_queries
+from tests.encoders import RememberingEncoder
 from tests.flows.prefect_records import artifact
 from tests.servers.github import GitHubServer
 
@@ -24,11 +25,11 @@ QUESTION = "Can I run this on a laptop without Docker?"
 
 
 @pytest.fixture
-def queries(prefect_server: ServerProcess, sources: Sources, github: GitHubServer, tmp_path: Path) -> Path:
+def queries(prefect_server: ServerProcess, sources: Sources, encoder: RememberingEncoder, tmp_path: Path) -> Path:
     """An index of three issues, and a file with a query that they answer."""
     sources(issues="example/engine")
-    asyncio.run(run_ingest(["issues"]))
-    with Engine.open() as engine:
+    with Engine.open(encoder=encoder) as engine:
+        engine.sync("issues")
         url = engine.search(QUESTION)[0].url
     write_queries(tmp_path / "laptops.jsonl", [Query("1", QUESTION, (url.partition("#")[0],))])
     return tmp_path / "laptops.jsonl"

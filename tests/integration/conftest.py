@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.webdriver import Chrome
 
 from rag.engine import Engine
 from rag.settings import Settings
+from tests.browser import chromium
 from tests.databases import Databases
 from tests.encoders import RememberingEncoder
 from tests.servers.memory_source import MemorySource
@@ -30,6 +32,14 @@ def open_engine(databases: Databases, home: Path, encoder: RememberingEncoder) -
 
         opened().syncs.ingest(MemorySource(PAGES))
         yield opened
+
+
+@pytest.fixture(scope="session")
+def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    """A browser for tests with the mark `xdist_group("browser")`."""
+    # A page may take seconds on a busy machine.
+    with chromium(tmp_path_factory.mktemp("profile"), size="900,1000", wait=20) as chrome:
+        yield chrome
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,7 @@ def losing(proxy: LosingProxy) -> Iterator[LosingProxy]:
         yield proxy
 
 
-@pytest.mark.usefixtures("quick_embedding")
+@pytest.mark.usefixtures("quick_embedding", "short_retries")
 def test_a_report_outlives_a_lost_reply_of_prefect(losing: LosingProxy, sources: Callable[..., None]) -> None:
     sources(issues="example/engine", absent="example/none")
 

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import httpx
 import pytest
 from PIL import Image
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -24,9 +25,10 @@ from rag.desk.map.png import map_png
 from rag.desk.map.svg import map_svg
 from rag.engine import Engine
 from rag.errors import ConfigurationError
-from tests.browser import chromium
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.web import served
+
+pytestmark = pytest.mark.xdist_group("browser")  # all use the drawing, and one the browser
 
 QUESTION = "How do I write one database to a file?"
 UNKNOWN = "How many blades does a windmill have?"
@@ -132,22 +134,24 @@ def test_the_command_writes_files(
 
 
 @pytest.mark.browser
-@pytest.mark.xdist_group("browser")
-def test_the_map_works_in_a_browser_alone_and_on_the_site(engine: Engine, drawing: Drawing, tmp_path: Path) -> None:
+def test_the_map_works_in_a_browser_alone_and_on_the_site(
+    engine: Engine, drawing: Drawing, chrome: Chrome, tmp_path: Path
+) -> None:
     file = tmp_path / "map.html"
     file.write_text(map_page(drawing, "Map"), encoding="utf-8")
     engine.maps.keep(map_json(drawing).encode())
-    with served(engine) as address, chromium(tmp_path / "profile", size="1280,900", wait=20) as browser:
+    chrome.set_window_size(1280, 900)
+    with served(engine) as address:
         for place in (file.as_uri(), f"{address}/map"):
-            browser.get(place)
-            said = browser.find_element(By.ID, "said")
-            WebDriverWait(browser, 20).until(lambda _, said=said: said.text == drawing.summary)
-            browser.find_element(By.ID, "find").send_keys("backup")
+            chrome.get(place)
+            said = chrome.find_element(By.ID, "said")
+            WebDriverWait(chrome, 20).until(lambda _, said=said: said.text == drawing.summary)
+            chrome.find_element(By.ID, "find").send_keys("backup")
             assert said.text == "1 document and 0 questions found"
-            link = browser.find_element(By.CSS_SELECTOR, "#hits a")
+            link = chrome.find_element(By.CSS_SELECTOR, "#hits a")
             assert link.get_attribute("href") == "https://example.org/backup"
             assert link.text == f"Backup {HOSTILE}"
-            assert browser.title != "owned"
-            loaded = browser.execute_script("return performance.getEntriesByType('resource').map((one) => one.name)")
+            assert chrome.title != "owned"
+            loaded = chrome.execute_script("return performance.getEntriesByType('resource').map((one) => one.name)")
             assert all(url.startswith(address) for url in loaded)
             assert place.startswith("http") or loaded == []

@@ -19,7 +19,6 @@ from selenium.webdriver.support.ui import WebDriverWait
 from rag.answer.answer import Answer, Citation
 from rag.engine import Engine
 from rag.web.markup import render_answer, render_draft, render_text
-from tests.browser import chromium
 from tests.hostile import HOSTILE
 from tests.integration.conftest import OpenEngine
 from tests.servers.openai import OpenAIServer, Request
@@ -33,13 +32,6 @@ OPEN_ROOTS = """
 const attach = Element.prototype.attachShadow;
 Element.prototype.attachShadow = function (options) { return attach.call(this, { ...options, mode: "open" }); };
 """
-
-
-@pytest.fixture(scope="module")
-def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    # A page may take seconds on a busy machine.
-    with chromium(tmp_path_factory.mktemp("profile"), size="900,1000", wait=20) as chrome:
-        yield chrome
 
 
 @pytest.fixture
