@@ -9,6 +9,7 @@ disturbs, must leave what it leaves without the first. Questions are disturbed i
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import sys
@@ -111,7 +112,9 @@ def run_faults(share: int = 1, shares: int = 1) -> Iterator[Table]:
 
 
 def _processes() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(_AT_ONCE, mp_context=multiprocessing.get_context("spawn"))
+    """Return processes that log nothing: each round would."""
+    spawning = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(_AT_ONCE, mp_context=spawning, initializer=logging.disable)
 
 
 def _servers(dsn: str, faults: Sequence[str], place: str) -> Outcome:

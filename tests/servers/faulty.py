@@ -158,7 +158,7 @@ class FaultyServer:
 
     def _serve(self, line: socket.socket) -> None:
         # A client that hangs up is what a fault is for.
-        with contextlib.suppress(OSError, ValueError, http.client.HTTPException), line:
+        with contextlib.suppress(OSError, ValueError, IndexError, http.client.HTTPException), line:
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with line.makefile("rb") as requests:
                 method, path, headers, body = _read(requests)
