@@ -27,7 +27,7 @@ from bench import invariants
 from bench.asking import run_askers
 from bench.chaos_work import OPERATIONS, Operation, run_operation
 from bench.day import run_day
-from bench.faults import run_faults
+from bench.faults import run_faults, without_disk
 from bench.report import Table, wrong_table
 from bench.together import run_together
 from rag.errors import RagError
@@ -37,9 +37,6 @@ __all__ = ["Outcome", "arguments", "chaos", "run"]
 
 # One round in this many kills Postgres instead of the child.
 _POSTGRES_EVERY = 5
-# A killed process leaves its writes to the operating system, so waiting for the disk would prove nothing. After a crash,
-# Postgres would sync each file of each copy by itself, which takes minutes on a busy disk.
-_WITHOUT_DISK = {"fsync": "off", "full_page_writes": "off"}
 
 
 @dataclass(slots=True)
@@ -113,9 +110,7 @@ def chaos(kills: int, seed: int) -> dict[str, Outcome]:
     outcomes = {name: Outcome() for name in OPERATIONS}
     with tempfile.TemporaryDirectory(prefix="rag-chaos-") as folder:
         home = Path(folder) / "home"
-        for name, value in _WITHOUT_DISK.items():
-            _execute(home, f"ALTER SYSTEM SET {name} = {value}", {})
-        stop_embedded(home)
+        without_disk(embedded_dsn(home))
         try:
             prepared = {name: _prepare(home, name, operation) for name, operation in OPERATIONS.items()}
             for number in range(kills):

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 
 from bench.fault_worlds import WORLDS
-from bench.faults import faulty_servers
+from bench.faults import faulty_servers, without_disk
 from bench.report import Table, memory_mb, wrong_table
 from rag.store.embedded import embedded_dsn, stop_embedded
 
@@ -40,6 +40,7 @@ def run(_options: object) -> Iterator[Table]:
     with tempfile.TemporaryDirectory(prefix="rag-endless-") as folder:
         home = Path(folder) / "home"
         dsn = embedded_dsn(home)
+        without_disk(dsn)
         try:
             for world in WORLDS:
                 for place in world.places:

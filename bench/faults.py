@@ -18,9 +18,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Literal, LiteralString, NamedTuple
 
@@ -38,7 +37,7 @@ from rag.store.embedded import embedded_dsn, stop_embedded
 from tests.servers.cutting import CuttingProxy
 from tests.servers.faulty import FAULTS
 
-__all__ = ["CUTS", "Cut", "Outcome", "faulty_servers", "lost_connections", "run_faults"]
+__all__ = ["CUTS", "Cut", "Outcome", "faulty_servers", "lost_connections", "run_faults", "without_disk"]
 
 #: The longest that a disturbed sync or question may take, in seconds; timeouts are a second here, and two requests a try.
 _LIMIT = 20.0
@@ -88,27 +87,44 @@ def run_faults(share: int = 1, shares: int = 1) -> Iterator[Table]:
     with tempfile.TemporaryDirectory(prefix="rag-chaos-") as folder, _processes() as pool:
         home = Path(folder) / "home"
         dsn = embedded_dsn(home)
-        places = [place for world in WORLDS for place in world.places]
-        servers = pool.map(partial(_servers, dsn, list(FAULTS)[share - 1 :: shares]), places)
-        connections = pool.map(partial(_connections, dsn, share, shares), CUTS)
+        without_disk(dsn)
+        faults = list(FAULTS)[share - 1 :: shares]
+        servers = [pool.submit(_servers, dsn, faults, place) for world in WORLDS for place in world.places]
+        connections = [pool.submit(_connections, dsn, share, shares, cut) for cut in CUTS]
         try:
-            for title, outcomes in (
+            for title, rounds in (
                 ("Servers that break off", servers),
                 ("Connections to Postgres that are lost", connections),
             ):
-                table = Table(title, ["place", "rounds", "how they ended", "slowest, s", "wrong"])
-                for one in outcomes:
-                    ends = ", ".join(f"{count} {end}" for end, count in sorted(one.ends.items()))
-                    table.add(one.place, one.rounds, ends, one.slowest, len(one.wrong))
-                    wrong += one.wrong
+                for done in as_completed(rounds):
+                    one = done.result()
                     minutes = (time.monotonic() - started) / 60
                     said = [f"{minutes:.1f} min: {one.place}: {one.rounds} rounds, {len(one.wrong)} wrong", *one.wrong]
                     print(*said, sep="\n  ", file=sys.stderr, flush=True)
+                table = Table(title, ["place", "rounds", "how they ended", "slowest, s", "wrong"])
+                for one in [done.result() for done in rounds]:
+                    ends = ", ".join(f"{count} {end}" for end, count in sorted(one.ends.items()))
+                    table.add(one.place, one.rounds, ends, one.slowest, len(one.wrong))
+                    wrong += one.wrong
                 yield table
         finally:
             pool.shutdown(cancel_futures=True)
             stop_embedded(home)
     yield from wrong_table(wrong)
+
+
+def without_disk(server_dsn: str) -> None:
+    """Let Postgres not wait for the disk.
+
+    A killed process leaves its writes to the operating system, so waiting would prove nothing. After a crash, Postgres would
+    sync each file of each copy by itself, which takes minutes on a busy disk.
+
+    :param server_dsn: the connection string of a Postgres superuser
+    """
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("ALTER SYSTEM SET full_page_writes = off")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 def _processes() -> ProcessPoolExecutor:
