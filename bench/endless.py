@@ -6,6 +6,7 @@ headers without end. The peak is compared with that of the same process without 
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import multiprocessing
 import sys
@@ -23,7 +24,7 @@ from bench.faults import faulty_servers, without_disk
 from bench.report import Table, memory_mb, wrong_table
 from rag.store.embedded import embedded_dsn, stop_embedded
 
-__all__ = ["CHILD_LIMIT_MB", "LIMIT_MB", "Peak", "peak", "run"]
+__all__ = ["CHILD_LIMIT_MB", "LIMIT_MB", "Peak", "arguments", "peak", "run"]
 
 #: What a reply without end may take more than a reply that ends, in MB: of this process, and of the largest it starts.
 LIMIT_MB = 600.0
@@ -33,7 +34,13 @@ _PAUSE = 0.05
 Peak = tuple[float, float, tuple[str, ...]]
 
 
-def run(_options: object) -> Iterator[Table]:
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    places = [place for world in WORLDS for place in world.places]
+    parser.add_argument("--place", action="append", choices=places, help="only this kind of reply; can be repeated")
+
+
+def run(options: argparse.Namespace) -> Iterator[Table]:
     """Yield the table, and what took more than its limit."""
     table = Table("Replies without end", ["place", "reply", "peak, MB", "more than without, MB", "largest child, MB"])
     wrong: list[str] = []
@@ -43,7 +50,7 @@ def run(_options: object) -> Iterator[Table]:
         without_disk(dsn)
         try:
             for world in WORLDS:
-                for place in world.places:
+                for place in [place for place in world.places if place in (options.place or world.places)]:
                     without, _, _ = peak(dsn, place, "")
                     for fault in FAULTS:
                         own, child, said = peak(dsn, place, fault)
