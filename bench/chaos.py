@@ -12,7 +12,6 @@ import contextlib
 import os
 import random
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -28,8 +27,8 @@ from bench import invariants
 from bench.asking import run_askers
 from bench.chaos_work import OPERATIONS, Operation, run_operation
 from bench.day import run_day
-from bench.faults import run_faults
-from bench.report import Table
+from bench.faults import run_faults, without_disk
+from bench.report import Table, wrong_table
 from bench.together import run_together
 from rag.errors import RagError
 from rag.store.embedded import embedded_dsn, stop_embedded
@@ -38,9 +37,6 @@ __all__ = ["Outcome", "arguments", "chaos", "run"]
 
 # One round in this many kills Postgres instead of the child.
 _POSTGRES_EVERY = 5
-# A killed process leaves its writes to the operating system, so waiting for the disk would prove nothing. After a crash,
-# Postgres would sync each file of each copy by itself, which takes minutes on a busy disk.
-_WITHOUT_DISK = {"fsync": "off", "full_page_writes": "off"}
 
 
 @dataclass(slots=True)
@@ -74,13 +70,27 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--faults", action="store_true", help="instead of kills: break off every server, and lose every statement"
     )
+    parser.add_argument(
+        "--share",
+        type=_share,
+        default=(1, 1),
+        metavar="N/M",
+        help="of --faults: only the N-th of M parts of the rounds",
+    )
     parser.add_argument("--askers", type=int, metavar="N", help="instead of kills: so many who search and ask at once")
+
+
+def _share(text: str) -> tuple[int, int]:
+    number, _, count = text.partition("/")
+    if not (number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no share such as 1/4")
+    return int(number), int(count)
 
 
 def run(options: argparse.Namespace) -> Iterator[Table]:
     """Yield the table of the outcome."""
     if options.together or options.hours or options.askers or options.faults:
-        yield from run_faults() if options.faults else ()
+        yield from run_faults(*options.share) if options.faults else ()
         yield from run_together(options.together) if options.together else ()
         yield from run_day(options.hours) if options.hours else ()
         yield from run_askers(options.askers) if options.askers else ()
@@ -91,9 +101,7 @@ def run(options: argparse.Namespace) -> Iterator[Table]:
     for name, one in outcomes.items():
         table.add(name, one.rounds, one.killed, len(one.violations))
     yield table
-    for name, one in outcomes.items():
-        for violation in one.violations:
-            print(f"{name}: {violation}", file=sys.stderr)
+    yield from wrong_table([f"{name}: {violation}" for name, one in outcomes.items() for violation in one.violations])
 
 
 def chaos(kills: int, seed: int) -> dict[str, Outcome]:
@@ -102,9 +110,7 @@ def chaos(kills: int, seed: int) -> dict[str, Outcome]:
     outcomes = {name: Outcome() for name in OPERATIONS}
     with tempfile.TemporaryDirectory(prefix="rag-chaos-") as folder:
         home = Path(folder) / "home"
-        for name, value in _WITHOUT_DISK.items():
-            _execute(home, f"ALTER SYSTEM SET {name} = {value}", {})
-        stop_embedded(home)
+        without_disk(embedded_dsn(home))
         try:
             prepared = {name: _prepare(home, name, operation) for name, operation in OPERATIONS.items()}
             for number in range(kills):

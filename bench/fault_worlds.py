@@ -1,11 +1,15 @@
-"""What `bench.faults` disturbs: a docs site, GitHub, an embedding server and a language model, each behind a faulty server."""
+"""What `bench.faults` disturbs, each behind a faulty server: the servers of sources and models, and a webhook."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
+import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -16,13 +20,16 @@ from rag.embedding import Encoder
 from rag.embedding.remote import Endpoint, RemoteEncoder
 from rag.engine import Engine
 from rag.ingest.report import SyncReport
-from rag.settings import DocsConfig, GitHubConfig, Settings
+from rag.settings import DocsConfig, GitHubConfig, RepositoryConfig, Settings
 from rag.sources import Source
 from rag.sources.docs import DocsSource, Limits
 from rag.sources.github import GitHubSource, RetryPolicy
+from rag.sources.repository import RepositorySource
 from rag.store.store import Store
+from tests.servers.chat import Chat
 from tests.servers.docs_site import DocsSite, html
-from tests.servers.faulty import FaultyServer
+from tests.servers.faulty import Concerns, FaultyServer
+from tests.servers.git_server import git_server
 from tests.servers.github import GitHubServer
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
@@ -59,8 +66,8 @@ class World:
     asks = False
     #: whether connections to Postgres are cut with it, too
     cuts = False
-    #: the kinds of replies, by whether they concern a path
-    places: ClassVar[Mapping[str, Callable[[str], bool]]]
+    #: the kinds of replies, by whether they concern a request
+    places: ClassVar[Mapping[str, Concerns]]
     server: FaultyServer
     encoder: Encoder = HashEncoder()
 
@@ -83,6 +90,9 @@ class World:
     def second(self, engine: Engine) -> Asked:
         """Sync the second version."""
         return _told(engine.syncs.ingest(self._source(engine.store, 2)))
+
+    def reset(self) -> None:
+        """Restore what `first` left outside of the database."""
 
     def ask(self, engine: Engine) -> Asked:
         """Ask a question that the source answers."""
@@ -124,10 +134,10 @@ class DocsWorld(World):
     name = "docs site"
     cuts = True
     places: ClassVar = {
-        "robots.txt": lambda path: path == "/robots.txt",
-        "sitemap": lambda path: path == "/sitemap.xml",
-        "start page": lambda path: path == "/docs/",
-        "page": lambda path: path == "/docs/limits.html",
+        "robots.txt": lambda path, _body: path == "/robots.txt",
+        "sitemap": lambda path, _body: path == "/sitemap.xml",
+        "start page": lambda path, _body: path == "/docs/",
+        "page": lambda path, _body: path == "/docs/limits.html",
     }
 
     def __init__(self) -> None:
@@ -160,14 +170,15 @@ class DocsWorld(World):
 
 
 class GitHubWorld(World):
-    """A repository with issues, comments and a discussion."""
+    """A repository with issues, a pull request, comments and a discussion."""
 
     name = "GitHub"
+    cuts = True
     places: ClassVar = {
-        "repository": lambda path: path == "/repos/example/engine",
-        "issues": lambda path: path.startswith("/repos/example/engine/issues?"),
-        "comments": lambda path: path.startswith("/repos/example/engine/issues/comments"),
-        "GraphQL": lambda path: path.startswith("/graphql"),
+        "repository": lambda path, _body: path == "/repos/example/engine",
+        "issues": lambda path, _body: path.startswith("/repos/example/engine/issues?"),
+        "comments": lambda path, _body: path.startswith("/repos/example/engine/issues/comments"),
+        "GraphQL": lambda path, _body: path.startswith("/graphql"),
     }
 
     def __init__(self) -> None:
@@ -177,6 +188,7 @@ class GitHubWorld(World):
         self._numbers = [self._github.add_issue(name, text) for name, text in _TEXTS.items()]
         for number in self._numbers:
             self._github.add_comment(number, "Because it was so from the start.")
+        self._github.add_issue("Read mirrors in turn", "It closes an issue.", pull_request={})
         self._github.convert_issue(self._github.add_issue("How are mirrors read?", "In which order are mirrors read?"))
         self._is_second = False
 
@@ -191,8 +203,76 @@ class GitHubWorld(World):
     def _source(self, store: Store, version: int) -> Source:
         del version
         retry = RetryPolicy(attempts=2, first_delay=0.01, rate_limit=1.0, timeout=1)
-        config = GitHubConfig(name="issues", repo="example/engine", include=("issues", "discussions"))
+        config = GitHubConfig(name="issues", repo="example/engine", include=("issues", "discussions", "pulls"))
         return GitHubSource(config, store, token="t", api_url=self.server.url(), retry=retry)
+
+
+class GitWorld(World):
+    """A repository that git fetches over HTTP."""
+
+    name = "git server"
+    places: ClassVar = {
+        "capabilities": lambda path, _body: "/info/refs" in path,
+        "references": lambda _path, body: b"command=ls-refs" in body,
+        "pack": lambda _path, body: b"command=fetch" in body,
+    }
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = self._home / "served" / "manual"
+        self._folder.mkdir(parents=True)
+        self._git("init", "--quiet", "--initial-branch=main")
+        self.server = self._stack.enter_context(
+            FaultyServer(self._stack.enter_context(git_server(self._home / "served")))
+        )
+        # Instead of the minute after which git gives up a transfer that is too slow.
+        self._stack.enter_context(_environment(GIT_HTTP_LOW_SPEED_TIME="3"))
+
+    def first(self, engine: Engine) -> None:
+        super().first(engine)
+        shutil.copytree(self._home / "repositories", self._home / "first")
+
+    def reset(self) -> None:
+        shutil.rmtree(self._home / "repositories")
+        shutil.copytree(self._home / "first", self._home / "repositories")
+
+    def _source(self, store: Store, version: int) -> Source:
+        texts = {**_TEXTS, "new" if version == 2 else "old": f"This is version {version} of the manual."}
+        for file in self._folder.glob("*.md"):
+            file.unlink()
+        for name, text in texts.items():
+            (self._folder / f"{name}.md").write_text(f"# {name.title()}\n\n{text}\n")
+        self._git("add", "--all")
+        if self._git("status", "--porcelain"):  # the same version is the same commit
+            self._git("commit", "--quiet", "--message", f"Version {version}")
+        config = RepositoryConfig(name="manual", url=self.server.url("/manual/.git"), paths=("*.md",))
+        return RepositorySource(config, store, self._home)
+
+    def _git(self, *arguments: str) -> bytes:
+        identity = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org")
+        return subprocess.run(["git", *identity, *arguments], cwd=self._folder, check=True, capture_output=True).stdout
+
+
+class WebhookWorld(World):
+    """A chat to which an alert is posted after each sync, as its source is said to be too old."""
+
+    name = "webhook"
+    places: ClassVar = {"an alert": lambda path, _body: path == "/secret"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        chat = Chat()
+        self._stack.callback(chat.close)
+        self.server = self._stack.enter_context(FaultyServer(chat.url))
+
+    def second(self, engine: Engine) -> Asked:
+        end = super().second(engine)
+        sent = engine.operations.send_alerts({"docs": timedelta()}, timeout=_TIMEOUT)
+        lost = [] if sent else ["the alert is lost"]
+        return Asked("alerted", [*end.lines, *lost])
+
+    def _given(self) -> Mapping[str, object]:
+        return {"RAG_ALERT_WEBHOOK": self.server.url("/secret")}
 
 
 class _ModelWorld(World):
@@ -209,7 +289,7 @@ class EmbeddingWorld(_ModelWorld):
     """An embedding server, whose texts are of a source in memory."""
 
     name = "embedding server"
-    places: ClassVar = {"a sync's vectors": lambda path: path.endswith("/embeddings")}
+    places: ClassVar = {"a sync's vectors": lambda path, _body: path.endswith("/embeddings")}
 
     def __init__(self) -> None:
         super().__init__()
@@ -221,7 +301,7 @@ class QuestionWorld(EmbeddingWorld):
     """An embedding server that is asked for the vector of a question."""
 
     asks = True
-    places: ClassVar = {"a question's vector": lambda path: path.endswith("/embeddings")}
+    places: ClassVar = {"a question's vector": lambda path, _body: path.endswith("/embeddings")}
 
 
 class LanguageModelWorld(_ModelWorld):
@@ -229,10 +309,21 @@ class LanguageModelWorld(_ModelWorld):
 
     name = "language model"
     asks = cuts = True
-    places: ClassVar = {"an answer": lambda path: path.endswith("/chat/completions")}
+    places: ClassVar = {"an answer": lambda path, _body: path.endswith("/chat/completions")}
 
     def _given(self) -> Mapping[str, object]:
         return {"OPENAI_BASE_URL": self.server.url("/v1"), "RAG_LLM": "openai/m", "RAG_LLM_TIMEOUT": _TIMEOUT}
+
+
+@contextlib.contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def _told(report: SyncReport) -> Asked:
@@ -241,4 +332,12 @@ def _told(report: SyncReport) -> Asked:
     return Asked(f"{end}, with a warning" if report.warnings else end, [*lines, *report.warnings])
 
 
-WORLDS: Sequence[Callable[[], World]] = (DocsWorld, GitHubWorld, EmbeddingWorld, QuestionWorld, LanguageModelWorld)
+WORLDS: Sequence[type[World]] = (
+    DocsWorld,
+    GitHubWorld,
+    GitWorld,
+    EmbeddingWorld,
+    QuestionWorld,
+    LanguageModelWorld,
+    WebhookWorld,
+)

@@ -9,15 +9,19 @@ disturbs, must leave what it leaves without the first. Questions are disturbed i
 from __future__ import annotations
 
 import contextlib
+import logging
+import multiprocessing
 import os
+import sys
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import LiteralString
+from typing import Literal, LiteralString, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -33,12 +37,31 @@ from rag.store.embedded import embedded_dsn, stop_embedded
 from tests.servers.cutting import CuttingProxy
 from tests.servers.faulty import FAULTS
 
-__all__ = ["Outcome", "faulty_servers", "lost_connections", "run_faults"]
+__all__ = ["CUTS", "Cut", "Outcome", "faulty_servers", "lost_connections", "run_faults", "without_disk"]
 
 #: The longest that a disturbed sync or question may take, in seconds; timeouts are a second here, and two requests a try.
 _LIMIT = 20.0
 _LONGEST_LINE = 600
+#: The places that are disturbed at a time.
+_AT_ONCE = 4
 _NOT_A_SENTENCE = ("Traceback", "error of this program", "<html", "object at 0x", "\\n")
+
+
+class Cut(NamedTuple):
+    """Where connections are cut: in a sync or a question of a world, before or after a statement is done."""
+
+    world: str
+    what: Literal["a sync", "a question"]
+    when: Literal["before", "after"]
+
+
+CUTS = tuple(
+    Cut(world.name, what, when)
+    for world in WORLDS
+    if world.cuts
+    for what in (("a sync", "a question") if world.asks else ("a sync",))
+    for when in ("before", "after")
+)
 
 
 @dataclass(slots=True)
@@ -52,25 +75,72 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
 
 
-def run_faults() -> Iterator[Table]:
-    """Yield the tables of all faults, and what was wrong."""
+def run_faults(share: int = 1, shares: int = 1) -> Iterator[Table]:
+    """Yield the tables of all faults, and what was wrong; say on stderr how far it is.
+
+    Most of the time is spent waiting for servers that are silent or slow, so several places are disturbed at a time.
+
+    :param share: the part of the rounds, from 1, of `shares` parts
+    """
     wrong: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="rag-chaos-") as folder:
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="rag-chaos-") as folder, _processes() as pool:
         home = Path(folder) / "home"
+        dsn = embedded_dsn(home)
+        without_disk(dsn)
+        faults = list(FAULTS)[share - 1 :: shares]
+        servers = [pool.submit(_servers, dsn, faults, place) for world in WORLDS for place in world.places]
+        connections = [pool.submit(_connections, dsn, share, shares, cut) for cut in CUTS]
         try:
-            for title, outcomes in (
-                ("Servers that break off", faulty_servers(embedded_dsn(home))),
-                ("Connections to Postgres that are lost", lost_connections(embedded_dsn(home))),
+            for title, rounds in (
+                ("Servers that break off", servers),
+                ("Connections to Postgres that are lost", connections),
             ):
+                for done in as_completed(rounds):
+                    one = done.result()
+                    minutes = (time.monotonic() - started) / 60
+                    said = [f"{minutes:.1f} min: {one.place}: {one.rounds} rounds, {len(one.wrong)} wrong", *one.wrong]
+                    print(*said, sep="\n  ", file=sys.stderr, flush=True)
                 table = Table(title, ["place", "rounds", "how they ended", "slowest, s", "wrong"])
-                for one in outcomes:
+                for one in [done.result() for done in rounds]:
                     ends = ", ".join(f"{count} {end}" for end, count in sorted(one.ends.items()))
                     table.add(one.place, one.rounds, ends, one.slowest, len(one.wrong))
                     wrong += one.wrong
                 yield table
         finally:
+            pool.shutdown(cancel_futures=True)
             stop_embedded(home)
     yield from wrong_table(wrong)
+
+
+def without_disk(server_dsn: str) -> None:
+    """Let Postgres not wait for the disk.
+
+    A killed process leaves its writes to the operating system, so waiting would prove nothing. After a crash, Postgres would
+    sync each file of each copy by itself, which takes minutes on a busy disk.
+
+    :param server_dsn: the connection string of a Postgres superuser
+    """
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("ALTER SYSTEM SET full_page_writes = off")
+        connection.execute("SELECT pg_reload_conf()")
+
+
+def _processes() -> ProcessPoolExecutor:
+    """Return processes that log nothing: each round would."""
+    spawning = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(_AT_ONCE, mp_context=spawning, initializer=logging.disable)
+
+
+def _servers(dsn: str, faults: Sequence[str], place: str) -> Outcome:
+    (outcome,) = faulty_servers(dsn, places=[place], faults=faults)
+    return outcome
+
+
+def _connections(dsn: str, start: int, every: int, cut: Cut) -> Outcome:
+    (outcome,) = lost_connections(dsn, cuts=[cut], start=start, every=every)
+    return outcome
 
 
 def faulty_servers(
@@ -82,36 +152,36 @@ def faulty_servers(
     :param places: the kinds of replies; all, if none is named
     """
     for make in WORLDS:
-        with make() as world:
-            named = [place for place in world.places if not places or place in places]
-            if not named:
-                continue
-            with _Rounds(server_dsn, world) as rounds:
-                for place in named:
-                    outcome = Outcome(f"{world.name}: {place}")
-                    for fault in faults:
-                        rounds.broken_server(place, fault, outcome)
-                    yield outcome
+        named = [place for place in make.places if not places or place in places]
+        if not named:
+            continue
+        with make() as world, _Rounds(server_dsn, world) as rounds:
+            for place in named:
+                outcome = Outcome(f"{world.name}: {place}")
+                for fault in faults:
+                    rounds.broken_server(place, fault, outcome)
+                yield outcome
 
 
-def lost_connections(server_dsn: str, *, every: int = 1) -> Iterator[Outcome]:
-    """Lose the connection to Postgres at each statement, before it arrives and after it was done.
+def lost_connections(
+    server_dsn: str, *, cuts: Sequence[Cut] = CUTS, start: int = 1, every: int = 1
+) -> Iterator[Outcome]:
+    """Lose the connection to Postgres at each statement, before it arrives or after it was done; yield each outcome.
 
+    :param start: the first statement that is cut, from 1
     :param every: the step from one statement that is cut to the next
     """
     for make in WORLDS:
-        with make() as world:
-            if not world.cuts:
-                continue
-            with _Rounds(server_dsn, world) as rounds, CuttingProxy(server_dsn) as proxy:
-                for question in (False, True) if world.asks else (False,):
-                    for when in ("before", "after"):
-                        what = "a question" if question else "a sync"
-                        outcome = Outcome(f"{world.name}: {what}, {when} a statement is done")
-                        statement = 1
-                        while rounds.lost_connection(proxy, statement, when == "after", question, outcome):
-                            statement += every
-                        yield outcome
+        named = [cut for cut in cuts if cut.world == make.name]
+        if not named:
+            continue
+        with make() as world, _Rounds(server_dsn, world) as rounds, CuttingProxy(server_dsn) as proxy:
+            for cut in named:
+                outcome = Outcome(f"{world.name}: {cut.what}, {cut.when} a statement is done")
+                statement = start
+                while rounds.lost_connection(proxy, statement, cut, outcome):
+                    statement += every
+                yield outcome
 
 
 class _Rounds:
@@ -158,10 +228,9 @@ class _Rounds:
             wrong += self._left(name, may_lose=world.may_lose(place, fault)) + self._next(name, engine)
             outcome.wrong += [f"{outcome.place}, {fault}: {one}" for one in wrong]
 
-    def lost_connection(
-        self, proxy: CuttingProxy, statement: int, is_done: bool, question: bool, outcome: Outcome
-    ) -> bool:
+    def lost_connection(self, proxy: CuttingProxy, statement: int, cut: Cut, outcome: Outcome) -> bool:
         """Cut the connection at a statement; return False if there are not so many."""
+        question = cut.what == "a question"
         with self._copy() as name:
             if question:
                 with self._engine(name) as engine:
@@ -169,7 +238,7 @@ class _Rounds:
             with Engine(
                 self._world.settings, Database(proxy.dsn(name), embedded=True), encoder=self._world.encoder
             ) as engine:
-                proxy.cut(statement, is_done=is_done)
+                proxy.cut(statement, is_done=cut.when == "after")
                 wrong = self._tried(engine, question, outcome, until=lambda: None)
                 was_cut = proxy.end()
                 if was_cut:
@@ -227,6 +296,8 @@ class _Rounds:
 
     @contextlib.contextmanager
     def _copy(self) -> Iterator[str]:
+        """Give the database and the files that the first version leaves."""
+        self._world.reset()
         self._execute("CREATE DATABASE {copy} TEMPLATE {before}")
         try:
             yield self._names[1]

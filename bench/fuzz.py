@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> Iterator[Table]:
 
     names = options.target or list(TARGETS)
     follows = importlib.util.find_spec("atheris") is not None
-    crashes = Table("Crashes", ["target", "input", "end"])
+    crashes = Table("Crashes", ["target", "input", "end"], is_failure=True)
     title = f"{'atheris' if follows else 'Random inputs'}, {options.seconds} s in all"
     table = Table(title, ["target", "inputs", "crashes"])
     total = 0

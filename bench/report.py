@@ -32,6 +32,8 @@ class Table:
     title: str
     columns: Sequence[str]
     rows: list[Sequence[Cell]] = field(default_factory=list)
+    #: whether it says what did not hold: the command then exits with 1
+    is_failure: bool = False
 
     def add(self, *cells: Cell) -> None:
         """Add a row; a cell that was not measured is None."""
@@ -50,7 +52,7 @@ class Table:
 def wrong_table(wrong: Sequence[str]) -> Iterator[Table]:
     """Yield a table of the first twenty violations; nothing if there is none."""
     if wrong:
-        table = Table("What was wrong, the first twenty", ["what"])
+        table = Table("What was wrong, the first twenty", ["what"], is_failure=True)
         for what in wrong[:20]:
             table.add(" ".join(what.split()))
         yield table

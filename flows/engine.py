@@ -17,6 +17,7 @@ import rag
 from rag.engine import Engine
 from rag.ingest.report import SyncReport
 from rag.settings import Settings
+from rag.trust.logs import mask_logs
 
 __all__ = ["Ended", "ProgressListener", "in_thread", "program", "progress_listener", "reporting_to", "shared_engine"]
 
@@ -32,6 +33,9 @@ class Ended:
 ProgressListener = Callable[[str, SyncReport | Ended | str], None]
 
 T = TypeVar("T")
+
+# Every flow imports this module, in whichever process Prefect runs it.
+mask_logs()
 
 _lock = threading.Lock()
 _engine: Engine | None = None

@@ -142,13 +142,15 @@ def _run(options: argparse.Namespace, command: Callable[[argparse.Namespace], in
         level=logging.DEBUG if options.debug else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("rag").setLevel(logging.DEBUG if options.debug else logging.INFO)
+    from rag.trust.logs import mask_logs
+    from rag.trust.urls import shown_in
+
+    mask_logs()
     try:
         return command(options)
     except RagError as error:
         if options.debug:
             raise
-        from rag.trust.urls import shown_in
-
         sys.stderr.write(f"error: {shown_in(str(error))}\n")
         return error.exit_code
     except KeyboardInterrupt:

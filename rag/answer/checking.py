@@ -59,6 +59,6 @@ def _unfenced(block: str) -> str:
 def _supported(part: Part, checker: GroundingChecker, before: Sequence[int], draft: Draft) -> Part:
     """Return a part with the text that its chunks support; parts of an open block need no marker of their own."""
     text = checker.check(part.text, before, draft.numbers, goes_on=draft.is_open) if part.text else ""
-    if not text and part.joint is None and may_decline(part.text):
+    if not text and part.joint is None and may_decline(part.text) and not checker.invents(part.text):
         draft.is_declined = True
     return replace(part, text=text)

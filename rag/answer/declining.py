@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 
+from rag.text.citations import MARKERS
 from rag.text.sentences import sentences
 
 __all__ = ["NO_ANSWER", "declines", "is_no_answer", "may_decline", "without_declining"]
@@ -49,12 +50,13 @@ _DECLINES = re.compile(
     rf"|(?:\w+[\s,]+){{0,5}}?\b{_THE_SOURCES}(?:\s+{_GIVEN}){{0,3}}\s+(?:is|are|remains?)\s+silent\b"
     rf"|(?:\w+[\s,]+){{0,8}}?it(?:'s|\s+is)\s+(?:not\s+possible|impossible|unclear\s+how)\s+(?:for\s+me\s+)?to\s+(?:answer|determine|say|tell|know)\b"
     rf"|not\s+(?:\w+\s+){{0,2}}?(?:mentioned|found|specified|stated|covered|described|documented|answered|available)\s+(?:in|by)\s+(?:{_GIVEN}\s+){{0,3}}?{_THE_SOURCES}\b"
+    rf"|(?:\w+\s+){{0,5}}?(?:beyond|outside)\s+the\s+scope\s+of\s+(?:{_GIVEN}\s+){{0,3}}?{_THE_SOURCES}\b"
     rf"|insufficient\s+information\b",
     re.IGNORECASE,
 )
 # What may decline in any language: a word for what the model has read, or was to write, and a negation.
 _READ = (
-    r"\b(?:sources?|contexte?s?|documentation|passages|excerpts|snippets|quellen?|unterlagen|kontext|réponse|informations?|fuentes?|respuesta"
+    r"\b(?:sources?|contexte?s?|documentation|passages|excerpts|snippets|quellen?|unterlagen|kontext|réponse|répondre|documents\s+fournis|informations?|fuentes?|respuesta"
     r"|contexto|información|fontes?|resposta|informaç\w+|fonti?|risposta|informazion\w|contesto|источник\w*|контекст\w*|ответ\w*|информаци\w*"
     r"|kaynak\w*|bilgi\w*|cevap\w*|yanıt\w*|bronn\w+|antwoord|źród\w+|odpowied\w+|källor\w*|svar\w*|nguồn)\b"
     r"|来源|來源|资料|資料|文档|文檔|上下文|信息|回答|答案|情報|ソース|出典|文書|答え|출처|소스|자료|문서|정보|답|المصادر|المصدر|معلومات|إجابة|الإجابة|स्रोत|जानकारी|उत्तर"
@@ -64,7 +66,14 @@ _NEGATION = (
     r"|não|nenhum\w*|non|nessun\w*|niente|не|нет|ни|yok|değil|\w+m[ıiuüae]\w{0,2}(?:yor|kte\w*)|\w+maz|\w+mez|niet|geen|niets|nie|brak|inte|inget|ingen|không|لا|لم|ليس|لن)\b"
     r"|n't\b|没有|沒有|无|無|未|不|ない|ません|なかった|없|않|못|नहीं"
 )
+_NEGATED = re.compile(_NEGATION, re.IGNORECASE)
 _MAY_DECLINE = re.compile(rf"(?=.*?(?:{_NEGATION})).*?(?:{_READ})", re.IGNORECASE | re.DOTALL)
+# What follows makes a claim nevertheless: "The sources do not say it, so it is 500", "… not named; use port 7777".
+_CONCLUDES = re.compile(
+    r"(?:(?:even\s+)?though|although|while)\b[^,]*,(?P<other>.+)|.*?[,;:–—]\s*(?:and\s+)?(?:(?:so|thus|hence|therefore|consequently|which\s+means|meaning)\b(?P<conclusion>.+)"
+    r"|(?:but|yet|however|though|instead|use|set|run|pass|try|it\s+is|it's|they\s+are)\b(?!\s+(?:they|the\s+(?:sources?|documentation|context))\b)(?P<claim>.*?(?:\d|`|\s--?\w).*))",
+    re.IGNORECASE | re.DOTALL,
+)
 _CODE = re.compile(r"[{}<>=]")
 _LONGEST = 300
 
@@ -75,14 +84,23 @@ def is_no_answer(text: str) -> bool:
 
 
 def declines(sentence: str) -> bool:
-    """Return whether a sentence says that the sources do not contain the answer."""
-    return bool(_DECLINES.match(_plain(sentence)))
+    """Return whether a sentence says that the sources do not contain the answer, and claims nothing else."""
+    plain = _plain(sentence)
+    return bool(_DECLINES.match(plain)) and not _claims(plain)
 
 
 def may_decline(text: str) -> bool:
     """Return whether one of the first two sentences may say so, in any language; for text that no source supports."""
     said = map(_plain, sentences(text, finer=True)[:2])
-    return any(_MAY_DECLINE.match(sentence) and not _CODE.search(sentence) for sentence in said)
+    return any(
+        _MAY_DECLINE.match(sentence) and not _CODE.search(sentence) and not _claims(sentence) for sentence in said
+    )
+
+
+def _claims(sentence: str) -> bool:
+    """Return whether a sentence that may decline goes on with a claim of its own."""
+    found = _CONCLUDES.match(MARKERS.sub(" ", sentence))
+    return found is not None and not _NEGATED.search(found[found.lastgroup or 0])
 
 
 def _plain(sentence: str) -> str:

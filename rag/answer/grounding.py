@@ -134,6 +134,11 @@ class GroundingChecker:
             text += f" [{inherited[0]}]"
         return text
 
+    def invents(self, text: str) -> bool:
+        """Return whether a text has a number, a flag or code that neither the question nor any chunk has."""
+        known = [self._question, *(chunk.folded for chunk in self._evidence.values())]
+        return any(all(part not in one for one in known) for part in _exact_parts(MARKERS.sub(" ", text)))
+
     def _supported(self, sentence: _Sentence) -> str | None:
         """Return a sentence that its chunks support, with a marker if it had none of its own; else None."""
         if REMOVED in sentence.text or speaks_to_models(sentence.text) or not self.known.allows(sentence.text):

@@ -19,6 +19,7 @@ from rag.settings import Settings
 from rag.store.filters import KINDS, STATES, Filters
 from rag.store.indexes import IndexInfo
 from rag.store.store import Store
+from rag.text.lines import encodable
 from rag.trust.secrets import masked
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Questions:
         index = self._index()
         choice = self._choice(filters, question)
         asked = choice.question if choice else question
-        found = self._searcher(index, self._narrowed(filters, choice), mode).search(masked(asked.strip()), top_k=top_k)
+        found = self._searcher(index, self._narrowed(filters, choice), mode).search(_readable(asked), top_k=top_k)
         if not found:
             self._store.indexes.filled()  # raises what to do about an empty index
         return found
@@ -100,9 +101,7 @@ class Questions:
         filters = self._checked(question, source, filters)
         index = self.active_index
         with counted() as count:
-            *_, answer = self._pieces(
-                index, filters, masked(question.strip()), _masked(history), top_k, streaming=False
-            )
+            *_, answer = self._pieces(index, filters, _readable(question), _masked(history), top_k, streaming=False)
             assert isinstance(answer, Answer)
         return self._log(index, replace(answer, usage=count.total(self._settings.llm_price)), filters)
 
@@ -123,7 +122,7 @@ class Questions:
         index = self.active_index
         # A reader may take each paragraph from another thread; the count of tokens needs one context.
         context = contextvars.copy_context()
-        pieces = self._pieces(index, filters, masked(question.strip()), _masked(history), top_k, streaming=True)
+        pieces = self._pieces(index, filters, _readable(question), _masked(history), top_k, streaming=True)
         stream = self._stream(pieces, index, filters)
         while (piece := context.run(next, stream, None)) is not None:
             yield piece
@@ -352,6 +351,11 @@ class Questions:
             raise ConfigurationError(f"No thread{where} has the label {filters.label!r}; there are: {known or 'none'}.")
 
 
+def _readable(question: str) -> str:
+    """Return a question as it is searched, shown and logged."""
+    return masked(encodable(question.strip()))
+
+
 def _masked(history: Sequence[Turn]) -> list[Turn]:
     """Return a conversation without secrets in its questions; its answers are made of masked text."""
-    return [replace(turn, question=masked(turn.question)) for turn in history]
+    return [replace(turn, question=_readable(turn.question)) for turn in history]

@@ -21,9 +21,9 @@ _SIZED = (
     r"|conversation"
 )
 _BEYOND = (
-    r"exceed\w*|overflow\w*|too\s+(?:long|large|big|many)|(?:long|great|larg|bigg)er\s+than|fewer\s+than|must\s+have\s+less\s+than"
+    r"exceed\w*|overflow\w*|too\s+(?:long|large|big|many)|(?:long|great|larg|bigg)er\s+than|more\s+than\s+(?:the|its)\s+max|fewer\s+than|must\s+have\s+less\s+than"
     r"|at\s+most\s+\d+\s+tokens|must\s+be\s+(?:<=?|≤|at\s+least\s+1\b)|(?:max|maximum)\s+(?:context|prompt|input|sequence|model|\d+\s+tokens)"
-    r"|(?:above|over|beyond)\s+the\s+(?:\w+\s+)?limit|maximum\s+allowed|greater\s+than|window\s+(?:is\s+)?full\b|only\s+\d+\s+(?:tokens\s+)?fit"
+    r"|(?:above|over|beyond)\s+(?:the|its)\s+(?:[\w']+\s+)?limit|too_long|maxlength:?\s*\d+,\s*actual|maximum\s+supported|maximum\s+allowed|greater\s+than|window\s+(?:is\s+)?full\b|only\s+\d+\s+(?:tokens\s+)?fit"
     r"|(?:does\s+not|doesn't|cannot|can't|won't)\s+fit|limit[_\s]reached|(?:reduce|shorten)\s+(?:the|your)\s+(?:length|prompt|message|input|context)"
     r"|out\s+of\s+range|\)?\s*>=?\s*(?:n_ctx\b|max\b|\d{3,})|超长|超过|超出|過長|过长|too\s+short\s+for"
 )
@@ -37,7 +37,7 @@ _TOO_LONG = re.compile(
 )
 # Messages about the length of the reply or about other settings: they do not say that the prompt is too long.
 _NOT_THE_PROMPT = re.compile(
-    r"\bmax(?:_completion|_output|_new)?_tokens\b.{0,40}\btoo\s+large\b(?!.{0,200}\bcontext\b)|\bstop\s+sequences?\b|\brate\s+limit\s+reached\b",
+    r"\bmax(?:_completion|_output|_new)?_tokens\b.{0,40}\btoo\s+large\b(?!.{0,200}\bcontext\b)|\bstop\s+sequences?\b|\bmessages\[\d+\]\.name\b|\brate\s+limit\s+reached\b",
     re.IGNORECASE | re.DOTALL,
 )
 _TOO_LONG_STATUSES = frozenset({400, 413, 422, 424, 500})

@@ -90,8 +90,10 @@ def error_text(body: object) -> str:
     match body:
         case str():
             return body
-        case {"error": inner} if inner:
+        case {"error": inner} | {"base_resp": {"status_msg": inner}} if inner:
             return error_text(inner)
+        case {"message": str(outer), "metadata": {"raw": str(inner)}} if inner:  # what a gateway was told
+            return f"{outer}: {inner}"
         case {"message": inner} | {"detail": inner} | {"msg": inner} if inner:
             return error_text(inner)
         case [first, *_]:

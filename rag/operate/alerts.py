@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 from rag.errors import RagError
 from rag.store.sources import Incident
 
-__all__ = ["alert_text", "post_alert"]
+__all__ = ["TIMEOUT", "alert_text", "post_alert"]
 
-_TIMEOUT_SECONDS = 10.0
+#: In seconds, for one attempt, however slowly the reply is sent.
+TIMEOUT = 10.0
 _ATTEMPTS = 3
 
 
@@ -27,14 +28,24 @@ def alert_text(incident: Incident, *, most_failures: int) -> str:
     return f"support-engine: {reason}. Last success: {since}.{error}"
 
 
-def post_alert(webhook: str, text: str, *, backoff_seconds: float = 0.5) -> None:
+def post_alert(webhook: str, text: str, *, backoff_seconds: float = 0.5, timeout: float = TIMEOUT) -> None:
     """Post a text to a webhook, in up to 3 attempts.
 
     :param backoff_seconds: the wait before the second attempt, doubled before the third
+    :param timeout: the seconds of an attempt
     :raises RagError: every attempt failed; the message has only the host of the URL, the rest of which is a secret
     """
     import httpx
     from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+    from rag.llm.bounded import bounded_client
+
+    def post() -> None:
+        with (
+            bounded_client(timeout=timeout, whole=timeout) as client,
+            client.stream("POST", webhook, json={"text": text}, follow_redirects=False) as reply,
+        ):
+            reply.raise_for_status()  # what else the reply says is not read
 
     attempts = Retrying(
         stop=stop_after_attempt(_ATTEMPTS),
@@ -43,7 +54,7 @@ def post_alert(webhook: str, text: str, *, backoff_seconds: float = 0.5) -> None
         reraise=True,
     )
     try:
-        attempts(lambda: httpx.post(webhook, json={"text": text}, timeout=_TIMEOUT_SECONDS).raise_for_status())
+        attempts(post)
     except httpx.HTTPError as error:
         problem = type(error).__name__
         if isinstance(error, httpx.HTTPStatusError):

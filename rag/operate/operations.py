@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from rag.errors import ConfigurationError, RagError
+from rag.operate.alerts import TIMEOUT, alert_text, post_alert
 from rag.settings import Settings
 from rag.store.copying import copy_store
 from rag.store.database import Database
@@ -86,17 +87,16 @@ class Operations:
         with all_sources_locked(self._store.sources):
             return copy_store(self._database, other, progress=progress)
 
-    def send_alerts(self, ages: Mapping[str, timedelta]) -> list[Incident]:
+    def send_alerts(self, ages: Mapping[str, timedelta], *, timeout: float = TIMEOUT) -> list[Incident]:
         """Post an alert for each source that has failed RAG_ALERT_FAILURES times in a row or is too old.
 
         One alert is sent for an incident, which ends with the next success.
 
         :param ages: by source, how long ago its last success may be
+        :param timeout: the seconds of each of the three attempts to post an alert
         :returns: the incidents that were alerted for now
         :raises RagError: the webhook refuses an alert; the next call tries again
         """
-        from rag.operate.alerts import alert_text, post_alert
-
         webhook, most = self._settings.alert_webhook, self._settings.alert_failures
         if not webhook:
             return []
@@ -106,7 +106,8 @@ class Operations:
             if incident is None:
                 continue
             try:
-                post_alert(webhook.get_secret_value(), alert_text(incident, most_failures=most))
+                text = alert_text(incident, most_failures=most)
+                post_alert(webhook.get_secret_value(), text, timeout=timeout)
             except RagError:
                 self._store.sources.return_alert(name)
                 raise

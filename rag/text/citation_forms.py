@@ -44,12 +44,14 @@ _EMPTY_TAG = re.compile(
 _SUPERSCRIPT = re.compile(
     r"(?:(?<=[^\W\d]{3})|(?<=[.,;:!?。！？、)\]\"'»”’]))\u207d?[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]{1,3}(?:[,\u02d2\u2e34\u1427 ]{1,2}[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]{1,3})*\u207e?"
 )
-_RAISED_NUMBER = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]{1,3}")
 _ENDS = r"(?=\s*(?:[.,;:!?。、，；\[]|$))"
+# Lowered, it is a citation at the end of a sentence only: H<sub>2</sub>O is none.
+_LOWERED = re.compile(rf"(?<=[^\W\d]{{3}})<sub>\s?\[?(?P<list>\d{{1,3}})\]?\s?</sub>{_ENDS}", re.MULTILINE)
+_RAISED_NUMBER = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]{1,3}")
 _ROUND = re.compile(
     rf"(?<=\S)(?P<space>\s+|(?=（))[(（](?P<list>{_LIST})(?P<tail>{_TAIL})[)）]{_ENDS}", re.IGNORECASE | re.MULTILINE
 )
-_CARET = re.compile(r"(?<=[\w.!?)])(?P<space>\s?)\^\[?(?P<list>\d{1,3})\]?(?!\w)")
+_CARET = re.compile(r"(?<=[\w.!?)])(?P<space>\s?)\^\[?(?P<list>\d{1,3})\]?\^?(?!\w)")
 # Forms of LaTeX, of Pandoc and of templates, which are something else within a sentence or where no source has the number.
 _TYPESET = re.compile(
     rf"(?P<space>\s?)(?:\\(?:cite|footnote|ref)\{{(?P<cited>{_LIST})\}}|\{{\{{?(?:cite:\s?)?(?P<braced>{_LIST})\}}?\}}"
@@ -65,7 +67,7 @@ _CIRCLED = re.compile(
 _IN_CODE = re.compile(rf"`(?P<marker>\[\d{{1,3}}\])`{_ENDS}", re.MULTILINE)
 # In words: "(see [2])", "Sources: [1], [2]" at the end of a line, "according to source 2".
 _MARKERS = r"\[\d+\](?:\s?[,;]?\s?(?:and\s|&\s)?\[\d+\]){0,9}"
-_SEE = re.compile(rf"[(（]\s*{_NAMES}[\s:：]{{0,3}}(?P<markers>{_MARKERS})\s*[)）]", re.IGNORECASE)
+_SEE = re.compile(rf"[(（]\s*{_NAMES}[\s.:：]{{0,3}}(?P<markers>{_MARKERS})\s*[)）]", re.IGNORECASE)
 _BEHIND = re.compile(
     rf"(?<=\w) [*_]*(?:sources?|refs?\.?|references?|citations?|quellen?|fuentes?|fontes?|fonti)\s?:[*_]*\s?(?P<markers>{_MARKERS})[*_]*(?=\.?[ \t]*$)",
     re.IGNORECASE | re.MULTILINE,
@@ -86,7 +88,12 @@ _NAMED = re.compile(
     r"\b(?:sources?|documents?|passages?|excerpts?|snippets?)\s+#?(?P<list>\d{1,2}(?:(?:\s*,\s*|\s+and\s+)\d{1,2})*)(?![\w%]|\.\d)",
     re.IGNORECASE,
 )
-_SPAN_MARKS = re.compile(r"\[/?cite(?:_start|_end)?\]|\ue200.*?\ue201")
+# Marks of the interfaces of vendors, whose numbers are not those of the sources: the sentence is left without a marker.
+_SPAN_MARKS = re.compile(
+    r"\[/?cite(?:_start|_end)?\]|\ue200.*?\ue201|\s?:contentReference\[oaicite:\d{1,3}\](?:\{index=\d{1,3}\})?"
+    r"|\s?(?:(?:file)?cite|\b)turn\d{1,3}(?:search|file|news|view|fetch)\d{1,3}"
+    r"|\s?<grok:render\b[^<>]{0,200}>(?:<argument\b[^<>]{0,80}>[^<>]{0,80}</argument>){0,4}</grok:render>"
+)
 _RANGE = re.compile(r"(\d{1,3})\s*(?:[-–—~‑]|\.{2,3}|…|to|bis)\s*(\d{1,3})")
 _LONGEST_RANGE = 10
 _REFERENCES = re.compile(
@@ -173,7 +180,7 @@ def _with_markers(text: str, known: Collection[int]) -> str:
     if "<" in text or "{" in text or "$" in text:
         text = _TYPESET.sub(typeset, text)
     if "<" in text:
-        text = _EMPTY_TAG.sub(always, _RAISED.sub(always, text))
+        text = _LOWERED.sub(bare, _EMPTY_TAG.sub(always, _RAISED.sub(always, text)))
     text = _SEE.sub(_only_markers, _TITLED.sub(_titled, _DIRECTIVE.sub("", _BRACKETED.sub(always, text))))
     text = _JOINED.sub("", _BEHIND.sub(lambda match: f" {_only_markers(match)}", text))
     text = _ROUND.sub(if_known, _LAST.sub(bare, text))

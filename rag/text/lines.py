@@ -1,15 +1,20 @@
-"""Text on one line: for messages, logs and comparisons."""
+"""Text on one line, for messages, logs and comparisons; and characters that are not seen or cannot be written."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["INVISIBLE", "UNWRITTEN", "one_line"]
+__all__ = ["INVISIBLE", "UNWRITTEN", "encodable", "one_line"]
 
 
 def one_line(text: object) -> str:
     """Return the string of an object with every run of white space, line breaks included, as a single space."""
     return " ".join(str(text).split())
+
+
+def encodable(text: str) -> str:
+    """Return a text without lone surrogates, which no database and no model can read."""
+    return text.encode("utf-8", "replace").decode()
 
 
 #: Characters without width. They can split a word that a language model still reads as one.

@@ -37,14 +37,15 @@ _CATALAN = re.compile(
     re.IGNORECASE,
 )
 _DEFANGED = re.compile(
-    r"\s?[\[({<]\s?(?:\.|dot|punkt|point|punto|点)\s?[\])}>]\s?|\\\."
-    r"|(?<=[a-z0-9])(?:[\s_]dot[\s_]|\s\.\s?)(?=(?:com|net|org|info|io|dev|app|co|me|xyz|ru|cn|de|uk|site|top)(?![a-z0-9]))",
+    r"\s?[\[({<]\s?(?:\.|dot|punkt|point|punto|点)\s?[\])}>]\s?|\\\.|\\u002e|\\x2e"
+    r"|(?<=[a-z0-9])(?:,|\.\s)(?=(?:com|net|org|io|dev)[/:])"
+    r"|(?<=[a-z0-9])(?:[\s_-]dot[\s_-]|\s\.\s?)(?=(?:com|net|org|info|io|dev|app|co|me|xyz|ru|cn|de|uk|site|top)(?![a-z0-9]))",
     re.IGNORECASE,
 )
 _SEPARATED = re.compile(
     r"[\[({<]\s?(?P<sign>:|://|@|at)\s?[\])}>]|(?<=[\w])\s?[\[({<]\s?AT\s?[\])}>]\s?", re.IGNORECASE
 )
-_MARKUP = re.compile(r"[*`\u2060]|(?<!\w)_|_(?!\w)|</?[a-z]{1,10}>")
+_MARKUP = re.compile(r"[*`\u2060]|(?<!\w)_|_(?!\w)|</?(?!dot>)[a-z]{1,10}>")
 
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _HOST = rf"(?:{_LABEL}\.){{1,30}}(?:[^\W\d_]{{2,63}}|xn--[\w-]{{1,59}})"
@@ -67,8 +68,16 @@ _FOUND = re.compile(
     rf"|(?P<ipv6>(?<![a-z0-9_:.]){_IPV6}(?![a-z0-9_:.]))"
     rf"|(?P<ipv4>{_ALONE}{_IPV4}(?![a-z0-9_-]|\.\w)(?::\d+)?(?:[/\\?#]{_REST})?)"
     rf"|(?P<number>(?<![a-z0-9_./-])(?:0x[0-9a-f]{{7,8}}|\d{{9,10}})[/:]{_REST})"
+    # The name of a machine without a dot, with a port and a path, as in `redis:6379/0`.
+    rf"|(?P<port>(?<![\w.:/@\\-])[a-z]{_LABEL}:\d{{2,5}}/{_REST})"
     rf"|(?P<account>(?<![\w.+:%-])[\w.+:%-]{{1,200}}@(?:{_HOST}|{_IPV4}|{_LABEL}(?=:)){_REST})"
     rf"|(?P<host>(?<![\w.@/\\-])(?P<name>(?:www\.)?{_HOST})(?![\w-]|\.\w)(?P<call>\()?(?::\d{{1,5}}(?!\d))?(?:[/\\?#]{_REST})?)",
+    re.IGNORECASE,
+)
+# What is fetched is an address, whatever it looks like: a number, or a name whose script is run.
+_FETCHED = re.compile(
+    r"(?<![\w.-])(?:curl|wget|iwr|irm|aria2c|telnet|ncat|nc|ssh|scp|from|visit|open)(?:\.exe)?\s+(?:-\S{1,40}\s+(?:\d{1,5}\s+)?){0,9}"
+    r"(?P<target>(?:0x[0-9a-f]{7,8}|\d{9,12})(?![\w./:-])|[^\s|]{1,300}(?=\s{0,3}\|\s{0,3}(?:sudo\s{1,3})?(?:ba|z|da|k)?sh\b))",
     re.IGNORECASE,
 )
 _SCHEME = re.compile(rf"^(?:[a-z][a-z0-9+.-]*:[/\\]+|{_SCHEMES}:|[/\\]+)?(?:www\.)?", re.IGNORECASE)
@@ -92,7 +101,11 @@ _FILES = frozenset(_FILE_ENDINGS.split())
 def addresses(text: str) -> set[str]:
     """Return the addresses in a text in one spelling: lower case, without scheme, `www.` and the marks behind them."""
     plain = _plain(text)
-    return {address for match in _FOUND.finditer(plain) if (address := _canonical(match))}
+    found = {address for match in _FOUND.finditer(plain) if (address := _canonical(match))}
+    for match in _FETCHED.finditer(plain):
+        if not _FOUND.search(match["target"]):
+            found.add(match["target"].lower())
+    return found
 
 
 class Known:

@@ -13,7 +13,8 @@ class Chat:
     """Keeps the texts that it accepted; replies with `status`, after `failures` replies of 503."""
 
     def __init__(self) -> None:
-        chat, self.texts, self.status = self, [], 200
+        chat, self.status = self, 200
+        self.texts: list[str] = []
         self.failures = self.requests = 0
 
         class Handler(BaseHTTPRequestHandler):

@@ -1,7 +1,7 @@
 """A server in front of another one on loopback, which breaks HTTP for the requests that it is told to.
 
     with DocsSite() as site, FaultyServer(site.url()) as server:
-        server.break_off(FAULTS["cut in the body"], lambda path: path == "/robots.txt")
+        server.break_off(FAULTS["cut in the body"], lambda path, _body: path == "/robots.txt")
 
 A fault gets the connection and the true reply, and writes what it likes. Addresses of the other server in a reply become
 addresses of this one.
@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-__all__ = ["BREAKS", "FAULTS", "REFUSED", "STATUSES", "Connection", "Fault", "FaultyServer", "Reply"]
+__all__ = ["BREAKS", "FAULTS", "REFUSED", "STATUSES", "Concerns", "Connection", "Fault", "FaultyServer", "Reply"]
 
 #: Every status that a program may meet and that means something, and some that mean nothing.
 STATUSES = (
@@ -88,6 +88,8 @@ class Connection:
 
 
 Fault = Callable[[Connection, Reply], None]
+#: Whether a fault concerns a request, by its path with the query, and its body.
+Concerns = Callable[[str, bytes], bool]
 
 
 class FaultyServer:
@@ -99,7 +101,7 @@ class FaultyServer:
     def __init__(self, origin: str) -> None:
         self._origin = urlsplit(origin).netloc
         self._fault: Fault | None = None
-        self._concerns: Callable[[str], bool] = lambda _path: False
+        self._concerns: Concerns = lambda _path, _body: False
         self._ended = threading.Event()
         #: how many requests met a fault
         self.broken = 0
@@ -120,8 +122,8 @@ class FaultyServer:
         """Return the address of a path here."""
         return f"http://127.0.0.1:{self.port}{path}"
 
-    def break_off(self, fault: Fault | None, concerns: Callable[[str], bool]) -> None:
-        """Break the replies to requests whose path and query `concerns` accepts; None: refuse every connection."""
+    def break_off(self, fault: Fault | None, concerns: Concerns) -> None:
+        """Break the replies to requests that `concerns` accepts; None: refuse every connection."""
         self.broken = 0
         self._ended.clear()
         self._fault, self._concerns = fault, concerns
@@ -134,7 +136,7 @@ class FaultyServer:
         if self._fault is None and self._listener.fileno() < 0:
             self._listener = _listening(self.port)
             self._start()
-        self._concerns = lambda _path: False
+        self._concerns = lambda _path, _body: False
 
     def _start(self) -> None:
         self._accepting = threading.Thread(target=self._accept, args=(self._listener,), daemon=True)
@@ -156,13 +158,13 @@ class FaultyServer:
 
     def _serve(self, line: socket.socket) -> None:
         # A client that hangs up is what a fault is for.
-        with contextlib.suppress(OSError, ValueError, http.client.HTTPException), line:
+        with contextlib.suppress(OSError, ValueError, IndexError, http.client.HTTPException), line:
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with line.makefile("rb") as requests:
                 method, path, headers, body = _read(requests)
             reply = self._asked(method, path, headers, body)
             connection = Connection(line, self._ended)
-            if self._fault and self._concerns(path):
+            if self._fault and self._concerns(path, body):
                 self.broken += 1
                 self._fault(connection, reply)
             else:

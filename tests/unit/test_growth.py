@@ -46,8 +46,6 @@ Reader = Callable[[str], object]
 #: Characters; parsers written in Python are slow enough to be measured on shorter texts.
 _LENGTH = 40_000
 _SHORT_LENGTH = 8_000
-#: Up to the parser's limit, the time of elements in one another grows with the square of their depth.
-_BEYOND_THE_DEPTH = {"read_page": 20_000, "read_page, in a page": 20_000}
 _SLOW_READERS = frozenset(
     {"read_markdown", "read_markdown, MDX", "chunks", "blocks"}
     | {"read_notebook", "addresses", "evidence", "asked", "grounding in a source", "grounding of an answer"}
@@ -181,10 +179,16 @@ def _seconds(reader: Reader, text: str) -> float:
         gc.enable()
 
 
+def test_the_texts_of_a_page_take_no_longer_if_they_are_nested_deeply() -> None:
+    texts = "a<b>x</b> " * 4_000
+    flat, deep = (_seconds(_page, f"<html><body><main>{'<div>' * depth}{texts}") for depth in (10, 1_900))
+    assert deep < 8 * flat
+
+
 @pytest.mark.parametrize("name", READERS)
 def test_half_the_text_takes_half_the_time(name: str) -> None:
     reader = READERS[name]
-    length = _BEYOND_THE_DEPTH.get(name, _SHORT_LENGTH if name in _SLOW_READERS else _LENGTH)
+    length = _SHORT_LENGTH if name in _SLOW_READERS else _LENGTH
     for parts in _HOSTILE_TO.get(name, HOSTILE):
         # In quadratic time, the whole takes four times as long as the half. Most halves show that it is not measurable.
         if _seconds(reader, hostile_text(parts, length // 2)) < _MEASURABLE / 4:

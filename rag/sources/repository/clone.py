@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -268,16 +269,15 @@ def _fetch(url: str, cache: Path) -> str:
     slow_transfers = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60", "-c", "gc.autoDetach=false")
     wanted = ("--quiet", "--no-tags", "--force", "--no-recurse-submodules", "--no-write-fetch-head")
     options = (*slow_transfers, "-c", f"remote.rag.url={address}")
+    fetch = partial(run_git, folder=cache, shown=url, variables=variables, is_limited=True)
     refs = ("--", "rag", f"+HEAD:{_HEAD}")
     try:
-        run_git(
-            *options, *_LEAVING_OUT, "fetch", "--depth=1", *wanted, *refs, folder=cache, shown=url, variables=variables
-        )
+        fetch(*options, *_LEAVING_OUT, "fetch", "--depth=1", *wanted, *refs)
     except SourceError as error:
         if not _NO_SHALLOW.search(str(error)):
             raise
         # A web server that serves the files of a repository can leave nothing out.
-        run_git(*options, "fetch", *wanted, *refs, folder=cache, shown=url, variables=variables)
+        fetch(*options, "fetch", *wanted, *refs)
     return _commit(cache, _HEAD)
 
 

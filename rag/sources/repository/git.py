@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from rag.errors import SourceError, SourceUnavailable
 
-__all__ = ["environment", "run_git", "split_credentials", "without_secrets"]
+__all__ = ["MOST_DISK", "MOST_MEMORY", "environment", "run_git", "split_credentials", "without_secrets"]
 
 _TIMEOUT = 1800
 _TRANSIENT = re.compile(
@@ -21,6 +22,19 @@ _TRANSIENT = re.compile(
     r"rpc failed|remote end hung up|operation too slow|empty reply from server",
     re.IGNORECASE,
 )
+_TOO_MUCH = re.compile(
+    r"out of memory|mmap failed|unable to create thread|died of signal 25|file too large", re.IGNORECASE
+)
+#: What git may take for what a server sends, in bytes of memory and of one file.
+MOST_MEMORY, MOST_DISK = 1_000_000_000, 8_000_000_000
+# Git keeps a server's list of references in memory, however long it is. With these settings, the rest of a fetch needs
+# a few hundred megabytes, whatever the size of the repository and the number of processors.
+_FRUGAL = (
+    *("-c", "core.packedGitLimit=256m", "-c", "core.packedGitWindowSize=32m", "-c", "core.bigFileThreshold=32m"),
+    *("-c", "core.deltaBaseCacheLimit=32m", "-c", "pack.threads=2"),
+)
+# The shell sets the limits before git begins; where it does not know one of them, git runs without it.
+_LIMITED = ("sh", "-c", f'ulimit -v {MOST_MEMORY // 1024}; ulimit -f {MOST_DISK // 512}; exec git "$@"', "git")
 _ERROR_PREFIXES = ("fatal:", "error:")
 # A shell function, which git calls with "get" when the host asks for a password.
 _HELPER = (
@@ -44,16 +58,22 @@ _REPOSITORY_VARIABLES = frozenset(
 
 
 def run_git(
-    *arguments: str, folder: Path, shown: str | None = None, variables: Mapping[str, str] | None = None
+    *arguments: str,
+    folder: Path,
+    shown: str | None = None,
+    variables: Mapping[str, str] | None = None,
+    is_limited: bool = False,
 ) -> bytes:
     """Run git and return its output.
 
     :param shown: the address to name in an error, instead of the folder
+    :param is_limited: whether git may take no more than `MOST_MEMORY` and `MOST_DISK`
     :raises SourceError: git fails
     """
+    git = (*_LIMITED, *_FRUGAL) if is_limited and shutil.which("sh") else ("git",)
     place = without_secrets(shown) if shown else str(folder)
     with subprocess.Popen(  # noqa: S603 - no shell, and addresses come after --
-        ["git", "-C", str(folder), *arguments],  # noqa: S607 - the git that the user has
+        [*git, "-C", str(folder), *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -77,6 +97,11 @@ def run_git(
     if message.startswith(_ERROR_PREFIXES):
         message = message.partition(": ")[2]
     message = without_secrets(message).rstrip(".")
+    if is_limited and (_TOO_MUCH.search(" ".join(lines)) or process.returncode == -signal.SIGXFSZ):
+        raise SourceError(
+            f"The repository {place} is too large: git needs more than {MOST_MEMORY / 1e9:.0f} GB of memory or "
+            f"{MOST_DISK / 1e9:.0f} GB of disk to fetch it. Check its url."
+        )
     if _TRANSIENT.search(" ".join(lines)):
         raise SourceUnavailable(f"The repository {place} cannot be reached: {message}. Try again later.")
     raise SourceError(f"The repository {place} cannot be read: {message}. Check its url, and that you may read it.")

@@ -129,7 +129,8 @@ def test_a_search_can_be_limited_to_a_source(own_engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(
-    "question", ["'); DROP TABLE documents; --", "%(x)s {chunks}", "\x00", "the of and", "日本語", "a" * 5000]
+    "question",
+    ["'); DROP TABLE documents; --", "%(x)s {chunks}", "\x00", "the of and", "日本語", "a" * 5000, "a \ud800"],
 )
 def test_hostile_questions_are_searched_as_text(engine: Engine, question: str) -> None:
     if not question.strip("\x00"):

@@ -50,10 +50,22 @@ def test_a_sentence_that_answers_is_kept(sentence: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "sentence", ["The default is 14.", "Use --frobnicate [2].", "The server does not restart.", "设置为 14。"]
+    "sentence",
+    [
+        "The default is 14.",
+        "Use --frobnicate [2].",
+        "The server does not restart.",
+        "设置为 14。",
+        "The docs do not mention a limit, so it is unlimited.",
+        "The sources do not state a default, but it is 14 MB [1].",
+        "The documentation doesn't list it; use --frobnicate [1].",
+        "No source names the port; it is 7777.",
+        "Although the sources don't say so, the server listens on port 9999 [1].",
+    ],
 )
 def test_a_claim_that_no_source_supports_declines_nothing(sentence: str) -> None:
     assert not may_decline(sentence)
+    assert without_declining(sentence) == (sentence, False)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,12 @@ TOO_LONG = [
     (400, message("litellm.ContextWindowExceededError: OpenAIException")),
     (424, message("Too long context", code="context_length")),
     (400, message("n_tokens (5000) > n_ctx (4096)")),
+    (400, message("Expected maxLength: 200000, actual: 258497, please reformat your input and try again.")),
+    (200, {"base_resp": {"status_code": 2013, "status_msg": "invalid params, context window exceeds limit"}}),
+    (200, message("Provider returned error", code=400, metadata={"raw": "prompt is too long: 210000 tokens"})),
+    (400, {"detail": "This request has 9000 prompt tokens which is beyond the model's limit of 8192"}),
+    (500, message("Prompt length 5000 is more than the max length 4096")),
+    (422, {"detail": "Input validation error: prompt: prompt_too_long"}),
     (400, message("Please reduce your prompt; or completion length.")),
     (
         429,
@@ -67,6 +73,7 @@ OTHER = [
     (422, {"detail": [{"loc": ["body", "model"], "msg": "field required"}]}),
     (403, message("The token has no access to this model.")),
     (400, message("max_tokens is too large: 100000. This model supports at most 16384 completion tokens.")),
+    (400, message("messages[0].name: string too long")),
     (400, message("stop: too many stop sequences in the input, at most 4")),
 ]
 

