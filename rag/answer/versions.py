@@ -72,7 +72,7 @@ class Versioned:
     def _completed(self, answer: Answer) -> Iterator[str | Answer]:
         if answer.answered and (others := self._differing(answer)):
             said = "\n".join(f"Version {other.version} says it differently: {other.url}" for other in others)
-            yield said
+            yield said + "\n\n"
             answer = replace(answer, answer=f"{answer.answer}\n\n{said}", other_versions=tuple(others))
         yield answer
 
@@ -99,7 +99,7 @@ class Versioned:
         notice = f"The sources do not answer this for {asked}. This is from version {other.version}:"
         links = {one.url: OtherVersion(other.version or "", one.url, one.quote) for one in other.sources}
         yield notice + "\n\n"
-        yield other.answer
+        yield other.answer + "\n\n"
         yield replace(
             other,
             question=self._question,

@@ -166,6 +166,12 @@ def test_a_stream_says_so_before_the_answer(engine: Engine) -> None:
     assert "".join(map(str, blocks)).strip() == answer.answer  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("question", ["How do I rotate the signing key?", "How do I configure the fax gateway?"])
+def test_each_block_of_a_stream_ends_with_an_empty_line(engine: Engine, question: str) -> None:
+    *blocks, answer = engine.questions.ask_stream(question)
+    assert "".join(map(str, blocks)) == f"{answer.answer}\n\n"  # type: ignore[union-attr]
+
+
 def test_what_no_version_answers_is_not_answered(engine: Engine) -> None:
     answer = engine.ask("How do I brew coffee with cardamom?")
     assert (answer.answered, answer.other_versions) == (False, ())
