@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from rag.text.commonness import is_common
@@ -58,6 +59,8 @@ _OPENING = re.compile(
     re.I,
 )
 _SHORTEST_NAME = 3
+# Each number reads what stands before it; a text with more numbers is a log.
+_MOST_NUMBERS = 40
 _Says = Literal["is", "is older", "may be", "is not"]
 
 
@@ -97,7 +100,7 @@ def without_versions(question: str, named: Sequence[Named]) -> str:
 
 
 def _numbers(question: str, known: Sequence[str], products: Sequence[str]) -> Iterator[Named]:
-    matches = list(_NUMBER.finditer(question))
+    matches = list(islice(_NUMBER.finditer(question), _MOST_NUMBERS))
     says = [_says(question, match, known, products) for match in matches]
     for place, match in enumerate(matches):
         said = says[place]
