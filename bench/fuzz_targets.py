@@ -27,7 +27,7 @@ from rag.sources.markup.rst import UnparsableError, read_rst
 from rag.sources.repository import git, hosts
 from rag.sources_file import read_sources
 from rag.store.encoding import dump_json, is_storable, storable
-from rag.text import citation_forms, languages, lines, reports, spelling, versions
+from rag.text import citation_forms, languages, lines, named_versions, reports, spelling, versions
 from rag.trust import urls as secret_urls
 from rag.web import markup as web
 from rag.web.hosts import host_name, is_loopback
@@ -143,10 +143,10 @@ _EXTRA: dict[str, Callable[[str], object]] = {
     ),
     "versions": lambda text: (
         versions.placed(None, text, text),
-        versions.named(text, ["1.2", "3"]),
-        versions.without_version(text, ["1.2"]),
+        named_versions.without_versions(text, named_versions.named_versions(text, ["1.2", "3", "next"], ["name"])),
         versions.newest([text, "1"]),
         versions.covers(text, "1"),
+        versions.is_older(text, "1"),
     ),
     "spelling": lambda text: (
         spelling.joined(text),

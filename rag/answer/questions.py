@@ -138,7 +138,10 @@ class Questions:
         streaming: bool,
     ) -> Iterator[str | Answer]:
         """Yield the blocks of an answer and the answer, from the version that is asked about."""
-        choice = self._choice(filters, question)
+        from rag.answer.subjects import begins_anew, since_begun
+
+        earlier = [] if begins_anew(question) else since_begun(history)
+        choice = self._choice(filters, question, earlier)
         narrowed = self._narrowed(filters, choice)
         answerer = self._answerer(self._searcher(index, narrowed), top_k=top_k)
         asked = choice.question if choice else question
@@ -153,12 +156,14 @@ class Questions:
             choice,
             question,
             lambda editions: self._searcher(index, replace(filters, editions=tuple(editions))),
-            lambda searcher: self._answerer(searcher, top_k=top_k),
+            lambda searcher: self._answerer(searcher, top_k=top_k).answer(asked, history=history),
             self._store.documents.at,
+            is_extractive=self._writer is None,
         ).stream(pieces)
 
-    def _choice(self, filters: Filters, question: str) -> Choice | None:
-        return chosen_editions(self._store.documents.editions(), question, filters.version)
+    def _choice(self, filters: Filters, question: str, history: Sequence[Turn] = ()) -> Choice | None:
+        known = self._store.documents.editions(filters.source)
+        return chosen_editions(known, question, filters.version, [turn.question for turn in history])
 
     @staticmethod
     def _narrowed(filters: Filters, choice: Choice | None) -> Filters:

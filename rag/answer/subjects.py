@@ -12,7 +12,7 @@ from rag.answer.asked import Asked, tokens
 from rag.answer.notices import ABSTENTION, without_notices
 from rag.store.search import Term
 
-__all__ = ["NO_SUBJECT", "Subject", "begins_anew", "subject_of", "without_opening"]
+__all__ = ["NO_SUBJECT", "Subject", "begins_anew", "since_begun", "subject_of", "without_opening"]
 
 # How many turns may hold the subject of a follow-up, the first and the latest, and how many of its words count.
 _REMEMBERED, _WORDS = 4, 3
@@ -80,6 +80,12 @@ def begins_anew(question: str) -> bool:
     return bool(_ANEW.match(question))
 
 
+def since_begun(history: Sequence[Turn]) -> list[Turn]:
+    """Return the turns since the last one that says that it is about something else."""
+    anew = [place for place, turn in enumerate(history) if begins_anew(turn.question)]
+    return list(history[anew[-1] if anew else 0 :])
+
+
 def without_opening(question: str) -> str:
     """Return a question without the words that say that it is about something else."""
     return _ANEW.sub("", question) or question
@@ -115,8 +121,7 @@ def subject_of(question: str, history: Sequence[Turn], terms_of: Callable[[str],
 
 def _of_one_subject(history: Sequence[Turn]) -> list[Turn]:
     """Return the turns since the last one that says that it is about something else: the first and the latest."""
-    anew = [place for place, turn in enumerate(history) if begins_anew(turn.question)]
-    turns = list(history[anew[-1] if anew else 0 :])
+    turns = since_begun(history)
     return turns if len(turns) <= _REMEMBERED else [turns[0], *turns[1 - _REMEMBERED :]]
 
 

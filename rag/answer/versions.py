@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from rag.answer.answer import Answer, OtherVersion
-from rag.answer.answering import ABSTENTION, Answerer
-from rag.answer.draft import citation
+from rag.answer.answering import ABSTENTION
+from rag.answer.differences import counterpart, is_same_page, unsaid
 from rag.search.editions import Choice
-from rag.search.results import SearchResult
 from rag.search.searcher import Searcher
 from rag.store.documents import DocumentRow, Edition
-from rag.text.lines import one_line
 
 __all__ = ["Versioned"]
 
 # How many results of the other versions are compared with the cited pages.
 _COMPARED = 8
+# An answer with a lower score is given up for one of another version whose score is at least this, and higher by that
+# much; so many versions are tried.
+_SURE, _LIKELIER, _MOST_TRIED = 0.7, 0.1, 3
 
 
 class Versioned:
@@ -25,8 +27,9 @@ class Versioned:
 
     :param question: as it was asked, with the version that it may name
     :param searcher: returns a searcher of these editions only
-    :param answerer: returns an answerer that uses a searcher
-    :param documents: returns the documents with these ids
+    :param answered: returns the answer of a searcher
+    :param documents: returns the documents with these ids or URLs
+    :param is_extractive: whether answers are extracts, which are complete before their first block is shown
     """
 
     def __init__(
@@ -34,95 +37,108 @@ class Versioned:
         choice: Choice,
         question: str,
         searcher: Callable[[Sequence[str]], Searcher],
-        answerer: Callable[[Searcher], Answerer],
+        answered: Callable[[Searcher], Answer],
         documents: Callable[[Sequence[str]], list[DocumentRow]],
+        *,
+        is_extractive: bool,
     ) -> None:
         self._choice = choice
         self._question = question
         self._searcher = searcher
-        self._answerer = answerer
+        self._answered = answered
         self._documents = documents
+        self._is_extractive = is_extractive
 
     def stream(self, pieces: Iterator[str | Answer]) -> Iterator[str | Answer]:
         """Yield an answer from the chosen editions, completed by what other versions say.
 
         :param pieces: the blocks of that answer, and at the end the `Answer`
         """
+        held: list[str] = []
         for piece in pieces:
             if isinstance(piece, Answer):
-                yield from self._completed(replace(piece, question=self._question, version=self._choice.version))
-            elif not piece.startswith(ABSTENTION):
+                answer = replace(piece, question=self._question, version=self._choice.version)
+                other = self._of_others(answer)
+                if other is None:
+                    yield from held
+                    yield from self._completed(answer)
+                else:
+                    yield from self._instead(other)
+            elif self._is_extractive or piece.startswith(ABSTENTION):
+                held.append(piece)
+            else:
                 yield piece
 
     def _completed(self, answer: Answer) -> Iterator[str | Answer]:
-        if not answer.answered:
-            yield from self._of_others(answer)
-            return
-        others = [] if self._choice.is_named else self._differing(answer)
-        if others:
+        if answer.answered and (others := self._differing(answer)):
             said = "\n".join(f"Version {other.version} says it differently: {other.url}" for other in others)
-            yield said
+            yield said + "\n\n"
             answer = replace(answer, answer=f"{answer.answer}\n\n{said}", other_versions=tuple(others))
         yield answer
 
-    def _of_others(self, answer: Answer) -> Iterator[str | Answer]:
-        """Yield the answer of the newest other version that has one; say so before it."""
-        for version, editions in _by_version(self._choice.others):
-            searcher = self._searcher([edition.key for edition in editions])
-            other = self._answerer(searcher).answer(self._choice.question)
-            if not other.answered or not self._is_of(other, version):
-                continue
-            asked = f"version {self._choice.version}" if self._choice.version else "the newest version"
-            notice = f"The sources do not answer this for {asked}. This is from version {version}:"
-            links = {one.url: OtherVersion(version, one.url, one.quote) for one in other.sources}
-            yield notice + "\n\n"
-            yield other.answer
-            yield replace(
-                other,
-                question=self._question,
-                answer=f"{notice}\n\n{other.answer}",
-                version=version,
-                other_versions=tuple(links.values()),
-            )
-            return
-        yield answer.answer
-        yield answer
+    def _of_others(self, answer: Answer) -> Answer | None:
+        """Return the answer of the newest other version that has one where the chosen ones have none.
+
+        An extract is no answer to a question without a version if another version has one that is likelier.
+        """
+        if not answer.answered:
+            least, tried = 0.0, len(self._choice.others)
+        elif self._is_extractive and not self._choice.is_named and answer.score < _SURE:
+            least, tried = max(answer.score + _LIKELIER, _SURE), _MOST_TRIED
+        else:
+            return None
+        for version, editions in islice(_by_version(self._choice.others), tried):
+            other = self._answered(self._searcher([edition.key for edition in editions]))
+            if other.answered and other.score >= least and self._is_of(other, version):
+                return replace(other, version=version)
+        return None
+
+    def _instead(self, other: Answer) -> Iterator[str | Answer]:
+        """Yield the answer of another version; say before it that it is one."""
+        asked = f"version {self._choice.version}" if self._choice.version else "the newest version"
+        notice = f"The sources do not answer this for {asked}. This is from version {other.version}:"
+        links = {one.url: OtherVersion(other.version or "", one.url, one.quote) for one in other.sources}
+        yield notice + "\n\n"
+        yield other.answer + "\n\n"
+        yield replace(
+            other,
+            question=self._question,
+            answer=f"{notice}\n\n{other.answer}",
+            other_versions=tuple(links.values()),
+        )
 
     def _is_of(self, answer: Answer, version: str) -> bool:
         """Return whether an answer cites a document of a version: unversioned ones were asked before."""
-        rows = self._documents([one.url.partition("#")[0] for one in answer.sources])
+        rows = self._rows(one.url for one in answer.sources)
         return any(version in row.metadata.get("versions", ()) for row in rows)
 
     def _differing(self, answer: Answer) -> list[OtherVersion]:
-        """Return the other versions of the cited pages that do not say what was quoted."""
-        pages = {edition.product for edition in self._choice.others if edition.is_of_pages}
-        rows = {row.url: row for row in self._documents([one.url.partition("#")[0] for one in answer.sources])}
-        found = []
-        for version, editions in _by_version([one for one in self._choice.others if one.product in pages]):
-            results = self._searcher([edition.key for edition in editions]).search(
-                self._choice.question, top_k=_COMPARED, per_document=2
-            )
-            if other := self._changed(answer, rows, results, version):
-                found.append(other)
-        return found
+        """Return the other versions of the cited pages that do not say what the answer says."""
+        pages = [row for row in self._rows(one.url for one in answer.sources) if row.metadata.get("versions")]
+        compared = [one for one in self._choice.compared if one.is_of_pages]
+        found = (self._changed(answer, pages, version, editions) for version, editions in _by_version(compared))
+        return [other for other in found if other]
 
     def _changed(
-        self, answer: Answer, rows: dict[str, DocumentRow], results: Sequence[SearchResult], version: str
+        self, answer: Answer, pages: Sequence[DocumentRow], version: str, editions: Sequence[Edition]
     ) -> OtherVersion | None:
-        there = {row.url: row for row in self._documents([one.url.partition("#")[0] for one in results])}
-        for cited in answer.sources:
-            page = rows.get(cited.url.partition("#")[0])
-            if page is None or not page.metadata.get("versions"):
+        searcher = self._searcher([edition.key for edition in editions])
+        results = searcher.search(self._choice.question, top_k=_COMPARED, per_document=2)
+        there = [row for row in self._rows(one.url for one in results) if version in row.metadata.get("versions", ())]
+        for page, other in ((page, row) for page in pages for row in there if is_same_page(page, row)):
+            if not (changed := unsaid(answer, page, other)):
                 continue
-            for result in results:
-                other = there.get(result.url.partition("#")[0])
-                if other is None or version not in other.metadata.get("versions", ()) or other.title != page.title:
-                    continue
-                if one_line(cited.quote) in one_line(other.text):
-                    return None
-                quoted = citation(1, result, cited.quote)
-                return OtherVersion(version, quoted.url, quoted.quote)
+            near = [*results, *searcher.search(changed[0], top_k=_COMPARED, per_document=2)]
+            said = counterpart(changed[0], [one for one in near if one.url.partition("#")[0] == other.url])
+            url, quote = said or (other.url, "")
+            return OtherVersion(version, url, quote)
         return None
+
+    def _rows(self, urls: Iterable[str]) -> list[DocumentRow]:
+        """Return the documents with these URLs, in their order."""
+        pages = list(dict.fromkeys(url.partition("#")[0] for url in urls))
+        rows = {row.url: row for row in self._documents(pages)}
+        return [rows[page] for page in pages if page in rows]
 
 
 def _by_version(editions: Sequence[Edition]) -> Iterator[tuple[str, list[Edition]]]:

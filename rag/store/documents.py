@@ -82,9 +82,12 @@ class Documents(Reads):
         rows = self._rows("versions", {"node_ids": list(node_ids)}, index)
         return {row[0]: Version(*row[1:]) for row in rows}
 
-    def editions(self) -> list[Edition]:
-        """Return the versions that documents are about; none if no source has one."""
-        return [Edition(*row) for row in self._rows("editions", {})]
+    def editions(self, source: str | None = None) -> list[Edition]:
+        """Return the versions that documents are about; none if no source has one.
+
+        :param source: only those of this source
+        """
+        return [Edition(*row) for row in self._rows("editions", {"source": source})]
 
     def hashes(self, source: str) -> dict[str, str]:
         """Return the content hashes of the documents of a source, by document id."""

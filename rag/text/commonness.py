@@ -6,7 +6,9 @@ import math
 from functools import cache
 from pathlib import Path
 
-__all__ = ["excess"]
+from rag.text.stemming import stem as stem_of
+
+__all__ = ["excess", "is_common"]
 
 # The stems of English words by falling frequency: the order of the whole words in the vocabulary of bert-base-uncased
 # (Apache-2.0). Function words are left out; names of people and places are not.
@@ -23,6 +25,11 @@ def excess(stem: str, weight: float) -> float | None:
     """
     place = _places().get(stem)
     return None if place is None else math.log(place + _BEFORE) - weight
+
+
+def is_common(word: str) -> bool:
+    """Return whether a word is one of the commonest of English, function words left out."""
+    return stem_of(word.lower()) in _places()
 
 
 @cache

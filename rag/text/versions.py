@@ -3,43 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 __all__ = [
     "PLACEHOLDER",
+    "VERSION",
     "Placed",
     "covers",
+    "is_older",
     "is_stable",
-    "named",
     "newest",
     "newest_first",
     "placed",
+    "plain",
     "versions_in",
-    "without_version",
 ]
 
 #: What stands for the version in a URL pattern of sources.toml.
 PLACEHOLDER = "{version}"
 
-_VERSION = r"v?(\d+(?:\.(?:\d+|x))*(?:[-.]?(?:alpha|beta|rc|a|b|dev|pre|preview|next)\.?\d*)?)"
+#: A pattern of a version that is a number, such as 15, 2.x or 16beta1.
+VERSION = r"\d+(?:\.(?:\d+|x))*(?:[-.]?(?:alpha|beta|rc|a|b|dev|pre|preview|next)\.?\d*)?"
 _LABEL = re.compile(
-    rf"^(?:[\w ./-]*[ :/_-])?(?:version|ver|affects|release|milestone|target)?[ :/_-]*{_VERSION}(?:\.x)?$", re.I
+    rf"^(?:[\w ./-]*[ :/_-])?(?:version|ver|affects|release|milestone|target)?[ :/_-]*v?({VERSION})(?:\.x)?$", re.I
 )
 _UNSTABLE = re.compile(r"alpha|beta|rc|dev|pre|next|main|master|latest|nightly|head|trunk|\d[ab]\d", re.I)
-# A bare number is a version behind such a word, or behind the name of the product.
-_BEFORE = r"(?:\b(?:versions?|releases?|ver\.?)\s*|\bv|\b[A-Z][A-Za-z+#.]*\s+v?)"
-_NOT_A_PRODUCT = re.compile(
-    r"(?:chapter|table|section|figure|step|line|port|page|error|code|issue|rfc|http|utf|iso|sha|step|part|top|the|is|in|at"
-    r"|how|what|why|when|can|does|do|set|use|with|for|about|level|type|sqlstate|postgres error)$",
-    re.I,
-)
-_LEADING = re.compile(r"[\s(,]*(?:\b(?:in|for|on|with|of|under|since|using))?\s*v?$", re.I)
-_UNIT = re.compile(
-    r"^\s*(?:%|(?:ms|s|sec\w*|min\w*|h|hours?|days?|weeks?|months?|years?|[kmgt]i?b|bytes?|rows?|times?|users?|columns?"
-    r"|connections?|threads?|cores?|files?|lines?|characters?|bits?|items?)\b)",
-    re.I,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +54,9 @@ def placed(setting: str | None, url: str, source: str) -> Placed | None:
         return Placed(setting, product)
     before, _, after = setting.partition(PLACEHOLDER)
     found = re.match(f"{_glob(before)}([^/]+?){_glob(after)}", url)
-    return Placed(found[1].removeprefix("v") if found[1][1:2].isdigit() else found[1], before) if found else None
+    # Folders have the same names in several repositories.
+    product = before if "://" in before else source
+    return Placed(found[1].removeprefix("v") if found[1][1:2].isdigit() else found[1], product) if found else None
 
 
 def versions_in(names: Iterable[str | None]) -> list[str]:
@@ -89,54 +80,27 @@ def is_stable(version: str) -> bool:
     return not _UNSTABLE.search(version)
 
 
+def plain(version: str) -> str:
+    """Return a version as the index has it: "v2.x" is 2."""
+    bare = version.lower()
+    bare = bare[1:] if bare[:1] == "v" and bare[1:2].isdigit() else bare
+    return re.sub(r"(?:\.x)+$", "", bare)
+
+
 def covers(one: str, other: str) -> bool:
-    """Return whether one version contains another: 15 covers 15.2, and the manual of 15 is that of 15.2."""
-    a, b = one.lower().split("."), other.lower().split(".")
-    shorter = min(len(a), len(b))
-    return a[:shorter] == b[:shorter]
+    """Return whether one version contains another: 15 covers 15.2 and 15beta1, and the manual of 15 is that of 15.2."""
+    a, b = (re.fullmatch(r"(\d+(?:\.\d+)*)(.*)", plain(version)) for version in (one, other))
+    if a is None or b is None:
+        return plain(one) == plain(other)
+    numbers = list(zip(a[1].split("."), b[1].split("."), strict=False))
+    if any(left != right for left, right in numbers):
+        return False
+    return a[2] == b[2] or not a[2] or not b[2]
 
 
-def named(question: str, known: Sequence[str]) -> str | None:
-    """Return the version that a question names; None if it names none.
-
-    A number that is not a known version counts only behind "version" or "v": it may be of something else.
-
-    :param known: the versions of the index
-    """
-    found = _named(question, known)
-    return found[0] if found else None
-
-
-def without_version(question: str, known: Sequence[str]) -> str:
-    """Return a question without the version that it names, whose pages need not repeat it; a product's name stays."""
-    found = _named(question, known)
-    if found is None:
-        return question
-    start, end = found[1]
-    before = _LEADING.sub("", question[:start])
-    rest = question[end:].lstrip() if before else _begun(question[end:].lstrip(" ,:"))
-    return re.sub(r"\s+(?=[?.!,)]|$)", "", f"{before} {rest}".strip()) or question
-
-
-def _begun(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _named(question: str, known: Sequence[str]) -> tuple[str, tuple[int, int]] | None:
-    """Return the version that a question names, and where it says so."""
-    for match in re.finditer(rf"(?P<before>{_BEFORE})?(?<![\w.,-])?{_VERSION}(?![\w-]|\.\d)", question):
-        before = (match["before"] or "").strip()
-        version = match[2]
-        if _UNIT.match(question[match.end() :]) or _NOT_A_PRODUCT.search(before):
-            continue
-        is_known = any(covers(version, one) for one in known)
-        says_so = before.lower().rstrip(".") in ("version", "versions", "release", "releases", "ver", "v")
-        if says_so or (is_known and (before or ("." in version and version in known))):
-            return version, (match.start() if says_so else match.start(2), match.end())
-    for one in known:
-        if not one[:1].isdigit() and (name := re.search(rf"\b{re.escape(one)}\b", question)):
-            return one, name.span()
-    return None
+def is_older(one: str, other: str) -> bool:
+    """Return whether one version came out before another, as far as their numbers tell."""
+    return _order(one)[0] < _order(other)[0] and not covers(one, other)
 
 
 def _glob(pattern: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from rag.triage.calibration import Calibration
 from rag.triage.history import Issue
-from rag.triage.model import Model, fit
+from rag.triage.model import Example, Model, fit
 from rag.triage.promise import (
     PROMISED,
     Outcome,
@@ -38,8 +38,9 @@ __all__ = ["FEWEST_DUPLICATES", "Replay", "replayed"]
 _BLOCKS = 6
 #: With fewer declared duplicates, the repository's own are not fitted on, and no threshold is chosen.
 FEWEST_DUPLICATES = 20
-# At most this number of issues without a declared duplicate are replayed: a sample if there are more.
-_MOST_OTHERS = 4_000
+# A model learns from at most this number of issues without a declared duplicate, and at most that number are judged: a
+# sample if there are more. Where one issue stands for four, a promise is off by half as much again.
+_MOST_LEARNED, _MOST_JUDGED = 4_000, 20_000
 # The first issues have too little before them.
 _WARM_UP = 30
 _DEPTH = 10
@@ -100,13 +101,18 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True)
-class _Compared:
-    """An issue with its candidates, and in which block of the history it is."""
+class _Replayed:
+    """An issue that is replayed."""
 
+    place: int
     issue: Issue
-    scored: Scored
     is_duplicate: bool
+    #: in which block of the history it is
     block: int
+    #: for how many issues its outcome stands
+    weight: float
+    #: for how many issues a model learns from it; 0: it does not
+    learned: float
 
 
 def replayed(
@@ -115,6 +121,7 @@ def replayed(
     *,
     floor: float,
     until: float | None = None,
+    most_learned: int = _MOST_LEARNED,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Replay:
     """Go over the history of a repository.
@@ -122,19 +129,23 @@ def replayed(
     :param shipped: the model that is used before the repository's own can be fitted
     :param floor: the least precision at which something may be said, in [0, 1]
     :param until: use only issues that were opened before this time, in seconds since 1970
+    :param most_learned: a model learns from at most this number of issues without a declared duplicate
     :param progress: called with the number of issues done and of all
     """
     known = [one for one in ranker.corpus.issues if until is None or one.opened < until]
     duplicates = sum(ranker.history.final_root(one.number) != one.number for one in known)
-    compared = _compared(ranker, until, progress)
-    outcomes = [one for block in range(_BLOCKS) for one in _predicted(ranker, compared, block, shipped)]
-    enough = sum(one.is_duplicate for one in compared) >= FEWEST_DUPLICATES
+    history = _history(ranker, until, most_learned)
+    compared = _Compared(ranker, lambda done: progress(done, len(history)))
+    learned = [(one, compared.kept(one).example) for one in history if one.learned]
+    models = [_before(learned, block, shipped) for block in range(_BLOCKS)]
+    outcomes = [_outcome(ranker, one, compared.of(one), *models[one.block]) for one in history]
+    enough = sum(one.is_duplicate for one in history) >= FEWEST_DUPLICATES
     judged = _judged(outcomes)
     calibration = calibration_of(judged, shipped.calibration)
     judged = calibrated(judged, calibration)
     found = steps(judged)
-    model = fit([one.scored.example for one in compared], shipped) if enough else shipped
-    promised, kept = _check(outcomes, [one.block for one in compared], shipped.calibration, floor)
+    model = fit([example for _, example in learned], shipped) if enough else shipped
+    promised, kept = _check(outcomes, [one.block for one in history], shipped.calibration, floor)
     return Replay(
         len(known),
         duplicates,
@@ -148,32 +159,39 @@ def replayed(
     )
 
 
-def _compared(ranker: Ranker, until: float | None, progress: Callable[[int, int], None]) -> list[_Compared]:
-    """Return the issues that are replayed, in order."""
-    sample = list(_sample(ranker, until))
-    scored = []
-    for done, (place, issue, weight) in enumerate(sample):
-        one = ranker.compared(issue, place=place)
-        scored.append(replace(one, example=replace(one.example, weight=weight)))
-        progress(done + 1, len(sample))
-    numbers = set(ranker.history.duplicates())
-    is_duplicate = [issue.number in numbers for _, issue, _ in sample]
-    return [
-        _Compared(issue, one, declared, int(block))
-        for (_, issue, _), one, declared, block in zip(
-            sample, scored, is_duplicate, _blocks(np.array(is_duplicate)), strict=True
-        )
-    ]
+class _Compared:
+    """Compares issues with those before them; what a model learns from is compared once and kept."""
+
+    def __init__(self, ranker: Ranker, progress: Callable[[int], None]) -> None:
+        self._ranker = ranker
+        self._progress = progress
+        self._kept: dict[int, Scored] = {}
+        self._done = 0
+
+    def kept(self, one: _Replayed) -> Scored:
+        """Return the candidates of an issue, for a model that learns from it."""
+        found = self._compared(one)
+        found = replace(found, example=replace(found.example, weight=one.learned))
+        self._kept[one.place] = found
+        return found
+
+    def of(self, one: _Replayed) -> Scored:
+        """Return the candidates of an issue."""
+        return self._kept.get(one.place) or self._compared(one)
+
+    def _compared(self, one: _Replayed) -> Scored:
+        found = self._ranker.compared(one.issue, place=one.place)
+        self._done += 1
+        self._progress(self._done)
+        return found
 
 
-def _predicted(ranker: Ranker, compared: Sequence[_Compared], block: int, shipped: Model) -> Iterator[Outcome]:
-    """Yield the outcomes of a block, by the model that the blocks before it teach."""
-    earlier = [one for one in compared if one.block < block]
-    is_learned = sum(one.is_duplicate for one in earlier) >= FEWEST_DUPLICATES
-    model = fit([one.scored.example for one in earlier], shipped) if is_learned else shipped
-    for one in compared:
-        if one.block == block:
-            yield _outcome(ranker, one, replace(model, calibration=Calibration()), is_learned)
+def _before(learned: Sequence[tuple[_Replayed, Example]], block: int, shipped: Model) -> tuple[Model, bool]:
+    """Return the model that the blocks before one teach, not calibrated, and whether they have enough duplicates."""
+    earlier = [(one, example) for one, example in learned if one.block < block]
+    is_learned = sum(one.is_duplicate for one, _ in earlier) >= FEWEST_DUPLICATES
+    model = fit([example for _, example in earlier], shipped) if is_learned else shipped
+    return replace(model, calibration=Calibration()), is_learned
 
 
 def _judged(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
@@ -196,24 +214,36 @@ def _check(
     return promised, kept
 
 
-def _sample(ranker: Ranker, until: float | None) -> Iterator[tuple[int, Issue, float]]:
-    """Yield the place of each issue that is replayed, the issue, and for how many it stands, in order."""
+def _history(ranker: Ranker, until: float | None, most_learned: int) -> list[_Replayed]:
+    """Return the issues that are replayed, in order."""
+    issues = ranker.corpus.issues
     duplicates = set(ranker.history.duplicates())
     places = [
         place
-        for place, issue in enumerate(ranker.corpus.issues)
+        for place, issue in enumerate(issues)
         if place >= _WARM_UP
         and not issue.is_bot
         and (until is None or issue.opened < until)
         and not ranker.corpus.is_sub_task(issue.author, issue.title, place)
     ]
-    others = [place for place in places if ranker.corpus.issues[place].number not in duplicates]
-    kept = set(random.Random(0).sample(others, min(len(others), _MOST_OTHERS)))  # noqa: S311 - a sample, no secret
-    weight = len(others) / max(len(kept), 1)
-    for place in places:
-        issue = ranker.corpus.issues[place]
-        if issue.number in duplicates or place in kept:
-            yield place, issue, 1.0 if issue.number in duplicates else weight
+    others = [place for place in places if issues[place].number not in duplicates]
+    judged = _sample(others, _MOST_JUDGED)
+    learned = _sample(judged, most_learned)
+    weight, weight_learned = (len(others) / max(len(some), 1) for some in (judged, learned))
+    kept, kept_learned = set(judged), set(learned)
+    blocks = _blocks(np.array([issues[place].number in duplicates for place in places]))
+    found = []
+    for place, block in zip(places, blocks, strict=True):
+        if issues[place].number in duplicates:
+            found.append(_Replayed(place, issues[place], True, int(block), 1.0, 1.0))
+        elif place in kept:
+            learns = weight_learned if place in kept_learned else 0.0
+            found.append(_Replayed(place, issues[place], False, int(block), weight, learns))
+    return found
+
+
+def _sample(places: Sequence[int], most: int) -> list[int]:
+    return random.Random(0).sample(places, min(len(places), most))  # noqa: S311 - a sample, no secret
 
 
 def _blocks(is_duplicate: np.ndarray[Any, np.dtype[np.bool_]]) -> np.ndarray[Any, np.dtype[np.intp]]:
@@ -224,19 +254,19 @@ def _blocks(is_duplicate: np.ndarray[Any, np.dtype[np.bool_]]) -> np.ndarray[Any
     return found
 
 
-def _outcome(ranker: Ranker, compared: _Compared, model: Model, is_learned: bool) -> Outcome:
-    issue, scored = compared.issue, compared.scored
+def _outcome(ranker: Ranker, one: _Replayed, scored: Scored, model: Model, is_learned: bool) -> Outcome:
+    issue = one.issue
     ranked = ranker.ranked(scored, model, issue.opened)
     root = ranker.history.final_root(issue.number)
-    right = [ranker.history.final_root(one.number) == root for one in ranked[:_DEPTH]]
+    right = [ranker.history.final_root(other.number) == root for other in ranked[:_DEPTH]]
     return Outcome(
         issue.number,
         issue.opened,
-        compared.is_duplicate,
+        one.is_duplicate,
         ranked[0].probability if ranked else 0.0,
         bool(right and right[0]),
         bool(ranked and ranker.history.is_confirmed(issue.number, ranked[0].number)),
         right.index(True) + 1 if True in right else 0,
-        scored.example.weight,
+        one.weight,
         is_learned,
     )

@@ -56,7 +56,13 @@ WITH RECURSIVE seen AS (
     ) next
 )
 SELECT product, version, bool_or(kind IN ('page', 'file'))
-FROM seen CROSS JOIN LATERAL unnest(versions) AS version GROUP BY product, version ORDER BY product, version;
+FROM seen CROSS JOIN LATERAL unnest(versions) AS version
+WHERE %(source)s::text IS NULL OR EXISTS (
+    SELECT FROM documents d
+    WHERE (d.product, d.versions, d.kind) = (seen.product, seen.versions, seen.kind)
+      AND cardinality(d.versions) > 0 AND d.source = %(source)s
+)
+GROUP BY product, version ORDER BY product, version;
 
 -- name: document_sections
 -- Select the chunks of a document, in order.

@@ -28,6 +28,12 @@ def channel(id_: str, kind: int, **more: Any) -> dict[str, Any]:
     return {**known, "topic": None, "nsfw": False, "last_message_id": None, "parent_id": None, **more}
 
 
+def _thread(id_: str, parent: str, name: str) -> dict[str, Any]:
+    about = {"archived": False, "auto_archive_duration": 1440, "archive_timestamp": _NOW, "locked": False}
+    more = {"message_count": 0, "member_count": 1, "thread_metadata": about, "rate_limit_per_user": 0}
+    return channel(id_, 11, name=name, parent_id=parent, owner_id=BOT, **more)
+
+
 class DiscordServer:
     """A guild with one text channel; `calls` are the requests to the REST API."""
 
@@ -127,10 +133,24 @@ class DiscordServer:
         """Tell the client to connect again and resume, as Discord does when a gateway is drained."""
         asyncio.run_coroutine_threadsafe(self._write(_RECONNECT, None), self._loop).result(60)
 
+    def hang_up(self) -> None:
+        """Close the connection without a word."""
+        assert self._socket
+        asyncio.run_coroutine_threadsafe(self._socket.close(code=1011), self._loop).result(60)
+
+    def open_thread(self, id_: str) -> None:
+        """Tell the client of a thread that there is."""
+        self.dispatch("THREAD_CREATE", _thread(id_, CHANNEL, "help"))
+
     def message(self, text: str, *, to: str = CHANNEL, author: str = USER, **more: Any) -> None:
         """Send a message that somebody wrote."""
         mentions = [user(BOT, is_bot=True)] if f"<@{BOT}>" in text else []
         self.dispatch("MESSAGE_CREATE", {**self._message(text, to, user(author)), "mentions": mentions, **more})
+
+    def direct_message(self, text: str, *, to: str) -> None:
+        """Send a message that somebody wrote to the bot alone."""
+        message = self._message(text, to, user(USER))
+        self.dispatch("MESSAGE_CREATE", {name: value for name, value in message.items() if name != "guild_id"})
 
     def command(self, question: str) -> None:
         """Send the slash command /ask."""
@@ -222,10 +242,7 @@ class DiscordServer:
             case ["applications", _, "commands"]:
                 return 200, [{**one, "id": "1", "application_id": BOT, "version": "1"} for one in given]
             case ["channels", parent, "messages", message, "threads"]:
-                thread = channel(message, 11, name=given["name"], parent_id=parent, owner_id=BOT, message_count=0,
-                                 member_count=1, thread_metadata={"archived": False, "auto_archive_duration": 1440,
-                                 "archive_timestamp": _NOW, "locked": False}, rate_limit_per_user=0)  # fmt: skip
-                return 201, thread
+                return 201, _thread(message, parent, given["name"])
             case ["channels", to, "messages"]:
                 return 200, self._message(given.get("content", ""), to, user(BOT, is_bot=True))
             case ["interactions", name, *_]:

@@ -150,6 +150,7 @@
     for (const one of group) counts.set(one, (counts.get(one) || 0) + 1);
     const entries = names.map((name, n) => [name, n]).filter(([, n]) => counts.has(n)).slice(0, 30);
     find("legend").replaceChildren(...entries.map(([name, n]) => entry(colour(n), "dot", `${name} (${counts.get(n)})`)));
+    if (new Set(data.radius).size > 1) find("legend").append(entry("currentColor", "dot", "larger: cited more often"));
     if (data.questions.length) {
       find("legend").append(entry("currentColor", "diamond", "question, answered"), entry(style("--map-alarm"), "cross", "question, not answered"));
     }

@@ -131,6 +131,8 @@ def legend(drawing: Drawing) -> list[tuple[str, str]]:
     entries = []
     if len(drawing.sources) > 1:
         entries = [(PALETTE[place % len(PALETTE)], name[:26]) for place, name in enumerate(drawing.sources[:8])]
+    if any(point.cites for point in drawing.points):
+        entries.append((SOFT, "larger: cited more often"))
     if drawing.questions:
         entries += [(INK, "question, answered"), (ALARM, "question, not answered")]
     return entries

@@ -20,12 +20,22 @@ PAGES = {
         "fax": "# Fax gateway\n\n## Configure the fax gateway\n\nThe fax gateway is configured in `fax.ini`. "
         "Set `modem` to the device of the modem.",
         "backup": "# Backup\n\n## Back up one database\n\nBack up one database with `engine dump NAME`.",
+        "memory": "# 19.4. Memory\n\n## Work memory\n\n`work_memory` (`integer`)\n\nSets the memory of a sort or a hash "
+        "table. The final limit is found by multiplying it with the number of sorts. See Section 19.2. The default value "
+        "of `work_memory` is 1 MB, which is enough for small tables.",
     },
     "15": {
         "keys": "# Keys\n\n## Rotate the signing key\n\nRotate the signing key with `engine rotate-key`. "
         "The old signing key stays valid for one day.",
         "backup": "# Backup\n\n## Back up one database\n\nBack up one database with `engine dump NAME`.",
+        "memory": "# 20.4. Memory\n\n## Work memory\n\n`work_memory` (`integer`)\n\nSets the memory of a sort or a hash "
+        "table. The final limit is found by multiplying it with the number of sorts. See Section 20.2. The default value "
+        "of `work_memory` is 4 MB, which is enough for small tables.",
         "metrics": "# Metrics\n\n## Export metrics\n\nMetrics are exported in the format of Prometheus at `/metrics`.",
+    },
+    "16beta1": {
+        "backup": "# Backup\n\n## Back up one database\n\nBack up one database with `engine dump NAME`.",
+        "cloud": "# Cloud\n\n## Copy backups to the cloud\n\nBackups are copied to the cloud with `engine push BUCKET`.",
     },
 }
 
@@ -45,7 +55,7 @@ def manual(version: str) -> MemorySource:
 
 @pytest.fixture(scope="module")
 def engine(module_engine: Callable[..., Engine]) -> Engine:
-    return module_engine(manual("14"), manual("15"))
+    return module_engine(manual("14"), manual("15"), manual("16beta1"))
 
 
 def pages(engine: Engine, question: str, **filters: str) -> list[str]:
@@ -72,6 +82,61 @@ def test_where_versions_agree_no_other_one_is_named(engine: Engine) -> None:
     answer = engine.ask("How do I back up one database?")
     assert "engine dump" in answer.answer
     assert answer.other_versions == ()
+
+
+def test_a_value_that_differs_is_shown_even_if_the_quoted_sentence_is_the_same(engine: Engine) -> None:
+    answer = engine.ask("What is the default of work_memory?")
+    assert "4 MB" in answer.answer
+    (other,) = answer.other_versions
+    assert (other.version, other.url.partition("#")[0]) == ("14", f"{ROOT}/14/memory.html")
+    assert "1 MB" in other.quote
+
+
+def test_a_preview_answers_only_if_it_is_named_or_nothing_else_does(engine: Engine) -> None:
+    assert engine.ask("How do I back up one database?").version == "15"
+    assert engine.ask("How do I back up one database in 16?").version == "16beta1"
+    answer = engine.ask("How do I copy backups to the cloud?")
+    assert answer.answer.startswith("The sources do not answer this for version 15. This is from version 16beta1:")
+
+
+@pytest.mark.parametrize(
+    ("question", "version"),
+    [
+        ("How do I rotate the signing key in 14?", "14"),
+        ("Engine 14: how do I rotate the signing key?", "14"),
+        ("engine 14 rotate the signing key", "14"),
+        ("How do I rotate the signing key on 14.2?", "14"),
+        ("With Engine 14.x, how do I rotate the signing key?", "14"),
+        ("Since 15, how do I rotate the signing key?", "15"),
+        ("How did I rotate the signing key before 15?", "14"),
+    ],
+)
+def test_a_version_is_named_in_the_words_of_users(engine: Engine, question: str, version: str) -> None:
+    answer = engine.ask(question)
+    assert answer.version == version
+    assert {cited.url.split("/")[4] for cited in answer.sources} == {version}
+    assert {found.url.split("/")[4] for found in engine.search(question)} == {version}
+
+
+def test_an_upgrade_is_answered_for_the_newer_version_and_names_what_differs(engine: Engine) -> None:
+    answer = engine.ask("How is the signing key rotated after an upgrade from 14 to 15?")
+    assert answer.version == "15"
+    assert [other.version for other in answer.other_versions] == ["14"]
+
+
+def test_a_follow_up_stays_with_the_version_of_its_conversation(engine: Engine) -> None:
+    first = engine.ask("How do I back up one database in version 14?")
+    assert engine.ask("How do I rotate the signing key?", history=[first.turn]).version == "14"
+    assert engine.ask("And in 15, how do I rotate the signing key?", history=[first.turn]).version == "15"
+    assert engine.ask("Unrelated: how do I rotate the signing key?", history=[first.turn]).version == "15"
+
+
+def test_a_source_of_one_version_is_answered_from_it(engine: Engine) -> None:
+    answer = engine.ask("How do I rotate the signing key?", filters=Filters(source="manual-14"))
+    assert (answer.version, answer.other_versions) == ("14", ())
+    assert not answer.answer.startswith("The sources do not answer this")
+    found = engine.search("rotate the signing key", filters=Filters(source="manual-14"))
+    assert {result.url.split("/")[4] for result in found} == {"14"}
 
 
 @pytest.mark.parametrize("version", ["14", "15"])
@@ -101,11 +166,17 @@ def test_a_stream_says_so_before_the_answer(engine: Engine) -> None:
     assert "".join(map(str, blocks)).strip() == answer.answer  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("question", ["How do I rotate the signing key?", "How do I configure the fax gateway?"])
+def test_each_block_of_a_stream_ends_with_an_empty_line(engine: Engine, question: str) -> None:
+    *blocks, answer = engine.questions.ask_stream(question)
+    assert "".join(map(str, blocks)) == f"{answer.answer}\n\n"  # type: ignore[union-attr]
+
+
 def test_what_no_version_answers_is_not_answered(engine: Engine) -> None:
     answer = engine.ask("How do I brew coffee with cardamom?")
     assert (answer.answered, answer.other_versions) == (False, ())
 
 
 def test_a_version_that_no_document_has_is_refused_with_those_there_are(engine: Engine) -> None:
-    with pytest.raises(ConfigurationError, match="No document is of version '9'; there are: 14, 15"):
+    with pytest.raises(ConfigurationError, match="No document is of version '9'; there are: 14, 15, 16beta1"):
         engine.ask("How do I rotate the signing key?", filters=Filters(version="9"))

@@ -18,7 +18,7 @@ from rag.bots.bot import Bot, channels_of
 from rag.bots.discord import DiscordBot
 from rag.engine import Engine
 from rag.service import Service
-from tests.servers.discord import BOT, CHANNEL, TOKEN, DiscordServer, discord_server
+from tests.servers.discord import BOT, CHANNEL, TOKEN, DiscordServer, discord_server, user
 from tests.servers.memory_source import MemorySource, page
 
 QUESTION = "How do I write one database to a file?"
@@ -48,9 +48,17 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[DiscordServer]:
 
 @contextmanager
 def answering(
-    engine: Engine, server: DiscordServer, *channels: str, says_unanswered: bool = False, is_ephemeral: bool = False
+    engine: Engine,
+    server: DiscordServer,
+    *channels: str,
+    says_unanswered: bool = False,
+    is_ephemeral: bool = False,
+    sessions: int = 1,
 ) -> Iterator[None]:
-    """Run the bot in a loop of its own until the block ends."""
+    """Run the bot in a loop of its own until the block ends.
+
+    :param sessions: the number of the server's session that it is, counted from 1
+    """
     bot = Bot(Service(engine), channels_of(channels), says_unanswered=says_unanswered)
     client = DiscordBot(bot, is_ephemeral=is_ephemeral)
 
@@ -60,7 +68,7 @@ def answering(
 
     thread = threading.Thread(target=lambda: asyncio.run(work()), daemon=True)
     thread.start()
-    server.wait_for_session(1)
+    server.wait_for_session(sessions)
     try:
         yield
     finally:
@@ -157,6 +165,54 @@ def test_it_waits_for_a_rate_limit_and_resumes_its_session(engine: Engine, serve
         server.message(f"<@{BOT}> {QUESTION}")
         assert "pg_dump" in server.said("/messages")["content"]
     assert (server.resumes, server.refusals) == (1, 0)
+
+
+def test_it_connects_again_after_a_connection_that_was_lost_without_a_word(
+    engine: Engine, server: DiscordServer
+) -> None:
+    with answering(engine, server):
+        server.hang_up()
+        server.wait_for_session(2)
+        server.message(f"<@{BOT}> {QUESTION}")
+        assert "pg_dump" in server.said("/messages")["content"]
+
+
+def test_threads_and_thumbs_outlive_the_bot(engine: Engine, server: DiscordServer) -> None:
+    with answering(engine, server):
+        server.message(f"<@{BOT}> {QUESTION}")
+        first = server.said("/messages")
+    with answering(engine, server, sessions=2):
+        place = first["path"].split("/")[1]
+        server.open_thread(place)
+        server.message("What does VACUUM reclaim?", to=place)
+        assert server.said("/messages")["path"] == first["path"]
+        server.press(buttons(first)["Correct"], first)
+        assert server.said("/callback")["data"]["content"] == "Thank you for your feedback."
+    assert engine.answer_log.find(UUID(buttons(first)["Correct"].rpartition(":")[2])).thumb == "up"
+
+
+def test_a_message_of_a_thread_that_is_for_others_is_left_alone(engine: Engine, server: DiscordServer) -> None:
+    with answering(engine, server):
+        server.message(f"<@{BOT}> {QUESTION}")
+        place = server.said("/messages")["path"].split("/")[1]
+        server.message("<@201> what does VACUUM reclaim?", to=place, mentions=[user("201")])
+        server.message(UNKNOWN, to=place)
+        server.message("And how do I write one database to a file?", to=place)
+        assert "pg_dump" in server.said("/messages")["content"], "the next and only message"
+
+
+def test_a_direct_message_needs_no_mention(engine: Engine, server: DiscordServer) -> None:
+    with answering(engine, server, "dm"):
+        server.message(f"<@{BOT}> {QUESTION}")
+        server.direct_message(QUESTION, to="500")
+        assert server.said("/messages")["path"] == "channels/500/messages", "the first and only message"
+
+
+def test_a_channel_is_answered_with_its_filters(engine: Engine, server: DiscordServer) -> None:
+    with answering(engine, server, f"{CHANNEL} kind=issue", "dm kind=page"):
+        server.message(f"<@{BOT}> {QUESTION}")
+        server.direct_message(QUESTION, to="500")
+        assert server.said("/messages")["path"] == "channels/500/messages", "no issue answers it"
 
 
 def test_a_refused_token_and_a_discord_that_is_away_are_one_line(

@@ -178,6 +178,35 @@ def test_it_waits_for_a_rate_limit_and_connects_again(engine: Engine, server: Sl
     assert server.refusals == 0
 
 
+def test_it_connects_again_after_a_connection_that_was_lost_without_a_word(engine: Engine, server: SlackServer) -> None:
+    with answering(engine, server):
+        server.hang_up()
+        server.wait_for_connection(2)
+        server.event("app_mention", text=f"<@{BOT}> {QUESTION}", ts="10.1")
+        assert server.said("chat.postMessage")["thread_ts"] == "10.1"
+
+
+def test_threads_and_thumbs_outlive_the_bot(engine: Engine, server: SlackServer) -> None:
+    with answering(engine, server):
+        server.event("app_mention", text=f"<@{BOT}> {QUESTION}", ts="11.1")
+        first = server.said("chat.postMessage")
+    with slack_server() as after, answering(engine, after):
+        after.event("message", text="What does VACUUM reclaim?", ts="11.2", thread_ts="11.1")
+        assert after.said("chat.postMessage")["thread_ts"] == "11.1"
+        after.press(buttons(first)["thumb_up"])
+        assert after.said("respond")["text"] == "Thank you for your feedback."
+    assert engine.answer_log.find(UUID(buttons(first)["thumb_up"]["value"])).thumb == "up"
+
+
+def test_a_follow_up_that_the_sources_do_not_answer_gets_silence(engine: Engine, server: SlackServer) -> None:
+    with answering(engine, server):
+        server.event("app_mention", text=f"<@{BOT}> {QUESTION}", ts="12.1")
+        server.said("chat.postMessage")
+        server.event("message", text="How many blades does a windmill have?", ts="12.2", thread_ts="12.1")
+        server.event("message", text="What does VACUUM reclaim?", ts="12.3", thread_ts="12.1")
+        assert "VACUUM" in text_of(server.said("chat.postMessage"))
+
+
 def test_a_stale_answer_leads_to_the_thread_in_which_it_was_asked(empty_engine: Engine, server: SlackServer) -> None:
     empty_engine.syncs.ingest(MemorySource([page("backup", "Use pg_dump to write one database to a file.")]))
     with answering(empty_engine, server):

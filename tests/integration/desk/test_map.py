@@ -95,13 +95,17 @@ def test_a_large_map_has_at_most_three_megabytes(drawing: Drawing) -> None:
 
 
 def test_the_pictures_can_be_read(drawing: Drawing) -> None:
-    svg = ElementTree.fromstring(map_svg(drawing, "Map"))
-    circles = [one for one in svg.iter() if one.tag.endswith("circle")]
-    assert len(circles) == 21
+    picture = map_svg(drawing, "Map")
+    circles = [one for one in ElementTree.fromstring(picture).iter() if one.tag.endswith("circle")]
+    assert len(circles) == len([*drawing.points, "the legend of their sizes"])
+    for meaning in ("larger: cited more often", "question, answered", "question, not answered"):
+        assert f">{meaning}<" in picture
     assert Image.open(io.BytesIO(map_png(drawing, "Map"))).size == (1000, 1100)
 
 
 def test_operators_see_the_map_that_was_drawn_last(engine: Engine, drawing: Drawing) -> None:
+    with engine.database.connection() as connection:
+        connection.execute("DELETE FROM maps")  # the one that the browser was shown
     with served(engine) as address:
         missing = httpx.get(f"{address}/map/data")
         assert (missing.status_code, list(missing.json())) == (404, ["error"])

@@ -17,7 +17,9 @@ from rag.triage.backlog import backlog
 from rag.triage.command import main
 from rag.triage.read import read_apart
 from rag.triage.releases import read_releases
+from rag.triage.replay import replayed
 from rag.triage.triage import Triage
+from rag.triage.weights import shipped_model
 from tests.servers.github_comments import CommentableGitHubServer
 
 # Half of the issues share words with a problem of another part of the program.
@@ -73,6 +75,13 @@ def test_a_replay_without_enough_duplicates_stays_silent(engine: Engine, triage:
     assert found.chosen is None
     assert "are too few to promise a precision" in (found.silent_because or "")
     assert triage.threshold is not None, "a replay of a part of the history is not kept"
+
+
+def test_every_issue_is_judged_even_if_a_model_learns_from_some_of_them_only(triage: Triage) -> None:
+    whole, part = (replayed(triage.ranker, shipped_model(), floor=FLOOR, most_learned=most) for most in (1_000, 5))
+    assert [one.number for one in part.outcomes] == [one.number for one in whole.outcomes]
+    assert {one.weight for one in part.outcomes} == {1.0}
+    assert part.model.weights.tolist() != whole.model.weights.tolist()
 
 
 def test_a_duplicate_leads_to_its_root(triage: Triage) -> None:

@@ -1,50 +1,10 @@
-"""Versions: of pages by their setting, of threads by their labels, and in questions."""
+"""Versions: of pages by their setting, of threads by their labels, and their order."""
 
 from __future__ import annotations
 
 import pytest
 
-from rag.text.versions import Placed, covers, named, newest, newest_first, placed, versions_in, without_version
-
-KNOWN = ("14", "15", "16rc1")
-
-
-@pytest.mark.parametrize(
-    ("question", "version"),
-    [
-        ("How do I rotate keys in PostgreSQL 14?", "14"),
-        ("How do I rotate keys in version 14?", "14"),
-        ("what changed in v15", "15"),
-        ("what changed in v15.2", "15.2"),
-        ("How do I rotate keys in version 9?", "9"),
-        ("How do I rotate keys?", None),
-        ("How do I keep 15 backups for 14 days?", None),
-        ("What is in chapter 15, table 14?", None),
-        ("The server stops after 15 seconds", None),
-        ("Does port 15 need to be open?", None),
-        ("It listens on 10.15.0.14", None),
-    ],
-)
-def test_a_question_names_a_version(question: str, version: str | None) -> None:
-    assert named(question, KNOWN) == version
-
-
-@pytest.mark.parametrize(
-    ("question", "rest"),
-    [
-        ("How do I rotate keys in version 14?", "How do I rotate keys?"),
-        ("How do I rotate keys in PostgreSQL 14?", "How do I rotate keys in PostgreSQL?"),
-        ("In version 14, how do I rotate keys?", "How do I rotate keys?"),
-        ("How do I rotate keys?", "How do I rotate keys?"),
-    ],
-)
-def test_a_question_is_searched_without_its_version(question: str, rest: str) -> None:
-    assert without_version(question, KNOWN) == rest
-
-
-def test_dotted_versions_need_no_word_before_them() -> None:
-    assert named("is 3.11 supported", ("3.11", "3.12")) == "3.11"
-    assert named("is 3.1 supported", ("3.11", "3.12")) is None
+from rag.text.versions import Placed, covers, is_older, newest, newest_first, placed, plain, versions_in
 
 
 @pytest.mark.parametrize(
@@ -56,6 +16,7 @@ def test_dotted_versions_need_no_word_before_them() -> None:
         ("https://x.org/docs/{version}/", "https://x.org/docs/v1.2/a.html", Placed("1.2", "https://x.org/docs/")),
         ("https://x.org/*/{version}/", "https://x.org/en/1.2/a.html", Placed("1.2", "https://x.org/*/")),
         ("https://x.org/docs/{version}/", "https://x.org/blog/1.2/a.html", None),
+        ("docs/version-{version}/", "docs/version-1.2/a.md", Placed("1.2", "manual-15")),
     ],
 )
 def test_a_page_is_placed_by_the_setting_of_its_source(setting: str | None, url: str, place: Placed | None) -> None:
@@ -88,3 +49,21 @@ def test_the_manual_of_a_version_is_that_of_its_patch_releases() -> None:
     assert covers("15", "15.2")
     assert not covers("15", "1.5")
     assert not covers("15.1", "15.2")
+
+
+def test_a_preview_is_one_of_its_version() -> None:
+    assert covers("16", "16beta1")
+    assert not covers("16beta2", "16beta1")
+    assert covers("next", "next")
+    assert not covers("next", "15")
+
+
+def test_a_version_is_written_in_several_ways() -> None:
+    assert [plain(one) for one in ("v15.2", "2.x", "15", "V3", "vNext")] == ["15.2", "2", "15", "3", "vnext"]
+    assert covers("v2.x", "2.1")
+
+
+def test_versions_are_ordered_by_their_numbers() -> None:
+    assert is_older("9.6", "14")
+    assert not is_older("15", "14")
+    assert not is_older("15", "15.2"), "15 is the manual of 15.2"
