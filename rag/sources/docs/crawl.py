@@ -133,8 +133,8 @@ class Crawl:
                     yield Failed(found.url, str(found))
                     continue
                 if isinstance(found, WrongEntries):
-                    entries = "entry" if found.count == 1 else "entries"
-                    yield Noticed(f"{found.count} {entries} of {found.url} name no address and were skipped.")
+                    have = "entry has no URL and was" if found.count == 1 else "entries have no URL and were"
+                    yield Noticed(f"{found.url}: {found.count} {have} skipped.")
                     continue
                 listed += 1
                 url = normalise(found.url)

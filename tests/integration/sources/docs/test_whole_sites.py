@@ -379,7 +379,7 @@ def test_wrong_entries_are_skipped_and_counted(site: DocsSite, crawl: Crawl, pat
     outcome = crawl(sitemap=site.url(path))
 
     assert set(outcome.changed) == {"/docs/a"}
-    assert outcome.noticed == [f"4 entries of {site.url(path)} name no address and were skipped."]
+    assert outcome.noticed == [f"{site.url(path)}: 4 entries have no URL and were skipped."]
 
 
 def test_a_torn_sitemap_is_read_up_to_where_it_breaks_off_and_reported(site: DocsSite, crawl: Crawl) -> None:
