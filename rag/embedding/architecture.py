@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from typing import TYPE_CHECKING, Any, Literal
 
 from rag.embedding.folder import ModelFolder
 from rag.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from rag.embedding.config import Config
 
 __all__ = ["BERT", "Architecture", "Family", "is_supported"]
 
@@ -86,23 +87,6 @@ _FAMILIES: Mapping[str, Family] = {
 }
 
 
-class _Config(BaseModel):
-    """The keys of config.json that matter; DistilBERT has names of its own."""
-
-    model_config = ConfigDict(extra="ignore", protected_namespaces=())
-
-    model_type: str
-    hidden: int = Field(gt=0, validation_alias=AliasChoices("hidden_size", "dim"))
-    layers: int = Field(gt=0, validation_alias=AliasChoices("num_hidden_layers", "n_layers"))
-    heads: int = Field(gt=0, validation_alias=AliasChoices("num_attention_heads", "n_heads"))
-    activation: str = Field("gelu", validation_alias=AliasChoices("hidden_act", "activation"))
-    epsilon: float = Field(1e-12, validation_alias="layer_norm_eps")
-    positions: int = Field(512, gt=0, validation_alias="max_position_embeddings")
-    padding: int | None = Field(None, validation_alias="pad_token_id")
-    position_embedding_type: str | None = "absolute"
-    buckets: int = Field(32, gt=3, validation_alias="relative_attention_num_buckets")
-
-
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """The sizes of an encoder: H hidden units, A heads, L layers."""
@@ -126,6 +110,11 @@ class Architecture:
 
         :raises ConfigurationError: the file is invalid, or the architecture is not supported
         """
+        # The bundled model, which most commands load, needs neither.
+        from pydantic import ValidationError
+
+        from rag.embedding.config import Config
+
         table = folder.table("config.json")
         if not is_supported(table):
             raise ConfigurationError(
@@ -133,7 +122,7 @@ class Architecture:
                 f"{', '.join(_FAMILIES)}, or one with onnx/model.onnx."
             )
         try:
-            config = _Config.model_validate(table)
+            config = Config.model_validate(table)
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]
             raise ConfigurationError(
@@ -142,7 +131,7 @@ class Architecture:
         return cls._checked(folder, config)
 
     @classmethod
-    def _checked(cls, folder: ModelFolder, config: _Config) -> Architecture:
+    def _checked(cls, folder: ModelFolder, config: Config) -> Architecture:
         for is_wrong, what in (
             (config.position_embedding_type not in (None, "absolute"), f"{config.position_embedding_type} positions"),
             (config.activation not in _ACTIVATIONS, f"the activation {config.activation!r}"),

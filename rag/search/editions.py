@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from rag.errors import ConfigurationError
 from rag.store.documents import Edition
-from rag.text.named_versions import named_versions, without_versions
 from rag.text.versions import covers, newest, plain
 
 __all__ = ["Choice", "chosen_editions"]
@@ -46,6 +45,9 @@ def chosen_editions(
     """
     if not known and wanted is None:
         return None
+    # Its patterns take as long to compile as a search takes; most indexes have no versions.
+    from rag.text.named_versions import named_versions, without_versions
+
     versions = list(dict.fromkeys(one.version for one in known))
     if wanted is not None and not any(covers(wanted, one) for one in versions):
         raise ConfigurationError(f"No document is of version {wanted!r}; there are: {', '.join(versions) or 'none'}.")
