@@ -116,6 +116,13 @@ class _Stream(LimitedStream):
                 self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
         return super().read(max_bytes, timeout)
 
+    def close(self) -> None:
+        # A thread that reads is not woken by closing the socket: it would wait for the rest of its timeout.
+        if self._socket:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+        super().close()
+
 
 class AddressGuard:
     """Decides which addresses a host name may have.

@@ -176,6 +176,19 @@ def test_an_outage_in_the_middle_ends_the_crawl(site: DocsSite, crawl: Crawl, st
     assert len(store.documents.hashes("site")) == 1
 
 
+def test_a_crawl_that_ends_waits_for_no_silent_server(site: DocsSite, crawl: Crawl) -> None:
+    site.put("/docs/index.html", html("Start", links=[f"{n}.html" for n in range(200)]))
+    for n in range(200):
+        silent = n in (0, 100, 199)
+        site.fail(f"/docs/{n}.html", Reply(wait=FAST.timeout + 5) if silent else Reply(drop=True), times=50)
+
+    started = time.monotonic()
+    with pytest.raises(SourceUnavailable, match=r"127\.0\.0\.1 stopped answering"):
+        crawl()
+
+    assert time.monotonic() - started < FAST.timeout - 5
+
+
 @pytest.mark.parametrize("how", ["unlinked", "missing", "noindex", "moved"])
 def test_removing_most_of_a_site_needs_consent(site: DocsSite, crawl: Crawl, how: str) -> None:
     site.put("/docs/index.html", html("Start", links=[f"{n}.html" for n in range(30)]))
