@@ -128,14 +128,12 @@ def _write_signature(walk: Walk, element: Element) -> None:
 
 def _write_callouts(walk: Walk, rows: Sequence[Element]) -> None:
     """Write what Asciidoctor says about the numbered lines of code: the numbers stand in the first column."""
-    for row in rows:
-        label, *texts = _cells(row)
-        position = walk.text(label, is_bold=True).strip("()") or "-"
+    for label, text in (cells[:2] for row in rows if len(cells := _cells(row)) > 1):
+        position = walk.text(label, is_bold=True).strip("()")
         marker = f"{position}. " if position.isdecimal() else "- "
-        for text in texts[:1]:
-            with walk.writer.indented(marker, " " * len(marker)):
-                walk.children(text)
-                walk.writer.finish_block()
+        with walk.writer.indented(marker, " " * len(marker)):
+            walk.children(text)
+            walk.writer.finish_block()
     walk.writer.end_list()
 
 
