@@ -180,6 +180,7 @@ def _missing_names(named: Sequence[str], text: str) -> float:
     def is_written(name: str) -> bool:
         if name.startswith("-"):
             return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) is not None
-        return name in text or f" {' '.join(tokens(name))} " in words or "".join(tokens(name)) in joined
+        parts = tokens(name)
+        return name in text or f" {' '.join(parts)} " in words or "".join(parts) in joined
 
     return sum(not is_written(name) for name in named) / len(named)

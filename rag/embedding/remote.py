@@ -208,13 +208,13 @@ class RemoteEncoder:
     def _client(self) -> openai.OpenAI:
         import openai
 
-        from rag.llm.bounded import bounded_client
+        from rag.net.bounded import bounded
 
         return openai.OpenAI(
             api_key=self._endpoint.api_key,
             base_url=self._endpoint.base_url,
             timeout=self._timeout,
-            http_client=bounded_client(timeout=self._timeout, whole=_WHOLE * self._timeout),
+            http_client=bounded(openai.DefaultHttpxClient(timeout=self._timeout), whole=_WHOLE * self._timeout),
         )
 
     def _batches(self, texts: Sequence[str]) -> Iterator[list[str]]:

@@ -44,11 +44,12 @@ def open_llm(
     if provider == "openai" and not api_key:
         raise ConfigurationError(f"RAG_LLM is {setting!r}, which needs OPENAI_API_KEY. Set it, or RAG_LLM=extractive.")
 
+    import openai
     from llama_index.llms.openai.utils import ALL_AVAILABLE_MODELS
 
-    from rag.llm.bounded import bounded_client
     from rag.llm.chat import STREAM_TIMEOUTS, ChatModel
     from rag.llm.usage_listener import listen
+    from rag.net.bounded import bounded
 
     listen()
     return ChatModel(
@@ -59,7 +60,7 @@ def open_llm(
         api_base=base_url or (_OLLAMA_URL if provider == "ollama" else _OPENAI_URL),
         timeout=timeout,
         max_retries=0,  # ChatModel retries
-        http_client=bounded_client(timeout=timeout, whole=STREAM_TIMEOUTS * timeout),
+        http_client=bounded(openai.DefaultHttpxClient(timeout=timeout), whole=STREAM_TIMEOUTS * timeout),
         is_chat_model=True,
         context_window=context_window or ALL_AVAILABLE_MODELS.get(name, _CONTEXT_WINDOW),
     )

@@ -38,12 +38,12 @@ def post_alert(webhook: str, text: str, *, backoff_seconds: float = 0.5, timeout
     import httpx
     from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-    from rag.llm.bounded import bounded_client
+    from rag.net.bounded import bounded
 
     def post() -> None:
         with (
-            bounded_client(timeout=timeout, whole=timeout) as client,
-            client.stream("POST", webhook, json={"text": text}, follow_redirects=False) as reply,
+            bounded(httpx.Client(timeout=timeout), whole=timeout) as client,
+            client.stream("POST", webhook, json={"text": text}) as reply,
         ):
             reply.raise_for_status()  # what else the reply says is not read
 

@@ -12,7 +12,7 @@ from rag.text.versions import covers, newest, plain
 
 __all__ = ["Choice", "chosen_editions"]
 
-# Words of addresses that are no names.
+# Words of the URLs of documentation that do not name a product.
 _NO_NAME = re.compile(r"https?|www|docs?|org|com|net|dev|html?|the|readthedocs|github|gitlab|latest|stable")
 
 
@@ -51,8 +51,10 @@ def chosen_editions(
     versions = list(dict.fromkeys(one.version for one in known))
     if wanted is not None and not any(covers(wanted, one) for one in versions):
         raise ConfigurationError(f"No document is of version {wanted!r}; there are: {', '.join(versions) or 'none'}.")
-    named, *earlier = (named_versions(one, versions, _names(known)) for one in (question, *reversed(before)))
-    in_turn = next((found for found in (named, *earlier) if found), [])
+    names = _names(known)
+    named = named_versions(question, versions, names)
+    earlier = (named_versions(one, versions, names) for one in reversed(before))
+    in_turn = named or next(filter(None, earlier), [])
     asked = [plain(wanted)] if wanted else [one.version for one in in_turn]
     allowed = _of(known, asked) if asked else _newest(known)
     others = _newest_first([one for one in known if one not in allowed])

@@ -27,7 +27,8 @@ _OLDER = re.compile(r"(?:^|(?<=[\s(,]))(?:before|prior to|(?:older|earlier|lower
 # Between two versions of one product.
 _AND = re.compile(r"\s*(?:to|and|or|vs\.?|versus|->|→|,|/)\s*", re.I)
 _MOVE = re.compile(r"(?<![a-z])(?:(?:up|down)grad|migrat|switch|mov(?:e|ing)|going)", re.I)
-# Words whose number is no version. Names of products are rarely words of everyday English; these are none either.
+# Words that are not products, so that the number behind them is not a version: "port 80", "UTF-8". An everyday word
+# that is not listed may be a product if it has a capital letter: "React 18".
 _NO_PRODUCT = re.compile(
     r"(?:a|all|an|and|any|are|as|at|base|be|been|but|by|can|chapter|code|cp|did|do|does|each|error|every|figure|"
     r"for|from|had|has|have|how|http|if|in|int|into|ip|ipv|is|iso|issue|it|its|just|latin|level|line|md|my|no|"

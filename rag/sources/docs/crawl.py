@@ -133,8 +133,8 @@ class Crawl:
                     yield Failed(found.url, str(found))
                     continue
                 if isinstance(found, WrongEntries):
-                    have = "entry has no URL and was" if found.count == 1 else "entries have no URL and were"
-                    yield Noticed(f"{found.url}: {found.count} {have} skipped.")
+                    entries_were = "entry has no URL and was" if found.count == 1 else "entries have no URL and were"
+                    yield Noticed(f"{found.url}: {found.count} {entries_were} skipped.")
                     continue
                 listed += 1
                 url = normalise(found.url)

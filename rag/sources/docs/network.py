@@ -170,7 +170,7 @@ class AddressGuard:
 
 
 def _timed(deadline: Deadline) -> LimitedBackend:
-    """Return what connects within the deadline of the request, and gives connections that keep it."""
+    """Return a backend that connects within the deadline of a request, and whose connections keep it."""
     return LimitedBackend(partial(_Stream, deadline=deadline), deadline.left)
 
 

@@ -1,4 +1,4 @@
-"""A client for servers of models whose replies end: within a time, however slowly they are sent, and within a size."""
+"""Replies that end: within a time, however slowly a server sends them, and within a size."""
 
 from __future__ import annotations
 
@@ -7,23 +7,20 @@ from functools import partial
 
 import httpcore
 import httpx
-import openai
 
 from rag.net.connections import LimitedBackend, LimitedStream, connect_by
 
-__all__ = ["bounded_client"]
+__all__ = ["bounded"]
 
 #: In bytes; 128 vectors of 4,096 numbers have 12 MB.
 _LARGEST = 64_000_000
 
 
-def bounded_client(*, timeout: float, whole: float) -> httpx.Client:
-    """Return an HTTP client for `openai.OpenAI`.
+def bounded(client: httpx.Client, *, whole: float) -> httpx.Client:
+    """Return an HTTP client after limiting its replies.
 
-    :param timeout: seconds to connect, and between two parts of a reply
     :param whole: seconds from the end of a request to the end of its reply
     """
-    client = openai.DefaultHttpxClient(timeout=timeout)
     for transport in (client._transport, *client._mounts.values()):  # the latter are proxies
         if isinstance(transport, httpx.HTTPTransport):
             connect_by(transport, LimitedBackend(partial(_Stream, whole=whole)))
