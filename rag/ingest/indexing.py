@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import PurePath
 
-from rag.embedding.cache import CachedEmbedding
+from rag.embedding.cache import CachedEncoder
 from rag.embedding.encoders import Encoders
 from rag.embedding.named import ModelName, pinned_model
 from rag.embedding.workers import EmbeddingWorkers
@@ -43,10 +43,10 @@ class Indexing:
             lambda text: encoder.count_tokens(without_addresses(text)),
             max_tokens=min(encoder.max_tokens, _LONGEST_CHUNK),
         )
-        embedding = CachedEmbedding(
+        cached = CachedEncoder(
             encoder, self._store.embeddings, readable=without_addresses, embedding_workers=embedding_workers
         )
-        return Ingestion(self._store, index, chunker, embedding, embedding_workers=embedding_workers)
+        return Ingestion(self._store, index, chunker, cached, embedding_workers=embedding_workers)
 
     def index_to_write(self) -> IndexInfo:
         """Return the active index, or create the first one.
