@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rag.answer.answer import Turn
-from rag.answer.condensing import standalone_question
+from rag.answer.written.condensing import standalone_question
 from rag.bots import markup as bots
 from rag.errors import RagError
 from rag.llm import replies

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
     from rag.answer.answering import Answerer
-    from rag.answer.extracts import Extractor
+    from rag.answer.extracts.extractor import Extractor
     from rag.answer.query_engine import SupportQueryEngine
-    from rag.answer.writer import AnswerWriter
+    from rag.answer.written.writer import AnswerWriter
     from rag.search.retriever import HybridRetriever
 
 __all__ = ["Questions"]
@@ -138,7 +138,7 @@ class Questions:
         streaming: bool,
     ) -> Iterator[str | Answer]:
         """Yield the blocks of an answer and the answer, from the version that is asked about."""
-        from rag.answer.subjects import begins_anew, since_begun
+        from rag.answer.question.subjects import begins_anew, since_begun
 
         earlier = [] if begins_anew(question) else since_begun(history)
         choice = self._choice(filters, question, earlier)
@@ -266,7 +266,7 @@ class Questions:
     ) -> Answerer:
         # Not needed to search, and their import takes longer than a search.
         from rag.answer.answering import Answerer
-        from rag.answer.extracts import Extractor
+        from rag.answer.extracts.extractor import Extractor
 
         model = searcher.index.embedding_model
         return Answerer(
@@ -284,7 +284,7 @@ class Questions:
         """The writer of answers with the language model of RAG_LLM; None for extractive answers."""
         if self._llm is None:
             return None
-        from rag.answer.writer import AnswerWriter
+        from rag.answer.written.writer import AnswerWriter
 
         return AnswerWriter(self._llm, self._settings.llm, self._settings.response_mode)
 

@@ -18,8 +18,9 @@ import pytest
 from llama_index.core.schema import Document
 from numpy.typing import NDArray
 
-from rag.answer import asked, evidence
-from rag.answer.grounding import GroundingChecker
+from rag.answer import evidence
+from rag.answer.question import asked
+from rag.answer.written.grounding import GroundingChecker
 from rag.evaluate.facts import judged
 from rag.ingest.chunking import MarkdownChunker, without_addresses
 from rag.llm.failures import is_too_long

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from rag.answer.asked import Asked, tokens
-from rag.answer.passages import Passage, plain
+from rag.answer.extracts.passages import Passage, plain
+from rag.answer.question.asked import Asked, tokens
 from rag.search.results import SearchResult
 from rag.text.blocks import is_code, is_item, is_table
 from rag.text.sentences import sentences

@@ -12,11 +12,11 @@ from llama_index.core.response_synthesizers import ResponseMode, get_response_sy
 from llama_index.core.utils import get_tokenizer
 
 from rag.answer.answer import Turn
-from rag.answer.condensing import standalone_question
-from rag.answer.declining import is_no_answer
-from rag.answer.part import Part
-from rag.answer.parts import parts
-from rag.answer.prompt import ANSWER, CONDENSE, REFINE, SUMMARIZE, conversation, fitted, grouped
+from rag.answer.written.condensing import standalone_question
+from rag.answer.written.declining import is_no_answer
+from rag.answer.written.part import Part
+from rag.answer.written.parts import parts
+from rag.answer.written.prompt import ANSWER, CONDENSE, REFINE, SUMMARIZE, conversation, fitted, grouped
 from rag.errors import ContextTooLong, LLMError
 from rag.llm.failures import translating_errors
 from rag.search.neighbours import stretches
@@ -68,7 +68,7 @@ class AnswerWriter:
         return standalone_question(reply, question, history)
 
     def write(self, question: str, results: Sequence[SearchResult], *, streaming: bool) -> Iterator[Part]:
-        """Yield the parts of an answer, whose markers count `results` from 1; see also `rag.answer.declining`.
+        """Yield the parts of an answer, whose markers count `results` from 1; see also `rag.answer.written.declining`.
 
         :param streaming: yield each part as soon as it is written; the server then reports no token counts
         :raises LLMError: the language model cannot be asked, or its reply is not an answer; a part that it was writing

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.checking import checked
 from rag.answer.draft import Draft
-from rag.answer.part import Part
-from tests.unit.answer.test_grounding import GUIDE, OTHER, QUESTION, checker, chunk
+from rag.answer.written.checking import checked
+from rag.answer.written.part import Part
+from tests.unit.answer.written.test_grounding import GUIDE, OTHER, QUESTION, checker, chunk
 
 SAID = "Use pg_dump to write one database to a file"
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rag.answer.asked import Asked, plain_terms
-from rag.answer.compose import LONG, Scored, chosen, led_by_best_page, shown
-from rag.answer.features import Described, Surroundings, described, features, with_meaning
-from rag.answer.likelihood import likelihood_features
-from rag.answer.passages import Passage, passages
-from rag.answer.scoring import Models, models
-from rag.answer.subjects import NO_SUBJECT, Subject
+from rag.answer.extracts.compose import LONG, Scored, chosen, led_by_best_page, shown
+from rag.answer.extracts.features import Described, Surroundings, described, features, with_meaning
+from rag.answer.extracts.likelihood import likelihood_features
+from rag.answer.extracts.passages import Passage, passages
+from rag.answer.extracts.scoring import Models, models
+from rag.answer.question.asked import Asked, plain_terms
+from rag.answer.question.subjects import NO_SUBJECT, Subject
 from rag.search.results import SearchResult
 from rag.search.searcher import mixed
 from rag.store.search import Term

@@ -8,7 +8,7 @@ import pytest
 
 from rag.answer.answer import Turn
 from rag.answer.notices import ABSTENTION
-from rag.answer.subjects import begins_anew, subject_of, without_opening
+from rag.answer.question.subjects import begins_anew, subject_of, without_opening
 from rag.store.search import Term
 
 TERMS = [

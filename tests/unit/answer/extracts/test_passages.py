@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.passages import Passage, passages
+from rag.answer.extracts.passages import Passage, passages
 from rag.search.results import SearchResult
 
 LONG = "This sentence is here because a paragraph has to be long before it is cut into runs of sentences. "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from rag.answer.asked import Asked, kinds_of, named_subject
+from rag.answer.question.asked import Asked, kinds_of, named_subject
 from rag.search.searcher import Searcher
 from rag.store.search import Term
 from rag.text.languages import foreign_language

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rag.answer.asked import Asked
-from rag.answer.compose import LONG, Scored, chosen, lead_of, led_by_best_page, shown
-from rag.answer.passages import Passage, passages
+from rag.answer.extracts.compose import LONG, Scored, chosen, lead_of, led_by_best_page, shown
+from rag.answer.extracts.passages import Passage, passages
+from rag.answer.question.asked import Asked
 from rag.search.results import SearchResult
 from rag.store.search import Term
 from rag.trust.authorship import Thread, Voice

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import lists, sampled_from
 
-from rag.answer.part import Part
-from rag.answer.parts import parts
-from rag.answer.writer import _lines
+from rag.answer.written.part import Part
+from rag.answer.written.parts import parts
+from rag.answer.written.writer import _lines
 
 
 def parted(*pieces: str) -> list[Part]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.asked import Asked, kinds_of, plain_terms, refers_to_before, tokens
-from rag.answer.likelihood import names
+from rag.answer.extracts.likelihood import names
+from rag.answer.question.asked import Asked, kinds_of, plain_terms, refers_to_before, tokens
 from rag.store.search import Term
 
 

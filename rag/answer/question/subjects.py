@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 
 from rag.answer.answer import Turn
-from rag.answer.asked import Asked, tokens
 from rag.answer.notices import ABSTENTION, without_notices
+from rag.answer.question.asked import Asked, tokens
 from rag.store.search import Term
 
 __all__ = ["NO_SUBJECT", "Subject", "begins_anew", "since_begun", "subject_of", "without_opening"]

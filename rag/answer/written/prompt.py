@@ -9,8 +9,8 @@ from llama_index.core import ChatPromptTemplate
 from llama_index.core.llms import ChatMessage, MessageRole
 
 from rag.answer.answer import Turn
-from rag.answer.declining import NO_ANSWER
 from rag.answer.evidence import evidence
+from rag.answer.written.declining import NO_ANSWER
 from rag.search.results import SearchResult
 from rag.text.citations import escape_markers
 from rag.trust.authorship import is_trusted, origin, verdict

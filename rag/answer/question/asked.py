@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from rag.answer.sides import sides_of
+from rag.answer.question.sides import sides_of
 from rag.store.search import Term
 from rag.text.commonness import excess
 from rag.text.stemming import stem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.sides import sides_of
+from rag.answer.question.sides import sides_of
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from rag.answer.answer import Turn
-from rag.answer.declining import is_no_answer
+from rag.answer.written.declining import is_no_answer
 from rag.text.citation_forms import normalized
 from rag.text.citations import cited, sanitized
 from rag.text.sentences import sentences

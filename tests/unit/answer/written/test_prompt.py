@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag.answer.prompt import fitted
+from rag.answer.written.prompt import fitted
 from rag.search.results import SearchResult
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.fit_passages import listwise, logistic
-from rag.answer.scoring import Linear, models
+from rag.answer.extracts.scoring import Linear, models
 
 
 def test_the_shipped_models_are_complete_and_weigh_what_they_should() -> None:

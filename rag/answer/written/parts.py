@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 
-from rag.answer.part import Part
+from rag.answer.written.part import Part
 from rag.text.blocks import Fence, open_fence
 from rag.text.citation_forms import normalized
 from rag.text.citations import MARKERS

@@ -10,8 +10,8 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from rag.answer.asked import Asked
-from rag.answer.passages import Passage, is_term, plain
+from rag.answer.extracts.passages import Passage, is_term, plain
+from rag.answer.question.asked import Asked
 from rag.text.blocks import is_code, is_item
 from rag.text.citations import escape_markers
 from rag.text.words import stems, words

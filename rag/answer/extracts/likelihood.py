@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from rag.answer.asked import KINDS, Asked, named_subject, tokens
-from rag.answer.compose import Scored, certainty
+from rag.answer.extracts.compose import Scored, certainty
+from rag.answer.question.asked import KINDS, Asked, named_subject, tokens
 from rag.text.spelling import distance
 from rag.text.words import FUNCTION_WORDS
 
 if TYPE_CHECKING:
-    from rag.answer.extracts import Ranking
+    from rag.answer.extracts.extractor import Ranking
     from rag.search.results import SearchResult
 
 __all__ = ["ANSWERABLE", "RIGHT", "likelihood_features", "names"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from rag.answer.declining import is_no_answer, may_decline, without_declining
 from rag.answer.draft import Draft
-from rag.answer.grounding import GroundingChecker
-from rag.answer.part import Part
+from rag.answer.written.declining import is_no_answer, may_decline, without_declining
+from rag.answer.written.grounding import GroundingChecker
+from rag.answer.written.part import Part
 from rag.text.blocks import MARKDOWN, open_fence
 from rag.text.citation_forms import normalized, without_references
 from rag.text.citations import MARKERS, cited, keep_known_links, sanitized

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from rag.answer.answer import Turn
-from rag.answer.condensing import standalone_question
+from rag.answer.written.condensing import standalone_question
 
 HISTORY = [Turn("How do I back up a database?", "Use pg_dump, see https://docs.org/dump [1].")]
 FOLLOW_UP = "and only one table?"

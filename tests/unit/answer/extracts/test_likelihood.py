@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.asked import Asked
-from rag.answer.compose import Scored
-from rag.answer.extracts import Ranking
-from rag.answer.features import Surroundings, described, features
-from rag.answer.likelihood import ANSWERABLE, RIGHT, likelihood_features, names
-from rag.answer.passages import passages
+from rag.answer.extracts.compose import Scored
+from rag.answer.extracts.extractor import Ranking
+from rag.answer.extracts.features import Surroundings, described, features
+from rag.answer.extracts.likelihood import ANSWERABLE, RIGHT, likelihood_features, names
+from rag.answer.extracts.passages import passages
+from rag.answer.question.asked import Asked
 from rag.search.results import SearchResult
 from rag.store.search import Term
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bench.fit_passages import GIVEN
-from rag.answer.asked import Asked
-from rag.answer.features import Surroundings, described, features, with_meaning
-from rag.answer.passages import passages
-from rag.answer.scoring import models
+from rag.answer.extracts.features import Surroundings, described, features, with_meaning
+from rag.answer.extracts.passages import passages
+from rag.answer.extracts.scoring import models
+from rag.answer.question.asked import Asked
 from rag.search.results import SearchResult
 from rag.store.search import Term
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rag.answer.grounding import GroundingChecker
+from rag.answer.written.grounding import GroundingChecker
 from rag.search.results import SearchResult
 from rag.text.citations import REMOVED
 from rag.trust.authorship import Voice

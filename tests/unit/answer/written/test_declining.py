@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.declining import declines, is_no_answer, may_decline, without_declining
+from rag.answer.written.declining import declines, is_no_answer, may_decline, without_declining
 from tests.growth import takes_linear_time
 
 # ruff: noqa: RUF001 - other scripts are the point
