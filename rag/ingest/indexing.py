@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 from rag.embedding.cache import CachedEncoder
 from rag.embedding.encoders import Encoders
-from rag.embedding.named import ModelName, pinned_model
+from rag.embedding.models.named import ModelName, pinned_model
 from rag.embedding.workers import EmbeddingWorkers
 from rag.errors import ConfigurationError
 from rag.ingest.chunking import CHUNKING, MarkdownChunker, without_addresses

@@ -22,7 +22,7 @@ from rag.store.statements import IndexTables
 from tests.encoders import encoder_of
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
-from tests.unit.embedding.models import HIDDEN, write_model
+from tests.unit.embedding.model_folders import HIDDEN, write_model
 
 PAGES = [page(name, f"All about {name}, and how to {name} well.") for name in ("backup", "vacuum", "replication")]
 

@@ -28,7 +28,7 @@ from rag.store.search import Search, filter_values
 from tests.encoders import encoder_of
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
-from tests.unit.embedding.models import write_cross_encoder
+from tests.unit.embedding.model_folders import write_cross_encoder
 
 MakeEngine = Callable[..., Engine]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag.embedding.architecture import Architecture
-from rag.embedding.folder import ModelFolder
+from rag.embedding.models.architecture import Architecture
+from rag.embedding.models.folder import ModelFolder
 from rag.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag.embedding.architecture import BERT, Architecture
-from rag.embedding.graph_files import GraphFiles
-from rag.embedding.heads import Dense, add_classifier, add_embedding
-from rag.embedding.nodes import Nodes
-from rag.embedding.tensors import Tensors
-from rag.embedding.transformer import Transformer
-from rag.embedding.weights import WEIGHTS, read_verified
+from rag.embedding.models.architecture import BERT, Architecture
+from rag.embedding.models.graph_files import GraphFiles
+from rag.embedding.models.heads import Dense, add_classifier, add_embedding
+from rag.embedding.models.nodes import Nodes
+from rag.embedding.models.tensors import Tensors
+from rag.embedding.models.transformer import Transformer
+from rag.embedding.models.weights import WEIGHTS, read_verified
 
 if TYPE_CHECKING:
     import onnx

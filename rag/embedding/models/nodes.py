@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-    from rag.embedding.tensors import Tensors
+    from rag.embedding.models.tensors import Tensors
 
 __all__ = ["OPSET", "Nodes"]
 

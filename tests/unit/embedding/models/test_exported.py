@@ -6,14 +6,14 @@ import pytest
 from onnx import TensorProto, helper
 
 from rag.embedding import open_encoder
-from rag.embedding.graph import PAIR_INPUTS, TEXT_INPUTS
 from rag.embedding.local import GraphEncoder
-from rag.embedding.named import ModelName
-from rag.embedding.nodes import Nodes
+from rag.embedding.models.graph import PAIR_INPUTS, TEXT_INPUTS
+from rag.embedding.models.named import ModelName
+from rag.embedding.models.nodes import Nodes
+from rag.embedding.models.sentence_model import SentenceModel
 from rag.embedding.pairs import open_pair_scorer
-from rag.embedding.sentence_model import SentenceModel
 from rag.errors import ConfigurationError
-from tests.unit.embedding.models import HIDDEN, WORDS, write_cross_encoder, write_json, write_model
+from tests.unit.embedding.model_folders import HIDDEN, WORDS, write_cross_encoder, write_json, write_model
 
 TABLE = np.random.default_rng(7).normal(size=(WORDS, HIDDEN)).astype(np.float32)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.embedding.weights import TOKENIZER, WEIGHTS, ModelFile, read_verified
+from rag.embedding.models.weights import TOKENIZER, WEIGHTS, ModelFile, read_verified
 from rag.errors import EmbeddingError
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rag.embedding.architecture import Architecture
+from rag.embedding.models.architecture import Architecture
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rag.embedding.nodes import Nodes
-    from rag.embedding.tensors import Tensors
+    from rag.embedding.models.nodes import Nodes
+    from rag.embedding.models.tensors import Tensors
 
 __all__ = ["Transformer", "distance_buckets"]
 

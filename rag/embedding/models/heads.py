@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rag.embedding.architecture import Head
+from rag.embedding.models.architecture import Head
 
 if TYPE_CHECKING:
-    from rag.embedding.nodes import Nodes
-    from rag.embedding.tensors import Tensors
+    from rag.embedding.models.nodes import Nodes
+    from rag.embedding.models.tensors import Tensors
 
 __all__ = ["POOLINGS", "Dense", "add_classifier", "add_embedding"]
 

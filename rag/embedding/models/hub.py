@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from rag.embedding.folder import ModelFolder
+from rag.embedding.models.folder import ModelFolder
 from rag.errors import ConfigurationError
 from rag.text.lines import one_line
 

@@ -11,11 +11,11 @@ from safetensors.numpy import load_file, save_file
 
 from rag.embedding import LocalEncoder, open_encoder
 from rag.embedding.local import GraphEncoder
-from rag.embedding.named import ModelName, pinned_model
-from rag.embedding.sentence_model import SentenceModel
+from rag.embedding.models.named import ModelName, pinned_model
+from rag.embedding.models.sentence_model import SentenceModel
 from rag.errors import ConfigurationError, EmbeddingError
 from tests.unit.embedding.conftest import Reference
-from tests.unit.embedding.models import (
+from tests.unit.embedding.model_folders import (
     CONFIGS,
     HIDDEN,
     Weights,

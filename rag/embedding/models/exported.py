@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag.embedding.graph import PAIR_INPUTS, TEXT_INPUTS
-from rag.embedding.heads import Dense, add_embedding
-from rag.embedding.nodes import Nodes
+from rag.embedding.models.graph import PAIR_INPUTS, TEXT_INPUTS
+from rag.embedding.models.heads import Dense, add_embedding
+from rag.embedding.models.nodes import Nodes
 from rag.errors import ConfigurationError
 
 if TYPE_CHECKING:

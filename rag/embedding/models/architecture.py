@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from rag.embedding.folder import ModelFolder
+from rag.embedding.models.folder import ModelFolder
 from rag.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from rag.embedding.config import Config
+    from rag.embedding.models.config import Config
 
 __all__ = ["BERT", "Architecture", "Family", "is_supported"]
 
@@ -113,7 +113,7 @@ class Architecture:
         # The bundled model, which most commands load, needs neither.
         from pydantic import ValidationError
 
-        from rag.embedding.config import Config
+        from rag.embedding.models.config import Config
 
         table = folder.table("config.json")
         if not is_supported(table):

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from rag.embedding import open_encoder
-from rag.embedding.named import pinned_model
+from rag.embedding.models.named import pinned_model
 from rag.errors import ConfigurationError
-from tests.unit.embedding.models import HIDDEN, write_model
+from tests.unit.embedding.model_folders import HIDDEN, write_model
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 

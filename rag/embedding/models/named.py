@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.embedding.folder import ModelFolder
+from rag.embedding.models.folder import ModelFolder
 from rag.errors import ConfigurationError
 
 __all__ = ["ModelName", "pinned_model"]
@@ -46,7 +46,7 @@ class ModelName:
         :raises ConfigurationError: there is no such model
         """
         if self.kind == "hf":
-            from rag.embedding.hub import snapshot
+            from rag.embedding.models.hub import snapshot
 
             return snapshot(self.place)
         folder = Path(self.place)
@@ -75,6 +75,6 @@ def pinned_model(model: str) -> str:
     named = ModelName.parse(model)
     if named is None:
         return model
-    from rag.embedding.sentence_model import SentenceModel
+    from rag.embedding.models.sentence_model import SentenceModel
 
     return named.checked(SentenceModel.read(named.folder()).fingerprint)
