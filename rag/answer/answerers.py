@@ -10,7 +10,7 @@ from rag.errors import ConfigurationError
 from rag.search.searcher import Mode, Reranker, Searcher
 from rag.settings import Settings
 from rag.store.filters import Filters
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.store import Store
 
 if TYPE_CHECKING:

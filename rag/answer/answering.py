@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from rag.answer.answer import Answer, Note, Turn
 from rag.answer.draft import Draft, first_of_pages, nearest
-from rag.answer.extracts.extractor import EMBEDDED, Extract, Extractor, Ranking
+from rag.answer.extracts.extractor import EMBEDDED, Extract, Extractor
+from rag.answer.extracts.ranking import Ranking
 from rag.answer.notices import ABSTENTION, CLOSEST, language_hint
 from rag.answer.question.asked import refers_to_before
 from rag.answer.question.corrections import Correction, corrected

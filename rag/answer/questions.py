@@ -18,7 +18,7 @@ from rag.search.results import SearchResult
 from rag.search.searcher import Mode, Searcher
 from rag.settings import Settings
 from rag.store.filters import Filters
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.store import Store
 from rag.text.lines import encodable
 from rag.trust.secrets import masked

@@ -15,7 +15,7 @@ from rag.embedding.workers import EmbeddingWorkers
 from rag.errors import ConfigurationError
 from rag.ingest.chunking import CHUNKING, MarkdownChunker, without_addresses
 from rag.ingest.pipeline import Ingestion
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.locks import all_sources_locked
 from rag.store.store import Store
 

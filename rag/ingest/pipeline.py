@@ -30,7 +30,7 @@ from rag.ingest.writing import Tally, Writer
 from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Source, Unchanged
 from rag.store.chunks import ChunkRow
 from rag.store.documents import DocumentRow
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.store import Store
 
 __all__ = ["Ingestion", "Progress"]

@@ -18,7 +18,7 @@ from rag.ingest.pipeline import Ingestion, Progress
 from rag.ingest.report import SyncReport
 from rag.settings import SourceConfig
 from rag.sources import MOST_REMOVED, Source
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.locks import locked_source
 from rag.store.sources import HostShare
 from rag.store.store import Store

@@ -9,7 +9,7 @@ from typing import Any
 from psycopg.types.json import Json
 
 from rag.store.encoding import dump_json, is_storable, storable
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.statements import Reads, Writes
 
 __all__ = ["DocumentRow", "DocumentWrites", "Documents", "Edition", "Section", "Version"]

@@ -10,6 +10,7 @@ from rag.answer.extracts.compose import LONG, Scored, chosen, led_by_best_page, 
 from rag.answer.extracts.features import Described, Surroundings, described, features, with_meaning
 from rag.answer.extracts.likelihood import likelihood_features
 from rag.answer.extracts.passages import Passage, passages
+from rag.answer.extracts.ranking import Ranking
 from rag.answer.extracts.scoring import Models, models
 from rag.answer.question.asked import Asked, plain_terms
 from rag.answer.question.subjects import NO_SUBJECT, Subject
@@ -21,7 +22,7 @@ from rag.text.blocks import is_code
 if TYPE_CHECKING:
     from rag.embedding import Encoder
 
-__all__ = ["EMBEDDED", "Extract", "Extractor", "Ranking"]
+__all__ = ["EMBEDDED", "Extract", "Extractor"]
 
 #: How many passages are embedded, the best by their other features: embedding takes most of the time of an answer.
 EMBEDDED = 16
@@ -32,16 +33,6 @@ _SURE, _SURE_OF_FOLLOW_UP = 0.6, 0.75
 _CITED = 0.6
 # The longest text that is embedded, in characters; the model reads about as much.
 _LONGEST_EMBEDDED = 1200
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """The passages of a question's results, best first, with their features."""
-
-    asked: Asked
-    scored: list[Scored]
-    features: list[dict[str, float]]
-    described: list[Described]
 
 
 @dataclass(frozen=True, slots=True)

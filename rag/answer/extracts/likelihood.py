@@ -18,7 +18,7 @@ from rag.text.spelling import distance
 from rag.text.words import FUNCTION_WORDS
 
 if TYPE_CHECKING:
-    from rag.answer.extracts.extractor import Ranking
+    from rag.answer.extracts.ranking import Ranking
     from rag.search.results import SearchResult
 
 __all__ = ["ANSWERABLE", "RIGHT", "likelihood_features", "names"]

@@ -20,7 +20,7 @@ from rag.ingest.report import SyncReport
 from rag.settings import Settings
 from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Unchanged
 from rag.store.github import GitHubComment, GitHubThread
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.store import Store
 from tests.encoders import RememberingEncoder
 from tests.servers.memory_source import MemorySource, page

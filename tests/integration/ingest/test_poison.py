@@ -17,7 +17,7 @@ from rag.errors import EmbeddingError
 from rag.ingest.chunking import MarkdownChunker
 from rag.ingest.pipeline import Ingestion
 from rag.sources import Changed, Checkpoint, Removed
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.resources import Resource
 from rag.store.store import Store, Transaction
 from tests.encoders import RememberingEncoder

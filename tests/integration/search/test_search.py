@@ -22,7 +22,8 @@ from rag.settings import Settings
 from rag.sources import Removed
 from rag.store.chunks import Chunks, FoundChunk
 from rag.store.filters import Filters
-from rag.store.indexes import IndexInfo, SourceSizes
+from rag.store.index_info import IndexInfo
+from rag.store.indexes import SourceSizes
 from rag.store.resources import Resource
 from rag.store.search import Search, filter_values
 from tests.encoders import encoder_of

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from rag.answer.extracts.compose import Scored
-from rag.answer.extracts.extractor import Ranking
 from rag.answer.extracts.features import Surroundings, described, features
 from rag.answer.extracts.likelihood import ANSWERABLE, RIGHT, likelihood_features, names
 from rag.answer.extracts.passages import passages
+from rag.answer.extracts.ranking import Ranking
 from rag.answer.question.asked import Asked
 from rag.search.results import SearchResult
 from rag.store.search import Term
