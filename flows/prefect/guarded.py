@@ -5,9 +5,9 @@ from __future__ import annotations
 import runpy
 from typing import Any
 
+from fastapi import FastAPI
 from prefect.server.api import server
 from prefect.settings import PREFECT_SERVER_CORS_ALLOWED_ORIGINS
-from starlette.applications import Starlette
 
 from flows.prefect.origins import OwnOrigins
 
@@ -16,11 +16,10 @@ __all__ = ["create_app"]
 _create_app = server.create_app
 
 
-def create_app(*arguments: Any, **options: Any) -> Starlette:  # noqa: ANN401 - those of Prefect's function
+def create_app(*arguments: Any, **options: Any) -> FastAPI:  # noqa: ANN401 - those of Prefect's function
     """Return Prefect's application behind the check of origins."""
     app = _create_app(*arguments, **options)
-    if all(added.cls is not OwnOrigins for added in app.user_middleware):  # Prefect returns the same one again
-        app.add_middleware(OwnOrigins, origins=PREFECT_SERVER_CORS_ALLOWED_ORIGINS.value().split(","))
+    app.add_middleware(OwnOrigins, origins=PREFECT_SERVER_CORS_ALLOWED_ORIGINS.value().split(","))
     return app
 
 
