@@ -2,6 +2,8 @@
 
 import os
 
+from rag.net.proxies import keep_loopback_from_proxies
+
 # Prefect reads these when it is imported, which happens later. It sends no telemetry unless the user's environment
 # enables it.
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -10,3 +12,5 @@ os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
 # Prefect keeps results and its database in files of the default mode; they hold answers.
 os.umask(os.umask(0o077) | 0o077)
+# The temporary server is on this machine.
+keep_loopback_from_proxies()

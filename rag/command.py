@@ -142,10 +142,12 @@ def _run(options: argparse.Namespace, command: Callable[[argparse.Namespace], in
         level=logging.DEBUG if options.debug else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("rag").setLevel(logging.DEBUG if options.debug else logging.INFO)
+    from rag.net.proxies import keep_loopback_from_proxies
     from rag.trust.logs import mask_logs
     from rag.trust.urls import shown_in
 
     mask_logs()
+    keep_loopback_from_proxies()
     try:
         return command(options)
     except RagError as error:

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 _SECONDS_TO_STOP = 10.0
 
@@ -29,4 +30,6 @@ if __name__ == "__main__":
     pipe = os.dup(0)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     threading.Thread(target=_end_with_parent, args=(pipe,), name="parent", daemon=True).start()
+    # Behind all other places, so that nothing here hides a package.
+    sys.path.append(str(Path(__file__).parents[2]))
     runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)

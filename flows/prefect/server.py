@@ -38,7 +38,7 @@ __all__ = ["ServerProcess", "connected", "free_port", "log_to", "wanted_server"]
 
 _HOST = "127.0.0.1"
 _CHILD = Path(__file__).with_name("child.py")
-_APP = "prefect.server.api.server:create_app"
+_GUARDED = "flows.prefect.guarded"
 # A start that has to migrate an older database takes up to 30 s on a small machine.
 _START_TIMEOUT = 180
 _LEASES = "prefect.server.concurrency.lease_storage.filesystem"
@@ -66,9 +66,19 @@ class ServerProcess:
         self.url = f"http://{_HOST}:{self.port}"
         self.api_url = f"{self.url}/api"
         command = (
-            ["prefect", "server", "start", "--host", _HOST, "--port", str(self.port), "--log-level", "ERROR"]
+            [_GUARDED, "server", "start", "--host", _HOST, "--port", str(self.port), "--log-level", "ERROR"]
             if ui
-            else ["uvicorn", "--factory", _APP, "--host", _HOST, "--port", str(self.port), "--log-level", "error"]
+            else [
+                "uvicorn",
+                "--factory",
+                f"{_GUARDED}:create_app",
+                "--host",
+                _HOST,
+                "--port",
+                str(self.port),
+                "--log-level",
+                "error",
+            ]
         )
         environment = {**os.environ, "PREFECT__SERVER_FINAL": "1"}
         # By default a page of any website could list the runs, start some and read their answers through the reader's

@@ -109,8 +109,8 @@ def _checksum(path: Path) -> str:
 def migration_hint(connection: Connection, error: psycopg.Error, queries: Queries) -> str:
     """Return what to do about an error of a migration, as a sentence."""
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
-        schema, role, may_create = connection.execute(queries.compose("may_create")).fetchall()[0]
-        if may_create:
+        schema, role, may_create, has_pgvector = connection.execute(queries.compose("may_create")).fetchall()[0]
+        if may_create or not has_pgvector:
             return "Let a superuser run CREATE EXTENSION vector; in that database, then try again."
         return f"Let its owner run GRANT CREATE ON SCHEMA {schema} TO {role}; in that database, then try again."
     if isinstance(error, (psycopg.errors.UndefinedFile, psycopg.errors.FeatureNotSupported)):

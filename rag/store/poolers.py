@@ -32,14 +32,24 @@ def refuse_transaction_pooling(connection: Connection, connect: Callable[[], Con
     if _process(connection, queries) == connection.info.backend_pid:
         return
     for _ in range(_ATTEMPTS):
-        before = _process(connection, queries)
-        with connect() as other, answered_in_time(other, _SECONDS), other.transaction():
-            is_shared = _process(other, queries) == before
-        if is_shared or _process(connection, queries) != before:
+        if mode := _other_mode(connection, connect, queries):
             raise ConfigurationError(
-                "RAG_DATABASE_URL leads to a pooler in transaction mode, such as pgbouncer, which loses the locks of a "
+                f"RAG_DATABASE_URL leads to a pooler in {mode} mode, such as pgbouncer, which loses the locks of a "
                 "session. Use its session mode (pool_mode = session), or the port of Postgres itself."
             )
+
+
+def _other_mode(connection: Connection, connect: Callable[[], Connection], queries: Queries) -> str | None:
+    """Return the mode of a pooler, None if it seems to be session mode."""
+    before = _process(connection, queries)
+    try:
+        with connect() as other, answered_in_time(other, _SECONDS), other.transaction():
+            is_shared = _process(other, queries) == before
+    except psycopg.Error as error:
+        if "statement pooling" in str(error):  # it refuses transactions
+            return "statement"
+        raise
+    return "transaction" if is_shared or _process(connection, queries) != before else None
 
 
 def _process(connection: Connection, queries: Queries) -> int:

@@ -25,7 +25,7 @@ from rag.web.chat import chat_routes
 from rag.web.desk import desk_assets, desk_routes
 from rag.web.hosts import Hosts, is_loopback
 from rag.web.legacy import legacy_routes
-from rag.web.limits import Limits
+from rag.web.limits import MOST_REQUESTS, Limits
 from rag.web.mcp import McpEndpoint
 from rag.web.metrics import CONTENT_TYPE_LATEST, Counted, Metrics
 from rag.web.page import page_routes
@@ -42,10 +42,11 @@ _ACCEPTED = ("Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "Mcp-
 _EXPOSED = ("X-Request-ID", "Retry-After", "Mcp-Session-Id")
 
 
-def create_app(engine: Engine, *, host: str = "127.0.0.1") -> FastAPI:
+def create_app(engine: Engine, *, host: str = "127.0.0.1", most_requests: int = MOST_REQUESTS) -> FastAPI:
     """Return the application; the caller closes the engine.
 
     :param host: the address that the server listens on; only on a loopback address is everything open without a key
+    :param most_requests: how many requests are worked on at once
     """
     service, threads, metrics = Service(engine), Threads(), Metrics(engine.operations)
     mcp = McpEndpoint(service)
@@ -55,7 +56,10 @@ def create_app(engine: Engine, *, host: str = "127.0.0.1") -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan(mcp),
-        middleware=_checks(engine, threads, metrics, host),
+        middleware=[
+            *_checks(engine, threads, metrics, host),
+            Middleware(Limits, most=most_requests, exempt=("/static/", "/healthz", "/metrics")),
+        ],
     )
     app.state.brand = brand_of(engine.settings)
     for router in (
@@ -85,7 +89,7 @@ def _lifespan(mcp: McpEndpoint) -> Callable[[FastAPI], AbstractAsyncContextManag
 
 
 def _checks(engine: Engine, threads: Threads, metrics: Metrics, host: str) -> list[Middleware]:
-    """Return the checks that every request passes, in order."""
+    """Return the checks that every request passes first, in order."""
     settings = engine.settings
 
     async def find_key(secret: str) -> ApiKey | None:
@@ -104,7 +108,6 @@ def _checks(engine: Engine, threads: Threads, metrics: Metrics, host: str) -> li
         ),
         Middleware(Counted, metrics=metrics),
         Middleware(Access, policy=policy, find_key=find_key, rates=Rates(settings.web_rate)),
-        Middleware(Limits, exempt=("/static/", "/healthz", "/metrics")),
     ]
 
 

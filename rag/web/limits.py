@@ -47,31 +47,41 @@ class Limits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if self._working >= self._most and not scope["path"].startswith(self._exempt):
-            sentence = "The server is busy; try again in a moment."
-            await failure(scope, 503, sentence, {"Retry-After": "1"})(scope, receive, send)
+        is_exempt = scope["path"].startswith(self._exempt)
+        if self._working >= self._most and not is_exempt:
+            await self._refuse(scope, receive, send)
+            return
+        body = await self._body(scope, receive, send)
+        if body is None:
+            return
+        # A request counts once it is whole, so that one whose body never ends keeps nobody out.
+        if self._working >= self._most and not is_exempt:
+            await self._refuse(scope, receive, send)
             return
         self._working += 1
         try:
-            await self._forward(scope, receive, send)
+            await self._app(scope, _replayed(body, receive), send)
         finally:
             self._working -= 1
 
-    async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _body(self, scope: Scope, receive: Receive, send: Send) -> bytes | None:
+        """Return the body; None if the client has gone, or was told what is wrong."""
         if _length(scope) > self._largest:
             await self._refuse_large(scope, receive, send)
-            return
+            return None
         try:
             body = await asyncio.wait_for(_read(receive, self._largest), self._seconds)
         except TimeoutError:
             await failure(scope, 408, "The body did not arrive in time.", _CLOSE)(scope, receive, send)
-            return
-        if body is None:  # the client has gone
-            return
-        if len(body) > self._largest:
+            return None
+        if body is not None and len(body) > self._largest:
             await self._refuse_large(scope, receive, send)
-            return
-        await self._app(scope, _replayed(body, receive), send)
+            return None
+        return body
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sentence = "The server is busy; try again in a moment."
+        await failure(scope, 503, sentence, {"Retry-After": "1"})(scope, receive, send)
 
     async def _refuse_large(self, scope: Scope, receive: Receive, send: Send) -> None:
         sentence = f"The body is larger than {self._largest:,} bytes."

@@ -24,5 +24,10 @@ SELECT name, checksum FROM migrations;
 INSERT INTO migrations (name, checksum) VALUES (%(name)s, %(checksum)s);
 
 -- name: may_create
--- Select the schema of this program's tables, the current role, and whether the role may create tables there.
-SELECT coalesce(current_schema(), 'public'), current_user, has_schema_privilege(coalesce(current_schema(), 'public'), 'CREATE');
+-- Select the schema of this program's tables, the current role, whether the role may create tables there, and whether
+-- pgvector is installed.
+SELECT
+    coalesce(current_schema(), 'public'),
+    current_user,
+    has_schema_privilege(coalesce(current_schema(), 'public'), 'CREATE'),
+    EXISTS (SELECT FROM pg_extension WHERE extname = 'vector');

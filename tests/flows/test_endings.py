@@ -9,6 +9,8 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
 from prefect.states import Crashed
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from flows.ingest import _sentence
 from flows.prefect.abandoned import known_reader
@@ -19,18 +21,35 @@ from rag.settings import DocsConfig
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
-def test_a_page_of_another_origin_cannot_read_prefects_api(prefect_server: ServerProcess, origin: str) -> None:
-    asks = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+def test_a_page_of_another_origin_cannot_use_prefects_api(prefect_server: ServerProcess, origin: str) -> None:
+    api, page = prefect_server.api_url, {"Origin": origin}
+    asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
 
-    asked = httpx.options(f"{prefect_server.api_url}/deployments/filter", headers=asks)
-    read = httpx.get(f"{prefect_server.api_url}/health", headers={"Origin": origin})
+    # Without a type, as of a Blob, a browser sends this to any server, whatever the allowed origins.
+    flow = httpx.post(f"{api}/flows/", content=b'{"name": "of another page"}', headers=page)
+    replies = [
+        httpx.options(f"{api}/deployments/filter", headers=page | asks),
+        httpx.get(f"{api}/health", headers=page),
+        httpx.get(f"{api}/health", headers={"Host": "rebound.example"}),
+        flow,
+    ]
 
-    assert "access-control-allow-origin" not in {**asked.headers, **read.headers}
+    assert {reply.status_code for reply in replies} == {403}
+    assert all("access-control-allow-origin" not in reply.headers for reply in replies)
+    with pytest.raises(InvalidStatus):
+        _connected(prefect_server, origin)
 
 
-def test_the_page_of_the_server_itself_can(prefect_server: ServerProcess) -> None:
+def _connected(server: ServerProcess, origin: str | None) -> None:
+    with connect(f"{server.api_url.replace('http', 'ws')}/events/out", origin=origin, subprotocols=["prefect"]):  # type: ignore[arg-type,list-item]
+        pass
+
+
+def test_the_page_of_the_server_itself_and_programs_can(prefect_server: ServerProcess) -> None:
     reply = httpx.get(f"{prefect_server.api_url}/health", headers={"Origin": prefect_server.url})
     assert reply.headers["access-control-allow-origin"] == prefect_server.url
+    for origin in (prefect_server.url, None):
+        _connected(prefect_server, origin)
 
 
 def test_the_slots_of_a_killed_crawl_are_free_at_once(

@@ -11,6 +11,7 @@ import uvicorn
 
 from rag.engine import Engine
 from rag.web import create_app
+from rag.web.limits import MOST_REQUESTS
 from rag.web.protocol import PatientProtocol
 from tests.servers.memory_source import page
 
@@ -35,8 +36,10 @@ class Served:
     :param host: the address that the application believes to be served on
     """
 
-    def __init__(self, engine: Engine, *, host: str, protocol: type[PatientProtocol]) -> None:
-        app = create_app(engine, host=host)
+    def __init__(
+        self, engine: Engine, *, host: str, protocol: type[PatientProtocol], most_requests: int = MOST_REQUESTS
+    ) -> None:
+        app = create_app(engine, host=host, most_requests=most_requests)
         self._server = uvicorn.Server(
             uvicorn.Config(app, http=protocol, ws="none", port=0, log_level="error", access_log=False)
         )
@@ -57,10 +60,14 @@ class Served:
 
 @contextmanager
 def served(
-    engine: Engine, *, host: str = "127.0.0.1", protocol: type[PatientProtocol] = PatientProtocol
+    engine: Engine,
+    *,
+    host: str = "127.0.0.1",
+    protocol: type[PatientProtocol] = PatientProtocol,
+    most_requests: int = MOST_REQUESTS,
 ) -> Iterator[str]:
     """Serve an engine's application on loopback and yield its address."""
-    server = Served(engine, host=host, protocol=protocol)
+    server = Served(engine, host=host, protocol=protocol, most_requests=most_requests)
     yield server.address
     server.stop()
     server.join()

@@ -19,6 +19,7 @@ import httpcore
 import httpx
 
 from rag.net.connections import LimitedBackend, LimitedStream, SocketOption, connect_by
+from rag.net.proxies import LOOPBACK
 
 __all__ = [
     "AddressGuard",
@@ -239,7 +240,7 @@ class ProxyTransport(httpx.HTTPTransport):
 
 def proxy_for(url: httpx.URL) -> str | None:
     """Return the proxy that the environment sets for a URL; None for loopback addresses."""
-    if url.host in ("localhost", "127.0.0.1", "::1"):
+    if url.host in LOOPBACK:
         return None
     proxies = getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")

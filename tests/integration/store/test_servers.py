@@ -93,12 +93,10 @@ def open_folder() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("mode", ["transaction", "statement"])
-def test_a_pooler_in_transaction_mode_is_refused_and_keeps_no_lock(dsn: str, open_folder: Path, mode: str) -> None:
+def test_a_pooler_in_another_mode_is_refused_and_keeps_no_lock(dsn: str, open_folder: Path, mode: str) -> None:
     with pgbouncer(dsn, mode, open_folder) as url:
-        with pytest.raises((ConfigurationError, DatabaseError)) as error:
+        with pytest.raises(ConfigurationError, match=f"a pooler in {mode} mode, .*pool_mode = session"):
             Database(url, embedded=False)
-        assert "\n" not in str(error.value)
-        assert mode == "statement" or "pool_mode = session" in str(error.value)
         with psycopg.connect(dsn) as connection:
             locks = (
                 "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE locktype = 'advisory'"
@@ -183,14 +181,14 @@ def test_a_role_that_may_only_read_is_told_so_when_it_writes(dsn: str) -> None:
 
 
 @pytest.mark.xdist_group("role")
-def test_a_role_that_may_not_create_tables_is_told_which_grant_it_needs(server_dsn: str) -> None:
+def test_a_role_that_may_create_nothing_is_told_what_to_run(server_dsn: str) -> None:
     """In PostgreSQL 15 and newer, only the owner of a database may create tables in public."""
     with made(server_dsn, "without_rights") as dsn, role(dsn) as url:
-        with pytest.raises(DatabaseError, match=r'run GRANT CREATE ON DATABASE .* TO "plain";') as error:
-            Database(url, embedded=False)
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            connection.execute("CREATE EXTENSION vector")
-            connection.execute(str(error.value).partition("run ")[2].partition(";")[0])
+        for what in (r'GRANT CREATE ON DATABASE .* TO "plain"', "CREATE EXTENSION vector"):
+            with pytest.raises(DatabaseError, match=f"run {what};") as error:
+                Database(url, embedded=False)
+            with psycopg.connect(dsn, autocommit=True) as connection:
+                connection.execute(str(error.value).partition("run ")[2].partition(";")[0])
         with Database(url, embedded=False) as database:
             assert database.schema == "support_engine"
 

@@ -13,12 +13,14 @@ import httpx
 import pytest
 
 from rag.engine import Engine
-from rag.web.limits import LARGEST_BODY, MOST_REQUESTS
+from rag.web.limits import LARGEST_BODY
 from rag.web.protocol import PatientProtocol
 from tests.integration.conftest import OpenEngine
-from tests.processes import wait_for
 from tests.servers.openai import OpenAIServer
 from tests.servers.web import Served, served
+
+#: a request whose body never ends
+UNFINISHED = b"POST /api/v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
 
 
 class ImpatientProtocol(PatientProtocol):
@@ -69,16 +71,17 @@ def test_a_second_request_that_never_ends_is_given_up(impatient: str) -> None:
     assert received.startswith(b"HTTP/1.1 200")
 
 
-def test_many_unfinished_requests_keep_nobody_out(site_engine: Engine) -> None:
+@pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\nHost: lo", UNFINISHED])
+def test_many_unfinished_requests_keep_nobody_out(site_engine: Engine, sent: bytes) -> None:
     class Protocol(PatientProtocol):
         most_connections = 20
 
-    with served(site_engine, protocol=Protocol) as address:
+    with served(site_engine, protocol=Protocol, most_requests=10) as address:
         unfinished = [connect(address) for _ in range(60)]
         for connection in unfinished:
             with suppress(ConnectionError):  # it has made room already
-                connection.sendall(b"GET / HTTP/1.1\r\nHost: lo")
-        assert httpx.get(f"{address}/healthz", timeout=20).status_code == 200
+                connection.sendall(sent)
+        assert httpx.get(f"{address}/api/v1/sources", timeout=20).status_code == 200
         # The oldest made room.
         with suppress(ConnectionError):
             assert unfinished[0].recv(1000) == b""
@@ -86,34 +89,39 @@ def test_many_unfinished_requests_keep_nobody_out(site_engine: Engine) -> None:
             connection.close()
 
 
-def test_a_busy_server_says_so_in_the_form_of_each_reader(site_engine: Engine) -> None:
-    unfinished = b"POST /api/v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
+def test_a_busy_server_says_so_in_the_form_of_each_reader(open_engine: OpenEngine) -> None:
+    reached, go_on = threading.Semaphore(0), threading.Event()
     busy = "The server is busy; try again in a moment."
-    with served(site_engine) as address:
-        held = [connect(address) for _ in range(MOST_REQUESTS)]
-        for connection in held:
-            connection.sendall(unfinished)
-        replies = {path: wait_for_status(address + path, 503) for path in ("/api/v1/search?q=vacuum", "/?q=vacuum")}
-        replies |= {path: httpx.post(address + path, json={}, timeout=20) for path in ("/v1/chat/completions", "/mcp")}
-        healthy = httpx.get(f"{address}/healthz", timeout=20)
-        for connection in held:
-            connection.close()
-        wait_for_status(f"{address}/api/v1/search?q=vacuum", 200)
+
+    def answer(_messages: object) -> str:
+        reached.release()
+        assert go_on.wait(60)
+        return "Use pg_dump to write one database to a file [1]."
+
+    with OpenAIServer() as model, ThreadPoolExecutor(2) as askers:
+        model.answer = answer
+        engine = open_engine(RAG_LLM="openai/test", OPENAI_API_KEY=model.key, OPENAI_BASE_URL=model.url)
+        with served(engine, most_requests=2) as address:
+            question = {"q": "How do I write one database to a file?"}
+            asked = [askers.submit(httpx.post, f"{address}/api/v1/ask", json=question, timeout=60) for _ in range(2)]
+            assert all(reached.acquire(timeout=30) for _ in asked)
+            replies = {
+                path: httpx.get(address + path, timeout=20) for path in ("/api/v1/search?q=vacuum", "/?q=vacuum")
+            }
+            replies |= {
+                path: httpx.post(address + path, json={}, timeout=20) for path in ("/v1/chat/completions", "/mcp")
+            }
+            healthy = httpx.get(f"{address}/healthz", timeout=20)
+            go_on.set()
+            assert {one.result().status_code for one in asked} == {200}
+            again = httpx.get(f"{address}/api/v1/search?q=vacuum", timeout=20)
 
     assert {(reply.status_code, reply.headers["retry-after"]) for reply in replies.values()} == {(503, "1")}
     assert replies["/api/v1/search?q=vacuum"].json() == {"error": busy}
     assert f'role="alert">{busy}</p>' in replies["/?q=vacuum"].text
     assert replies["/v1/chat/completions"].json()["error"]["message"] == busy
     assert replies["/mcp"].json()["error"]["message"] == busy
-    assert healthy.status_code == 200
-
-
-def wait_for_status(url: str, status: int) -> httpx.Response:
-    def asked() -> httpx.Response | None:
-        reply = httpx.get(url, timeout=20)
-        return reply if reply.status_code == status else None
-
-    return wait_for(asked, seconds=15, else_show=lambda: f"{url} never had the status {status}")
+    assert (healthy.status_code, again.status_code) == (200, 200)
 
 
 def test_a_stream_ends_before_the_server_does(open_engine: OpenEngine) -> None:
