@@ -58,6 +58,8 @@ class Edition:
     version: str
     #: whether it is of pages or files; otherwise of threads only
     is_of_pages: bool
+    #: the source and the address of a page or a file; None: it is of threads only
+    example: str | None = None
 
     @property
     def key(self) -> str:

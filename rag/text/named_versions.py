@@ -37,6 +37,17 @@ _NO_PRODUCT = re.compile(
     r"which|why|with|within|without|your)",
     re.I,
 )
+# Products that many questions name beside the one that they are about, unless the index has them: "on Ubuntu 22.04".
+_PLATFORM = re.compile(
+    r"(?:ubuntu|debian|centos|rhel|redhat|fedora|alpine|(?:open)?suse|sles|rocky|alma(?:linux)?|linux|kernel|raspbian|freebsd"
+    r"|openbsd|solaris|macos|osx|ios|ipados|android|windows|win|c|python|py|cpython|pypy|java|jdk|jre|openjdk|kotlin|scala"
+    r"|node(?:\.?js)?|deno|bun|npm|yarn|pnpm|php|ruby|rails|perl|go|golang|rust|rustc|gcc|clang|llvm|msvc|glibc|musl|ghc"
+    r"|erlang|otp|elixir|dotnet|swift|typescript|javascript|ecmascript|lua|julia|chrome|chromium|firefox|safari|edge|opera"
+    r"|docker|kubernetes|helm|terraform|ansible|nginx|apache|httpd|tomcat|postgres(?:ql)?|mysql|mariadb|sqlite|oracle"
+    r"|mongodb|redis|valkey|elasticsearch|opensearch|kafka|rabbitmq|django|flask|laravel|symfony|spring|react|angular|vue"
+    r"|jquery|numpy|pandas|tensorflow|pytorch|cuda|openssl|tls|ssl|qt|gtk|xcode|cmake|maven|gradle|bazel|pip|git)",
+    re.I,
+)
 # What may follow a version, but not a number of things.
 _CLAUSE = re.compile(
     r"\s*(?:$|[?.!,:;)\]\"'\u201d\u2019\u2026\u2013\u2014]|(?:how|what|which|when|where|why|who|is|are|was|were|do|does|did|can|could|should|would"
@@ -109,7 +120,7 @@ def _numbers(question: str, known: Sequence[str], products: Sequence[str]) -> It
             said = "is"
         before = _SAYS_SO.search(question[: match.start()])
         start = before.start() if before else match.start()
-        version = plain(match["version"])
+        version = _version(match, known, products)
         if said == "is older":
             older = newest(one for one in known if is_older(one, version))
             if older:
@@ -123,7 +134,9 @@ def _says(question: str, match: re.Match[str], known: Sequence[str], products: S
     before, after = question[: match.start()], question[match.end() :]
     if _UNIT.match(after):
         return "is not"
-    version = plain(match["version"])
+    if _is_of_a_platform(before, products):
+        return "is not"
+    version = _version(match, known, products)
     if _OLDER.search(_SAYS_SO.sub("", before)) and any(is_older(one, version) for one in known):
         is_known = any(covers(version, one) for one in known)
         return "is older" if _SAYS_SO.search(before) or match["v"] or (is_known and _CLAUSE.match(after)) else "is not"
@@ -140,6 +153,28 @@ def _says(question: str, match: re.Match[str], known: Sequence[str], products: S
     if has_preposition and _CLAUSE.match(after):
         return "is"
     return "is not" if _COUNTED.match(after) else "may be"
+
+
+def _version(match: re.Match[str], known: Sequence[str], products: Sequence[str]) -> str:
+    """Return the version that a number is; "py311" may leave out the point."""
+    version = plain(match["version"])
+    before = match.string[: match.start()]
+    word = _WORD.search(before) if before[-1:].isalpha() else None
+    if word and any(name.startswith(word[1].lower()) for name in products):
+        return next((one for one in known if "." in one and one.replace(".", "") == version), version)
+    return version
+
+
+def _is_of_a_platform(before: str, products: Sequence[str]) -> bool:
+    """Return whether the word before a number is the name of another product than those that the index has."""
+    match = _WORD.search(_SAYS_SO.sub("", before))
+    if not products or match is None or not _PLATFORM.fullmatch(match[1]):
+        return False
+    return not any(_is_name_of(match[1].lower(), name) for name in products)
+
+
+def _is_name_of(word: str, name: str) -> bool:
+    return name.startswith(word) or word.startswith(name)
 
 
 def _is_behind_a_product(before: str, after: str, products: Sequence[str]) -> bool:
@@ -168,7 +203,7 @@ def _is_of_a_product(before: str, version: str, known: Sequence[str], products: 
     if is_common(word):
         return False
     digits = max((len(one.partition(".")[0]) for one in known if one.isdecimal() or "." in one), default=2)
-    is_product = any(name.startswith(word) or word.startswith(name) for name in products)
+    is_product = any(_is_name_of(word, name) for name in products)
     return is_product and len(version.partition(".")[0]) <= digits
 
 
