@@ -25,9 +25,9 @@ from rag.service.shapes import AnswerReply, Cited, Fresh
 from rag.service.threads import Threads
 from rag.store.encoding import storable
 from rag.store.filters import Filters
-from rag.web.access import requires
-from rag.web.schema import errors, reference, stream_event, streams
-from rag.web.streams import event, streamed
+from rag.web.api.schema import errors, reference, stream_event, streams
+from rag.web.api.streams import event, streamed
+from rag.web.guard.access import requires
 
 __all__ = ["MODEL", "chat_routes"]
 

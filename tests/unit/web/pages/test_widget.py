@@ -9,8 +9,8 @@ import pytest
 
 from rag.errors import ConfigurationError
 from rag.settings import Settings
-from rag.web.brand import brand_of
-from rag.web.widget import widget_script
+from rag.web.pages.brand import brand_of
+from rag.web.pages.widget import widget_script
 
 
 def settings(tmp_path: Path, **values: object) -> Settings:

@@ -15,9 +15,9 @@ from rag.errors import ConfigurationError
 from rag.service import Service
 from rag.service.threads import Threads
 from rag.text.urls import is_web_url
-from rag.web.access import requires
-from rag.web.brand import Brand
-from rag.web.templating import render
+from rag.web.guard.access import requires
+from rag.web.pages.brand import Brand
+from rag.web.pages.templating import render
 
 __all__ = ["desk_assets", "desk_routes"]
 

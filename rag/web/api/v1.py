@@ -34,9 +34,9 @@ from rag.service.shapes import (
     VerifyRequest,
 )
 from rag.service.threads import Threads
-from rag.web.access import requires
-from rag.web.schema import errors, reference, stream_event, streams
-from rag.web.streams import answer_events, streamed
+from rag.web.api.schema import errors, reference, stream_event, streams
+from rag.web.api.streams import answer_events, streamed
+from rag.web.guard.access import requires
 
 __all__ = ["api_routes"]
 

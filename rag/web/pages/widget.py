@@ -6,7 +6,7 @@ import json
 from functools import cache
 from pathlib import Path
 
-from rag.web.brand import Brand
+from rag.web.pages.brand import Brand
 
 __all__ = ["widget_script"]
 

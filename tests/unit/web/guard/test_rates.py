@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag.web.rates import Rates
+from rag.web.guard.rates import Rates
 
 
 class Clock:

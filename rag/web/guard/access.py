@@ -19,8 +19,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from rag.errors import RagError
 from rag.operate.api_keys import SCOPES, ApiKey
 from rag.operate.api_keys import Scope as Permission
-from rag.web.hosts import host_name, is_loopback
-from rag.web.rates import Rates
+from rag.web.guard.hosts import host_name, is_loopback
+from rag.web.guard.rates import Rates
 from rag.web.replies import failure, failure_of
 
 __all__ = ["Access", "Policy", "Visitor", "requires", "visitor_of"]

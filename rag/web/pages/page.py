@@ -25,14 +25,14 @@ from rag.store.answers import Thumb
 from rag.store.encoding import storable
 from rag.store.filters import KINDS, STATES, Filters
 from rag.text.urls import is_web_url
-from rag.web.access import requires
-from rag.web.brand import Brand
-from rag.web.markup import render_draft, render_text
+from rag.web.api.streams import event, streamed
+from rag.web.guard.access import requires
+from rag.web.pages.brand import Brand
+from rag.web.pages.markup import render_draft, render_text
+from rag.web.pages.templating import render
+from rag.web.pages.turns import Turn, earlier_turns, turn_of
+from rag.web.pages.widget import widget_script
 from rag.web.replies import status_of
-from rag.web.streams import event, streamed
-from rag.web.templating import render
-from rag.web.turns import Turn, earlier_turns, turn_of
-from rag.web.widget import widget_script
 
 __all__ = ["page_routes"]
 

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from rag.engine import Engine
-from rag.web.limits import LARGEST_BODY
-from rag.web.protocol import PatientProtocol
+from rag.web.guard.limits import LARGEST_BODY
+from rag.web.guard.protocol import PatientProtocol
 from tests.integration.conftest import OpenEngine
 from tests.servers.openai import OpenAIServer
 from tests.servers.web import Served, served

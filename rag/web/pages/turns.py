@@ -12,7 +12,7 @@ from rag.answer.answer import Answer, Citation
 from rag.operate.answer_log import LoggedAnswer
 from rag.service import Service
 from rag.text.urls import is_web_url
-from rag.web.markup import render_answer, render_text
+from rag.web.pages.markup import render_answer, render_text
 
 __all__ = ["Shown", "Turn", "earlier_turns", "turn_of"]
 

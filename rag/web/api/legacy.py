@@ -12,8 +12,8 @@ from rag.service.asking import Request
 from rag.service.service import checked_question
 from rag.service.threads import Threads
 from rag.store.filters import Filters
-from rag.web.access import requires
-from rag.web.streams import answer_events, streamed
+from rag.web.api.streams import answer_events, streamed
+from rag.web.guard.access import requires
 
 __all__ = ["legacy_routes"]
 

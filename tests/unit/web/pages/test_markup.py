@@ -6,7 +6,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from rag.answer.answer import Answer, Citation
-from rag.web.markup import render_answer, render_draft, render_text
+from rag.web.pages.markup import render_answer, render_draft, render_text
 from tests.hostile import HOSTILE
 
 ALLOWED = {"class", "tabindex", "href", "rel", "aria-label", "start"}
