@@ -72,8 +72,18 @@ def part_of(element: Element) -> Part:
         (style is not None and "line-through" in style) or (tag == "script" and _is_math(element)),
     )
     if part is Part.CONTENT:
+        if tag == "span" and not len(element) and _is_label(element):
+            return Part.CELL
         return Part.BOILERPLATE if _is_unselectable_number(element, style or "") else part
     return _looked_into(element, part)
+
+
+def _is_label(span: Element) -> bool:
+    """Return whether a span says something about the word beside it: that it is required, the method of a request."""
+    text = (span.text or "").strip()
+    if text not in marks.METHODS and text.lower() not in marks.LABELS:
+        return False
+    return next(span.iterancestors("code", "pre"), None) is None
 
 
 def is_left_out(element: Element) -> bool:
