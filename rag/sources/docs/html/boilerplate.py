@@ -79,11 +79,21 @@ def part_of(element: Element) -> Part:
 
 
 def _is_label(span: Element) -> bool:
-    """Return whether a span says something about the word beside it: that it is required, the method of a request."""
+    """Return whether a span says something about the word that it touches: that it is required, how it is requested."""
     text = (span.text or "").strip()
     if text not in marks.METHODS and text.lower() not in marks.LABELS:
         return False
-    return next(span.iterancestors("code", "pre"), None) is None
+    before, after = span.getprevious(), span.getnext()
+    left = _beginning(span) if before is None else before.tail or text_of(before)
+    right = span.tail or (text_of(after) if after is not None else "")
+    touches = left[-1:].isalnum() or right[:1].isalnum() or right[:1] == "/"
+    return touches and next(span.iterancestors("code", "pre"), None) is None
+
+
+def _beginning(first: Element) -> str:
+    """Return the text before the first element in another."""
+    above = first.getparent()
+    return (None if above is None else above.text) or ""
 
 
 def is_left_out(element: Element) -> bool:

@@ -27,7 +27,7 @@ _LINE_CLASSES = names(
 _LINE_STYLE = re.compile(r"display:\s*(?:block|flex|grid)")
 _NO_CODE = frozenset({"button", "script", "style", "svg", "template"})
 #: What is shown over code when the reader points at it.
-_POPUP_CLASS = re.compile(r"(?:^|[\s_-])(?:popup|popover|tooltip|tooltiptext)(?:$|[\s_-])")
+_POPUP_CLASS = re.compile(r"(?:^|[\s_-])(?:popup|tooltiptext)(?:$|[\s_-])")
 _SPACE = re.compile(r"[ \t\r\n]+")
 _NO_LANGUAGE = frozenset(
     {"default", "none", "text", "plaintext", "plain", "txt", "notranslate", "highlight", "output", "code"}
@@ -94,7 +94,8 @@ def _collect_child(child: Element, pieces: list[str], depth: int) -> None:
 
 
 def _is_beside_code(element: Element) -> bool:
-    return is_left_out(element) or _is_number(element) or _POPUP_CLASS.search(element.get("class") or "") is not None
+    is_popup = element.get("role") == "tooltip" or _POPUP_CLASS.search(element.get("class") or "") is not None
+    return is_popup or is_left_out(element) or _is_number(element)
 
 
 def _is_number(cell: Element) -> bool:

@@ -18,7 +18,7 @@ from rag.text.lines import one_line
 __all__ = [
     "BLOCKS",
     "MAX_DEPTH",
-    "is_label",
+    "follows_name",
     "is_next_to_word",
     "is_permalink",
     "plain_text",
@@ -49,7 +49,7 @@ def visible_text(element: Element, depth: int = 0, *, is_code: bool = False) -> 
     pieces = [element.text or ""]
     for child in element:
         if type(child.tag) is str and not (child.tag == "a" and is_permalink(child)):
-            if not is_code and child.tag == "span" and is_label(child):
+            if not is_code and child.tag == "span" and follows_name(child):
                 pieces.append(" ")
             pieces.append(_piece(child, "".join(pieces[-1:]), depth, is_code=is_code))
             if not is_code and child.tag == "span" and is_next_to_word(child):
@@ -99,7 +99,7 @@ def is_next_to_word(span: Element) -> bool:
     return max(before[-1], after[0]) < _FIRST_WITHOUT_SPACES
 
 
-def is_label(span: Element) -> bool:
+def follows_name(span: Element) -> bool:
     """Return whether a span is a word of its own right behind code or bold text: a type, "optional", a version."""
     before = span.getprevious()
     if before is not None and not before.tail and before.tag == "span" and not text_of(before):
