@@ -26,7 +26,7 @@ from rag.text.sentences import sentences
 __all__ = ["CHUNKING", "MarkdownChunker", "without_addresses"]
 
 #: The version of these rules, stored with the index; a new version needs a new index.
-CHUNKING = "markdown-6"
+CHUNKING = "markdown-7"
 
 #: The address of a link or image, in parentheses behind its text.
 _ADDRESS = re.compile(
@@ -97,7 +97,7 @@ class MarkdownChunker(NodeParser):
     """
 
     max_tokens: int = Field(default=256, gt=16)
-    merge_below: int = Field(default=48, ge=0)
+    merge_below: int = Field(default=32, ge=0)
     _count: Callable[[str], int] = PrivateAttr()
 
     def __init__(self, count_tokens: Callable[[str], int], **settings: Any) -> None:  # noqa: ANN401 - pydantic's
