@@ -21,6 +21,7 @@ from flows.announce import announce
 
 announce("ingest")
 
+import httpx
 from prefect import Flow, flow
 from prefect.artifacts import acreate_table_artifact
 from prefect.client.schemas.objects import FlowRun, State
@@ -264,6 +265,8 @@ def _sentence(end: object) -> str:
         return str(end)
     if isinstance(end, State):
         return one_line(end.message or "") or f"Its run ended as {end.name}, without a reason."
+    if isinstance(end, httpx.TransportError):
+        return "Prefect's API did not answer: its server has ended, or the machine is too busy. Run the command again."
     said = masked(one_line(end)) or "no message"
     return f"Its run broke off by {type(end).__name__}: {said.rstrip('.')}."
 

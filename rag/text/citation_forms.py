@@ -26,11 +26,11 @@ _LIST = rf"{_LABEL}\d{{1,3}}\^?(?:{_JOINT}{_LABEL}\d{{1,3}}\^?)*"
 # What may follow the number: the place of a quote, or the title of the source.
 _TAIL = r"(?:\s*(?:[:†‡|]|[,.]\s*(?:p|pp|§|section|lines?|l)\b|[-–—]\s+|\.\s)[^\[\]【】［］〔〕\n]{0,80})?"
 _OPEN, _SHUT = "[\\[【［〔❲〖⟦⟨〈❨]", "[\\]】］〕❳〗⟧⟩〉❩]"
-_AROUND = r"(?:\*\*|__|\*|_|\\)?"
+_AROUND = r"(?:\*\*|__|~~?|\*|_|\\)?"
 _BRACKETED = re.compile(
     rf"{_AROUND}{_OPEN}{_AROUND}(?P<double>{_LABEL}{_OPEN})?\s*(?P<list>{_LIST}){_TAIL}\s*{_AROUND}{_SHUT}(?(double){_SHUT}?)"
     r"(?:\(\s*(?:(?:#|<?https?:|/|\./|source|doc|cit)[^()\s]*|\d{1,3})\s*\)|\[\])?"
-    rf"{_AROUND}",
+    rf"{_AROUND}[†‡]?",
     re.IGNORECASE,
 )
 _RAISED = re.compile(
@@ -67,7 +67,7 @@ _CIRCLED = re.compile(
 _IN_CODE = re.compile(rf"`(?P<marker>\[\d{{1,3}}\])`{_ENDS}", re.MULTILINE)
 # In words: "(see [2])", "Sources: [1], [2]" at the end of a line, "according to source 2".
 _MARKERS = r"\[\d+\](?:\s?[,;]?\s?(?:and\s|&\s)?\[\d+\]){0,9}"
-_SEE = re.compile(rf"[(（]\s*{_NAMES}[\s.:：]{{0,3}}(?P<markers>{_MARKERS})\s*[)）]", re.IGNORECASE)
+_SEE = re.compile(rf"[(（]\s*(?:{_NAMES}[\s.:：]{{0,3}}|[→⇒»]\s?)(?P<markers>{_MARKERS})\s*[)）]", re.IGNORECASE)
 _BEHIND = re.compile(
     rf"(?<=\w) [*_]*(?:sources?|refs?\.?|references?|citations?|quellen?|fuentes?|fontes?|fonti)\s?:[*_]*\s?(?P<markers>{_MARKERS})[*_]*(?=\.?[ \t]*$)",
     re.IGNORECASE | re.MULTILINE,

@@ -80,6 +80,10 @@ def test_the_slots_of_a_killed_crawl_are_free_at_once(
         (Crashed(message="Execution was aborted"), "Execution was aborted"),
         (Crashed(), "Its run ended as Crashed, without a reason."),
         (KeyError("x"), "Its run broke off by KeyError: 'x'."),
+        (
+            httpx.ReadTimeout(""),
+            "Prefect's API did not answer: its server has ended, or the machine is too busy. Run the command again.",
+        ),
     ],
 )
 def test_a_run_without_a_report_is_told_in_a_sentence(end: object, said: str) -> None:

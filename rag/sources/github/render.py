@@ -12,6 +12,7 @@ from llama_index.core.schema import Document
 from rag.sources.github.markdown import clean, without_quotes_of
 from rag.store.github import GitHubComment, PendingThread
 from rag.text.anchors import anchored
+from rag.text.blocks import heading
 from rag.text.urls import repository_of
 from rag.text.versions import title_tags, versions_in
 
@@ -51,10 +52,18 @@ def render(source: str, thread: PendingThread) -> Document:
             sections.append(f"{_heading(thread, comment)}\n\n{new}")
     return Document(
         id_=document_id(source, thread.kind, thread.number),
-        # Chunks are cut from the text alone, so without a body the title is the text.
-        text="\n\n".join(sections) or data["title"],
+        text=_with_text("\n\n".join(sections), data["title"]),
         metadata=_metadata(source, thread, people),
     )
+
+
+def _with_text(markdown: str, title: str) -> str:
+    """Return a thread's text, which begins with its title if it is empty, or a template whose headings nobody filled.
+
+    Chunks are cut from the text below the headings, so that nothing would find the thread.
+    """
+    is_text = any(line.strip() and not heading(line) for line in markdown.splitlines())
+    return markdown if is_text else f"{title}\n\n{markdown}".strip()
 
 
 def _metadata(source: str, thread: PendingThread, people: Sequence[GitHubComment]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from rag.answer.answer import Answer, Note
-from rag.errors import ConfigurationError, LLMError, RagError
+from rag.errors import ConfigurationError, DatabaseError, LLMError, RagError
 from rag.service import Missing, Reply, Service
 from rag.service.asking import Request as Question
 from rag.service.service import LONGEST_QUESTION
@@ -197,10 +197,12 @@ class _Page:
 
     async def _show(self, asked: _Asked, turns: list[Turn] | None = None, *, error: RagError | None = None) -> Response:
         """Show the question box, with turns or an error below it."""
-        try:
-            known, versions = await self._threads.run(self._known)
-        except RagError as away:  # the page is whole without them
-            known, versions, error = [], [], error or away
+        known, versions = list[dict[str, Any]](), list[str]()
+        if not isinstance(error, DatabaseError):  # else the reader would wait for the database once more
+            try:
+                known, versions = await self._threads.run(self._known)
+            except RagError as away:  # the page is whole without them
+                error = error or away
         held = {kind for state in known for kind in _HELD.get(state["kind"], ())}
         last = turns[-1] if turns else None
         values = {

@@ -52,7 +52,18 @@ def test_marks_of_the_interfaces_of_vendors_are_left_out(mark: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["S (see [2] and [4]).", "S [2] and [4].", "S Source: [2].", "S [Install [2]].", "S :cite[2].", "S②."]
+    "text",
+    [
+        "S (see [2] and [4]).",
+        "S [2] and [4].",
+        "S Source: [2].",
+        "S [Install [2]].",
+        "S :cite[2].",
+        "S②.",
+        "S ~[2]~.",
+        "S [2]†.",
+        "S (→ [2]).",
+    ],
 )
 def test_nothing_is_left_around_the_markers(text: str) -> None:
     assert set(normalized(text, SOURCES)) <= set("S [24].")

@@ -245,3 +245,18 @@ def test_the_error_for_a_host_of_another_machine_names_the_option() -> None:
     assert run.returncode == 2
     assert run.stderr.startswith("error: Cannot listen on 192.0.2.1:8000: ")
     assert run.stderr.endswith(". Try another --host.\n")
+
+
+def test_a_page_without_the_database_asks_it_once(empty_engine: Engine, address: str) -> None:
+    """Where Postgres is away, each attempt takes ten seconds."""
+    with empty_engine.database.connection() as connection:
+        connection.execute("ALTER TABLE documents RENAME TO elsewhere")
+    try:
+        response = httpx.get(f"{address}/document", params={"url": "https://example.org/backup"}, timeout=60)
+    finally:
+        with empty_engine.database.connection() as connection:
+            connection.execute("ALTER TABLE elsewhere RENAME TO documents")
+    page = BeautifulSoup(response.text, "lxml")
+    assert response.status_code == 503
+    assert "The database does not answer now." in page.text
+    assert page.select_one("select[name=source]") is None

@@ -144,3 +144,11 @@ def test_a_comment_cannot_pose_as_an_accepted_answer() -> None:
 )
 def test_closing_keywords_name_fixed_issues(body: str, numbers: list[int]) -> None:
     assert fixes(body, "https://github.com/o/r/pull/1") == numbers
+
+
+@pytest.mark.parametrize("body", ["", "### Instructions", "### Steps to reproduce\n\n### Expected behaviour\n"])
+def test_a_thread_without_text_is_found_by_its_title(body: str) -> None:
+    (chunk,) = MarkdownChunker(lambda text: len(text.split())).get_nodes_from_documents(
+        [render("s", thread(body=body))]
+    )
+    assert "It crashes" in chunk.get_content()
