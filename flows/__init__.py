@@ -10,6 +10,8 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 # A run that misses several heartbeats is marked Crashed: see flows.prefect.lost_runs.
 os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
+# Of each event that does not reach its server, Prefect would log a line of the event's whole content.
+os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
 # Prefect keeps results and its database in files of the default mode; they hold answers.
 os.umask(os.umask(0o077) | 0o077)
 # The temporary server is on this machine.

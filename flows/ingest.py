@@ -35,7 +35,7 @@ from flows.prefect.limits import asking, crawls_at_once, host_limit
 from flows.prefect.retries import retrying_task
 from flows.prefect.returned import keep, returned
 from flows.prefect.run_records import Outcome, capture_warnings, link_failures, live_artifact, outcome_rows, rename_run
-from flows.prefect.server import connected, log_to, wanted_server
+from flows.prefect.server import GONE, connected, log_to, wanted_server
 from flows.progress import counts, show_progress, summary
 from flows.turns import WhenBusy, when_free
 from rag.command import CommandParser, print_json, run
@@ -266,7 +266,7 @@ def _sentence(end: object) -> str:
     if isinstance(end, State):
         return one_line(end.message or "") or f"Its run ended as {end.name}, without a reason."
     if isinstance(end, httpx.TransportError):
-        return "Prefect's API did not answer: its server has ended, or the machine is too busy. Run the command again."
+        return GONE
     said = masked(one_line(end)) or "no message"
     return f"Its run broke off by {type(end).__name__}: {said.rstrip('.')}."
 

@@ -34,7 +34,10 @@ from rich.console import Console
 from flows.prefect.schema import create_database
 from rag.errors import ConfigurationError, RagError
 
-__all__ = ["ServerProcess", "connected", "free_port", "log_to", "wanted_server"]
+__all__ = ["GONE", "ServerProcess", "connected", "free_port", "log_to", "wanted_server"]
+
+#: What is said where Prefect's client gives up.
+GONE = "Prefect's API did not answer: its server has ended, or the machine is too busy. Run the command again."
 
 _HOST = "127.0.0.1"
 _CHILD = Path(__file__).with_name("child.py")
@@ -193,11 +196,17 @@ def wanted_server(start: Callable[[], ServerProcess] | None = None, *, run_on: s
 def connected(server: ServerProcess | None) -> Iterator[None]:
     """Record flow runs in a server that is starting; if it is None, in the configured API.
 
-    :raises RagError: the server does not start
+    :raises RagError: the server does not start, or does not answer any more
     """
-    if server is None:
-        yield
-        return
+    try:
+        with _temporary(server) if server else contextlib.nullcontext():
+            yield
+    except httpx.TransportError as error:  # after a minute of attempts
+        raise RagError(GONE) from error
+
+
+@contextmanager
+def _temporary(server: ServerProcess) -> Iterator[None]:
     with _terminable():
         server.wait()
         from prefect.exceptions import TerminationSignal
@@ -220,6 +229,8 @@ def log_to(console: Console, *, debug: bool) -> None:
     handler = _ConsoleHandler(console)
     if not debug:
         handler.addFilter(lambda record: not record.name.startswith(_PREFECTS_OWN))
+        # Prefect writes to stderr each line that it cannot send to its API.
+        logging.raiseExceptions = False
     logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.WARNING, force=True)
 
 

@@ -30,6 +30,7 @@ from rag.errors import LLMError
 from rag.search.results import SearchResult
 from rag.search.searcher import Searcher
 from rag.store.search import Term
+from rag.text.languages import is_in_another_language
 
 if TYPE_CHECKING:
     from rag.answer.written.writer import AnswerWriter
@@ -40,6 +41,9 @@ log = logging.getLogger(__name__)
 
 # The lowest probability that the sources answer a question with which a language model is asked. It can still decline.
 _ASKED = 0.5
+# The probability is fitted on English, and tells little of other languages. There the language model decides, and what
+# it writes is checked.
+_ASKED_IN_ANOTHER_LANGUAGE = 0.2
 # The lowest score of a best result with which a question that names no subject is about what is found.
 _ALONE = 0.7
 # The lowest probability that the sources answer a question with which an extract is shown.
@@ -273,7 +277,7 @@ class Answerer:
             return
         found = draft.results
         extract = self._extract(draft)
-        if extract is None or extract.answerable < self._threshold:
+        if extract is None or extract.answerable < self._least(question):
             return
         failure = yield from self._written(self._writer, question, draft, extract, streaming=streaming)
         if failure is None:
@@ -285,6 +289,10 @@ class Answerer:
         if not extracts:
             raise failure
         yield from map(Part, extracts)
+
+    def _least(self, question: str) -> float:
+        """Return the least probability at which the language model is asked."""
+        return min(self._threshold, _ASKED_IN_ANOTHER_LANGUAGE if is_in_another_language(question) else 1.0)
 
     def _written(
         self, writer: AnswerWriter, question: str, draft: Draft, extract: Extract, *, streaming: bool

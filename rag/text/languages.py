@@ -8,7 +8,7 @@ import re
 
 from rag.text.words import FUNCTION_WORDS
 
-__all__ = ["foreign_language"]
+__all__ = ["foreign_language", "is_in_another_language"]
 
 _WORD = re.compile(r"[^\W\d_]+")
 # Words that few sentences of a language do without, and that are none of English.
@@ -81,3 +81,11 @@ def foreign_language(question: str) -> str | None:
     if own[best] < 2 or own[best] < _WORD_SHARE * len(words) or own[best] <= english:
         return None
     return best
+
+
+def is_in_another_language(question: str) -> bool:
+    """Return whether a question is surely not English, even if its language cannot be named."""
+    if foreign_language(question):
+        return True
+    words = _WORD.findall(question.casefold())
+    return not question.isascii() and not all(map(str.isascii, words)) and _ENGLISH.isdisjoint(words)

@@ -15,8 +15,8 @@ from websockets.sync.client import connect
 from flows.ingest import _sentence
 from flows.prefect.abandoned import known_reader
 from flows.prefect.limits import asking, host_limit, made_limit
-from flows.prefect.server import ServerProcess
-from rag.errors import DatabaseError
+from flows.prefect.server import GONE, ServerProcess, connected
+from rag.errors import DatabaseError, RagError
 from rag.settings import DocsConfig
 
 
@@ -80,11 +80,14 @@ def test_the_slots_of_a_killed_crawl_are_free_at_once(
         (Crashed(message="Execution was aborted"), "Execution was aborted"),
         (Crashed(), "Its run ended as Crashed, without a reason."),
         (KeyError("x"), "Its run broke off by KeyError: 'x'."),
-        (
-            httpx.ReadTimeout(""),
-            "Prefect's API did not answer: its server has ended, or the machine is too busy. Run the command again.",
-        ),
+        (httpx.ReadTimeout(""), GONE),
     ],
 )
 def test_a_run_without_a_report_is_told_in_a_sentence(end: object, said: str) -> None:
     assert _sentence(end) == said
+
+
+def test_a_server_that_is_gone_is_one_sentence() -> None:
+    with pytest.raises(RagError, match="its server has ended") as error, connected(None):
+        httpx.get("http://127.0.0.1:1/api/health")
+    assert str(error.value) == GONE

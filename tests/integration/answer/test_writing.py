@@ -1,8 +1,11 @@
 """Answers by a language model: context windows, modes, streaming, follow-ups, and invalid replies."""
 
+# ruff: noqa: RUF001 - letters of other languages
+
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -327,3 +330,27 @@ def test_a_model_that_is_too_slow_is_not_waited_for(writing: Callable[..., Engin
     server.fail_next(500, delay=1.0, times=20)
     assert "did not answer in time" in str(writing(RAG_LLM_TIMEOUT=0.1).ask(QUESTION).note)
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("Gömülü veritabanını nasıl durdururum?", "Gömülü veritabanını durdurmak için durdurma komutunu çalıştırın."),
+        ("Як зупинити вбудовану базу даних?", "Щоб зупинити вбудовану базу даних, виконайте команду зупинки."),
+        ("איך עוצרים את מסד הנתונים המוטמע?", "כדי לעצור את מסד הנתונים המוטמע, הריצו את פקודת העצירה."),
+    ],
+)
+def test_in_another_language_the_model_decides_whether_the_sources_answer(
+    writing: Callable[..., Engine], empty_engine: Engine, server: OpenAIServer, question: str, text: str
+) -> None:
+    empty_engine.syncs.ingest(MemorySource([*PAGES, page("database", text)]))
+    engine = writing(lambda messages: f"{text} [{numbered(text, messages)}]")
+    assert text in engine.ask(question).answer
+    server.answer = "NO_ANSWER"
+    assert engine.ask(question).answer.startswith(ABSTENTION)
+
+
+def numbered(text: str, messages: Messages) -> str:
+    """The number of the source with a text."""
+    before = str(messages[-1]["content"]).partition(text)[0]
+    return re.findall(r"^\[(\d+)\] page: ", before, re.MULTILINE)[-1]

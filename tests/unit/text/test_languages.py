@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.text.languages import foreign_language
+from rag.text.languages import foreign_language, is_in_another_language
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,20 @@ def test_the_language_of_a_question_is_told(question: str, language: str) -> Non
 )
 def test_english_names_and_quoted_words_are_no_other_language(question: str) -> None:
     assert foreign_language(question) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "is_other"),
+    [
+        ("Miten pysäytän upotetun tietokannan?", True),
+        ("როგორ გავაჩერო მონაცემთა ბაზა?", True),
+        ("Hur startar jag den inte för mig?", True),
+        ("How do I stop the Gödel encoder?", False),
+        ("pg_dump custom format", False),
+        ("What does “--café” do?", False),
+        ("größer 5 µs…", True),
+        ("set x → y", False),
+    ],
+)
+def test_a_question_may_be_told_to_be_in_another_language(question: str, is_other: bool) -> None:
+    assert is_in_another_language(question) is is_other
