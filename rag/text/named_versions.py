@@ -71,6 +71,8 @@ _OPENING = re.compile(
     re.I,
 )
 _SHORTEST_NAME = 3
+# A number in quotes is a value.
+_QUOTES = ("'", '"', "`")
 # Each number reads what stands before it; a text with more numbers is a log.
 _MOST_NUMBERS = 40
 _Says = Literal["is", "is older", "may be", "is not"]
@@ -132,7 +134,8 @@ def _numbers(question: str, known: Sequence[str], products: Sequence[str]) -> It
 def _says(question: str, match: re.Match[str], known: Sequence[str], products: Sequence[str]) -> _Says:
     """Return what the words around a number say of it."""
     before, after = question[: match.start()], question[match.end() :]
-    if _UNIT.match(after):
+    is_quoted = before[-1:] in _QUOTES and after[:1] in _QUOTES
+    if is_quoted or _UNIT.match(after):
         return "is not"
     if _is_of_a_platform(before, products):
         return "is not"

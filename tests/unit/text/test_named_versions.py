@@ -70,6 +70,8 @@ def test_a_question_names_the_versions_of_a_manual(question: str, versions: list
     [
         ("is 2.1 supported", ["2.1"]),
         ("is 2.3 supported", []),
+        ('How do I parse the string "2.1"?', []),
+        ("What does `2.1` return?", []),
         ("with Django 2.x, how do I migrate?", ["2"]),
         ("django@2.1 migrate", ["2.1"]),
         ("available since 3.0?", ["3.0"]),
