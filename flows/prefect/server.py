@@ -15,14 +15,16 @@ import contextlib
 import http.client
 import logging
 import os
+import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -33,6 +35,7 @@ from rich.console import Console
 
 from flows.prefect.schema import create_database
 from rag.errors import ConfigurationError, RagError
+from rag.text.lines import one_line
 
 __all__ = ["GONE", "ServerProcess", "connected", "free_port", "log_to", "wanted_server"]
 
@@ -51,6 +54,8 @@ _LINES_KEPT = 20
 # About one in twenty first runs gets no reply to a request to a new server on SQLite. Prefect repeats the request after
 # 60 s by default; a reply on loopback takes milliseconds.
 _REQUEST_TIMEOUT_SECONDS = 10.0
+# The last line of a traceback.
+_RAISED = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception)\b: ")
 # Prefect's loggers; the queues, which log at the end how much is left to send, are named after their classes.
 _PREFECTS_OWN = ("prefect", "httpx", "uvicorn", "EventsWorker", "APILogWorker")
 
@@ -130,8 +135,7 @@ class ServerProcess:
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 self._reader.join(timeout=5)
-                last = self._said[-1] if self._said else "it has written no error"
-                raise RagError(f"Prefect's server does not start: {last}")
+                raise RagError(f"Prefect's server does not start: {_reason(self._said)}")
             if self._is_healthy():
                 return
             time.sleep(0.05)
@@ -252,7 +256,18 @@ def _prepare_home(environment: Mapping[str, str]) -> None:
     home = Path(environment.get("PREFECT_HOME") or Path.home() / ".prefect").expanduser()
     is_configured = any(name.startswith("PREFECT_") and "DATABASE_" in name for name in environment)
     if not is_configured and not (home / "profiles.toml").exists():
-        create_database(home)
+        try:
+            create_database(home)
+        except (OSError, sqlite3.Error) as error:
+            raise RagError(
+                f"Prefect's database in {home} cannot be made: {one_line(error)}. Check PREFECT_HOME."
+            ) from error
+
+
+def _reason(said: Sequence[str]) -> str:
+    """Return the line in which a server that ended told why; the last ones only say that it ends."""
+    errors = [line for line in said if _RAISED.match(line)]
+    return (errors or said or ["it has written no error"])[-1]
 
 
 class _ConsoleHandler(logging.Handler):

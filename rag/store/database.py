@@ -247,7 +247,7 @@ def _reason(error: Exception, dsn: str) -> str:
     except (psycopg.Error, ValueError):
         # libpq repeats a malformed URL, or parts of it, in its message.
         return "it is not a valid postgresql:// URL; write % in a password as %25, @ as %40, / as %2F, ? as %3F"
-    said = one_line(error)
+    said = one_line(error).partition(" Is the server running")[0]  # libpq's hint is about its own defaults
     for secret in filter(None, (given.get("password"), given.get("sslpassword"))):
         said = said.replace(str(secret), MASK)
     return said.rstrip(".?")

@@ -220,6 +220,7 @@ def test_an_unreachable_database_exits_with_1(
     assert ask.main(["anything"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: Postgres cannot be reached")
+    assert "Is the server running" not in said
     assert said.count("\n") == 1
     assert "secret" not in said
 

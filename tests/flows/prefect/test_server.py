@@ -12,11 +12,13 @@ import httpx
 import pytest
 
 from flows.prefect import schema
+from flows.prefect.server import ServerProcess, _reason
+from rag.errors import RagError
 from tests.processes import ROOT, wait_for
 
 _PRINT_URL = """
 import sys, time
-from flows.prefect.server import ServerProcess
+from flows.prefect.server import ServerProcess, _reason
 server = ServerProcess(ui=sys.argv[1:] == ["ui"])
 server.wait()
 print(server.api_url, server._process.pid, flush=True)
@@ -83,3 +85,18 @@ def test_a_new_home_gets_the_schema_of_prefect_s_migrations(tmp_path: Path) -> N
 
     assert definitions(tmp_path / "new") == definitions(tmp_path / "migrated")
     assert not schema.create_database(tmp_path / "new"), "an existing database is not replaced"
+
+
+def test_a_home_that_cannot_hold_the_database_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "file" / "prefect"))
+    with pytest.raises(RagError, match=r"Prefect's database in .* cannot be made: .*Check PREFECT_HOME\.$") as error:
+        ServerProcess()
+    assert "\n" not in str(error.value)
+
+
+def test_a_server_that_ends_tells_the_error_and_not_that_it_ends() -> None:
+    said = ["Traceback (most recent call last):", "sqlite3.DatabaseError: file is not a database", "ERROR:    Exiting."]
+    assert _reason(said) == "sqlite3.DatabaseError: file is not a database"
+    assert _reason(said[-1:]) == "ERROR:    Exiting."
+    assert _reason([]) == "it has written no error"
