@@ -37,15 +37,21 @@ _NO_PRODUCT = re.compile(
     r"which|why|with|within|without|your)",
     re.I,
 )
-# Products that many questions name beside the one that they are about, unless the index has them: "on Ubuntu 22.04".
-_PLATFORM = re.compile(
+# What many questions name beside the product that they are about, unless the index has it: "on Ubuntu 22.04".
+_MACHINE = re.compile(
     r"(?:ubuntu|debian|centos|rhel|redhat|fedora|alpine|(?:open)?suse|sles|rocky|alma(?:linux)?|linux|kernel|raspbian|freebsd"
-    r"|openbsd|solaris|macos|osx|ios|ipados|android|windows|win|c|python|py|cpython|pypy|java|jdk|jre|openjdk|kotlin|scala"
-    r"|node(?:\.?js)?|deno|bun|npm|yarn|pnpm|php|ruby|rails|perl|go|golang|rust|rustc|gcc|clang|llvm|msvc|glibc|musl|ghc"
-    r"|erlang|otp|elixir|dotnet|swift|typescript|javascript|ecmascript|lua|julia|chrome|chromium|firefox|safari|edge|opera"
-    r"|docker|kubernetes|helm|terraform|ansible|nginx|apache|httpd|tomcat|postgres(?:ql)?|mysql|mariadb|sqlite|oracle"
-    r"|mongodb|redis|valkey|elasticsearch|opensearch|kafka|rabbitmq|django|flask|laravel|symfony|spring|react|angular|vue"
-    r"|jquery|numpy|pandas|tensorflow|pytorch|cuda|openssl|tls|ssl|qt|gtk|xcode|cmake|maven|gradle|bazel|pip|git)",
+    r"|openbsd|solaris|macos|osx|ios|ipados|android|windows|win|java|jdk|jre|openjdk|node(?:\.?js)?|deno|bun|npm|yarn|pnpm"
+    r"|gcc|clang|llvm|msvc|glibc|musl|chrome|chromium|firefox|safari|edge|opera|docker|kubernetes|helm|cuda|openssl|tls|ssl"
+    r"|xcode|cmake|maven|gradle|bazel|pip)",
+    re.I,
+)
+# These as well, if the index is one of another of them: "Python 3" asked of Django's manual. A copy of Python's manual
+# may stand at an address that does not name it.
+_PRODUCT = re.compile(
+    r"(?:c|python|py|cpython|pypy|kotlin|scala|php|ruby|rails|perl|go|golang|rust|rustc|ghc|erlang|otp|elixir|dotnet|swift"
+    r"|typescript|javascript|ecmascript|lua|julia|terraform|ansible|nginx|apache|httpd|tomcat|postgres(?:ql)?|mysql|mariadb"
+    r"|sqlite|oracle|mongodb|redis|valkey|elasticsearch|opensearch|kafka|rabbitmq|django|flask|laravel|symfony|spring|react"
+    r"|angular|vue|jquery|numpy|pandas|tensorflow|pytorch|qt|gtk|git)",
     re.I,
 )
 # What may follow a version, but not a number of things.
@@ -171,9 +177,10 @@ def _version(match: re.Match[str], known: Sequence[str], products: Sequence[str]
 def _is_of_a_platform(before: str, products: Sequence[str]) -> bool:
     """Return whether the word before a number is the name of another product than those that the index has."""
     match = _WORD.search(_SAYS_SO.sub("", before))
-    if not products or match is None or not _PLATFORM.fullmatch(match[1]):
+    if not products or match is None or any(_is_name_of(match[1].lower(), name) for name in products):
         return False
-    return not any(_is_name_of(match[1].lower(), name) for name in products)
+    is_product = _PRODUCT.fullmatch(match[1]) and any(_PRODUCT.fullmatch(name) for name in products)
+    return bool(is_product or _MACHINE.fullmatch(match[1]))
 
 
 def _is_name_of(word: str, name: str) -> bool:

@@ -101,6 +101,10 @@ def test_a_version_that_the_index_lacks_is_named_behind_its_product() -> None:
         ("Does it work with Node.js 14?", "jest", []),
         ("How do I install packages on Ubuntu 14?", "ubuntu", ["14"]),
         ("Which packages does Ubuntu 14 have?", "ubuntuusers", ["14"]),
+        ("Does it work with Python 14?", "django", []),
+        ("Which Redis 15 do I need?", "postgresql", []),
+        ("How do I rotate keys in PostgreSQL 14?", "manual", ["14"]),
+        ("How do I rotate keys in PostgreSQL 14?", "intranet", ["14"]),
     ],
 )
 def test_the_version_of_a_platform_is_not_that_of_the_product(question: str, product: str, versions: list[str]) -> None:
