@@ -20,6 +20,7 @@ from bench.retrieval import DATA, served
 from flows.demo.github_server import GitHubServer, load_export
 from rag.engine import Engine
 from rag.evaluate import Query, read_queries
+from rag.ingest.chunking import CHUNKING
 from rag.settings import Settings
 from rag.store.embedded import stop_embedded
 
@@ -126,7 +127,7 @@ def present(names: Sequence[str] | None = None) -> Iterator[Corpus]:
 
 @contextmanager
 def opened(corpus: Corpus, home: Path, **settings: str) -> Iterator[Engine]:
-    """Yield an engine over the index of a corpus below `home`, brought in line with the corpus.
+    """Yield an engine over the index of a corpus below `home`, brought in line with the corpus and the chunker's rules.
 
     :param settings: further environment variables; without RAG_LLM, no language model is asked
     """
@@ -149,6 +150,9 @@ def opened(corpus: Corpus, home: Path, **settings: str) -> Iterator[Engine]:
         try:
             with Engine.open(Settings(_env_file=None, **values)) as engine:
                 engine.sync(corpus.name)
+                if engine.questions.active_index.chunking != CHUNKING:
+                    engine.indexing.reindex()
+                    engine.indexing.drop_others()
                 yield engine
         finally:
             stop_embedded(folder)

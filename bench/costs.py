@@ -21,7 +21,7 @@ import tiktoken
 from bench.report import Table
 from bench.retrieval import DATA, MANUAL, served
 from flows.demo.github_server import GitHubServer, load_export
-from rag.answer.prompt import ANSWER, rendered
+from rag.answer.written.prompt import ANSWER, rendered
 from rag.engine import Engine
 from rag.evaluate import read_queries
 from rag.search.searcher import Searcher

@@ -27,9 +27,9 @@ from tokenizers import Tokenizer
 from bench import peers
 from bench.report import Table, memory_mb
 from rag.embedding import LocalEncoder
-from rag.embedding.graph import ensure_graph
+from rag.embedding.models.graph import ensure_graph
+from rag.embedding.models.weights import TOKENIZER, read_verified
 from rag.embedding.runtimes import has_fast_bf16
-from rag.embedding.weights import TOKENIZER, read_verified
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,7 @@ def plain_bf16(home: Path) -> Encode:
     import openvino  # type: ignore[import-untyped]
     from tokenizers import Tokenizer
 
-    from rag.embedding.weights import TOKENIZER, read_verified
+    from rag.embedding.models.weights import TOKENIZER, read_verified
 
     tokenizer = Tokenizer.from_buffer(read_verified(TOKENIZER))
     tokenizer.enable_truncation(256)

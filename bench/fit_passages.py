@@ -1,9 +1,9 @@
 """Fit the weights of passages and of the likelihood of answers: `python -m bench.fit_passages --home FOLDER`.
 
 Reads the questions of bench/data and the half of ../shared/data/answers that may be looked at, and writes
-rag/answer/weights.json. Passages are ranked by a listwise model: the softmax of their scores should be proportional to
-the square of the share of the facts that they hold, per word. The likelihood is two logistic regressions: whether the sources
-answer the question (near-misses are the counterexamples), and whether the answer is right if they do.
+rag/answer/extracts/weights.json. Passages are ranked by a listwise model: the softmax of their scores should be
+proportional to the square of the share of the facts that they hold, per word. The likelihood is two logistic regressions:
+whether the sources answer the question (near-misses are the counterexamples), and whether the answer is right if they do.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.answer_sets import FITTING, SITUATIONS, Corpus, fitting_queries, half_of, opened, present, queries
-from rag.answer.compose import LONG, Scored, chosen, lead_of, shown
-from rag.answer.extracts import Extractor
-from rag.answer.likelihood import ANSWERABLE, RIGHT, likelihood_features
-from rag.answer.scoring import WEIGHTS, Linear, Models
+from rag.answer.extracts.compose import LONG, Scored, chosen, lead_of, shown
+from rag.answer.extracts.extractor import Extractor
+from rag.answer.extracts.likelihood import ANSWERABLE, RIGHT, likelihood_features
+from rag.answer.extracts.scoring import WEIGHTS, Linear, Models
 from rag.embedding import Encoder
 from rag.engine import Engine
 from rag.evaluate import Query

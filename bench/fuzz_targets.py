@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rag.answer.answer import Turn
-from rag.answer.condensing import standalone_question
+from rag.answer.written.condensing import standalone_question
 from rag.bots import markup as bots
 from rag.errors import RagError
 from rag.llm import replies
@@ -29,8 +29,8 @@ from rag.sources_file import read_sources
 from rag.store.encoding import dump_json, is_storable, storable
 from rag.text import citation_forms, languages, lines, named_versions, reports, spelling, versions
 from rag.trust import urls as secret_urls
-from rag.web import markup as web
-from rag.web.hosts import host_name, is_loopback
+from rag.web.guard.hosts import host_name, is_loopback
+from rag.web.pages import markup as web
 from tests.unit.test_growth import READERS
 
 __all__ = ["TARGETS"]

@@ -116,11 +116,12 @@ def _llamaindex(engine: Engine, asked: Sequence[str]) -> list[Ranking]:
     from llama_index.core.schema import Document
     from llama_index.vector_stores.postgres import PGVectorStore
 
-    from rag.embedding.cache import CachedEmbedding
+    from rag.embedding.cache import CachedEncoder
+    from rag.embedding.llamaindex import EncoderEmbedding
 
     index = engine.questions.active_index
     encoder = engine.encoders.of(index.embedding_model)
-    embedding = CachedEmbedding(encoder, engine.store.embeddings)
+    embedding = EncoderEmbedding(CachedEncoder(encoder, engine.store.embeddings))
     store = PGVectorStore(
         connection_string=_url(engine), async_connection_string=_url(engine), table_name="peer_llamaindex",
         embed_dim=index.dimension, hybrid_search=True, text_search_config="english",
@@ -157,7 +158,7 @@ def _peer(engine: Engine, name: str, packages: tuple[str, ...], program: str, as
 
     :raises subprocess.CalledProcessError: the installation or the program failed
     """
-    from rag.embedding.cache import CachedEmbedding
+    from rag.embedding.cache import CachedEncoder
 
     encoder = engine.encoders.of(engine.questions.active_index.embedding_model)
     with tempfile.TemporaryDirectory() as directory:
@@ -173,8 +174,7 @@ def _peer(engine: Engine, name: str, packages: tuple[str, ...], program: str, as
 
         run("chunk")
         texts = [text for _, text in json.loads((folder / "chunks.json").read_text())]
-        vectors = CachedEmbedding(encoder, engine.store.embeddings).get_text_embedding_batch(texts)
-        np.save(folder / "vectors.npy", np.asarray(vectors, np.float32))
+        np.save(folder / "vectors.npy", CachedEncoder(encoder, engine.store.embeddings).encode(texts))
         np.save(folder / "questions.npy", np.stack([encoder.encode_query(question) for question in asked]))
         run("search")
         return [_first_documents(urls) for urls in json.loads((folder / "found.json").read_text())]

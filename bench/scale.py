@@ -32,9 +32,8 @@ from rag.store.database import Database
 from rag.store.documents import DocumentRow
 from rag.store.embedded import stop_embedded
 from rag.store.filters import Filters
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo, IndexTables
 from rag.store.search import ENTRIES_A_CHUNK, MANY_ENTRIES
-from rag.store.statements import IndexTables
 from rag.store.store import Store
 
 INDEX = IndexInfo("scale", "local/all-MiniLM-L6-v2", 384, "bench")

@@ -29,7 +29,7 @@ from bench.report import Table, seconds
 from bench.scale import INDEX, PER_DOCUMENT, PER_TRANSACTION, put
 from rag.engine import Engine
 from rag.ingest.compaction import Compaction
-from rag.store.statements import IndexTables
+from rag.store.index_info import IndexTables
 
 ROWS = 20_000
 FEWER = 2_000  # for slow methods

@@ -20,7 +20,7 @@ from flows.prefect.server import connected, log_to, wanted_server
 from rag.command import CommandParser, run
 from rag.ingest.report import SyncReport
 from rag.settings import load_settings
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 
 __all__ = ["build_index", "main", "reindex"]
 

@@ -109,13 +109,6 @@ def _asked_lines(name: str, asked: Asked) -> Iterator[str]:
         f"{asked.low_score:,} with a low score, {asked.up:,} up, {asked.down:,} down"
     )
     yield ""
-    yield f"  asked  {'by week':<{len(asked.weeks)}}  topic and example"
-    for topic in asked.topics:
-        yield f"  {topic.times:>5,}  {bars(topic.weeks):<7}  {topic.label}"
-        yield f"  {'':>5}  {'':<{max(7, len(asked.weeks))}}  {_short(topic.example, 80)}"
-    if asked.all_topics > len(asked.topics):
-        yield f"  and {asked.all_topics - len(asked.topics):,} more"
-    yield ""
     yield "  What the docs lack, the most asked and most recent first" if asked.gaps else "  The docs lack nothing."
     for gap in asked.gaps:
         why = f"{gap.abstained:,} not answered, {gap.low_score:,} low, {gap.down:,} down"
@@ -125,6 +118,13 @@ def _asked_lines(name: str, asked: Asked) -> Iterator[str]:
             yield f"         nearest: {gap.nearest.url}"
     if asked.all_gaps > len(asked.gaps):
         yield f"  and {asked.all_gaps - len(asked.gaps):,} more"
+    yield ""
+    yield f"  asked  {'by week':<{len(asked.weeks)}}  topic and example"
+    for topic in asked.topics:
+        yield f"  {topic.times:>5,}  {bars(topic.weeks):<7}  {topic.label}"
+        yield f"  {'':>5}  {'':<{max(7, len(asked.weeks))}}  {_short(topic.example, 80)}"
+    if asked.all_topics > len(asked.topics):
+        yield f"  and {asked.all_topics - len(asked.topics):,} more"
     yield ""
 
 

@@ -139,7 +139,7 @@ class RestRows:
             "labels": [self._label(name) for name in row.get("labels", ())],
             "assignee": None,
             "assignees": [],
-            "milestone": None,
+            "milestone": self._milestone(row.get("milestone")),
             "locked": False,
             "active_lock_reason": None,
             "comments": len(row.get("comments_list", ())),
@@ -243,6 +243,22 @@ class RestRows:
             "color": "ededed",
             "default": False,
             "description": None,
+        }
+
+    def _milestone(self, title: str | None) -> Row | None:
+        if title is None:
+            return None
+        number = number_of(title) % 1000
+        return {
+            "id": number_of(title),
+            "node_id": f"MI_{number_of(title)}",
+            "url": f"{self.api_url}/repos/{self.full_name}/milestones/{number}",
+            "html_url": f"{self.web_url}/{self.full_name}/milestone/{number}",
+            "number": number,
+            "title": title,
+            "description": None,
+            "state": "open",
+            "due_on": None,
         }
 
     def _reactions(self, url: str, row: Row) -> Row:

@@ -5,7 +5,7 @@ chunks. Either way every marker, link and quote points to a retrieved chunk, and
 is shown only if the chunks that it cites support it.
 
 Free of LlamaIndex, whose import takes longer than an extractive answer; `rag.answer.query_engine` is its LlamaIndex
-face, and only `rag.answer.writer` needs a language model.
+face, and only `rag.answer.written.writer` needs a language model.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rag.answer.answer import Answer, Note, Turn
-from rag.answer.asked import refers_to_before
-from rag.answer.corrections import Correction, corrected
 from rag.answer.draft import Draft, first_of_pages, nearest
-from rag.answer.extracts import EMBEDDED, Extract, Extractor, Ranking
+from rag.answer.extracts.extractor import EMBEDDED, Extract, Extractor
+from rag.answer.extracts.ranking import Ranking
 from rag.answer.notices import ABSTENTION, CLOSEST, language_hint
-from rag.answer.part import Part
+from rag.answer.question.asked import refers_to_before
+from rag.answer.question.corrections import Correction, corrected
+from rag.answer.question.subjects import NO_SUBJECT, Subject, begins_anew, subject_of, without_opening
 from rag.answer.retrieval import Retrieval
-from rag.answer.subjects import NO_SUBJECT, Subject, begins_anew, subject_of, without_opening
+from rag.answer.written.part import Part
 from rag.errors import LLMError
 from rag.search.results import SearchResult
 from rag.search.searcher import Searcher
@@ -32,7 +33,7 @@ from rag.store.search import Term
 from rag.text.languages import is_in_another_language
 
 if TYPE_CHECKING:
-    from rag.answer.writer import AnswerWriter
+    from rag.answer.written.writer import AnswerWriter
 
 __all__ = ["ABSTENTION", "CLOSE", "CLOSEST", "Answerer"]
 
@@ -300,8 +301,8 @@ class Answerer:
 
         :returns: why there are none, although it did not decline to answer
         """
-        from rag.answer.checking import checked
-        from rag.answer.grounding import GroundingChecker
+        from rag.answer.written.checking import checked
+        from rag.answer.written.grounding import GroundingChecker
 
         draft.results = self._context(extract.best_results)
         checker = GroundingChecker(self._extractor.encoder, draft.results, question)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
 from rag.answer.answer import Answer
@@ -14,7 +14,7 @@ from rag.text.lines import one_line
 from rag.text.sentences import sentences
 from rag.text.versions import PLACEHOLDER
 
-__all__ = ["counterpart", "is_same_page", "unsaid"]
+__all__ = ["addresses", "counterpart", "is_same_page", "unsaid"]
 
 # A sentence with fewer words may stand in many places of a page; with fewer still, it is the name of a parameter.
 _FEW_WORDS, _FEWEST_WORDS = 8, 3
@@ -30,10 +30,18 @@ def is_same_page(one: DocumentRow, other: DocumentRow) -> bool:
     return _place(one) == _place(other) or _NUMBERS.sub("", one.title) == _NUMBERS.sub("", other.title)
 
 
+def addresses(page: DocumentRow, versions: Iterable[str]) -> list[str]:
+    """Return the addresses that a page has in other versions, if these differ from it in the version only."""
+    place = _place(page)
+    return [place.replace(PLACEHOLDER, version) for version in versions] if PLACEHOLDER in place else []
+
+
 def unsaid(answer: Answer, page: DocumentRow, other: DocumentRow) -> list[str]:
     """Return the sentences of an answer that stand in a page, but not in another."""
     here, there = _bare(page.text), _bare(other.text)
-    said = [cited.quote for cited in answer.sources] + _pieces(MARKERS.sub(" ", answer.answer))
+    # A marker ends a block, and takes the empty line behind it with it.
+    blocks = [MARKERS.sub(" ", block) for block in answer.answer.split("\n\n")]
+    said = [cited.quote for cited in answer.sources] + [piece for block in blocks for piece in _pieces(block)]
     return [one for one in said if _bare(one) in here and _bare(one) not in there]
 
 

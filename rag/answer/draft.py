@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from rag.answer.answer import Citation
 from rag.answer.evidence import evidence, without_addresses
-from rag.answer.extracts import Extract
-from rag.answer.part import Part
-from rag.answer.subjects import NO_SUBJECT, Subject
+from rag.answer.extracts.extractor import Extract
+from rag.answer.question.subjects import NO_SUBJECT, Subject
+from rag.answer.written.part import Part
 from rag.search.results import SearchResult
 from rag.store.search import Term
 from rag.text.citations import best_quote, cited, renumber, text_fragment

@@ -5,30 +5,28 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from rag.answer.answer import Answer, Turn
+from rag.answer.answerers import Answerers
 from rag.embedding.encoder import Encoder
 from rag.embedding.encoders import Encoders
 from rag.errors import ConfigurationError
+from rag.search.checked import check_filters
 from rag.search.editions import Choice, chosen_editions
 from rag.search.results import SearchResult
-from rag.search.searcher import Mode, Reranker, Searcher
+from rag.search.searcher import Mode, Searcher
 from rag.settings import Settings
-from rag.store.filters import KINDS, STATES, Filters
-from rag.store.indexes import IndexInfo
+from rag.store.filters import Filters
+from rag.store.index_info import IndexInfo
 from rag.store.store import Store
 from rag.text.lines import encodable
 from rag.trust.secrets import masked
 
 if TYPE_CHECKING:
-    from llama_index.core.llms import LLM
-
     from rag.answer.answering import Answerer
-    from rag.answer.extracts import Extractor
+    from rag.answer.extracts.extractor import Extractor
     from rag.answer.query_engine import SupportQueryEngine
-    from rag.answer.writer import AnswerWriter
     from rag.search.retriever import HybridRetriever
 
 __all__ = ["Questions"]
@@ -36,9 +34,6 @@ __all__ = ["Questions"]
 AnySearcher = TypeVar("AnySearcher", bound=Searcher)
 #: Logs an answer that was made from an index under filters, and returns it with its id.
 Log = Callable[[IndexInfo, Answer, Filters], Answer]
-
-# The labels that an error lists.
-_MOST_LABELS = 20
 
 
 class Questions:
@@ -51,6 +46,7 @@ class Questions:
         self._settings = settings
         self._store = store
         self._encoders = encoders
+        self._answerers = Answerers(settings, store, encoders)
         self._log = log
 
     def search(
@@ -73,7 +69,9 @@ class Questions:
         index = self._index()
         choice = self._choice(filters, question)
         asked = choice.question if choice else question
-        found = self._searcher(index, self._narrowed(filters, choice), mode).search(_readable(asked), top_k=top_k)
+        found = self._answerers.searcher(index, self._narrowed(filters, choice), mode).search(
+            _readable(asked), top_k=top_k
+        )
         if not found:
             self._store.indexes.filled()  # raises what to do about an empty index
         return found
@@ -138,12 +136,12 @@ class Questions:
         streaming: bool,
     ) -> Iterator[str | Answer]:
         """Yield the blocks of an answer and the answer, from the version that is asked about."""
-        from rag.answer.subjects import begins_anew, since_begun
+        from rag.answer.question.subjects import begins_anew, since_begun
 
         earlier = [] if begins_anew(question) else since_begun(history)
         choice = self._choice(filters, question, earlier)
         narrowed = self._narrowed(filters, choice)
-        answerer = self._answerer(self._searcher(index, narrowed), top_k=top_k)
+        answerer = self._answerers.answerer(self._answerers.searcher(index, narrowed), top_k=top_k)
         asked = choice.question if choice else question
         pieces = (
             answerer.stream(asked, history=history) if streaming else iter([answerer.answer(asked, history=history)])
@@ -155,10 +153,10 @@ class Questions:
         return Versioned(
             choice,
             question,
-            lambda editions: self._searcher(index, replace(filters, editions=tuple(editions))),
-            lambda searcher: self._answerer(searcher, top_k=top_k).answer(asked, history=history),
+            lambda editions: self._answerers.searcher(index, replace(filters, editions=tuple(editions))),
+            lambda searcher: self._answerers.answerer(searcher, top_k=top_k).answer(asked, history=history),
             self._store.documents.at,
-            is_extractive=self._writer is None,
+            is_extractive=self._answerers.writer is None,
         ).stream(pieces)
 
     def _choice(self, filters: Filters, question: str, history: Sequence[Turn] = ()) -> Choice | None:
@@ -200,7 +198,7 @@ class Questions:
 
         :param filters: narrow every search of it
         """
-        return self._searcher(self.active_index, filters or Filters())
+        return self._answerers.searcher(self.active_index, filters or Filters())
 
     def searcher_made_by(self, make: Callable[[Store, IndexInfo, Encoder], AnySearcher]) -> AnySearcher:
         """Return a searcher of your own kind over the active index.
@@ -251,109 +249,23 @@ class Questions:
         :param searcher: search with this instead of `searcher()`
         :param extractor: rank passages with this instead of the shipped weights
         """
-        return self._answerer(searcher or self.searcher(), top_k=top_k, source=source, extractor=extractor)
+        return self._answerers.answerer(searcher or self.searcher(), top_k=top_k, source=source, extractor=extractor)
 
     def _index(self) -> IndexInfo:
         """Return the active index, whether or not it holds anything."""
         return self._store.indexes.active() or self._store.indexes.filled()
-
-    def _searcher(self, index: IndexInfo, filters: Filters, mode: Mode = "hybrid") -> Searcher:
-        encoder = self._encoders.of(index.embedding_model)
-        return Searcher(self._store, index, encoder, filters=filters, reranker=self._reranker, mode=mode)
-
-    def _answerer(
-        self, searcher: Searcher, *, top_k: int, source: str | None = None, extractor: Extractor | None = None
-    ) -> Answerer:
-        # Not needed to search, and their import takes longer than a search.
-        from rag.answer.answering import Answerer
-        from rag.answer.extracts import Extractor
-
-        model = searcher.index.embedding_model
-        return Answerer(
-            searcher,
-            extractor or Extractor(self._encoders.of(model)),
-            writer=self._writer,
-            llm_name=self._settings.llm,
-            embedding_model=model,
-            top_k=top_k,
-            source=source,
-        )
-
-    @cached_property
-    def _writer(self) -> AnswerWriter | None:
-        """The writer of answers with the language model of RAG_LLM; None for extractive answers."""
-        if self._llm is None:
-            return None
-        from rag.answer.writer import AnswerWriter
-
-        return AnswerWriter(self._llm, self._settings.llm, self._settings.response_mode)
-
-    @cached_property
-    def _llm(self) -> LLM | None:
-        """The client of the language model, made once."""
-        from rag.llm.clients import open_llm
-
-        return open_llm(
-            self._settings.llm,
-            api_key=self._settings.openai_key,
-            base_url=self._settings.openai_base_url,
-            context_window=self._settings.context_window,
-            timeout=self._settings.llm_timeout,
-        )
-
-    @cached_property
-    def _reranker(self) -> Reranker | None:
-        """What RAG_RERANKER names.
-
-        :raises ConfigurationError: it names a language model, and none is set, or files that are not a model
-        """
-        if self._settings.reranker is None:
-            return None
-        from rag.search.rerank import CrossEncoderReranker, LLMReranker, PairReranker
-
-        if self._settings.reranker.startswith(("local:", "hf:")):
-            from rag.embedding.pairs import open_pair_scorer
-
-            return PairReranker(open_pair_scorer(self._settings.reranker, self._settings.home))
-        if self._settings.reranker != "llm":
-            return CrossEncoderReranker(self._settings.reranker)
-        if self._llm is None:
-            raise ConfigurationError(
-                "RAG_RERANKER is 'llm', which needs a language model: set RAG_LLM or OPENAI_API_KEY."
-            )
-        return LLMReranker(self._llm, self._settings.llm)
 
     def _checked(self, question: str, source: str | None, filters: Filters | None) -> Filters:
         """Return what to search.
 
         :raises ConfigurationError: the question is empty, or a filter is wrong
         """
-        filters = filters or Filters()
-        filters = replace(filters, source=source) if source is not None else filters
         if not question.strip():
             raise ConfigurationError("The question is empty.")
-        for name, value, known in (("kind", filters.kind, KINDS), ("state", filters.state, STATES)):
-            if value is not None and value not in known:
-                raise ConfigurationError(f"unknown {name} {value!r}; choose from {', '.join(known)}.")
-        if filters.since and filters.until and filters.since > filters.until:
-            raise ConfigurationError(f"since ({filters.since}) must not be after until ({filters.until}).")
-        if filters.source is not None and not self._store.sources.exists(filters.source):
-            names = ", ".join(status.name for status in self._store.sources.status())
-            raise ConfigurationError(
-                f"No source called {filters.source!r} has been ingested; there are: {names or 'none'}."
-            )
-        self._check_label(filters)
+        filters = filters or Filters()
+        filters = replace(filters, source=source) if source is not None else filters
+        check_filters(filters, self._store)
         return filters
-
-    def _check_label(self, filters: Filters) -> None:
-        """Refuse a label that no thread has, which would look like a question that is not answered."""
-        if filters.label is None:
-            return
-        labels = self._store.documents.labels(filters.source)
-        if filters.label.casefold() not in {label.casefold() for label in labels}:
-            known = ", ".join(labels[:_MOST_LABELS]) + (", …" if len(labels) > _MOST_LABELS else "")
-            where = f" in {filters.source}" if filters.source else ""
-            raise ConfigurationError(f"No thread{where} has the label {filters.label!r}; there are: {known or 'none'}.")
 
 
 def _readable(question: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rag.answer.asked import kinds_of
-from rag.answer.sides import sides_of
-from rag.answer.subjects import NO_SUBJECT, Subject
+from rag.answer.question.asked import kinds_of
+from rag.answer.question.sides import sides_of
+from rag.answer.question.subjects import NO_SUBJECT, Subject
 from rag.search.neighbours import REACH, with_neighbours
 from rag.search.results import SearchResult
 from rag.search.searcher import Searcher

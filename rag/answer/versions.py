@@ -8,7 +8,7 @@ from itertools import islice
 
 from rag.answer.answer import Answer, OtherVersion
 from rag.answer.answering import ABSTENTION
-from rag.answer.differences import counterpart, is_same_page, unsaid
+from rag.answer.differences import addresses, counterpart, is_same_page, unsaid
 from rag.search.editions import Choice
 from rag.search.searcher import Searcher
 from rag.store.documents import DocumentRow, Edition
@@ -17,9 +17,10 @@ __all__ = ["Versioned"]
 
 # How many results of the other versions are compared with the cited pages.
 _COMPARED = 8
-# An answer with a lower score is given up for one of another version whose score is at least this, and higher by that
-# much; so many versions are tried.
-_SURE, _LIKELIER, _MOST_TRIED = 0.7, 0.1, 3
+# An answer with a lower score may be given up for one of another version; so many are tried.
+_SURE, _MOST_TRIED = 0.7, 3
+# By how much the score of that one must be higher: if its page is in that version only, or if only its text is.
+_LIKELIER_PAGE, _LIKELIER_TEXT = 0.03, 0.1
 
 
 class Versioned:
@@ -79,19 +80,43 @@ class Versioned:
     def _of_others(self, answer: Answer) -> Answer | None:
         """Return the answer of the newest other version that has one where the chosen ones have none.
 
-        An extract is no answer to a question without a version if another version has one that is likelier.
+        An unsure extract is no answer to a question without a version if another version has one that is likelier.
         """
-        if not answer.answered:
-            least, tried = 0.0, len(self._choice.others)
-        elif self._is_extractive and not self._choice.is_named and answer.score < _SURE:
-            least, tried = max(answer.score + _LIKELIER, _SURE), _MOST_TRIED
-        else:
+        if answer.answered and not (self._is_extractive and not self._choice.is_named and answer.score < _SURE):
             return None
+        tried = _MOST_TRIED if answer.answered else len(self._choice.others)
         for version, editions in islice(_by_version(self._choice.others), tried):
             other = self._answered(self._searcher([edition.key for edition in editions]))
-            if other.answered and other.score >= least and self._is_of(other, version):
+            page = self._page_of(other, version) if other.answered else None
+            if page and (not answer.answered or self._is_likelier(other, page, answer)):
                 return replace(other, version=version)
         return None
+
+    def _is_likelier(self, other: Answer, page: DocumentRow, answer: Answer) -> bool:
+        """Return whether another version answers what the chosen ones do not: they lack its page, or what it says.
+
+        :param page: that the other answer cites first
+        """
+        likelier = other.score - answer.score
+        if likelier < _LIKELIER_PAGE:
+            return False
+        same = self._same_pages(page)
+        if not same:
+            return True
+        quotes = replace(other, answer="")
+        is_new = all(unsaid(quotes, page, one) for one in same)
+        return is_new and likelier >= _LIKELIER_TEXT and other.score >= _SURE
+
+    def _same_pages(self, page: DocumentRow) -> list[DocumentRow]:
+        """Return the same page in the chosen editions."""
+        versions = [key.rpartition(" ")[2] for key in self._choice.allowed]
+        near = self._searcher(self._choice.allowed).search(page.title, top_k=_COMPARED, per_document=1)
+        rows = self._rows([*addresses(page, versions), *(one.url for one in near)])
+        return [
+            row
+            for row in rows
+            if is_same_page(page, row) and not {*versions}.isdisjoint(row.metadata.get("versions", ()))
+        ]
 
     def _instead(self, other: Answer) -> Iterator[str | Answer]:
         """Yield the answer of another version; say before it that it is one."""
@@ -107,10 +132,10 @@ class Versioned:
             other_versions=tuple(links.values()),
         )
 
-    def _is_of(self, answer: Answer, version: str) -> bool:
-        """Return whether an answer cites a document of a version: unversioned ones were asked before."""
+    def _page_of(self, answer: Answer, version: str) -> DocumentRow | None:
+        """Return the first document of a version that an answer cites; None: unversioned ones were asked."""
         rows = self._rows(one.url for one in answer.sources)
-        return any(version in row.metadata.get("versions", ()) for row in rows)
+        return next((row for row in rows if version in row.metadata.get("versions", ())), None)
 
     def _differing(self, answer: Answer) -> list[OtherVersion]:
         """Return the other versions of the cited pages that do not say what the answer says."""

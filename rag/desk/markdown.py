@@ -42,6 +42,17 @@ def _section(heading: str, asked: Asked) -> Iterator[str]:
     yield ""
     if not asked.questions:
         return
+    yield f"### What the docs lack for {heading.lower()}"
+    yield ""
+    if not asked.gaps:
+        yield "Nothing: every question was answered, with no low score and no thumb down."
+        yield ""
+    else:
+        yield "Begin at the top: these were asked most and last, and not answered, or not well. Each has a draft."
+        yield ""
+    for number, gap in enumerate(asked.gaps, 1):
+        yield from _gap(number, gap)
+    yield from _further(asked.all_gaps - len(asked.gaps), "gap")
     yield f"### Most asked by {heading.lower()}"
     yield ""
     yield "| topic | asked | not answered | down | by week | example |"
@@ -52,14 +63,6 @@ def _section(heading: str, asked: Asked) -> Iterator[str]:
             f"| {_text(topic.example)} |"
         )
     yield from _further(asked.all_topics - len(asked.topics), "topic")
-    yield f"### What the docs lack for {heading.lower()}"
-    yield ""
-    if not asked.gaps:
-        yield "Nothing: every question was answered, with no low score and no thumb down."
-        yield ""
-    for number, gap in enumerate(asked.gaps, 1):
-        yield from _gap(number, gap)
-    yield from _further(asked.all_gaps - len(asked.gaps), "gap")
     yield f"### Weeks of {heading.lower()}"
     yield ""
     yield "| week of | questions | not answered | low score | up | down |"

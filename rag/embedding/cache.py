@@ -6,24 +6,21 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from llama_index.core.base.embeddings.base import Embedding
-from llama_index.core.bridge.pydantic import PrivateAttr
 from numpy.typing import NDArray
 
 from rag.embedding.encoder import Encoder
-from rag.embedding.llamaindex import EncoderEmbedding
 from rag.embedding.workers import EmbeddingWorkers
 from rag.errors import EmbeddingError
 from rag.store.embeddings import Embeddings
 
-__all__ = ["CachedEmbedding"]
+__all__ = ["CachedEncoder"]
 
 log = logging.getLogger(__name__)
 
-# The texts of one cache look-up; LlamaIndex's limit. The encoder makes its own batches.
+# The texts of one cache look-up. The encoder makes its own batches.
 _BATCH = 2048
 # Fewer texts are embedded faster here than by workers.
 _FEWEST_FOR_WORKERS = 200
@@ -36,8 +33,8 @@ _FIRST_PART, _SMALLEST_PART = 32, 16
 Vectors = dict[bytes, NDArray[np.float32]]
 
 
-class CachedEmbedding(EncoderEmbedding):
-    """A LlamaIndex embedding with a cache in Postgres in front of its encoder.
+class CachedEncoder:
+    """An encoder with a cache in Postgres in front of `encode`.
 
     Each text has its own cache entry: one changed chunk costs one embedding.
 
@@ -45,13 +42,6 @@ class CachedEmbedding(EncoderEmbedding):
     :param readable: converts a text to the form that the model reads
     :param embedding_workers: processes that embed large batches; this process embeds the rest
     """
-
-    _cache: Embeddings = PrivateAttr()
-    _readable: Callable[[str], str] = PrivateAttr()
-    _workers: EmbeddingWorkers | None = PrivateAttr()
-    _counting: threading.Lock = PrivateAttr(default_factory=threading.Lock)
-    _embedded: int = PrivateAttr(default=0)
-    _part: int = PrivateAttr(default=_FIRST_PART)
 
     def __init__(
         self,
@@ -61,24 +51,66 @@ class CachedEmbedding(EncoderEmbedding):
         readable: Callable[[str], str] = str,
         embedding_workers: EmbeddingWorkers | None = None,
     ) -> None:
-        super().__init__(encoder, embed_batch_size=_BATCH)
+        self._encoder = encoder
         self._cache = cache
         self._readable = readable
         self._workers = embedding_workers
+        self._counting = threading.Lock()
+        self._embedded = 0
+        self._part = _FIRST_PART
+
+    @property
+    def model(self) -> str:
+        """The value of RAG_EMBEDDING_MODEL for the encoder's model."""
+        return self._encoder.model
+
+    @property
+    def dimension(self) -> int:
+        """The dimension of the vectors."""
+        return self._encoder.dimension
+
+    @property
+    def max_tokens(self) -> int:
+        """The number of tokens that the model reads of a text, special tokens included."""
+        return self._encoder.max_tokens
 
     @property
     def embedded(self) -> int:
         """The number of texts embedded so far, here or by workers."""
         return self._embedded
 
-    def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
+    def encode_query(self, text: str) -> NDArray[np.float32]:
+        """Embed one text without the cache: shape (dimension,)."""
+        return self._encoder.encode_query(text)
+
+    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed a few short texts without the cache: shape (len(texts), dimension)."""
+        return self._encoder.encode_queries(texts)
+
+    def count_tokens(self, text: str) -> int:
+        """Count the tokens of the whole text, special tokens excluded."""
+        return self._encoder.count_tokens(text)
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed the texts that the cache lacks: shape (len(texts), dimension), in the order of `texts`.
+
+        The row of a text for which the model has no vector is NaN; it is not cached.
+
+        :raises EmbeddingError: the model is not available; the vectors of earlier parts are cached
+        """
+        if not texts:
+            return np.empty((0, self.dimension), np.float32)
+        parts = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
+        return np.concatenate([self._encode_part(part) for part in parts])
+
+    def _encode_part(self, texts: Sequence[str]) -> NDArray[np.float32]:
         texts = [self._readable(text) for text in texts]
         contents = [hashlib.sha256(text.encode()).digest() for text in texts]
-        known = self._cache.cached(self.model_name, set(contents))
+        known = self._cache.cached(self.model, set(contents))
         missing = {content: text for content, text in zip(contents, texts, strict=True) if content not in known}
         if missing:
             known |= self._embed_missing(missing)
-        return [known[content].tolist() for content in contents]
+        return np.stack([known[content] for content in contents])
 
     def _embed_missing(self, texts: Mapping[bytes, str]) -> Vectors:
         """Embed and cache texts, which are keyed by the digests of their contents."""
@@ -92,8 +124,8 @@ class CachedEmbedding(EncoderEmbedding):
         while contents:
             part, contents = contents[: self._part], contents[self._part :]
             started = time.monotonic()
-            new = dict(zip(part, self.encoder.encode([left[content] for content in part]), strict=True))
-            self._cache.keep(self.model_name, {key: vector for key, vector in new.items() if np.isfinite(vector[0])})
+            new = dict(zip(part, self._encoder.encode([left[content] for content in part]), strict=True))
+            self._cache.keep(self.model, {key: vector for key, vector in new.items() if np.isfinite(vector[0])})
             seconds = max(time.monotonic() - started, 1e-3)
             self._part = min(max(int(len(part) * _SECONDS / seconds), _SMALLEST_PART), _BATCH)
             vectors |= new
@@ -103,7 +135,7 @@ class CachedEmbedding(EncoderEmbedding):
 
     def _embed_on_workers(self, workers: EmbeddingWorkers, texts: Mapping[bytes, str]) -> Vectors:
         """Return the vectors of the texts that workers embedded. After their first failure they get no more work."""
-        batch = self._cache.put_batch(self.model_name, list(texts.values()))
+        batch = self._cache.put_batch(self.model, list(texts.values()))
         try:
             workers.embed(batch, len(texts))
         except EmbeddingError as error:
@@ -111,4 +143,4 @@ class CachedEmbedding(EncoderEmbedding):
             self._workers = None
         finally:
             self._cache.drop_batch(batch)
-        return self._cache.cached(self.model_name, texts)
+        return self._cache.cached(self.model, texts)

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.embedding.local import GraphEncoder, LocalEncoder
-from rag.embedding.named import ModelName
+from rag.embedding.models.named import ModelName
 from rag.embedding.remote import Endpoint, RemoteEncoder
 
 if TYPE_CHECKING:
-    from rag.embedding.sentence_model import SentenceModel
+    from rag.embedding.models.sentence_model import SentenceModel
 
 __all__ = ["Encoder", "open_encoder"]
 
@@ -80,7 +80,7 @@ def _local_encoder(home: Path) -> LocalEncoder:
 
 
 def _folder_encoder(named: ModelName, home: Path) -> GraphEncoder:
-    from rag.embedding.sentence_model import SentenceModel
+    from rag.embedding.models.sentence_model import SentenceModel
 
     files = SentenceModel.read(named.folder())
     return _shared_encoder(named.checked(files.fingerprint), files, home)

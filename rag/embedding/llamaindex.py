@@ -11,7 +11,7 @@ from llama_index.core.bridge.pydantic import Field, PrivateAttr
 
 from rag.embedding.encoder import Encoder, open_encoder
 from rag.embedding.local import LocalEncoder, Precision
-from rag.embedding.named import ModelName
+from rag.embedding.models.named import ModelName
 from rag.embedding.remote import TIMEOUT, Endpoint
 
 __all__ = ["EncoderEmbedding", "LocalEmbedding", "open_embedding"]

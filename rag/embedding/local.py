@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.embedding.graph import bundled_graph
-from rag.embedding.graph_files import GraphFiles
+from rag.embedding.models.graph import bundled_graph
+from rag.embedding.models.graph_files import GraphFiles
+from rag.embedding.models.weights import TOKENIZER, read_verified
 from rag.embedding.runtimes import compiled_model, compute, cores, has_fast_bf16, infer, inference_session
-from rag.embedding.weights import TOKENIZER, read_verified
 from rag.errors import ConfigurationError, EmbeddingError, RagError
 
 if TYPE_CHECKING:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.embedding.architecture import Architecture, is_supported
-from rag.embedding.exported import exported_pairs
-from rag.embedding.folder import ModelFolder
-from rag.embedding.graph import BUILDER_VERSION, pair_graph
-from rag.embedding.graph_files import GraphFiles
-from rag.embedding.named import ModelName
+from rag.embedding.models.architecture import Architecture, is_supported
+from rag.embedding.models.exported import exported_pairs
+from rag.embedding.models.folder import ModelFolder
+from rag.embedding.models.graph import BUILDER_VERSION, pair_graph
+from rag.embedding.models.graph_files import GraphFiles
+from rag.embedding.models.named import ModelName
+from rag.embedding.models.tensors import read_tensors
+from rag.embedding.models.tokenizing import TokenizerFile, check_vocabulary, read_max_tokens
 from rag.embedding.runtimes import compute, inference_session
-from rag.embedding.tensors import read_tensors
-from rag.embedding.tokenizing import TokenizerFile, check_vocabulary, read_max_tokens
 from rag.errors import ConfigurationError
 
 if TYPE_CHECKING:

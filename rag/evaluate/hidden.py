@@ -12,7 +12,7 @@ from rag.engine import Engine
 from rag.evaluate.queries import Query
 from rag.search.results import SearchResult
 from rag.search.searcher import QueryEncoder, Searcher
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.store import Store
 
 __all__ = ["HiddenSearcher"]

@@ -20,13 +20,13 @@ from llama_index.core.schema import BaseNode, NodeRelationship, RelatedNodeInfo,
 
 from rag.ingest.sections import Block, Section, sections
 from rag.text.anchors import Anchor
-from rag.text.blocks import is_code, is_table, is_term, open_fence
+from rag.text.blocks import is_code, is_item, is_table, is_term, open_fence
 from rag.text.sentences import sentences
 
 __all__ = ["CHUNKING", "MarkdownChunker", "without_addresses"]
 
 #: The version of these rules, stored with the index; a new version needs a new index.
-CHUNKING = "markdown-6"
+CHUNKING = "markdown-7"
 
 #: The address of a link or image, in parentheses behind its text.
 _ADDRESS = re.compile(
@@ -97,7 +97,7 @@ class MarkdownChunker(NodeParser):
     """
 
     max_tokens: int = Field(default=256, gt=16)
-    merge_below: int = Field(default=48, ge=0)
+    merge_below: int = Field(default=32, ge=0)
     _count: Callable[[str], int] = PrivateAttr()
 
     def __init__(self, count_tokens: Callable[[str], int], **settings: Any) -> None:  # noqa: ANN401 - pydantic's
@@ -248,7 +248,9 @@ class MarkdownChunker(NodeParser):
         if not block.term or block.text.startswith(block.term):
             return block
         joint = _JOINT if is_code(block.text) or is_table(block.text) else "\n"
-        whole = self._block(f"{block.term}{joint}{block.text}", block.anchor)
+        # A paragraph is indented below the first of its definition, and a list keeps its indentation.
+        text = block.text if joint == _JOINT or is_item(block.text) else block.text.lstrip(" ")
+        whole = self._block(f"{block.term}{joint}{text}", block.anchor)
         return whole if whole.tokens <= room else block
 
     def _split(self, block: Block, room: int) -> Iterator[Block]:

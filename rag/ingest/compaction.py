@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.store import Store
 
 __all__ = ["QUEUED_CHUNKS", "Compaction"]

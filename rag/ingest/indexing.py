@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import PurePath
 
-from rag.embedding.cache import CachedEmbedding
+from rag.embedding.cache import CachedEncoder
 from rag.embedding.encoders import Encoders
-from rag.embedding.named import ModelName, pinned_model
+from rag.embedding.models.named import ModelName, pinned_model
 from rag.embedding.workers import EmbeddingWorkers
 from rag.errors import ConfigurationError
 from rag.ingest.chunking import CHUNKING, MarkdownChunker, without_addresses
 from rag.ingest.pipeline import Ingestion
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.locks import all_sources_locked
 from rag.store.store import Store
 
@@ -43,10 +43,10 @@ class Indexing:
             lambda text: encoder.count_tokens(without_addresses(text)),
             max_tokens=min(encoder.max_tokens, _LONGEST_CHUNK),
         )
-        embedding = CachedEmbedding(
+        cached = CachedEncoder(
             encoder, self._store.embeddings, readable=without_addresses, embedding_workers=embedding_workers
         )
-        return Ingestion(self._store, index, chunker, embedding, embedding_workers=embedding_workers)
+        return Ingestion(self._store, index, chunker, cached, embedding_workers=embedding_workers)
 
     def index_to_write(self) -> IndexInfo:
         """Return the active index, or create the first one.

@@ -18,7 +18,7 @@ from typing import Literal, TypeVar
 
 from llama_index.core.schema import Document, TransformComponent
 
-from rag.embedding.cache import CachedEmbedding
+from rag.embedding.cache import CachedEncoder
 from rag.embedding.workers import EmbeddingWorkers
 from rag.errors import DatabaseUnavailable, Unstorable
 from rag.ingest.ahead import ahead, in_own_thread
@@ -30,7 +30,7 @@ from rag.ingest.writing import Tally, Writer
 from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Source, Unchanged
 from rag.store.chunks import ChunkRow
 from rag.store.documents import DocumentRow
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.store import Store
 
 __all__ = ["Ingestion", "Progress"]
@@ -57,8 +57,8 @@ class Ingestion:
     """Brings an index in line with sources.
 
     :param chunker: a LlamaIndex node parser whose nodes carry `url` and `heading` in their metadata
-    :param embedding: makes the vectors of `index`
-    :param embedding_workers: the processes that `embedding` shares its work with
+    :param encoder: makes the vectors of `index`
+    :param embedding_workers: the processes that `encoder` shares its work with
     """
 
     def __init__(
@@ -66,17 +66,17 @@ class Ingestion:
         store: Store,
         index: IndexInfo,
         chunker: TransformComponent,
-        embedding: CachedEmbedding,
+        encoder: CachedEncoder,
         *,
         embedding_workers: EmbeddingWorkers | None = None,
     ) -> None:
         self._store = store
         self._index = index
-        self._embedding = embedding
+        self._encoder = encoder
         self._writer = Writer(store, index)
         self._batches_at_once = embedding_workers.batches if embedding_workers else 0
         self._batch_characters = embedding_workers.characters if embedding_workers else _BATCH_CHARACTERS
-        self._documents = Preparation(chunker, embedding)
+        self._documents = Preparation(chunker, encoder)
 
     def sync(
         self, source: Source, *, full: bool = False, partial: bool = False, progress: Progress | None = None
@@ -90,7 +90,7 @@ class Ingestion:
         """
         started = time.monotonic()
         tally = Tally()
-        embedded_before = self._embedding.embedded
+        embedded_before = self._encoder.embedded
         stored_before = 0 if partial else self._store.documents.count(source.name)
 
         fetched = 0
@@ -109,7 +109,7 @@ class Ingestion:
                 failed=len(tally.errors),
                 chunks_added=tally.chunks_added,
                 chunks_deleted=tally.chunks_deleted,
-                embedded=self._embedding.embedded - embedded_before,
+                embedded=self._encoder.embedded - embedded_before,
                 requests=source.requests,
                 seconds=time.monotonic() - started,
                 errors=tuple(tally.errors),

@@ -10,7 +10,8 @@ from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import BaseNode, Document, MetadataMode, TransformComponent
 from llama_index.core.vector_stores.utils import node_to_metadata_dict
 
-from rag.embedding.cache import CachedEmbedding
+from rag.embedding.cache import CachedEncoder
+from rag.embedding.llamaindex import EncoderEmbedding
 from rag.errors import EmbeddingError, Unstorable
 from rag.ingest.batches import Work
 from rag.store.chunks import ChunkRow
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 # A text that every model embeds: if this one fails, no document is at fault.
 _PLAIN_WORD = "word"
+# The texts of one call of the encoder: LlamaIndex's limit. The encoder makes its own batches.
+_MOST_AT_ONCE = 2048
 
 
 class Preparation:
@@ -32,11 +35,12 @@ class Preparation:
     :param chunker: a LlamaIndex node parser whose nodes carry `url` and `heading` in their metadata
     """
 
-    def __init__(self, chunker: TransformComponent, embedding: CachedEmbedding) -> None:
-        self._embedding = embedding
+    def __init__(self, chunker: TransformComponent, encoder: CachedEncoder) -> None:
+        self._encoder = encoder
         # Its own cache hashes whole batches and its docstore commits apart from the vectors, so neither is used.
         self._cutting = IngestionPipeline(transformations=[chunker], disable_cache=True)
-        self._embedding_of_nodes = IngestionPipeline(transformations=[embedding], disable_cache=True)
+        embedding = EncoderEmbedding(encoder, embed_batch_size=_MOST_AT_ONCE)
+        self._embedding = IngestionPipeline(transformations=[embedding], disable_cache=True)
 
     def refused(self, documents: Iterable[Document]) -> dict[str, str]:
         """Make documents storable; return why some cannot be made so, by document id."""
@@ -85,7 +89,7 @@ class Preparation:
     def _require_model(self, error: Exception) -> None:
         """Raise the error again if the model does not even embed a plain word: then no document is at fault."""
         try:
-            self._embedding.encoder.encode_queries([_PLAIN_WORD])
+            self._encoder.encode_queries([_PLAIN_WORD])
         except EmbeddingError:
             raise error from None
 
@@ -106,7 +110,7 @@ class Preparation:
         """Return the rows of documents; a document of which a part has no vector is refused."""
         rows: dict[str, list[ChunkRow]] = {name: [] for name in nodes}
         flat = [node for of_document in nodes.values() for node in of_document]
-        for node in self._embedding_of_nodes.run(nodes=flat) if flat else ():
+        for node in self._embedding.run(nodes=flat) if flat else ():
             name = node.ref_doc_id or ""
             try:
                 rows[name].append(chunk_row(node, len(rows[name])))

@@ -121,8 +121,8 @@ def _define(section: Section, waiting: list[Block]) -> None:
 def _mark_definitions(found: list[Block]) -> None:
     """Give the blocks of a definition list their terms.
 
-    A paragraph after a definition belongs to it if another definition follows; after the last one it may be anything,
-    unless the last one is that of a signature, whose fields are labels: "**Returns:**".
+    A paragraph after a definition belongs to it if another definition follows; after the last one it does if it is
+    indented, or if the last one is that of a signature, whose fields are labels: "**Returns:**".
     """
     last = 0
     signature = ""
@@ -140,6 +140,7 @@ def _mark_definitions(found: list[Block]) -> None:
             for between in found[last + 1 : place]:
                 between.term = found[last].term
         last = place
+    _mark_hanging(found[last:])
     for item, below in pairwise(found):
         # A paragraph below an item that is only a term, or below such a paragraph.
         if below.text.startswith("  ") and not below.term and not is_code(below.text):
@@ -147,6 +148,23 @@ def _mark_definitions(found: list[Block]) -> None:
             below.term = (
                 item.term if item.text.startswith("  ") else name if name != item.text and is_term(name) else ""
             )
+
+
+def _mark_hanging(found: list[Block]) -> None:
+    """Give the indented paragraphs right below a definition its term, with the code and tables between them."""
+    term = found[0].term if found and not found[0].text.startswith(" ") else ""
+    between: list[Block] = []
+    for block in found[1:]:
+        if block.term or not term:
+            return
+        if block.text.startswith("  "):
+            for inner in (*between, block):
+                inner.term = term
+            between = []
+        elif is_code(block.text) or is_table(block.text):
+            between.append(block)
+        else:
+            return
 
 
 def _block(text: str) -> Block:

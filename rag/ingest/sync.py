@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from rag.embedding.cache import CachedEmbedding
+from rag.embedding.cache import CachedEncoder
 from rag.embedding.encoders import Encoders
 from rag.embedding.workers import EmbeddingWorkers
 from rag.errors import DatabaseError
@@ -18,7 +18,7 @@ from rag.ingest.pipeline import Ingestion, Progress
 from rag.ingest.report import SyncReport
 from rag.settings import SourceConfig
 from rag.sources import MOST_REMOVED, Source
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.locks import locked_source
 from rag.store.sources import HostShare
 from rag.store.store import Store
@@ -154,11 +154,11 @@ class Syncs:
         if found is None:
             return 0
         model, texts = found
-        embedding = CachedEmbedding(self._encoders.of(model), self._store.embeddings)
+        encoder = CachedEncoder(self._encoders.of(model), self._store.embeddings)
         # A part at a time, so that another attempt continues where this one was interrupted.
         for start in range(0, len(texts), _EMBEDDED_AT_ONCE):
-            embedding.get_text_embedding_batch(texts[start : start + _EMBEDDED_AT_ONCE])
-        return embedding.embedded
+            encoder.encode(texts[start : start + _EMBEDDED_AT_ONCE])
+        return encoder.embedded
 
     @contextmanager
     def _marking_stale_answers(self, index: IndexInfo) -> Iterator[None]:

@@ -12,7 +12,7 @@ from rag.ingest.report import Failure, printable
 from rag.sources import Change, Changed, Failed, Noticed, Removed, Unchanged
 from rag.store.chunks import ChunkRow
 from rag.store.documents import DocumentRow
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.store import Store, Transaction
 from rag.trust.urls import shown_in
 

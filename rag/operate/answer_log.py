@@ -19,7 +19,7 @@ from rag.errors import DatabaseError
 from rag.llm.tokens import Usage
 from rag.store.answers import AnswerCounts, AnswerRow, Asker, LoggedRow, ProblemReport, StaleAnswer, Thumb
 from rag.store.filters import Filters
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.store import Store
 
 __all__ = ["ASKED", "AnswerLog", "Asked", "LoggedAnswer"]

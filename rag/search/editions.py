@@ -75,8 +75,15 @@ def _is_named_beside(edition: Edition, asked: Sequence[str]) -> bool:
 
 def _names(known: Sequence[Edition]) -> list[str]:
     """Return the words of addresses and sources that may be the names of products."""
-    words = {word for one in known for word in re.findall(r"[a-z]{3,}", one.product.lower())}
+    words = {word for one in known for word in re.findall(r"[a-z]{3,}", _place(one).lower())}
     return [word for word in words if not _NO_NAME.fullmatch(word)]
+
+
+def _place(edition: Edition) -> str:
+    """Return where the name of a product may stand: its address, or that of its repository, and its source."""
+    example = edition.example or ""
+    place = example.partition(" ")[0] if "://" in edition.product else "/".join(example.split("/")[:5])
+    return f"{edition.product} {place}"
 
 
 def _of(known: Sequence[Edition], asked: Sequence[str]) -> list[Edition]:

@@ -17,7 +17,7 @@ from rag.search.ranking import Ranked, at_fitted_size, dense_share, document_boo
 from rag.search.results import SearchResult
 from rag.store.chunks import FoundChunk
 from rag.store.filters import Filters
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.search import Term
 from rag.store.store import Store
 from rag.text.lines import one_line

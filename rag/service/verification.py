@@ -8,7 +8,7 @@ from typing import Any
 
 from rag.answer.answer import Citation
 from rag.answer.draft import citation
-from rag.answer.grounding import GroundingChecker
+from rag.answer.written.grounding import GroundingChecker
 from rag.engine import Engine
 from rag.errors import ConfigurationError
 from rag.search.results import SearchResult

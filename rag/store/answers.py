@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from rag.store.encoding import dump_json, storable
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.statements import Reads, Writes
 
 __all__ = [

@@ -12,8 +12,8 @@ from psycopg import sql
 from psycopg.types.json import Json
 
 from rag.store.encoding import dump_json, storable
-from rag.store.indexes import IndexInfo
-from rag.store.statements import IndexTables, Reads, Writes
+from rag.store.index_info import IndexInfo, IndexTables
+from rag.store.statements import Reads, Writes
 
 __all__ = ["ChunkRow", "ChunkWrites", "Chunks", "FoundChunk", "Vector"]
 

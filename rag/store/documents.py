@@ -9,7 +9,7 @@ from typing import Any
 from psycopg.types.json import Json
 
 from rag.store.encoding import dump_json, is_storable, storable
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.statements import Reads, Writes
 
 __all__ = ["DocumentRow", "DocumentWrites", "Documents", "Edition", "Section", "Version"]
@@ -58,6 +58,8 @@ class Edition:
     version: str
     #: whether it is of pages or files; otherwise of threads only
     is_of_pages: bool
+    #: the source and the address of a page or a file; None: it is of threads only
+    example: str | None = None
 
     @property
     def key(self) -> str:

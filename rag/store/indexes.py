@@ -7,22 +7,13 @@ from dataclasses import dataclass
 
 from rag.errors import ConfigurationError
 from rag.store.database import Connection, Database
-from rag.store.statements import IndexTables, Reads
+from rag.store.index_info import IndexInfo, IndexTables
+from rag.store.statements import Reads
 
-__all__ = ["IndexInfo", "IndexSize", "Indexes", "SourceSizes"]
+__all__ = ["IndexSize", "Indexes", "SourceSizes"]
 
 # How long the sizes of an index are cached; the choice between searches depends on them only roughly.
 _SIZES_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class IndexInfo:
-    """An index: one table of chunks with one embedding model and dimension."""
-
-    name: str
-    embedding_model: str
-    dimension: int
-    chunking: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pgvector
 
 from rag.store.chunks import Vector
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.statements import Reads
 
 __all__ = ["MapRow", "Maps"]

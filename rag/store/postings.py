@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rag.errors import Unstorable
-from rag.store.indexes import IndexInfo
-from rag.store.statements import IndexTables, Reads
+from rag.store.index_info import IndexInfo, IndexTables
+from rag.store.statements import Reads
 
 __all__ = ["Postings"]
 

@@ -18,8 +18,9 @@ from rag.store.encoding import storable
 from rag.store.failures import answered_in_time
 from rag.store.filters import Filters
 from rag.store.hnsw import LARGE_SOURCE, has_own_hnsw
-from rag.store.indexes import IndexInfo, SourceSizes
-from rag.store.statements import IndexTables, Reads, repeated
+from rag.store.index_info import IndexInfo, IndexTables
+from rag.store.indexes import SourceSizes
+from rag.store.statements import Reads, repeated
 
 __all__ = ["ENTRIES_A_CHUNK", "MANY_ENTRIES", "Candidate", "Search", "Term", "filter_values"]
 

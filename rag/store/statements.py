@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -11,31 +11,12 @@ from psycopg import sql
 from rag.errors import DatabaseUnavailable
 from rag.store.database import Connection, Database
 from rag.store.failures import answered_in_time, storable_values
+from rag.store.index_info import IndexInfo, IndexTables
 from rag.store.queries import Queries
 
-if TYPE_CHECKING:
-    from rag.store.indexes import IndexInfo
-
-__all__ = ["IndexTables", "Reads", "Writes", "repeated"]
+__all__ = ["Reads", "Writes", "repeated"]
 
 T = TypeVar("T")
-
-
-class IndexTables:
-    """The identifiers of an index's tables, ready for `Queries.compose`."""
-
-    def __init__(self, index: IndexInfo) -> None:
-        self.chunks = f"data_{index.name}"
-        self.postings = f"{index.name}_postings"
-        self.fresh = f"{index.name}_fresh"
-        self.hnsw = f"{index.name}_hnsw"
-        self.identifiers: dict[str, sql.Composable] = {
-            "chunks": sql.Identifier(self.chunks),
-            "postings": sql.Identifier(self.postings),
-            "fresh": sql.Identifier(self.fresh),
-            "hnsw": sql.Identifier(self.hnsw),
-            "dimension": sql.Literal(index.dimension),
-        }
 
 
 class Reads:

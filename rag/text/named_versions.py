@@ -37,6 +37,23 @@ _NO_PRODUCT = re.compile(
     r"which|why|with|within|without|your)",
     re.I,
 )
+# What many questions name beside the product that they are about, unless the index has it: "on Ubuntu 22.04".
+_MACHINE = re.compile(
+    r"(?:ubuntu|debian|centos|rhel|redhat|fedora|alpine|(?:open)?suse|sles|rocky|alma(?:linux)?|linux|kernel|raspbian|freebsd"
+    r"|openbsd|solaris|macos|osx|ios|ipados|android|windows|win|java|jdk|jre|openjdk|node(?:\.?js)?|deno|bun|npm|yarn|pnpm"
+    r"|gcc|clang|llvm|msvc|glibc|musl|chrome|chromium|firefox|safari|edge|opera|docker|kubernetes|helm|cuda|openssl|tls|ssl"
+    r"|xcode|cmake|maven|gradle|bazel|pip)",
+    re.I,
+)
+# These as well, if the index is one of another of them: "Python 3" asked of Django's manual. A copy of Python's manual
+# may stand at an address that does not name it.
+_PRODUCT = re.compile(
+    r"(?:c|python|py|cpython|pypy|kotlin|scala|php|ruby|rails|perl|go|golang|rust|rustc|ghc|erlang|otp|elixir|dotnet|swift"
+    r"|typescript|javascript|ecmascript|lua|julia|terraform|ansible|nginx|apache|httpd|tomcat|postgres(?:ql)?|mysql|mariadb"
+    r"|sqlite|oracle|mongodb|redis|valkey|elasticsearch|opensearch|kafka|rabbitmq|django|flask|laravel|symfony|spring|react"
+    r"|angular|vue|jquery|numpy|pandas|tensorflow|pytorch|qt|gtk|git)",
+    re.I,
+)
 # What may follow a version, but not a number of things.
 _CLAUSE = re.compile(
     r"\s*(?:$|[?.!,:;)\]\"'\u201d\u2019\u2026\u2013\u2014]|(?:how|what|which|when|where|why|who|is|are|was|were|do|does|did|can|could|should|would"
@@ -60,6 +77,8 @@ _OPENING = re.compile(
     re.I,
 )
 _SHORTEST_NAME = 3
+# A number in quotes is a value.
+_QUOTES = ("'", '"', "`")
 # Each number reads what stands before it; a text with more numbers is a log.
 _MOST_NUMBERS = 40
 _Says = Literal["is", "is older", "may be", "is not"]
@@ -109,7 +128,7 @@ def _numbers(question: str, known: Sequence[str], products: Sequence[str]) -> It
             said = "is"
         before = _SAYS_SO.search(question[: match.start()])
         start = before.start() if before else match.start()
-        version = plain(match["version"])
+        version = _version(match, known, products)
         if said == "is older":
             older = newest(one for one in known if is_older(one, version))
             if older:
@@ -121,9 +140,12 @@ def _numbers(question: str, known: Sequence[str], products: Sequence[str]) -> It
 def _says(question: str, match: re.Match[str], known: Sequence[str], products: Sequence[str]) -> _Says:
     """Return what the words around a number say of it."""
     before, after = question[: match.start()], question[match.end() :]
-    if _UNIT.match(after):
+    is_quoted = before[-1:] in _QUOTES and after[:1] in _QUOTES
+    if is_quoted or _UNIT.match(after):
         return "is not"
-    version = plain(match["version"])
+    if _is_of_a_platform(before, products):
+        return "is not"
+    version = _version(match, known, products)
     if _OLDER.search(_SAYS_SO.sub("", before)) and any(is_older(one, version) for one in known):
         is_known = any(covers(version, one) for one in known)
         return "is older" if _SAYS_SO.search(before) or match["v"] or (is_known and _CLAUSE.match(after)) else "is not"
@@ -140,6 +162,29 @@ def _says(question: str, match: re.Match[str], known: Sequence[str], products: S
     if has_preposition and _CLAUSE.match(after):
         return "is"
     return "is not" if _COUNTED.match(after) else "may be"
+
+
+def _version(match: re.Match[str], known: Sequence[str], products: Sequence[str]) -> str:
+    """Return the version that a number is; "py311" may leave out the point."""
+    version = plain(match["version"])
+    before = match.string[: match.start()]
+    word = _WORD.search(before) if before[-1:].isalpha() else None
+    if word and any(name.startswith(word[1].lower()) for name in products):
+        return next((one for one in known if "." in one and one.replace(".", "") == version), version)
+    return version
+
+
+def _is_of_a_platform(before: str, products: Sequence[str]) -> bool:
+    """Return whether the word before a number is the name of another product than those that the index has."""
+    match = _WORD.search(_SAYS_SO.sub("", before))
+    if not products or match is None or any(_is_name_of(match[1].lower(), name) for name in products):
+        return False
+    is_product = _PRODUCT.fullmatch(match[1]) and any(_PRODUCT.fullmatch(name) for name in products)
+    return bool(is_product or _MACHINE.fullmatch(match[1]))
+
+
+def _is_name_of(word: str, name: str) -> bool:
+    return name.startswith(word) or word.startswith(name)
 
 
 def _is_behind_a_product(before: str, after: str, products: Sequence[str]) -> bool:
@@ -168,7 +213,7 @@ def _is_of_a_product(before: str, version: str, known: Sequence[str], products: 
     if is_common(word):
         return False
     digits = max((len(one.partition(".")[0]) for one in known if one.isdecimal() or "." in one), default=2)
-    is_product = any(name.startswith(word) or word.startswith(name) for name in products)
+    is_product = any(_is_name_of(word, name) for name in products)
     return is_product and len(version.partition(".")[0]) <= digits
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "newest_first",
     "placed",
     "plain",
+    "title_tags",
     "versions_in",
 ]
 
@@ -25,9 +26,18 @@ PLACEHOLDER = "{version}"
 
 #: A pattern of a version that is a number, such as 15, 2.x or 16beta1.
 VERSION = r"\d+(?:\.(?:\d+|x))*(?:[-.]?(?:alpha|beta|rc|a|b|dev|pre|preview|next)\.?\d*)?"
-_LABEL = re.compile(
-    rf"^(?:[\w ./-]*[ :/_-])?(?:version|ver|affects|release|milestone|target)?[ :/_-]*v?({VERSION})(?:\.x)?$", re.I
+# A version in the name of a milestone or a label, and what else may stand there. Another word says that it is none:
+# "priority: 1", "Windows 10", "Sprint 12".
+_IN_NAME = re.compile(rf"(?<![\w.])v?(?P<version>{VERSION})(?!\w|\.\w)", re.I)
+_BESIDE = re.compile(
+    r"(?:affect(?:s|ed|ing)|backport(?:s|ed)?|branch|broken|confirmed|fix(?:ed|es)?|for|found|from|in|introduced|lts"
+    r"|milestone|needs?|next|of|on|pull|regression|release[sd]?|reported|since|stable|target(?:s|ed)?|to|ver|versions?|v)",
+    re.I,
 )
+_DATE = re.compile(r"\d{4}[-/.]\d{1,2}(?:[-/.]\d{1,2})?")
+# Tags at the beginning of a title, as in "[3.11] Fix the crash".
+_TAGS = re.compile(r"\s*(?:\[[^\]\n]{1,40}\]\s*)+")
+_SHORTEST_NAME = 3
 _UNSTABLE = re.compile(r"alpha|beta|rc|dev|pre|next|main|master|latest|nightly|head|trunk|\d[ab]\d", re.I)
 
 
@@ -59,10 +69,32 @@ def placed(setting: str | None, url: str, source: str) -> Placed | None:
     return Placed(found[1].removeprefix("v") if found[1][1:2].isdigit() else found[1], product) if found else None
 
 
-def versions_in(names: Iterable[str | None]) -> list[str]:
-    """Return the versions that milestones and labels name: "v1.2", "version: 1.2", "affects/1.2"."""
-    found = [match[1] for name in names if name and (match := _LABEL.match(name.strip()))]
+def versions_in(names: Iterable[str | None], repository: str = "") -> list[str]:
+    """Return the versions that milestones and labels name: "v1.2", "version: 1.2", "affects/1.2".
+
+    :param repository: OWNER/NAME, whose words may stand beside a version: "Celery 5.3" of celery/celery
+    """
+    products = [word for word in _words(repository) if len(word) >= _SHORTEST_NAME]
+    found = [version for name in names if name for version in _named_in(name, products)]
     return list(dict.fromkeys(version.removesuffix(".x") for version in found))
+
+
+def title_tags(title: str) -> list[str]:
+    """Return the tags in brackets that a title begins with."""
+    tags = _TAGS.match(title)
+    return re.findall(r"\[([^\]]+)\]", tags[0]) if tags else []
+
+
+def _named_in(name: str, products: Sequence[str]) -> list[str]:
+    if _DATE.fullmatch(name.strip()):
+        return []
+    beside = _words(_IN_NAME.sub(" ", name))
+    is_a_version = all(_BESIDE.fullmatch(word) or word.startswith(tuple(products)) for word in beside)
+    return [match["version"] for match in _IN_NAME.finditer(name)] if is_a_version else []
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.lower())
 
 
 def newest(versions: Iterable[str]) -> str | None:

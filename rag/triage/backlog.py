@@ -8,13 +8,16 @@ from typing import Any
 
 from rag.engine import Engine
 from rag.errors import ConfigurationError
-from rag.triage.read import answering_page
+from rag.triage.read import answering_pages
 from rag.triage.triage import Triage
+from rag.triage.verdict import Verdict
 
 __all__ = ["Answered", "Backlog", "Cluster", "backlog"]
 
 # Without a calibration: a probability that is wrong less often than right.
 _LIKELY = 0.5
+# The least score of an answer that is listed. A reader judges it, so it is lower than that of a comment's.
+_WORTH_READING = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +42,13 @@ class Answered:
     title: str
     url: str
     page: str
+    #: how likely the answer is right, in [0, 1]
+    score: float
 
     def to_json(self) -> dict[str, Any]:
         """Return the shape that `rag.triage --backlog --json` prints."""
-        return {"number": self.number, "title": self.title, "url": self.url, "page": self.page}
+        about = {"number": self.number, "title": self.title, "url": self.url}
+        return {**about, "page": self.page, "score": round(self.score, 4)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ class Backlog:
 
     open: int
     clusters: Sequence[Cluster]
+    #: the likeliest first
     answered: Sequence[Answered]
 
     def to_json(self) -> dict[str, Any]:
@@ -81,14 +88,22 @@ def backlog(
             first = leader[best.number]
             leader[number] = first
             weakest[first] = min(weakest.get(first, 1.0), best.probability)
-        try:
-            page = answering_page(engine, verdict, triage.body(number))
-        except ConfigurationError:
-            page = None  # a title that is not a question, such as an empty one
-        if page:
-            answered.append(Answered(number, verdict.title, verdict.url or "", page.url))
+        answered += _answered(engine, verdict, triage.body(number))
         progress(done + 1, len(numbers))
-    return Backlog(len(numbers), _clusters(triage, leader, weakest), answered)
+    likeliest_first = sorted(answered, key=lambda one: -one.score)
+    return Backlog(len(numbers), _clusters(triage, leader, weakest), likeliest_first)
+
+
+def _answered(engine: Engine, verdict: Verdict, body: str) -> list[Answered]:
+    """Return what answers an issue best; nothing if nothing does."""
+    try:
+        pages = list(answering_pages(engine, verdict, body))
+    except ConfigurationError:
+        return []  # a title that is not a question, such as an empty one
+    page, score = max(pages, key=lambda one: one[1], default=(None, 0.0))
+    if page is None or score < _WORTH_READING:
+        return []
+    return [Answered(verdict.number or 0, verdict.title, verdict.url or "", page.url, score)]
 
 
 def _clusters(triage: Triage, leader: dict[int, int], weakest: dict[int, float]) -> list[Cluster]:

@@ -173,15 +173,8 @@ def replay_text(replay: Replay, source: str) -> str:
         f"{source}: {replay.issues:,} issues, {replay.duplicates:,} declared duplicates, "
         f"{len(replay.outcomes):,} judged by what was known before each",
         f"nDCG@10 of the duplicate: {replay.ndcg:.3f}" if replay.ndcg is not None else "No duplicate was declared.",
-        "",
-        "threshold  spoken  precision  promise  recall  declared  of duplicates",
     ]
-    for step, promise in replay.steps:
-        mark = "  ← chosen" if replay.chosen == promise else ""
-        lines.append(
-            f"{step.threshold:9.2f}{step.spoken:8.0f}{step.precision:11.3f}{promise.precision:9.3f}"
-            f"{step.recall:8.3f}{step.declared:10.3f}{step.of_duplicates:15.3f}{mark}"
-        )
+    lines += _table(replay)
     if replay.promised and replay.kept:
         lines += [
             "",
@@ -191,6 +184,21 @@ def replay_text(replay: Replay, source: str) -> str:
         ]
     lines += ["", _conclusion(replay)]
     return "\n".join(lines)
+
+
+def _table(replay: Replay) -> list[str]:
+    """Return what was seen at each threshold, as far as an issue reached it."""
+    spoken = [(step, promise) for step, promise in replay.steps if step.spoken]
+    if not spoken:
+        return []
+    lines = ["", "threshold  spoken  precision  promise  recall  declared  of duplicates"]
+    for step, promise in spoken:
+        mark = "  ← chosen" if replay.chosen == promise else ""
+        lines.append(
+            f"{step.threshold:9.2f}{step.spoken:8.0f}{step.precision:11.3f}{promise.precision:9.3f}"
+            f"{step.recall:8.3f}{step.declared:10.3f}{step.of_duplicates:15.3f}{mark}"
+        )
+    return lines
 
 
 def _conclusion(replay: Replay) -> str:
@@ -207,10 +215,15 @@ def _conclusion(replay: Replay) -> str:
 
 def backlog_text(found: Backlog, source: str) -> str:
     """Return a backlog for a terminal."""
-    lines = [f"{source}: {found.open:,} open issues", "", f"{len(found.clusters)} groups that may be one problem each"]
+    lines = [f"{source}: {_counted(found.open, 'open issue')}", ""]
+    lines += [f"{_counted(len(found.clusters), 'group')} of issues that may be one problem each"]
     for cluster in found.clusters:
         lines += [f"  {cluster.probability:.0%}", *(f"    #{number} {title}" for number, title, _ in cluster.issues)]
-    lines += ["", f"{len(found.answered)} that the documentation may answer by now"]
+    lines += ["", f"{_counted(len(found.answered), 'open issue')} that the documentation may answer by now"]
     for one in found.answered:
-        lines += [f"  #{one.number} {one.title}", f"    {one.page}"]
+        lines += [f"  {one.score:.0%}  #{one.number} {one.title}", f"       {one.page}"]
     return "\n".join(lines)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

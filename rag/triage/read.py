@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
@@ -124,18 +125,20 @@ def _planned(engine: Engine, triage: Triage, verdict: Verdict) -> Planned:
 
 
 def answering_page(engine: Engine, verdict: Verdict, body: str) -> Page | None:
-    """Return the page of the documentation that answers an issue; None unless the answer is checked and confident."""
+    """Return the page of the documentation that a comment may link to: its answer is checked and confident."""
+    return next((page for page, score in answering_pages(engine, verdict, body) if score >= _CONFIDENT), None)
+
+
+def answering_pages(engine: Engine, verdict: Verdict, body: str) -> Iterator[tuple[Page, float]]:
+    """Yield the page of each source of documentation that answers an issue, and the score of the answer."""
     pages = [status.name for status in engine.operations.sources() if status.kind in ("docs", "repository")]
     question = f"{verdict.title}\n{body}"[:_LONGEST_QUESTION].strip()
     for source in pages:
         # Asked by the program, so that the log of what people ask stays theirs.
         answer = Service(engine).ask(question, filters=Filters(source=source), by="agent").answer
-        if answer.answered and answer.score >= _CONFIDENT and answer.sources:
-            try:
-                return Page(url=answer.sources[0].url, title=answer.sources[0].title[:120])
-            except ValidationError:
-                continue
-    return None
+        if answer.answered and answer.sources:
+            with suppress(ValidationError):
+                yield Page(url=answer.sources[0].url, title=answer.sources[0].title[:120]), answer.score
 
 
 if __name__ == "__main__":

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-import numpy as np
-from numpy.typing import NDArray
-
-from rag.embedding.cache import CachedEmbedding
+from rag.embedding.cache import CachedEncoder
 from rag.engine import Engine
 from rag.errors import ConfigurationError
 from rag.store.triage import StagedIssue
@@ -75,11 +72,5 @@ def _declarations(row: StagedIssue) -> Iterator[Declaration]:
 
 def _encode(engine: Engine) -> Encode:
     """Return the embedding of texts by the model of the active index, cached in the database."""
-    embedding = CachedEmbedding(
-        engine.encoders.of(engine.questions.active_index.embedding_model), engine.store.embeddings
-    )
-
-    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
-        return np.array(embedding.get_text_embedding_batch(list(texts)), np.float32).reshape(len(texts), -1)
-
-    return encode
+    model = engine.questions.active_index.embedding_model
+    return CachedEncoder(engine.encoders.of(model), engine.store.embeddings).encode

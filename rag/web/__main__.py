@@ -14,9 +14,9 @@ from rag.command import CommandParser, run
 from rag.engine import Engine
 from rag.errors import ConfigurationError
 from rag.web.app import create_app
-from rag.web.hosts import is_loopback
+from rag.web.guard.hosts import is_loopback
+from rag.web.guard.protocol import PatientProtocol
 from rag.web.keys import keys
-from rag.web.protocol import PatientProtocol
 
 __all__ = ["main"]
 

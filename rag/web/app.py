@@ -18,25 +18,25 @@ from rag.engine import Engine
 from rag.operate.api_keys import ApiKey
 from rag.service import Service
 from rag.service.threads import Threads
-from rag.web.access import Access, Policy, requires
-from rag.web.api import api_routes
-from rag.web.brand import brand_of
-from rag.web.chat import chat_routes
-from rag.web.desk import desk_assets, desk_routes
-from rag.web.hosts import Hosts, is_loopback
-from rag.web.legacy import legacy_routes
-from rag.web.limits import MOST_REQUESTS, Limits
+from rag.web.api.chat import chat_routes
+from rag.web.api.legacy import legacy_routes
+from rag.web.api.schema import describe
+from rag.web.api.v1 import api_routes
+from rag.web.guard.access import Access, Policy, requires
+from rag.web.guard.hosts import Hosts, is_loopback
+from rag.web.guard.limits import MOST_REQUESTS, Limits
+from rag.web.guard.rates import Rates
+from rag.web.guard.requests import Named
 from rag.web.mcp import McpEndpoint
 from rag.web.metrics import CONTENT_TYPE_LATEST, Counted, Metrics
-from rag.web.page import page_routes
-from rag.web.rates import Rates
+from rag.web.pages.brand import brand_of
+from rag.web.pages.desk import desk_assets, desk_routes
+from rag.web.pages.page import page_routes
 from rag.web.replies import answer_errors
-from rag.web.requests import Named
-from rag.web.schema import describe
 
 __all__ = ["create_app"]
 
-_FOLDER = Path(__file__).parent
+_STATIC = Path(__file__).parent / "pages" / "static"
 _METHODS = ("GET", "POST", "DELETE")
 _ACCEPTED = ("Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "Mcp-Session-Id", "Mcp-Protocol-Version")
 _EXPOSED = ("X-Request-ID", "Retry-After", "Mcp-Session-Id")
@@ -73,7 +73,7 @@ def create_app(engine: Engine, *, host: str = "127.0.0.1", most_requests: int = 
     ):
         app.include_router(router)
     app.routes.append(Route("/mcp", mcp, include_in_schema=False))
-    app.mount("/static", StaticFiles(directory=_FOLDER / "static"))
+    app.mount("/static", StaticFiles(directory=_STATIC))
     answer_errors(app)
     describe(app)
     return app

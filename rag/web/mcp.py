@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from rag.mcp import create_server
 from rag.service import Service
-from rag.web.access import visitor_of
+from rag.web.guard.access import visitor_of
 from rag.web.replies import failure
 
 __all__ = ["McpEndpoint"]

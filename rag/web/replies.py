@@ -16,7 +16,7 @@ from rag.errors import ConfigurationError, RagError
 from rag.service import Missing
 from rag.store.encoding import storable
 from rag.text.refusals import refusal
-from rag.web.templating import render
+from rag.web.pages.templating import render
 
 __all__ = ["answer_errors", "failure", "failure_of", "status_of"]
 

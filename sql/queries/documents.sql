@@ -43,8 +43,9 @@ WHERE id = ANY(%(ids)s)
    OR url = ANY(%(urls)s) AND hashtextextended(url, 0) IN (SELECT hashtextextended(u, 0) FROM unnest(%(urls)s::text[]) u);
 
 -- name: editions
--- Select the versions of documents, each with the product that it is a version of, and whether pages or files are of it. Each
--- step takes the next entry of the index that differs from the last, so the time does not grow with the documents.
+-- Select the versions of documents, each with the product that it is a version of, whether pages or files are of it, and the
+-- source and the address of one of these. Each step takes the next entry of the index that differs from the last, so the time does not grow
+-- with the documents.
 WITH RECURSIVE seen AS (
     (SELECT product, versions, kind FROM documents
      WHERE cardinality(versions) > 0 AND product IS NOT NULL ORDER BY product, versions, kind LIMIT 1)
@@ -55,7 +56,10 @@ WITH RECURSIVE seen AS (
         ORDER BY d.product, d.versions, d.kind LIMIT 1
     ) next
 )
-SELECT product, version, bool_or(kind IN ('page', 'file'))
+SELECT product, version, bool_or(kind IN ('page', 'file')), min(CASE WHEN kind IN ('page', 'file') THEN (
+    SELECT d.source || ' ' || d.url FROM documents d
+    WHERE (d.product, d.versions, d.kind) = (seen.product, seen.versions, seen.kind) AND cardinality(d.versions) > 0 LIMIT 1
+) END)
 FROM seen CROSS JOIN LATERAL unnest(versions) AS version
 WHERE %(source)s::text IS NULL OR EXISTS (
     SELECT FROM documents d

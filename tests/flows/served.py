@@ -48,15 +48,19 @@ class Served:
         reply = httpx.get(address, timeout=30) if body is None else httpx.post(address, json=body, timeout=30)
         return reply.raise_for_status().json()
 
-    def finished_run(self, name: str, **run: object) -> dict[str, Any]:
+    def finished_run(self, name: str, *, scheduled: bool = False, **run: object) -> dict[str, Any]:
         """Wait for a run of a deployment to end, and return it.
 
+        :param scheduled: a run that a schedule started; each source is due at the full hour, too
         :param run: further conditions of Prefect's flow run filter
         """
         ended = {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]}}}
         wanted = {"deployments": {"name": {"any_": [name]}}, "flow_runs": {**ended, **run}}
-        found = wait_for(lambda: self.api("flow_runs/filter", wanted), seconds=240, else_show=self.state, pause=1.0)
-        return found[0]
+
+        def found() -> list[dict[str, Any]]:
+            return [run for run in self.api("flow_runs/filter", wanted) if run["auto_scheduled"] is scheduled]
+
+        return wait_for(found, seconds=240, else_show=self.state, pause=1.0)[0]
 
     def stop(self) -> None:
         """Interrupt it, as Ctrl-C does, and wait until it has ended."""

@@ -12,7 +12,7 @@ from flows.insights import insights
 from flows.prefect.server import ServerProcess
 from rag.store.answers import AnswerRow
 from rag.store.database import Database
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.store import Store
 from tests.flows.prefect_records import artifact, flow_run
 

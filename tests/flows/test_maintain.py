@@ -13,7 +13,7 @@ from flows.ingest import ingest_source
 from flows.maintain import maintain, watch
 from flows.prefect.server import ServerProcess
 from rag.store.database import Database
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.store import Store
 from tests.flows.prefect_records import flow_run, table
 from tests.servers.chat import Chat

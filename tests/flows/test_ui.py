@@ -50,8 +50,9 @@ class Ui:
         found = self.served.api(f"deployments/name/{deployment}")
         self.open(f"deployments/deployment/{found['id']}/run")
 
-    def open_artifact(self, key: str) -> dict[str, Any]:
-        [found] = self.served.api("artifacts/filter", {"artifacts": {"key": {"any_": [key]}}})
+    def open_artifact(self, key: str, run: dict[str, Any]) -> dict[str, Any]:
+        wanted = {"key": {"any_": [key]}, "flow_run_id": {"any_": [run["id"]]}}
+        [found] = self.served.api("artifacts/filter", {"artifacts": wanted})
         self.open(f"artifacts/artifact/{found['id']}")
         return found
 
@@ -114,13 +115,13 @@ def test_a_maintainer_starts_runs_sees_their_outcomes_and_asks_a_question(ui: Ui
     ui.open(f"runs/flow-run/{run['id']}?tab=Logs")
     ui.sees(run["name"])
     ui.save_screenshot("prefect-run")
-    ui.open_artifact("ingest-handbook")
+    ui.open_artifact("ingest-handbook", run)
     ui.sees("documents added")
     ui.save_screenshot("prefect-artifact")
 
     run = ui.served.finished_run("backfill issues")
     assert run["state"]["type"] == "COMPLETED", run["state"]
-    shown = ui.open_artifact("backfill-issues")
+    shown = ui.open_artifact("backfill-issues", run)
     # The number of windows depends on the current date.
     [read] = re.findall(r"(\d+) of \1 windows", shown["description"])
     ui.sees(f"{read} of {read} windows")
@@ -132,6 +133,6 @@ def test_a_maintainer_starts_runs_sees_their_outcomes_and_asks_a_question(ui: Ui
     run = ui.served.finished_run("answer")
     assert run["state"]["type"] == "COMPLETED"
     assert run["name"] == "answer: How do I back up the index?"
-    ui.open_artifact("answer")
+    ui.open_artifact("answer", run)
     ui.sees("Sources")
     ui.save_screenshot("prefect-answer")

@@ -17,12 +17,11 @@ from rag.ingest.opening import SourceOpener
 from rag.ingest.sync import Syncs
 from rag.settings import Settings
 from rag.sources import Removed
-from rag.store.indexes import IndexInfo
-from rag.store.statements import IndexTables
+from rag.store.index_info import IndexInfo, IndexTables
 from tests.encoders import encoder_of
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
-from tests.unit.embedding.models import HIDDEN, write_model
+from tests.unit.embedding.model_folders import HIDDEN, write_model
 
 PAGES = [page(name, f"All about {name}, and how to {name} well.") for name in ("backup", "vacuum", "replication")]
 

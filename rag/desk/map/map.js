@@ -18,7 +18,7 @@
     if (!data.questions.length) find("questions").parentElement.hidden = true;
     choose();
     new ResizeObserver(resize).observe(picture);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+    isDark.addEventListener("change", () => { legend(); draw(); });
     resize();
   };
 
@@ -28,7 +28,8 @@
     legend();
     search();
   };
-  const whole = () => { view = { x: 0.5, y: 0.5, zoom: 1 }; };
+  // Points at the edge are drawn whole.
+  const whole = () => { view = { x: 0.5, y: 0.5, zoom: 0.95 }; };
 
   // Places: the unit square fills the shorter side of the canvas.
   const side = () => Math.min(width, height) * view.zoom;
@@ -41,13 +42,21 @@
   const isAsked = () => find("questions").checked;
   const grown = () => Math.sqrt(view.zoom) * Math.max(0.55, Math.min(1, Math.min(width, height) / 700));
   const sizeOf = (n) => data.radius[n] * grown();
-  const sizeOfQuestion = (n) => Math.min(4 + Math.sqrt(data.questions[n][2]), 9) * Math.max(0.8, grown());
+  // Many questions are drawn smaller, so that a small picture still shows what is below them.
+  const least = () => (data.questions.length > 500 ? 0.5 : 0.8);
+  const sizeOfQuestion = (n) => Math.min(4 + Math.sqrt(data.questions[n][2]), 9) * Math.max(least(), grown());
   const groups = () => {
     const by = find("colour").value;
     return by === "source" ? [data.source, data.sources] : by === "kind" ? [data.kind, data.kinds]
       : [layout.region, layout.regions.map((one) => one[0])];
   };
-  const colour = (group) => data.palette[group % data.palette.length];
+  // On black, the darker colours need a third of white to stand out.
+  const isDark = matchMedia("(prefers-color-scheme: dark)");
+  const lighter = (hex) => "#" + hex.slice(1).replace(/../g, (part) => Math.round(parseInt(part, 16) * 0.7 + 76.5).toString(16));
+  const colour = (group) => {
+    const given = data.palette[group % data.palette.length];
+    return isDark.matches ? lighter(given) : given;
+  };
   const style = (name) => getComputedStyle(find("map")).getPropertyValue(name).trim();
 
   const draw = () => {
@@ -85,7 +94,7 @@
   const paintQuestion = (question, n) => {
     const [x, y] = placeOfQuestion(n), size = sizeOfQuestion(n);
     pen.globalAlpha = hits && !hits.questions.has(n) ? 0.12 : question[1] ? 0.6 : 0.95;
-    pen.lineWidth = question[1] ? 1.3 : 2.2;
+    pen.lineWidth = (question[1] ? 1.3 : 2.2) * Math.min(1, size / 5);
     pen.strokeStyle = question[1] ? ink.text : ink.alarm;
     pen.beginPath();
     if (question[1]) {
@@ -307,7 +316,7 @@
   });
 
   find("find").form.addEventListener("submit", (event) => event.preventDefault());
-  find("find").addEventListener("input", search);
+  find("find").addEventListener("input", () => { show(null); search(); });
   find("layout").addEventListener("change", choose);
   find("colour").addEventListener("change", () => { legend(); draw(); });
   find("questions").addEventListener("change", () => show(null));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from rag.store.maps import MapRow
 from rag.store.store import Store
 from rag.text.anchors import split_anchor
 from rag.text.lines import one_line
+from rag.text.reports import clean_body, clean_title, repeated_lines
 from rag.trust.secrets import masked
 
 if TYPE_CHECKING:
@@ -31,7 +33,9 @@ __all__ = ["MOST_POINTS", "Maps"]
 MOST_POINTS = 10_000
 _MOST_QUESTIONS = 3_000
 _LONGEST = 300
+_ADDRESS = re.compile(r"https?://\S+")
 _NAME = "index"
+_THREADS = ("issue", "pull", "discussion")
 
 Vectors = NDArray[np.float32]
 
@@ -80,7 +84,7 @@ class Maps:
         cited = {document.id: document.answers for document in self._store.insights.cited(days)}
         asked = self._asked(days) if with_questions else []
         vectors = _vectors(rows, [vector for _, vector in asked])
-        texts = [f"{row.title} {row.text[:200]}" for row in rows]
+        texts = _texts(rows)
         return Drawing(
             unit="chunks" if by_chunk else "documents",
             points=[_point(row, cited) for row in rows],
@@ -119,6 +123,17 @@ def _vectors(rows: Sequence[MapRow], questions: Sequence[Vectors]) -> Vectors:
     stacked = np.stack([*(row.vector for row in rows), *questions])
     unit: Vectors = stacked / np.maximum(np.linalg.norm(stacked, axis=1, keepdims=True), 1e-12)
     return unit
+
+
+def _texts(rows: Sequence[MapRow]) -> list[str]:
+    """Return what regions are labelled by: without addresses, and threads without the lines of their template."""
+    repeated = repeated_lines(row.text for row in rows if row.kind in _THREADS)
+    return [f"{clean_title(row.title)} {_first_lines(row, repeated)}" for row in rows]
+
+
+def _first_lines(row: MapRow, repeated: frozenset[str]) -> str:
+    text = clean_body(row.text, repeated) if row.kind in _THREADS else row.text
+    return _ADDRESS.sub(" ", text)[:200]
 
 
 def _layout(vectors: Vectors, texts: Sequence[str], method: Method) -> Layout:

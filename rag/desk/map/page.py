@@ -36,7 +36,7 @@ BODY = """\
 </form>
 <p id="said" class="said" role="status"></p>
 <div class="picture">
-<canvas id="canvas" tabindex="0" role="img" aria-label="Map of the index"></canvas>
+<canvas id="canvas" tabindex="0" role="img" aria-label="Map of the index; arrows move it, + and - zoom"></canvas>
 <div id="hint" class="hint" hidden></div>
 </div>
 <ul id="legend" class="legend"></ul>

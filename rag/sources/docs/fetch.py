@@ -282,7 +282,7 @@ class Fetcher:
             if size > max_bytes:
                 raise _too_large(max_bytes)
             if time.monotonic() > ends:
-                raise FetchError(f"the body took longer than {self.limits.deadline:.0f} s", transient=True)
+                raise httpx.ReadTimeout("the deadline has passed", request=response.request)
             parts.append(part)
         return b"".join(parts)
 

@@ -16,7 +16,7 @@ from rag.text.lines import one_line
 __all__ = ["EXTRACTION", "NotHtmlError", "Page", "decode", "read_page"]
 
 #: The version of the extraction. The cursor keeps it: after a change the next sync reads every page again.
-EXTRACTION = 7
+EXTRACTION = 8
 
 # "1. Overview" is a section, whatever its level.
 _NUMBERED = re.compile(r"^\d+(?:\.\d+)*\.?\s")

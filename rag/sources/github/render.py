@@ -13,12 +13,13 @@ from rag.sources.github.markdown import clean, without_quotes_of
 from rag.store.github import GitHubComment, PendingThread
 from rag.text.anchors import anchored
 from rag.text.blocks import heading
-from rag.text.versions import versions_in
+from rag.text.urls import repository_of
+from rag.text.versions import title_tags, versions_in
 
 __all__ = ["KINDS", "MAINTAINERS", "RENDERING", "document_id", "render"]
 
 #: The version of the rendering, part of a cursor's scope: after a change everything is read again.
-RENDERING = 2
+RENDERING = 3
 
 #: The kinds of threads, and their names in the settings and in document ids.
 KINDS = {"issue": "issues", "pull": "pulls", "discussion": "discussions"}
@@ -84,8 +85,10 @@ def _metadata(source: str, thread: PendingThread, people: Sequence[GitHubComment
         "comments": len(people),
         "reactions": data.get("reactions", 0),
     }
-    if versions := versions_in([data.get("milestone"), *data.get("labels", [])]):
-        metadata |= {"versions": versions, "product": source}
+    names = [data.get("milestone"), *data.get("labels", []), *title_tags(data["title"])]
+    repository = repository_of(data["html_url"])
+    if versions := versions_in(names, repository):
+        metadata |= {"versions": versions, "product": repository}
     if thread.kind == "pull":
         metadata["merged_at"] = data.get("merged_at")
         metadata["fixes"] = data.get("fixes", [])

@@ -57,6 +57,11 @@ _BREAK_TAGS = names(
 )
 
 
+# The beginning of a comment is left as it is.
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|(?!lt;!--)[a-z][a-z0-9]{1,31});", re.IGNORECASE)
+_MARKUP = frozenset("*_`[]#|\\~\n\0")
+
+
 @dataclass(slots=True)
 class _Link:
     """A link or image from `start` to `end`, and its text from `text` to `close`."""
@@ -101,10 +106,20 @@ def rewrite(text: str, *, link: Target, image: Target, references: Mapping[str, 
     :param image: called with the target of each image
     :param references: the targets of reference definitions, `[label]: target`, by normalised label
     """
-    if not _SPECIAL.search(text) and "&nbsp;" not in text:
-        return text
+    if not _SPECIAL.search(text):
+        return _decoded(text)
     found = _find(text, references or {})
-    return _written(text, 0, len(text), found, link, image, 0).replace("&nbsp;", " ")
+    return _written(text, 0, len(text), found, link, image, 0)
+
+
+def _decoded(text: str) -> str:
+    """Return text with the characters that entities stand for, except for those that mean something in Markdown."""
+    return _ENTITY.sub(_character, text) if "&" in text else text
+
+
+def _character(entity: re.Match[str]) -> str:
+    character = unescape(entity[0])
+    return entity[0] if character in _MARKUP else character.replace("\xa0", " ")
 
 
 def _find(text: str, references: Mapping[str, str]) -> _Found:
@@ -278,19 +293,21 @@ def _written(text: str, start: int, stop: int, found: _Found, link: Target, imag
             break
         at = match.start()
         if at in found.verbatim:
-            at = found.verbatim[at]
+            end = found.verbatim[at]
+            pieces += [_decoded(text[kept:at]), text[at:end]]
+            kept = at = end
         elif at in found.links and depth < _MAX_DEPTH:
             made = found.links[at]
             label = _written(text, made.text, made.close, found, link, image, depth + 1)
-            pieces += [text[kept:at], _replacement(text, made, label, link, image)]
+            pieces += [_decoded(text[kept:at]), _replacement(text, made, label, link, image)]
             kept = at = made.end
         elif at in found.tags:
             end, instead = found.tags[at]
-            pieces += [text[kept:at], instead]
+            pieces += [_decoded(text[kept:at]), instead]
             kept = at = end
         else:
             at = match.end()
-    pieces.append(text[kept:stop])
+    pieces.append(_decoded(text[kept:stop]))
     return "".join(pieces)
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["RepositorySource"]
 
 #: The version of the rendering. The cursor keeps it: after a change the next sync reads every file again.
-_RENDERING = 4
+_RENDERING = 5
 #: A sync may always remove this many files, whatever their share of the source.
 _FREE_REMOVALS = 10
 # An id is the key of an index, whose entries Postgres limits to 2,704 bytes.

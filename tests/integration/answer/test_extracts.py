@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from rag.answer.extracts import Extractor
-from rag.answer.scoring import Linear, models
-from rag.answer.subjects import Subject
+from rag.answer.extracts.extractor import Extractor
+from rag.answer.extracts.scoring import Linear, models
+from rag.answer.question.subjects import Subject
 from rag.engine import Engine
 from rag.search.results import SearchResult
 from rag.text.citations import cited

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rag.embedding.cache import CachedEmbedding
+from rag.embedding.cache import CachedEncoder
 from rag.errors import EmbeddingError
 from rag.store.store import Store
 from tests.encoders import RememberingEncoder
@@ -34,13 +34,13 @@ class Interrupted:
 
 
 def test_an_interrupted_batch_goes_on_where_it_was(store: Store, encoder: RememberingEncoder) -> None:
-    interrupted = CachedEmbedding(Interrupted(encoder, calls=1), store.embeddings)  # type: ignore[arg-type]
+    interrupted = CachedEncoder(Interrupted(encoder, calls=1), store.embeddings)  # type: ignore[arg-type]
     with pytest.raises(EmbeddingError, match="away"):
-        interrupted.get_text_embedding_batch(TEXTS)
+        interrupted.encode(TEXTS)
     assert 0 < interrupted.embedded < len(TEXTS)
 
-    again = CachedEmbedding(encoder, store.embeddings)  # type: ignore[arg-type]
-    vectors = again.get_text_embedding_batch(TEXTS)
+    again = CachedEncoder(encoder, store.embeddings)  # type: ignore[arg-type]
+    vectors = again.encode(TEXTS)
 
     assert again.embedded == len(TEXTS) - interrupted.embedded
     one = encoder.encode([TEXTS[250]])[0]

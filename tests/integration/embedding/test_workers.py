@@ -13,7 +13,7 @@ from psycopg import sql
 from rag.embedding.workers import EmbeddingWorkers
 from rag.engine import Engine
 from rag.errors import EmbeddingError
-from rag.store.statements import IndexTables
+from rag.store.index_info import IndexTables
 from tests.encoders import encoder_of
 from tests.integration.test_engine import engine_with, remote_model
 from tests.servers.memory_source import MemorySource, page

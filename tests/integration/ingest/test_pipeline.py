@@ -11,7 +11,7 @@ import pytest
 from llama_index.core.schema import Document
 
 from rag.embedding import LocalEncoder
-from rag.embedding.cache import CachedEmbedding
+from rag.embedding.cache import CachedEncoder
 from rag.engine import Engine
 from rag.errors import SourceUnavailable
 from rag.ingest.chunking import MarkdownChunker
@@ -20,7 +20,7 @@ from rag.ingest.report import SyncReport
 from rag.settings import Settings
 from rag.sources import Change, Changed, Checkpoint, Failed, Removed, Unchanged
 from rag.store.github import GitHubComment, GitHubThread
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.store import Store
 from tests.encoders import RememberingEncoder
 from tests.servers.memory_source import MemorySource, page
@@ -35,7 +35,7 @@ def ingestion(store: Store, encoder: RememberingEncoder) -> Ingestion:
     store.sources.register("docs", "docs")
     store.indexes.create(INDEX)
     chunker = MarkdownChunker(encoder.count_tokens, max_tokens=encoder.max_tokens - 2)
-    return Ingestion(store, INDEX, chunker, CachedEmbedding(encoder, store.embeddings))
+    return Ingestion(store, INDEX, chunker, CachedEncoder(encoder, store.embeddings))
 
 
 def source(*changes: Change | Document | Exception) -> MemorySource:

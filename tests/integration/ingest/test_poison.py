@@ -12,12 +12,12 @@ import pytest
 from llama_index.core.schema import BaseNode, TransformComponent
 
 from rag.embedding import LocalEncoder
-from rag.embedding.cache import CachedEmbedding
+from rag.embedding.cache import CachedEncoder
 from rag.errors import EmbeddingError
 from rag.ingest.chunking import MarkdownChunker
 from rag.ingest.pipeline import Ingestion
 from rag.sources import Changed, Checkpoint, Removed
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.resources import Resource
 from rag.store.store import Store, Transaction
 from tests.encoders import RememberingEncoder
@@ -48,7 +48,7 @@ def make(store: Store, encoder: RememberingEncoder) -> Callable[..., Ingestion]:
 
     def make(chunker: TransformComponent | None = None, embeds: object = encoder) -> Ingestion:
         cutting = chunker or MarkdownChunker(encoder.count_tokens, max_tokens=encoder.max_tokens - 2)
-        return Ingestion(store, INDEX, cutting, CachedEmbedding(embeds, store.embeddings))  # type: ignore[arg-type]
+        return Ingestion(store, INDEX, cutting, CachedEncoder(embeds, store.embeddings))  # type: ignore[arg-type]
 
     return make
 

@@ -22,13 +22,14 @@ from rag.settings import Settings
 from rag.sources import Removed
 from rag.store.chunks import Chunks, FoundChunk
 from rag.store.filters import Filters
-from rag.store.indexes import IndexInfo, SourceSizes
+from rag.store.index_info import IndexInfo
+from rag.store.indexes import SourceSizes
 from rag.store.resources import Resource
 from rag.store.search import Search, filter_values
 from tests.encoders import encoder_of
 from tests.servers.memory_source import MemorySource, page
 from tests.servers.openai import OpenAIServer
-from tests.unit.embedding.models import write_cross_encoder
+from tests.unit.embedding.model_folders import write_cross_encoder
 
 MakeEngine = Callable[..., Engine]
 

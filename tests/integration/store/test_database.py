@@ -17,7 +17,7 @@ import pytest
 from rag.errors import DatabaseError
 from rag.store.database import Database
 from rag.store.embedded import embedded_dsn, stop_embedded
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.migrations import migrate
 from rag.store.queries import Queries, sql_folder
 from rag.store.store import Store

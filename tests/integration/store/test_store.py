@@ -9,7 +9,7 @@ from rag.errors import DatabaseError
 from rag.store.chunks import ChunkRow
 from rag.store.documents import DocumentRow
 from rag.store.github import GitHubThread
-from rag.store.indexes import IndexInfo
+from rag.store.index_info import IndexInfo
 from rag.store.resources import Resource
 from rag.store.store import Store
 

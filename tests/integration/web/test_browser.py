@@ -18,7 +18,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from rag.answer.answer import Answer, Citation
 from rag.engine import Engine
-from rag.web.markup import render_answer, render_draft, render_text
+from rag.web.pages.markup import render_answer, render_draft, render_text
 from tests.hostile import HOSTILE
 from tests.integration.conftest import OpenEngine
 from tests.servers.openai import OpenAIServer, Request

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rag.answer.corrections import Correction
 from rag.answer.notices import CLOSEST, is_notice, language_hint, without_notices
+from rag.answer.question.corrections import Correction
 from rag.store.search import Term
 
 LOCAL = "local/all-MiniLM-L6-v2"

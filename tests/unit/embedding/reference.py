@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.unit.embedding.models import CONFIGS, HEADS, HIDDEN, LAYERS, Weights, renamed
+from tests.unit.embedding.model_folders import CONFIGS, HEADS, HIDDEN, LAYERS, Weights, renamed
 
 Array = NDArray[np.float64]
 

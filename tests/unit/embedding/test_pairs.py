@@ -6,7 +6,7 @@ import pytest
 
 from rag.embedding.pairs import open_pair_scorer
 from rag.errors import ConfigurationError
-from tests.unit.embedding.models import CONFIGS, Weights, write_cross_encoder, write_json, write_model
+from tests.unit.embedding.model_folders import CONFIGS, Weights, write_cross_encoder, write_json, write_model
 from tests.unit.embedding.reference import score, token_vectors
 
 QUESTION = "w5 w6"

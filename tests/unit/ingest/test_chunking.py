@@ -268,6 +268,15 @@ def test_sections_that_are_long_enough_keep_their_headings() -> None:
     assert [node.metadata["heading"] for node in nodes] == ["SDKs › C#", "SDKs › C"]
 
 
+def test_two_sections_of_a_few_sentences_stand_alone() -> None:
+    sentences = "Call it with the address of the service and a key. " * 3
+    text = f"# SDKs\n\n## C#\n\n{sentences}\n\n## C\n\n{sentences}"
+    page = Document(id_="1", text=text, metadata={"url": "u", "title": "SDKs"})
+    nodes = MarkdownChunker(count).get_nodes_from_documents([page])
+
+    assert [node.metadata["heading"] for node in nodes] == ["SDKs › C#", "SDKs › C"]
+
+
 @pytest.mark.parametrize(
     ("text", "lead"),
     [
@@ -277,6 +286,7 @@ def test_sections_that_are_long_enough_keep_their_headings() -> None:
         (f"- `-a` (int) – {LONG}", "- `-a` (int) –"),
         (f"**param a:** {LONG}", "**param a:**"),
         (f"- `-a`\n\n  {LONG}\n\n  {LONG}", "`-a`"),
+        (f"**-a**\n{LONG}\n\n```\nx -a\n```\n\n  {LONG}", "**-a**"),
         (f"`run(x)` {{#run}}\nRuns.\n\n{LONG}\n\n**Returns:**\n{LONG}", "`run(x)`"),
         (f"`run(x)` {{#run}}\n{LONG}\n\n**Parameters:**\n\n- **x** – {LONG[:150]}", "`run(x)`"),
     ],

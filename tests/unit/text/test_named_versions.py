@@ -70,6 +70,8 @@ def test_a_question_names_the_versions_of_a_manual(question: str, versions: list
     [
         ("is 2.1 supported", ["2.1"]),
         ("is 2.3 supported", []),
+        ('How do I parse the string "2.1"?', []),
+        ("What does `2.1` return?", []),
         ("with Django 2.x, how do I migrate?", ["2"]),
         ("django@2.1 migrate", ["2.1"]),
         ("available since 3.0?", ["3.0"]),
@@ -86,6 +88,32 @@ def test_a_version_that_the_index_lacks_is_named_behind_its_product() -> None:
     assert named("How do I rotate keys in Postgres 12?", MANUAL, "postgresql") == ["12"]
     assert named("How do I open PostgreSQL 5432?", MANUAL, "postgresql") == []
     assert named("How do I rotate keys on Windows 11?", MANUAL, "postgresql") == []
+
+
+@pytest.mark.parametrize(
+    ("question", "product", "versions"),
+    [
+        ("How do I install it on Ubuntu 14.04?", "postgresql", []),
+        ("Does it build on macOS 14?", "postgresql", []),
+        ("Which driver do I need for Java 15?", "postgresql", []),
+        ("PostgreSQL 15 on Debian 14", "postgresql", ["15"]),
+        ("Does version 15 run on Ubuntu 14.04?", "postgresql", ["15"]),
+        ("Does it work with Node.js 14?", "jest", []),
+        ("How do I install packages on Ubuntu 14?", "ubuntu", ["14"]),
+        ("Which packages does Ubuntu 14 have?", "ubuntuusers", ["14"]),
+        ("Does it work with Python 14?", "django", []),
+        ("Which Redis 15 do I need?", "postgresql", []),
+        ("How do I rotate keys in PostgreSQL 14?", "manual", ["14"]),
+        ("How do I rotate keys in PostgreSQL 14?", "intranet", ["14"]),
+    ],
+)
+def test_the_version_of_a_platform_is_not_that_of_the_product(question: str, product: str, versions: list[str]) -> None:
+    assert named(question, MANUAL, product) == versions
+
+
+def test_a_version_may_be_written_without_its_point() -> None:
+    assert named("does py311 have it", ("3.11", "3.12"), "python") == ["3.11"]
+    assert named("does abc311 have it", ("3.11", "3.12"), "python") == []
 
 
 def test_a_product_may_have_the_name_of_a_word_of_english() -> None:

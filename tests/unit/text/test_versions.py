@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from rag.text.versions import Placed, covers, is_older, newest, newest_first, placed, plain, versions_in
+from rag.text.versions import (
+    Placed,
+    covers,
+    is_older,
+    newest,
+    newest_first,
+    placed,
+    plain,
+    title_tags,
+    versions_in,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,10 +41,21 @@ def test_a_page_is_placed_by_the_setting_of_its_source(setting: str | None, url:
         (["affects/1.2.x", "bug"], ["1.2"]),
         ([None, "good first issue", "P1"], []),
         (["Milestone 3.0", "3.0"], ["3.0"]),
+        (["needs backport to 3.11", "fixed in 1.9."], ["3.11", "1.9"]),
+        (["4.2 LTS", "next (5.0)", "v1.0.0-rc.1"], ["4.2", "5.0", "1.0.0-rc.1"]),
+        (["Engine 5.3", "engine-5.2"], ["5.3", "5.2"]),
+        (["priority: 1", "priority/2", "size: 3", "sev 2", "tier 1"], []),
+        (["Sprint 12", "Phase 2", "Q3 2024", "2024-05-01", "Hacktoberfest 2023"], []),
+        (["Windows 10", "python 3.11", "RFC 8446", "http/2", "utf-8", "java 17"], []),
     ],
 )
 def test_labels_and_milestones_name_versions(names: list[str | None], versions: list[str]) -> None:
-    assert versions_in(names) == versions
+    assert versions_in(names, "owner/engine") == versions
+
+
+def test_tags_in_brackets_begin_a_title() -> None:
+    assert title_tags("[3.11] [docs] Fix the crash [sic]") == ["3.11", "docs"]
+    assert title_tags("Fix the crash [3.11]") == []
 
 
 def test_the_newest_is_stable_and_compared_as_numbers() -> None:

@@ -171,6 +171,18 @@ def _term(walk: Walk, element: Element) -> None:
         writer.anchor = anchor or writer.anchor
 
 
+def _definition(walk: Walk, element: Element) -> None:
+    """Write a definition; the last one of a list says which of the paragraphs below it still belong to it."""
+    walk.writer.flush()
+    if element.getnext() is None and not walk.is_inline and walk.writer.may_hang:
+        walk.note_anchor(element)
+        with walk.writer.defining():
+            walk.children(element)
+            walk.writer.flush()
+    else:
+        walk.block(element)
+
+
 def _signature(element: Element) -> str:
     return plain_text(element).removesuffix("[source]").strip()
 
@@ -257,6 +269,7 @@ BY_TAG: dict[str, Handler] = {
     "li": _stray_item,
     "dl": _definitions,
     "dt": _term,
+    "dd": _definition,
     "blockquote": _quotation,
     **dict.fromkeys(("pre", "listing", "xmp"), code),
     "figcaption": caption,

@@ -72,8 +72,28 @@ def part_of(element: Element) -> Part:
         (style is not None and "line-through" in style) or (tag == "script" and _is_math(element)),
     )
     if part is Part.CONTENT:
+        if tag == "span" and not len(element) and _is_label(element):
+            return Part.CELL
         return Part.BOILERPLATE if _is_unselectable_number(element, style or "") else part
     return _looked_into(element, part)
+
+
+def _is_label(span: Element) -> bool:
+    """Return whether a span says something about the word that it touches: that it is required, how it is requested."""
+    text = (span.text or "").strip()
+    if text not in marks.METHODS and text.lower() not in marks.LABELS:
+        return False
+    before, after = span.getprevious(), span.getnext()
+    left = _beginning(span) if before is None else before.tail or text_of(before)
+    right = span.tail or (text_of(after) if after is not None else "")
+    touches = left[-1:].isalnum() or right[:1].isalnum() or right[:1] == "/"
+    return touches and next(span.iterancestors("code", "pre"), None) is None
+
+
+def _beginning(first: Element) -> str:
+    """Return the text before the first element in another."""
+    above = first.getparent()
+    return (None if above is None else above.text) or ""
 
 
 def is_left_out(element: Element) -> bool:

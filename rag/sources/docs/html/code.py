@@ -26,6 +26,8 @@ _LINE_CLASSES = names(
 )
 _LINE_STYLE = re.compile(r"display:\s*(?:block|flex|grid)")
 _NO_CODE = frozenset({"button", "script", "style", "svg", "template"})
+#: What is shown over code when the reader points at it.
+_POPUP_CLASS = re.compile(r"(?:^|[\s_-])(?:popup|tooltiptext)(?:$|[\s_-])")
 _SPACE = re.compile(r"[ \t\r\n]+")
 _NO_LANGUAGE = frozenset(
     {"default", "none", "text", "plaintext", "plain", "txt", "notranslate", "highlight", "output", "code"}
@@ -77,7 +79,7 @@ def _collect_child(child: Element, pieces: list[str], depth: int) -> None:
         pieces.append("\n")
     elif depth >= MAX_DEPTH:
         pieces.append("".join(child.itertext("*")))
-    elif not ((child.attrib or child.tag in _NO_CODE) and (is_left_out(child) or _is_number(child))):
+    elif not ((child.attrib or child.tag in _NO_CODE) and _is_beside_code(child)):
         start = len(pieces)
         _collect(child, pieces, depth + 1)
         if _is_line(child) and len(pieces) > start and not pieces[-1].endswith("\n"):
@@ -89,6 +91,11 @@ def _collect_child(child: Element, pieces: list[str], depth: int) -> None:
                 pieces.append("\n")
         elif len(pieces) == start and not child.tail and _is_empty_line(child):
             pieces.append("\n")
+
+
+def _is_beside_code(element: Element) -> bool:
+    is_popup = element.get("role") == "tooltip" or _POPUP_CLASS.search(element.get("class") or "") is not None
+    return is_popup or is_left_out(element) or _is_number(element)
 
 
 def _is_number(cell: Element) -> bool:

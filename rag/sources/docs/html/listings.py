@@ -21,7 +21,9 @@ _LINE_ID = re.compile(r"^(?:L|line-?)\d+$")
 
 
 def _listing(walk: Walk, element: Element) -> None:
-    write_code(walk, preformatted(element), language_of(element), element)
+    # The lines are elements, and one that is empty holds a blank so that it is shown.
+    lines = (line if line.strip() else "" for line in preformatted(element).split("\n"))
+    write_code(walk, "\n".join(lines), language_of(element), element)
 
 
 def is_code_table(rows: Sequence[Element]) -> bool:

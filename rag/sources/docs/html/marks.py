@@ -111,6 +111,9 @@ CODE_LIST_CLASS = re.compile(r"^(?:linenums|dp-\w+)$")
 CAPTIONED_CLASSES = names("listingblock literalblock")
 #: Labels beside a word, which a theme draws as boxes.
 BADGE_CLASS = re.compile(r"^(?:[\w-]*[-_])?(?:badge|chip|pill|tag|since)(?:[-_]{1,2}[\w-]*)?$")
+#: What such a label says, whatever its class.
+LABELS = names("required optional deprecated experimental readonly read-only writeonly write-only nullable beta")
+METHODS = names("GET HEAD POST PUT PATCH DELETE OPTIONS")
 GUTTER_CLASS = re.compile(
     r"^(?:ln|lnt|lntd|gl|(?:[\w-]*[-_])?(?:code-?)?line[-_]?(?:no|nu?m)(?:ber)?s?(?:[-_][\w-]*)?|(?:rouge-)?gutter|"
     r"codeline-?number\w*|linenumber\w*|hljs-ln-(?:numbers|n|line)|blob-num|crayon-nums?|crayon-nums-content|linecount|"

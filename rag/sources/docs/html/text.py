@@ -15,7 +15,16 @@ from rag.sources.markup.shifted import lowered, raised
 from rag.sources.names import names
 from rag.text.lines import one_line
 
-__all__ = ["BLOCKS", "MAX_DEPTH", "is_next_to_word", "is_permalink", "plain_text", "shifted_tag", "visible_text"]
+__all__ = [
+    "BLOCKS",
+    "MAX_DEPTH",
+    "follows_name",
+    "is_next_to_word",
+    "is_permalink",
+    "plain_text",
+    "shifted_tag",
+    "visible_text",
+]
 
 #: Deeper nesting is read as flat text, far below the limit of Python's stack.
 MAX_DEPTH = 120
@@ -40,6 +49,8 @@ def visible_text(element: Element, depth: int = 0, *, is_code: bool = False) -> 
     pieces = [element.text or ""]
     for child in element:
         if type(child.tag) is str and not (child.tag == "a" and is_permalink(child)):
+            if not is_code and child.tag == "span" and follows_name(child):
+                pieces.append(" ")
             pieces.append(_piece(child, "".join(pieces[-1:]), depth, is_code=is_code))
             if not is_code and child.tag == "span" and is_next_to_word(child):
                 pieces.append(" ")
@@ -88,6 +99,18 @@ def is_next_to_word(span: Element) -> bool:
     return max(before[-1], after[0]) < _FIRST_WITHOUT_SPACES
 
 
+def follows_name(span: Element) -> bool:
+    """Return whether a span is a word of its own right behind code or bold text: a type, "optional", a version."""
+    before = span.getprevious()
+    if before is not None and not before.tail and before.tag == "span" and not text_of(before):
+        before = before.getprevious()  # a line between them
+    if before is None or before.tail or before.tag not in _NAMES or "class" not in span.attrib:
+        return False
+    name, word = text_of(before), text_of(span)
+    return len(word) >= _SHORTEST_WORD and name[-1:].isalnum() and word[0].isalnum()
+
+
+_NAMES = frozenset({"code", "strong", "b"})
 #: A single letter may be an initial that is set in another type.
 _SHORTEST_WORD = 2
 #: Scripts from here on are written without spaces.

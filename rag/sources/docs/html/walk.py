@@ -15,7 +15,7 @@ from lxml.etree import _Element as Element
 from rag.sources.docs.html.boilerplate import HEADINGS, Part, part_of
 from rag.sources.docs.html.buttons import stands_below_opener
 from rag.sources.docs.html.elements import is_links, is_menu, text_of
-from rag.sources.docs.html.text import BLOCKS, MAX_DEPTH, is_next_to_word, shifted_tag
+from rag.sources.docs.html.text import BLOCKS, MAX_DEPTH, follows_name, is_next_to_word, shifted_tag
 from rag.sources.docs.html.writer import MarkdownWriter
 
 __all__ = ["Handler", "Handlers", "Walk"]
@@ -148,6 +148,8 @@ class Walk:
         elif "-" in tag:
             self.apart(element)
         else:
+            if tag == "span" and follows_name(element):
+                self.writer.inline.append(" ")
             self.note_anchor(element)
             self.children(element)
             if tag == "span" and is_next_to_word(element):

@@ -32,11 +32,18 @@ _TERM_LENGTH = 120
 
 @dataclass(slots=True)
 class _Frame:
-    """An open list item or quotation: the prefixes of its first line and of its other lines."""
+    """An open list item, quotation or definition: the prefixes of its first line and of its other lines."""
 
     first: str
     rest: str
     used: bool = False
+    #: the first block has no prefix at all: it stands below the term that it defines
+    is_definition: bool = False
+
+    @property
+    def below(self) -> str:
+        """The prefix of the lines below the first of the next block."""
+        return "" if self.is_definition and not self.used else self.rest
 
 
 class MarkdownWriter:
@@ -72,6 +79,12 @@ class MarkdownWriter:
         return bool(self._label) and self._label_joint == "\n"
 
     @property
+    def may_hang(self) -> bool:
+        """Whether the blocks of the next definition may be indented: its term has no anchor and is no label."""
+        is_inside = any(frame.is_definition for frame in self._frames)
+        return self.has_pending_term and not (self._term_anchor or self._label.endswith(":**") or is_inside)
+
+    @property
     def has_label(self) -> bool:
         """Whether a label waits for its block."""
         return bool(self._label)
@@ -101,6 +114,13 @@ class MarkdownWriter:
         :param used: the first line is already written
         """
         self._frames.append(_Frame(first, rest, used))
+        yield
+        self._frames.pop()
+
+    @contextmanager
+    def defining(self) -> Iterator[None]:
+        """Write the blocks of a definition; those after the first are indented, so that they are a part of it."""
+        self._frames.append(_Frame("", "  ", is_definition=True))
         yield
         self._frames.pop()
 
@@ -179,14 +199,14 @@ class MarkdownWriter:
         begins_item = any(not frame.used and frame.first.strip() not in ("", ">") for frame in self._frames)
         tight = begins_item and self._is_after_item
         first_prefix = "".join(frame.rest if frame.used else frame.first for frame in self._frames)
-        rest_prefix = "".join(frame.rest for frame in self._frames)
+        rest_prefix = "".join(frame.below for frame in self._frames)
         for frame in self._frames:
             frame.used = True
         # An anchor stands on the first line of a block; an item in the middle of a list is not the first.
         if not tight:
             text = self._with_anchor(text)
         self.anchor = None
-        if rest_prefix:
+        if first_prefix or rest_prefix:
             text = first_prefix + text.replace("\n", f"\n{rest_prefix}")
         self._write(text, tight=tight)
         self._is_after_item = begins_item

@@ -1,0 +1,1 @@
+"""The APIs: /api/v1, the one that speaks OpenAI's protocol, and the endpoints that came before them."""

@@ -1,0 +1,1 @@
+"""Who may ask under which name, how often and how much, before a request is worked on."""
