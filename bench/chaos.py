@@ -77,6 +77,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N/M",
         help="of --faults: only the N-th of M parts of the rounds",
     )
+    parser.add_argument(
+        "--place", action="append", default=[], metavar="NAME", help="of --faults: only this kind of reply"
+    )
     parser.add_argument("--askers", type=int, metavar="N", help="instead of kills: so many who search and ask at once")
 
 
@@ -90,7 +93,8 @@ def _share(text: str) -> tuple[int, int]:
 def run(options: argparse.Namespace) -> Iterator[Table]:
     """Yield the table of the outcome."""
     if options.together or options.hours or options.askers or options.faults:
-        yield from run_faults(*options.share) if options.faults else ()
+        share, shares = options.share
+        yield from run_faults(share, shares, options.place) if options.faults else ()
         yield from run_together(options.together) if options.together else ()
         yield from run_day(options.hours) if options.hours else ()
         yield from run_askers(options.askers) if options.askers else ()

@@ -75,12 +75,13 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
 
 
-def run_faults(share: int = 1, shares: int = 1) -> Iterator[Table]:
+def run_faults(share: int = 1, shares: int = 1, places: Sequence[str] = ()) -> Iterator[Table]:
     """Yield the tables of all faults, and what was wrong; say on stderr how far it is.
 
     Most of the time is spent waiting for servers that are silent or slow, so several places are disturbed at a time.
 
     :param share: the part of the rounds, from 1, of `shares` parts
+    :param places: the kinds of replies; if some are named, only these are disturbed, and no connection is lost
     """
     wrong: list[str] = []
     started = time.monotonic()
@@ -89,8 +90,9 @@ def run_faults(share: int = 1, shares: int = 1) -> Iterator[Table]:
         dsn = embedded_dsn(home)
         without_disk(dsn)
         faults = list(FAULTS)[share - 1 :: shares]
-        servers = [pool.submit(_servers, dsn, faults, place) for world in WORLDS for place in world.places]
-        connections = [pool.submit(_connections, dsn, share, shares, cut) for cut in CUTS]
+        named = [place for world in WORLDS for place in world.places if not places or place in places]
+        servers = [pool.submit(_servers, dsn, faults, place) for place in named]
+        connections = [pool.submit(_connections, dsn, share, shares, cut) for cut in CUTS if not places]
         try:
             for title, rounds in (
                 ("Servers that break off", servers),
