@@ -27,7 +27,7 @@ from tokenizers import Tokenizer
 from bench import peers
 from bench.report import Table, memory_mb
 from rag.embedding import LocalEncoder
-from rag.embedding.models.graph import ensure_graph
+from rag.embedding.models.bundled import ensure_graph
 from rag.embedding.models.weights import TOKENIZER, read_verified
 from rag.embedding.runtimes import has_fast_bf16
 

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from fasteners import InterProcessLock
 
-from rag.embedding.models.graph import ensure_graph
+from rag.embedding.models.bundled import ensure_graph
 from rag.engine import Engine
 from rag.settings import Settings
 from rag.sources import Source

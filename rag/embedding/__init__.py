@@ -6,6 +6,5 @@ Importing this package imports no runtime and no LlamaIndex.
 
 from rag.embedding.encoder import Encoder, open_encoder
 from rag.embedding.local import LocalEncoder, Precision
-from rag.embedding.remote import RemoteEncoder
 
-__all__ = ["Encoder", "LocalEncoder", "Precision", "RemoteEncoder", "open_encoder"]
+__all__ = ["Encoder", "LocalEncoder", "Precision", "open_encoder"]

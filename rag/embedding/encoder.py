@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from rag.embedding.local import GraphEncoder, LocalEncoder
 from rag.embedding.models.named import ModelName
-from rag.embedding.remote import Endpoint, RemoteEncoder
 
 if TYPE_CHECKING:
     from rag.embedding.models.sentence_model import SentenceModel
@@ -70,6 +69,9 @@ def open_encoder(model: str, *, home: Path, api_key: str | None = None, base_url
         return _local_encoder(home)
     if named := ModelName.parse(model):
         return _folder_encoder(named, home)
+    # Commands that use a local model start sooner without it.
+    from rag.embedding.remote import Endpoint, RemoteEncoder
+
     return RemoteEncoder(Endpoint.of(model, api_key=api_key, base_url=base_url))
 
 

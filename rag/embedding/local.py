@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.embedding.models.graph import bundled_graph
+from rag.embedding.models.bundled import bundled_graph
 from rag.embedding.models.graph_files import GraphFiles
 from rag.embedding.models.weights import TOKENIZER, read_verified
 from rag.embedding.runtimes import compiled_model, compute, cores, has_fast_bf16, infer, inference_session

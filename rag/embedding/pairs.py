@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from rag.embedding.models.architecture import Architecture, is_supported
 from rag.embedding.models.exported import exported_pairs
 from rag.embedding.models.folder import ModelFolder
-from rag.embedding.models.graph import BUILDER_VERSION, pair_graph
-from rag.embedding.models.graph_files import GraphFiles
+from rag.embedding.models.graph import pair_graph
+from rag.embedding.models.graph_files import BUILDER_VERSION, GraphFiles
 from rag.embedding.models.named import ModelName
 from rag.embedding.models.tensors import read_tensors
 from rag.embedding.models.tokenizing import TokenizerFile, check_vocabulary, read_max_tokens

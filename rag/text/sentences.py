@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 
 __all__ = ["sentences"]
@@ -40,12 +41,6 @@ _ASCII_END = rf"(?:(?<={_CJK}[.!?])|(?<=……)|(?<={_CJK}…))(?={_CJK})"
 _COARSE = _LATIN_END.format(not_after="")
 # "e.g. pg_dump" is no end of a sentence where a small letter may begin one.
 _FINE = _LATIN_END.format(not_after=r"(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)(?<!vs\.)(?<!cf\.)")
-#: (finer, lines): pattern
-_ENDS = {
-    (finer, lines): re.compile("|".join([end, _OTHER_END, _SPACE_END, _ASCII_END, *(["\n"] if lines else [])]))
-    for finer, end in ((False, _COARSE), (True, _FINE))
-    for lines in (False, True)
-}
 #: Georgian letters, which Unicode calls small: capitals are for headlines only.
 _WITHOUT_CAPITALS = frozenset(map(chr, range(0x10D0, 0x1100)))
 _ITEM_NUMBER = re.compile(r"^[^\S\n]*\d{1,3}[.)](?P<space>\s+)", re.MULTILINE)
@@ -70,12 +65,19 @@ def sentences(text: str, *, finer: bool = False, lines: bool = False) -> list[st
 
 def _ends(text: str, *, finer: bool, lines: bool) -> Iterator[int]:
     """Yield the ends of sentences and, if asked for, of lines."""
-    for match in _ENDS[finer, lines].finditer(text):
+    for match in _pattern(finer=finer, lines=lines).finditer(text):
         first = match["first"]
         if first is None or finer or _begins(first):
             yield match.end()
         elif lines and "\n" in match[0]:
             yield match.start() + match[0].index("\n") + 1
+
+
+@cache
+def _pattern(*, finer: bool, lines: bool) -> re.Pattern[str]:
+    """Return the pattern of the ends of sentences; compiling all four takes as long as a search."""
+    ends = [_FINE if finer else _COARSE, _OTHER_END, _SPACE_END, _ASCII_END]
+    return re.compile("|".join([*ends, "\n"] if lines else ends))
 
 
 def _begins(first: str) -> bool:

@@ -20,7 +20,10 @@ from rag.errors import EmbeddingError
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["GraphFiles"]
+__all__ = ["BUILDER_VERSION", "GraphFiles"]
+
+#: Part of the file names; increase it with every change of the graphs, so that old files are not used.
+BUILDER_VERSION = 2
 
 #: Smaller tensors, in bytes, stay in the graph file.
 _EXTERNAL_BYTES = 1024

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from rag.embedding.models.architecture import Architecture, is_supported
 from rag.embedding.models.exported import exported_embedding
 from rag.embedding.models.folder import ModelFolder
-from rag.embedding.models.graph import BUILDER_VERSION, embedding_graph
-from rag.embedding.models.graph_files import GraphFiles
+from rag.embedding.models.graph import embedding_graph
+from rag.embedding.models.graph_files import BUILDER_VERSION, GraphFiles
 from rag.embedding.models.heads import POOLINGS, Dense
 from rag.embedding.models.tensors import Tensors, read_tensors
 from rag.embedding.models.tokenizing import TokenizerFile, check_vocabulary, read_max_tokens

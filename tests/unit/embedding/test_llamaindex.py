@@ -10,9 +10,9 @@ from llama_index.core.ingestion import IngestionPipeline
 from llama_index.embeddings.openai import OpenAIEmbedding
 
 import rag.embedding.llamaindex
-from rag.embedding import LocalEncoder, RemoteEncoder
+from rag.embedding import LocalEncoder
 from rag.embedding.llamaindex import EncoderEmbedding, LocalEmbedding, open_embedding
-from rag.embedding.remote import Endpoint
+from rag.embedding.remote import Endpoint, RemoteEncoder
 from rag.errors import ConfigurationError
 from tests.servers.openai import OpenAIServer
 from tests.unit.embedding.conftest import Reference

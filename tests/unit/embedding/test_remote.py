@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.embedding import RemoteEncoder, open_encoder
-from rag.embedding.remote import Endpoint
+from rag.embedding import open_encoder
+from rag.embedding.remote import Endpoint, RemoteEncoder
 from rag.errors import ConfigurationError, EmbeddingError
 from tests.servers.openai import OpenAIServer, Reply
 from tests.unit.embedding.conftest import Reference

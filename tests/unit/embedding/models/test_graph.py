@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from rag.embedding.models.graph import ensure_graph, is_built
+from rag.embedding.models.bundled import ensure_graph, is_built
 from rag.errors import EmbeddingError
 
 
