@@ -51,7 +51,8 @@ def test_a_run_builds_an_index_for_the_configured_model_without_fetching(
     assert state.is_completed()
     assert new
     assert (new.embedding_model, new.dimension) == (REMOTE, 16)
-    assert indexes.size(new).chunks == indexes.size(old).chunks > 0
+    # Two models may count the tokens of a text differently, and so cut it differently.
+    assert indexes.size(new).documents == indexes.size(old).documents == 3
     assert len(remote_model.inputs()) > indexes.size(new).chunks, "a text more, for the dimension"
     assert len(github.requests) == fetched
     assert flow_run(state.state_details.flow_run_id).name == f"reindex · {new.name} is in use now"

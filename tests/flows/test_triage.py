@@ -63,6 +63,21 @@ def test_a_run_reports_and_comments_on_what_was_opened_since_it_was_switched_on(
         assert engine.store.triage.comments("it")[after].body == body
 
 
+def test_a_run_before_the_first_sync_fails_with_a_sentence(
+    prefect_server: ServerProcess,
+    settings_in_environment: Path,
+    github: CommentableGitHubServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings_in_environment.write_text('[[github]]\nname = "it"\nrepo = "o/r"\n')
+    monkeypatch.setenv("RAG_GITHUB_API_URL", github.api_url)
+
+    state = asyncio.run(triage("it", return_state=True))
+
+    assert state.is_failed()
+    assert str(state.message).startswith("'it' is not a GitHub source with ingested issues")
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
