@@ -16,6 +16,7 @@ from rag.llm import replies
 from rag.llm.thoughts import sounds_like_thinking
 from rag.llm.visible import visible, visible_lines
 from rag.mcp import budget
+from rag.net.hosts import host_name, is_loopback
 from rag.sources.backoff import retry_after
 from rag.sources.docs import robots_tag, urls
 from rag.sources.docs.formats import format_of, markdown_links
@@ -29,7 +30,6 @@ from rag.sources_file import read_sources
 from rag.store.encoding import dump_json, is_storable, storable
 from rag.text import citation_forms, languages, lines, named_versions, reports, spelling, versions
 from rag.trust import urls as secret_urls
-from rag.web.guard.hosts import host_name, is_loopback
 from rag.web.pages import markup as web
 from tests.unit.test_growth import READERS
 

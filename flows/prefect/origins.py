@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rag.net.proxies import LOOPBACK
+from rag.net.hosts import LOOPBACK, host_name
 
 __all__ = ["OwnOrigins"]
 
@@ -50,7 +50,4 @@ class OwnOrigins:
         origin = headers.get("origin")
         if origin is not None and origin.lower() not in self._origins:
             return False
-        try:
-            return urlsplit(f"//{headers.get('host', '')}").hostname in self._hosts
-        except ValueError:
-            return False
+        return host_name(headers.get("host", "")) in self._hosts

@@ -73,21 +73,9 @@ class ServerProcess:
         self.port = port or free_port()
         self.url = f"http://{_HOST}:{self.port}"
         self.api_url = f"{self.url}/api"
-        command = (
-            [_GUARDED, "server", "start", "--host", _HOST, "--port", str(self.port), "--log-level", "ERROR"]
-            if ui
-            else [
-                "uvicorn",
-                "--factory",
-                f"{_GUARDED}:create_app",
-                "--host",
-                _HOST,
-                "--port",
-                str(self.port),
-                "--log-level",
-                "error",
-            ]
-        )
+        start = [_GUARDED, "server", "start"] if ui else ["uvicorn", "--factory", f"{_GUARDED}:create_app"]
+        level = "ERROR" if ui else "error"
+        command = [*start, "--host", _HOST, "--port", str(self.port), "--log-level", level]
         environment = {**os.environ, "PREFECT__SERVER_FINAL": "1"}
         # By default a page of any website could list the runs, start some and read their answers through the reader's
         # browser.

@@ -292,7 +292,8 @@ class Answerer:
 
     def _least(self, question: str) -> float:
         """Return the least probability at which the language model is asked."""
-        return min(self._threshold, _ASKED_IN_ANOTHER_LANGUAGE if is_in_another_language(question) else 1.0)
+        is_other = is_in_another_language(question)
+        return min(self._threshold, _ASKED_IN_ANOTHER_LANGUAGE) if is_other else self._threshold
 
     def _written(
         self, writer: AnswerWriter, question: str, draft: Draft, extract: Extract, *, streaming: bool

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["LOOPBACK", "keep_loopback_from_proxies"]
+from rag.net.hosts import LOOPBACK
+
+__all__ = ["keep_loopback_from_proxies"]
 
 _VARIABLES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
-#: The names and addresses of this machine.
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def keep_loopback_from_proxies() -> None:

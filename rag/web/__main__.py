@@ -13,8 +13,8 @@ import uvicorn
 from rag.command import CommandParser, run
 from rag.engine import Engine
 from rag.errors import ConfigurationError
+from rag.net.hosts import is_loopback
 from rag.web.app import create_app
-from rag.web.guard.hosts import is_loopback
 from rag.web.guard.protocol import PatientProtocol
 from rag.web.keys import keys
 

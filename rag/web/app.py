@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from rag import __version__
 from rag.engine import Engine
+from rag.net.hosts import is_loopback
 from rag.operate.api_keys import ApiKey
 from rag.service import Service
 from rag.service.threads import Threads
@@ -23,7 +24,7 @@ from rag.web.api.legacy import legacy_routes
 from rag.web.api.schema import describe
 from rag.web.api.v1 import api_routes
 from rag.web.guard.access import Access, Policy, requires
-from rag.web.guard.hosts import Hosts, is_loopback
+from rag.web.guard.hosts import Hosts
 from rag.web.guard.limits import MOST_REQUESTS, Limits
 from rag.web.guard.rates import Rates
 from rag.web.guard.requests import Named

@@ -1,6 +1,7 @@
-"""A page of so many chunks that a sync has other processes embed them, each just too long to be merged.
+"""A page with enough chunks that a sync sends them to other processes.
 
-Of many pages, a slow machine makes several batches, which may all be too small for other processes.
+Each section is just too long to be merged with the next one. The chunks stand on one page, because a slow machine reads
+many pages in several batches, and each of these may be too small to be sent.
 """
 
 from __future__ import annotations

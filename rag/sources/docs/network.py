@@ -19,7 +19,7 @@ import httpcore
 import httpx
 
 from rag.net.connections import LimitedBackend, LimitedStream, SocketOption, connect_by
-from rag.net.proxies import LOOPBACK
+from rag.net.hosts import LOOPBACK
 
 __all__ = [
     "AddressGuard",

@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rag.errors import RagError
+from rag.net.hosts import host_name, is_loopback
 from rag.operate.api_keys import SCOPES, ApiKey
 from rag.operate.api_keys import Scope as Permission
-from rag.web.guard.hosts import host_name, is_loopback
 from rag.web.guard.rates import Rates
 from rag.web.replies import failure, failure_of
 

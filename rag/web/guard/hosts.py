@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Collection
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from rag.net.hosts import LOOPBACK, host_name
 from rag.web.replies import failure
 
-__all__ = ["Hosts", "host_name", "is_loopback"]
-
-_HOST = re.compile(r"(?:\[(?P<address>[^\]]*)\]|(?P<name>[^:\[\]]*))(?::\d*)?")
-_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+__all__ = ["Hosts"]
 
 
 class Hosts:
@@ -40,26 +36,7 @@ class Hosts:
 
     def _is_allowed(self, scope: Scope) -> bool:
         name = host_name(Headers(scope=scope).get("host", ""))
-        if name in _LOOPBACK_NAMES or name in self._names:
+        if name in LOOPBACK or name in self._names:
             return True
         server = scope.get("server")
         return bool(name) and server is not None and name == server[0]
-
-
-def host_name(host: str) -> str:
-    """Return the name in a Host header: without the port, in lower case, an IPv6 address without brackets.
-
-    It is empty if the header is no name with a port.
-    """
-    found = _HOST.fullmatch(host.strip().lower())
-    return found["address"] or found["name"] if found else ""
-
-
-def is_loopback(address: str) -> bool:
-    """Return whether an address or name is one of this machine's own."""
-    if address in _LOOPBACK_NAMES:
-        return True
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False

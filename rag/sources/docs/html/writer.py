@@ -80,7 +80,7 @@ class MarkdownWriter:
 
     @property
     def may_hang(self) -> bool:
-        """Whether the blocks of the next definition may be indented: its term has no anchor and is no label."""
+        """Whether the next definition may indent its blocks: not if its term has an anchor, or is a label."""
         is_inside = any(frame.is_definition for frame in self._frames)
         return self.has_pending_term and not (self._term_anchor or self._label.endswith(":**") or is_inside)
 

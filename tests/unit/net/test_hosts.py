@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.web.guard.hosts import host_name, is_loopback
+from rag.net.hosts import host_name, is_loopback
 
 
 @pytest.mark.parametrize(
