@@ -22,7 +22,7 @@ from rag.engine import Engine
 from rag.evaluate import Query, read_queries
 from rag.ingest.chunking import CHUNKING
 from rag.settings import Settings
-from rag.store.embedded import stop_embedded
+from rag.store.postgres.embedded import stop_embedded
 
 __all__ = [
     "CORPORA",

@@ -31,7 +31,7 @@ from bench.faults import run_faults, without_disk
 from bench.report import Table, wrong_table
 from bench.together import run_together
 from rag.errors import RagError
-from rag.store.embedded import embedded_dsn, stop_embedded
+from rag.store.postgres.embedded import embedded_dsn, stop_embedded
 
 __all__ = ["Outcome", "arguments", "chaos", "run"]
 

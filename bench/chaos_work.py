@@ -22,9 +22,9 @@ from rag.ingest.sync import Syncs
 from rag.operate.operations import Operations
 from rag.settings import Settings
 from rag.sources import Change, Changed, Checkpoint, Removed
-from rag.store.database import Database
-from rag.store.migrations import migrate
-from rag.store.queries import Queries, sql_folder
+from rag.store.postgres.database import Database
+from rag.store.postgres.migrations import migrate
+from rag.store.postgres.queries import Queries, sql_folder
 from rag.store.store import Store, Transaction
 
 __all__ = ["OPERATIONS", "HashEncoder", "Operation", "run_operation"]

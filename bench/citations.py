@@ -36,7 +36,7 @@ from rag.evaluate.answers import cited_passages
 from rag.search.results import SearchResult
 from rag.search.searcher import Searcher
 from rag.settings import Settings
-from rag.store.embedded import stop_embedded
+from rag.store.postgres.embedded import stop_embedded
 from rag.text.citations import cited
 from rag.trust.authorship import origin, verdict
 from tests.servers.openai import Messages, OpenAIServer

@@ -26,7 +26,7 @@ from rag.engine import Engine
 from rag.evaluate import read_queries
 from rag.search.searcher import Searcher
 from rag.settings import Settings
-from rag.store.embedded import stop_embedded
+from rag.store.postgres.embedded import stop_embedded
 from tests.servers.openai import OpenAIServer
 
 _EMBEDDING = "openai/text-embedding-3-small"

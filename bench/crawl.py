@@ -31,9 +31,9 @@ from bench import peers
 from rag.settings import DocsConfig
 from rag.sources import Changed, Checkpoint, Unchanged
 from rag.sources.docs import DocsSource, Limits
-from rag.store.database import Database
 from rag.store.documents import DocumentRow
-from rag.store.embedded import embedded_dsn, stop_embedded
+from rag.store.postgres.database import Database
+from rag.store.postgres.embedded import embedded_dsn, stop_embedded
 from rag.store.store import Store
 
 MANUAL = Path("/usr/share/doc/postgresql-doc-15/html")

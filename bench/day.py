@@ -28,7 +28,7 @@ from bench.report import Table, wrong_table
 from rag.engine import Engine
 from rag.errors import RagError
 from rag.settings import Settings
-from rag.store.embedded import embedded_dsn, stop_embedded
+from rag.store.postgres.embedded import embedded_dsn, stop_embedded
 from tests.servers.docs_site import DocsSite, Reply, html
 from tests.servers.github import FAULTS, FaultyGitHubServer
 

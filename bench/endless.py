@@ -22,7 +22,7 @@ import psutil
 from bench.fault_worlds import WORLDS
 from bench.faults import faulty_servers, without_disk
 from bench.report import Table, memory_mb, wrong_table
-from rag.store.embedded import embedded_dsn, stop_embedded
+from rag.store.postgres.embedded import embedded_dsn, stop_embedded
 
 __all__ = ["CHILD_LIMIT_MB", "LIMIT_MB", "Peak", "arguments", "peak", "run"]
 

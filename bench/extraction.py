@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bench import manuals, peers
-from rag.sources.docs.page import read_page
+from rag.sources.docs.pages.page import read_page
 from rag.sources.docs.urls import Scope
 from tests.fixtures.docs.expected import Expected, Score, pages, score
 

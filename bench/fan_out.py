@@ -29,8 +29,8 @@ import psycopg
 from bench.report import Table
 from flows.demo.github_server import GitHubServer, Request, Response, load_export
 from flows.prefect.server import ServerProcess, free_port
-from rag.store.database import Database
-from rag.store.embedded import embedded_dsn, stop_embedded
+from rag.store.postgres.database import Database
+from rag.store.postgres.embedded import embedded_dsn, stop_embedded
 
 ROOT = Path(__file__).parents[1]
 EXPORT = ROOT.parent / "shared" / "data" / "tls13-spec.github.json.gz"

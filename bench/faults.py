@@ -32,8 +32,8 @@ from bench.fault_worlds import WORLDS, Asked, World
 from bench.report import Table, wrong_table
 from rag.engine import Engine
 from rag.errors import RagError
-from rag.store.database import Database
-from rag.store.embedded import embedded_dsn, stop_embedded
+from rag.store.postgres.database import Database
+from rag.store.postgres.embedded import embedded_dsn, stop_embedded
 from tests.servers.cutting import CuttingProxy
 from tests.servers.faulty import FAULTS
 

@@ -14,7 +14,7 @@ from bench.corpus import SHARES, Base, base, synthetic
 from bench.scale import INDEX, put
 from rag.engine import Engine
 from rag.settings import Settings
-from rag.store.embedded import stop_embedded
+from rag.store.postgres.embedded import stop_embedded
 
 __all__ = ["empty_engine", "filled_engine"]
 

@@ -18,16 +18,17 @@ from rag.llm.visible import visible, visible_lines
 from rag.mcp import budget
 from rag.net.hosts import host_name, is_loopback
 from rag.sources.backoff import retry_after
-from rag.sources.docs import robots_tag, urls
-from rag.sources.docs.formats import format_of, markdown_links
+from rag.sources.docs import urls
 from rag.sources.docs.html.encoding import NotHtmlError, decode
+from rag.sources.docs.pages import robots_tag
+from rag.sources.docs.pages.formats import format_of, markdown_links
 from rag.sources.github import rows
 from rag.sources.markup import inline, shortcodes
 from rag.sources.markup.notebook import NotebookError
 from rag.sources.markup.rst import UnparsableError, read_rst
 from rag.sources.repository import git, hosts
 from rag.sources_file import read_sources
-from rag.store.encoding import dump_json, is_storable, storable
+from rag.store.postgres.encoding import dump_json, is_storable, storable
 from rag.text import citation_forms, languages, lines, named_versions, reports, spelling, versions
 from rag.trust import urls as secret_urls
 from rag.web.pages import markup as web

@@ -30,7 +30,7 @@ from rag.embedding import Encoder
 from rag.engine import Engine
 from rag.settings import GitHubConfig, Settings
 from rag.sources.github import GitHubSource
-from rag.store.embedded import embedded_dsn, stop_embedded
+from rag.store.postgres.embedded import embedded_dsn, stop_embedded
 from tests.servers.github import GitHubServer, load_export
 
 EXPORT = Path(__file__).parents[2] / "shared" / "data" / "tls13-spec.github.json.gz"

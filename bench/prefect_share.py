@@ -28,7 +28,7 @@ import psycopg
 from bench.report import Table
 from bench.retrieval import MANUAL, served
 from flows.prefect.server import ServerProcess
-from rag.store.embedded import embedded_dsn, stop_embedded
+from rag.store.postgres.embedded import embedded_dsn, stop_embedded
 
 ROOT = Path(__file__).parents[1]
 _DIRECT = """

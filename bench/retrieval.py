@@ -35,7 +35,7 @@ from rag.evaluate.retrieval import mean_score
 from rag.ingest.report import SyncReport
 from rag.settings import Settings
 from rag.sources import Changed
-from rag.store.embedded import stop_embedded
+from rag.store.postgres.embedded import stop_embedded
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 MANUAL = Path("/usr/share/doc/postgresql-doc-15/html")

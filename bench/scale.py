@@ -28,11 +28,11 @@ from bench.corpus import SHARES, Base, Synthetic, base, questions, synthetic
 from bench.report import Table, percentiles, seconds
 from rag.embedding import LocalEncoder
 from rag.store.chunks import ChunkRow
-from rag.store.database import Database
 from rag.store.documents import DocumentRow
-from rag.store.embedded import stop_embedded
 from rag.store.filters import Filters
 from rag.store.index_info import IndexInfo, IndexTables
+from rag.store.postgres.database import Database
+from rag.store.postgres.embedded import stop_embedded
 from rag.store.search import ENTRIES_A_CHUNK, MANY_ENTRIES
 from rag.store.store import Store
 

@@ -34,8 +34,8 @@ from rag.ingest.opening import SourceOpener
 from rag.ingest.sync import Syncs
 from rag.settings import Settings
 from rag.sources import Change, Changed, Checkpoint
-from rag.store.database import Database
-from rag.store.embedded import embedded_dsn, stop_embedded
+from rag.store.postgres.database import Database
+from rag.store.postgres.embedded import embedded_dsn, stop_embedded
 from rag.store.store import Store, Transaction
 
 __all__ = ["run_together"]

@@ -17,7 +17,7 @@ from llama_index.core.schema import Document
 from rag.engine import Engine
 from rag.settings import Settings
 from rag.sources import Change, Changed
-from rag.store.embedded import stop_embedded
+from rag.store.postgres.embedded import stop_embedded
 
 ROOT = "https://docs.example.org/engine"
 TOPICS = (

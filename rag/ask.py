@@ -15,8 +15,8 @@ from rag.answer.answer import Answer, Turn
 from rag.command import CommandParser, date_argument, print_json, run
 from rag.errors import ConfigurationError, RagError
 from rag.search.results import SearchResult, search_json
-from rag.store.encoding import storable
 from rag.store.filters import KINDS, STATES, Filters
+from rag.store.postgres.encoding import storable
 from rag.terminal import Screen, has_person, screen
 
 if TYPE_CHECKING:

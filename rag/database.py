@@ -7,7 +7,7 @@ import sys
 
 from rag.command import CommandParser, run
 from rag.settings import load_settings
-from rag.store.embedded import stop_embedded
+from rag.store.postgres.embedded import stop_embedded
 
 __all__ = ["main"]
 

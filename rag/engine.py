@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 
 from rag.operate.answer_log import AnswerLog
 from rag.settings import Settings, load_settings
-from rag.store.database import Database
+from rag.store.postgres.database import Database
 from rag.store.store import Store
 from rag.trust.private import make_private
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from rag.command import CommandParser, print_json, run
 from rag.engine import Engine
-from rag.store.database import Database
+from rag.store.postgres.database import Database
 
 __all__ = ["main"]
 

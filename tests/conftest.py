@@ -21,8 +21,8 @@ from rag.embedding.models.bundled import ensure_graph
 from rag.engine import Engine
 from rag.settings import Settings
 from rag.sources import Source
-from rag.store.database import Database
-from rag.store.embedded import embedded_dsn, stop_embedded
+from rag.store.postgres.database import Database
+from rag.store.postgres.embedded import embedded_dsn, stop_embedded
 from rag.store.store import Store
 from tests.databases import Databases
 from tests.encoders import RememberingEncoder

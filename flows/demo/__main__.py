@@ -31,7 +31,7 @@ from flows.progress import show_progress, summary
 from rag.command import CommandParser, run
 from rag.errors import RagError
 from rag.settings import Settings, load_settings
-from rag.store.embedded import stop_embedded
+from rag.store.postgres.embedded import stop_embedded
 from rag.terminal import screen
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from rag.embedding.llamaindex import EncoderEmbedding
 from rag.errors import EmbeddingError, Unstorable
 from rag.ingest.batches import Work
 from rag.store.chunks import ChunkRow
-from rag.store.encoding import is_storable, storable
+from rag.store.postgres.encoding import is_storable, storable
 from rag.text.lines import one_line
 from rag.trust.secrets import masked
 

@@ -11,9 +11,9 @@ from rag.errors import ConfigurationError, RagError
 from rag.operate.alerts import TIMEOUT, alert_text, post_alert
 from rag.settings import Settings
 from rag.store.copying import copy_store
-from rag.store.database import Database
 from rag.store.indexes import IndexSize
 from rag.store.locks import all_sources_locked, locked_source
+from rag.store.postgres.database import Database
 from rag.store.sources import Incident, SourceStatus
 from rag.store.store import Store
 

@@ -20,8 +20,8 @@ from rag.service.reading import Reading, reading
 from rag.service.verification import verify
 from rag.store.answers import Asker, Thumb
 from rag.store.documents import DocumentRow
-from rag.store.encoding import storable
 from rag.store.filters import Filters
+from rag.store.postgres.encoding import storable
 from rag.text.reports import clean_body, clean_title
 from rag.text.urls import is_web_url
 

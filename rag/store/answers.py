@@ -10,8 +10,8 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from rag.store.encoding import dump_json, storable
 from rag.store.index_info import IndexInfo
+from rag.store.postgres.encoding import dump_json, storable
 from rag.store.statements import Reads, Writes
 
 __all__ = [

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from psycopg import sql
 from psycopg.types.json import Json
 
-from rag.store.encoding import dump_json, storable
 from rag.store.index_info import IndexInfo, IndexTables
+from rag.store.postgres.encoding import dump_json, storable
 from rag.store.statements import Reads, Writes
 
 __all__ = ["ChunkRow", "ChunkWrites", "Chunks", "FoundChunk", "Vector"]

@@ -8,9 +8,9 @@ from graphlib import TopologicalSorter
 from psycopg import sql
 
 from rag.errors import DatabaseError
-from rag.store.database import Connection, Database
 from rag.store.index_info import IndexTables
-from rag.store.queries import Queries
+from rag.store.postgres.database import Connection, Database
+from rag.store.postgres.queries import Queries
 from rag.store.store import Store
 from rag.text.lines import one_line
 

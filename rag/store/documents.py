@@ -8,8 +8,8 @@ from typing import Any
 
 from psycopg.types.json import Json
 
-from rag.store.encoding import dump_json, is_storable, storable
 from rag.store.index_info import IndexInfo
+from rag.store.postgres.encoding import dump_json, is_storable, storable
 from rag.store.statements import Reads, Writes
 
 __all__ = ["DocumentRow", "DocumentWrites", "Documents", "Edition", "Section", "Version"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from rag.store.encoding import dump_json
+from rag.store.postgres.encoding import dump_json
 from rag.store.statements import Reads, Writes
 from rag.trust.secrets import masked
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 from psycopg import sql
 
-from rag.store.database import Database
 from rag.store.index_info import IndexInfo, IndexTables
 from rag.store.indexes import SourceSizes
+from rag.store.postgres.database import Database
 from rag.store.statements import Reads
 
 __all__ = ["LARGE_SOURCE", "VectorIndexes", "has_own_hnsw"]

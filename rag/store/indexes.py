@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 
 from rag.errors import ConfigurationError
-from rag.store.database import Connection, Database
 from rag.store.index_info import IndexInfo, IndexTables
+from rag.store.postgres.database import Connection, Database
 from rag.store.statements import Reads
 
 __all__ = ["IndexSize", "Indexes", "SourceSizes"]

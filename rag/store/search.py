@@ -13,13 +13,13 @@ import pgvector
 from psycopg import sql
 
 from rag.store.chunks import Vector
-from rag.store.database import Connection, Database
-from rag.store.encoding import storable
-from rag.store.failures import answered_in_time
 from rag.store.filters import Filters
 from rag.store.hnsw import LARGE_SOURCE, has_own_hnsw
 from rag.store.index_info import IndexInfo, IndexTables
 from rag.store.indexes import SourceSizes
+from rag.store.postgres.database import Connection, Database
+from rag.store.postgres.encoding import storable
+from rag.store.postgres.failures import answered_in_time
 from rag.store.statements import Reads, repeated
 
 __all__ = ["ENTRIES_A_CHUNK", "MANY_ENTRIES", "Candidate", "Search", "Term", "filter_values"]

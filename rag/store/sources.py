@@ -12,9 +12,9 @@ from typing import Any
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from rag.store.encoding import storable
 from rag.store.index_info import IndexTables
 from rag.store.indexes import Indexes
+from rag.store.postgres.encoding import storable
 from rag.store.statements import Reads, Writes
 
 __all__ = ["HostShare", "Incident", "SourceStatus", "SourceWrites", "Sources"]

@@ -9,10 +9,10 @@ import psycopg
 from psycopg import sql
 
 from rag.errors import DatabaseUnavailable
-from rag.store.database import Connection, Database
-from rag.store.failures import answered_in_time, storable_values
 from rag.store.index_info import IndexInfo, IndexTables
-from rag.store.queries import Queries
+from rag.store.postgres.database import Connection, Database
+from rag.store.postgres.failures import answered_in_time, storable_values
+from rag.store.postgres.queries import Queries
 
 __all__ = ["Reads", "Writes", "repeated"]
 

@@ -17,18 +17,18 @@ from rag.store.answers import Answers, AnswerWrites
 from rag.store.api_keys import ApiKeys
 from rag.store.chat_threads import ChatThreads
 from rag.store.chunks import Chunks, ChunkWrites
-from rag.store.database import Connection, Database
 from rag.store.documents import Documents, DocumentWrites
 from rag.store.embeddings import Embeddings
 from rag.store.evaluations import Evaluations
-from rag.store.failures import storable_values, translated
 from rag.store.github import StagedThreads, StagedThreadWrites
 from rag.store.hnsw import VectorIndexes
 from rag.store.indexes import Indexes, SourceSizes
 from rag.store.insights import Insights
 from rag.store.maps import Maps
+from rag.store.postgres.database import Connection, Database
+from rag.store.postgres.failures import storable_values, translated
+from rag.store.postgres.queries import Queries
 from rag.store.postings import Postings
-from rag.store.queries import Queries
 from rag.store.resources import Resources, ResourceWrites
 from rag.store.search import Search
 from rag.store.sources import Sources, SourceWrites

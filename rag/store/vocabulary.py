@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from threading import Lock
 
-from rag.store.database import Database
 from rag.store.index_info import IndexInfo, IndexTables
 from rag.store.indexes import Indexes
+from rag.store.postgres.database import Database
 from rag.store.statements import Reads
 from rag.text.spelling import Vocabulary
 

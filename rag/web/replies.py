@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from rag.errors import ConfigurationError, RagError
 from rag.service import Missing
-from rag.store.encoding import storable
+from rag.store.postgres.encoding import storable
 from rag.text.refusals import refusal
 from rag.web.pages.templating import render
 

@@ -14,7 +14,7 @@ from flows.prefect.limits import WINDOWS_LIMIT
 from flows.prefect.server import ServerProcess
 from flows.windows import backfill_window
 from rag.ingest.report import SyncReport
-from rag.store.database import Database
+from rag.store.postgres.database import Database
 from rag.store.store import Store
 from tests.flows.prefect_records import artifact
 from tests.processes import ROOT

@@ -17,7 +17,7 @@ from flows.engine import reporting_to
 from flows.ingest import ingest, ingest_source, main, run_ingest
 from flows.prefect.server import ServerProcess
 from rag.ingest.report import SyncReport
-from rag.store.database import Database
+from rag.store.postgres.database import Database
 from rag.store.store import Store
 from tests.flows.conftest import Command
 from tests.flows.prefect_records import artifact, flow_run, logs, newest_run, runs_below, table, task_run

@@ -11,8 +11,8 @@ from flows.deploy.deployments import deployments
 from flows.insights import insights
 from flows.prefect.server import ServerProcess
 from rag.store.answers import AnswerRow
-from rag.store.database import Database
 from rag.store.index_info import IndexInfo
+from rag.store.postgres.database import Database
 from rag.store.store import Store
 from tests.flows.prefect_records import artifact, flow_run
 

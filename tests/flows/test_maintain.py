@@ -12,8 +12,8 @@ from prefect.client.schemas.objects import State
 from flows.ingest import ingest_source
 from flows.maintain import maintain, watch
 from flows.prefect.server import ServerProcess
-from rag.store.database import Database
 from rag.store.index_info import IndexInfo
+from rag.store.postgres.database import Database
 from rag.store.store import Store
 from tests.flows.prefect_records import flow_run, table
 from tests.servers.chat import Chat

@@ -10,7 +10,7 @@ import pytest
 from flows.ingest import run_ingest
 from flows.prefect.server import ServerProcess
 from flows.reindex import main, reindex
-from rag.store.database import Database
+from rag.store.postgres.database import Database
 from rag.store.store import Store
 from tests.flows.prefect_records import artifact, flow_run
 from tests.servers.github import GitHubServer

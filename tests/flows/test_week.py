@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import State
 from flows.ingest import ingest_source
 from flows.maintain import watch
 from flows.prefect.server import ServerProcess
-from rag.store.database import Database
+from rag.store.postgres.database import Database
 from rag.store.store import Store
 from tests.flows.prefect_records import flow_run
 from tests.processes import ROOT

@@ -17,7 +17,7 @@ from flows.prefect.workers import read_result, store_result
 from flows.windows import WindowRead, WindowReads, backfill_window, backfill_windows
 from rag.ingest.report import Failure, SyncReport
 from rag.sources.windows import Window
-from rag.store.database import Database
+from rag.store.postgres.database import Database
 from rag.store.store import Store
 from tests.processes import ROOT
 from tests.servers.github import GitHubServer, load_export

@@ -23,7 +23,7 @@ from flows.backfill import backfill
 from flows.demo.site import HandbookSite
 from flows.ingest import run_ingest
 from rag.ingest.report import SyncReport
-from rag.store.database import Database
+from rag.store.postgres.database import Database
 from rag.store.store import Store
 from tests.databases import Databases
 from tests.flows.handbook import write_handbook

@@ -25,10 +25,10 @@ from rag.evaluate.facts import judged
 from rag.ingest.chunking import MarkdownChunker, without_addresses
 from rag.llm.failures import is_too_long
 from rag.search.results import SearchResult
-from rag.sources.docs.fetch import Fetched
-from rag.sources.docs.page import NotHtmlError, read_page
-from rag.sources.docs.robots import Robots
-from rag.sources.docs.sitemap import SitemapError, list_pages
+from rag.sources.docs.fetching.fetch import Fetched
+from rag.sources.docs.pages.page import NotHtmlError, read_page
+from rag.sources.docs.site.robots import Robots
+from rag.sources.docs.site.sitemap import SitemapError, list_pages
 from rag.sources.github.markdown import clean, without_quotes_of
 from rag.sources.markup import front_matter
 from rag.sources.markup.markdown import read_markdown

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rag.sources.docs.fetch import Limits
+    from rag.sources.docs.fetching.fetch import Limits
     from rag.sources.docs.source import DocsSource
 
 __all__ = ["DocsSource", "Limits"]
@@ -18,7 +18,7 @@ def __getattr__(name: str) -> object:
 
         return DocsSource
     if name == "Limits":
-        from rag.sources.docs.fetch import Limits
+        from rag.sources.docs.fetching.fetch import Limits
 
         return Limits
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

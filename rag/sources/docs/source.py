@@ -10,9 +10,9 @@ import httpx
 
 from rag.settings import DocsConfig
 from rag.sources import MOST_REMOVED, Change
-from rag.sources.docs.crawl import Crawl
-from rag.sources.docs.fetch import Fetcher, Limits
-from rag.sources.docs.inventory import PRIVATE_HOSTS
+from rag.sources.docs.crawling.crawl import Crawl
+from rag.sources.docs.crawling.inventory import PRIVATE_HOSTS
+from rag.sources.docs.fetching.fetch import Fetcher, Limits
 
 if TYPE_CHECKING:
     from rag.store.store import Store

@@ -23,8 +23,8 @@ from rag.service import Missing, Reply, Service
 from rag.service.asking import Request
 from rag.service.shapes import AnswerReply, Cited, Fresh
 from rag.service.threads import Threads
-from rag.store.encoding import storable
 from rag.store.filters import Filters
+from rag.store.postgres.encoding import storable
 from rag.web.api.schema import errors, reference, stream_event, streams
 from rag.web.api.streams import event, streamed
 from rag.web.guard.access import requires

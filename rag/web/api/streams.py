@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from rag.errors import RagError
 from rag.service import Reply
-from rag.store.encoding import storable
+from rag.store.postgres.encoding import storable
 
 __all__ = ["answer_events", "event", "streamed"]
 

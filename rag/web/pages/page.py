@@ -22,8 +22,8 @@ from rag.service.asking import Request as Question
 from rag.service.service import LONGEST_QUESTION
 from rag.service.threads import Threads
 from rag.store.answers import Thumb
-from rag.store.encoding import storable
 from rag.store.filters import KINDS, STATES, Filters
+from rag.store.postgres.encoding import storable
 from rag.text.urls import is_web_url
 from rag.web.api.streams import event, streamed
 from rag.web.guard.access import requires

@@ -9,7 +9,7 @@ import pytest
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.schedules import IntervalSchedule
 
-from rag.store.database import Database
+from rag.store.postgres.database import Database
 from rag.store.store import Store
 from tests.flows.served import Served
 

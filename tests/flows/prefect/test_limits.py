@@ -29,7 +29,7 @@ from flows.prefect.slots import holding
 from rag.errors import SourceError
 from rag.ingest.report import SyncReport
 from rag.settings import DocsConfig
-from rag.store.database import Database
+from rag.store.postgres.database import Database
 from rag.store.store import Store
 from tests.flows.prefect_records import flow_run
 from tests.processes import read_until, running

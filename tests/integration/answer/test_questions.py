@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rag.engine import Engine
-from rag.store.database import Database
 from rag.store.index_info import IndexInfo
 from rag.store.indexes import Indexes
+from rag.store.postgres.database import Database
 from tests.servers.memory_source import MemorySource, page
 
 PAGES = [page("backup", "Use pg_dump to write one database to a file.", title="Backup")]

@@ -15,11 +15,11 @@ import psycopg
 import pytest
 
 from rag.errors import DatabaseError
-from rag.store.database import Database
-from rag.store.embedded import embedded_dsn, stop_embedded
 from rag.store.index_info import IndexInfo
-from rag.store.migrations import migrate
-from rag.store.queries import Queries, sql_folder
+from rag.store.postgres.database import Database
+from rag.store.postgres.embedded import embedded_dsn, stop_embedded
+from rag.store.postgres.migrations import migrate
+from rag.store.postgres.queries import Queries, sql_folder
 from rag.store.store import Store
 from tests.growth import HOSTILE, hostile_text
 
@@ -29,7 +29,7 @@ VECTOR = np.array([1, 0, 0.5], np.float32)
 
 
 def test_processes_that_start_together_migrate_once(empty_dsn: str) -> None:
-    code = f"from rag.store.database import Database; Database({empty_dsn!r}, embedded=True).close()"
+    code = f"from rag.store.postgres.database import Database; Database({empty_dsn!r}, embedded=True).close()"
     starters = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(4)]
     errors = [starter.communicate()[1] for starter in starters]
     assert [starter.returncode for starter in starters] == [0] * 4, errors
@@ -42,7 +42,7 @@ def test_processes_that_start_together_share_the_embedded_server() -> None:
     with tempfile.TemporaryDirectory(prefix="rag-") as folder:
         home = Path(folder) / "home"
         code = (
-            "from pathlib import Path; from rag.store.database import Database\n"
+            "from pathlib import Path; from rag.store.postgres.database import Database\n"
             f"with Database.open(url=None, home=Path({str(home)!r})) as database: print(database.version()['pgvector'])"
         )
         starters = [

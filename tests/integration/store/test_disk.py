@@ -14,7 +14,7 @@ from bench.github import HashEncoder
 from rag.engine import Engine
 from rag.errors import DatabaseError
 from rag.settings import Settings
-from rag.store.embedded import embedded_dsn, stop_embedded
+from rag.store.postgres.embedded import embedded_dsn, stop_embedded
 from tests.servers.memory_source import MemorySource, page
 
 

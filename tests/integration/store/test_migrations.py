@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from bench import invariants
-from rag.store.database import Database
-from rag.store.migrations import migrate
-from rag.store.queries import Queries, sql_folder
+from rag.store.postgres.database import Database
+from rag.store.postgres.migrations import migrate
+from rag.store.postgres.queries import Queries, sql_folder
 from rag.store.store import Store
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "sql" / "index_before_0003.sql"

@@ -20,9 +20,9 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from rag.errors import ConfigurationError, DatabaseError, DatabaseUnavailable
-from rag.store.database import Database
-from rag.store.embedded import embedded_dsn, stop_embedded
-from rag.store.failures import answered_in_time
+from rag.store.postgres.database import Database
+from rag.store.postgres.embedded import embedded_dsn, stop_embedded
+from rag.store.postgres.failures import answered_in_time
 from rag.store.sources import UNENDED
 from rag.store.store import Store
 from tests.processes import wait_for
@@ -341,7 +341,7 @@ def test_a_killed_sync_is_an_error_of_its_source(dsn: str, store: Store) -> None
     store.sources.register("docs", "docs")
     code = f"""
 import sys
-from rag.store.database import Database
+from rag.store.postgres.database import Database
 from rag.store.store import Store
 store = Store(Database({dsn!r}, embedded=True))
 with store.sources.locked("docs"):

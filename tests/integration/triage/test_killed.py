@@ -13,7 +13,7 @@ import pytest
 
 from flows.demo.github_server import Request, Response
 from rag.engine import Engine
-from rag.store.database import Database
+from rag.store.postgres.database import Database
 from rag.store.triage import Triage
 from rag.triage.comments import Comments
 from rag.triage.plan import MARKER, Link, Plan, Planned

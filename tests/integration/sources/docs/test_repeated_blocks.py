@@ -114,7 +114,7 @@ def test_more_pages_than_are_held_back_at_first_are_all_treated_alike(
 def test_the_pages_of_a_slow_site_are_not_held_back(
     big_site: DocsSite, crawl: Crawl, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rag.sources.docs.publish._LONGEST_HELD", 0.0)
+    monkeypatch.setattr("rag.sources.docs.crawling.publish._LONGEST_HELD", 0.0)
     stored = []
     big_site.put("/docs/19", lambda: iter([stored.append(store.documents.count("site")) or b"<p>The last page."]))
 

@@ -15,8 +15,8 @@ from rag.settings import GitHubConfig
 from rag.sources import Changed, Checkpoint, Removed
 from rag.sources.github import GitHubClient, GitHubSource, GitHubWindow, finish_backfill, plan_backfill
 from rag.sources.windows import Backfill, Window
-from rag.store.database import Database
 from rag.store.documents import DocumentRow
+from rag.store.postgres.database import Database
 from rag.store.store import Store
 from tests.servers.github import GitHubServer
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.sources.docs.page import read_page
+from rag.sources.docs.pages.page import read_page
 from rag.sources.docs.urls import Scope
 from tests.cases import Case, cases
 

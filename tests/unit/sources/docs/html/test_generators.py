@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.sources.docs.page import NotHtmlError, Page, decode, read_page
+from rag.sources.docs.pages.page import NotHtmlError, Page, decode, read_page
 from rag.sources.docs.urls import Scope
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "docs"

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from rag.sources.docs.page import Page, read_page
+from rag.sources.docs.pages.page import Page, read_page
 from rag.sources.docs.urls import Scope
 from tests.fixtures.docs.expected import Expected, Score, pages, score
 

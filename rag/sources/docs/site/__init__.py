@@ -1,0 +1,1 @@
+"""What a site says to crawlers: its rules in robots.txt, and its lists of pages."""

@@ -1,0 +1,261 @@
+"""A migrated Postgres, the embedded one or yours, and a pool of connections to it.
+
+Nothing above this module can tell an embedded server from an external one.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
+
+from rag.errors import ConfigurationError, DatabaseError, DatabaseUnavailable
+from rag.store.postgres.embedded import embedded_dsn, embedded_trouble
+from rag.store.postgres.failures import translated
+from rag.store.postgres.migrations import migrate
+from rag.store.postgres.poolers import refuse_transaction_pooling
+from rag.store.postgres.queries import Queries, sql_folder
+from rag.store.postgres.schemas import Schema, open_schema
+from rag.text.lines import one_line
+from rag.trust.secrets import MASK
+from rag.trust.urls import checked
+
+__all__ = ["Connection", "Database"]
+
+Connection = psycopg.Connection[TupleRow]
+
+log = logging.getLogger(__name__)
+
+# How long a question waits for a connection while all are in use, or while the server is away.
+_POOL_SECONDS = 10.0
+# After how long of failed attempts the next question makes a new one. An attempt waits twice as long as the one before
+# it, which by default grows to minutes: then nothing would be answered for minutes after the server is back.
+_RECONNECT_SECONDS = 2.0
+# A silent server is given up after 20 s. Texts are sent and read in UTF-8, whatever the role or the database prefers.
+_LINE: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 20_000,
+    "client_encoding": "UTF8",
+}
+
+
+class Database:
+    """A migrated Postgres with pgvector, and a pool of connections to it.
+
+        with Database.open(url=None, home=Path("~/.rag").expanduser()) as database, database.connection() as connection:
+            connection.execute("SELECT 1")
+
+    :param dsn: a libpq connection string or URL
+    :param embedded: whether the server is the one inside the wheel
+    :param restart: starts the server again, if it was killed, and returns the connection string
+    :param trouble: returns why the server cannot be reached, if it knows
+    :raises DatabaseError: the server cannot be reached or lacks pgvector
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        embedded: bool,
+        max_connections: int = 8,
+        restart: Callable[[], str] | None = None,
+        trouble: Callable[[], str | None] | None = None,
+    ) -> None:
+        self.dsn = dsn
+        self.embedded = embedded
+        self.queries = Queries(sql_folder() / "queries")
+        self._restart = restart or (lambda: dsn)
+        self._trouble = trouble or (lambda: None)
+        first = _connect(dsn)
+        try:
+            with translated():
+                refuse_transaction_pooling(first, partial(_connect, dsn), self.queries)
+                self._schema = Schema.found(first, self.queries) if embedded else open_schema(first, self.queries)
+                migrate(first, sql_folder() / "migrations", self.queries)
+                _configure(first, self.queries)
+        except BaseException:
+            first.close()
+            raise
+        self._first = [first]  # pop and append are atomic, so threads may race for it
+        self._lock = threading.Lock()
+        self._pool: ConnectionPool[Connection] | None = None
+        self._max_connections = max_connections
+
+    @classmethod
+    def open(cls, *, url: str | None, home: Path) -> Database:
+        """Connect to `url`, or start or find the embedded Postgres under `home`; then apply new migrations."""
+        if url:
+            return cls(url, embedded=False)
+        restart, trouble = partial(embedded_dsn, home), partial(embedded_trouble, home)
+        return cls(embedded_dsn(home), embedded=True, restart=restart, trouble=trouble)
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Borrow a connection in autocommit mode, which answered when it was last looked at.
+
+        The pool and its threads start when a second connection is needed at the same time, so that a command that
+        asks one question does not pay for them.
+
+        :raises DatabaseError: the database refuses a statement of the block, or no connection can be had
+        """
+        first = self._usable_first()
+        with self._explained(), translated():
+            if first is None:
+                with self._started_pool().connection() as connection:
+                    yield connection
+                return
+            try:
+                yield first
+            finally:
+                self._first.append(first)
+
+    @contextmanager
+    def own_connection(self) -> Iterator[Connection]:
+        """Open a connection that belongs to the block alone, for locks: its end releases them."""
+        connection = _connect(self._restart())
+        try:
+            with translated():
+                self._configure(connection)
+                yield connection
+            # Postgres notices a closed connection some time later, and the next statement may need the locks.
+            with suppress(psycopg.Error):
+                connection.rollback()
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say why the server is away, if it is known."""
+        try:
+            yield
+        except DatabaseUnavailable as error:
+            if reason := self._trouble():
+                raise DatabaseError(reason) from error
+            raise
+
+    def _usable_first(self) -> Connection | None:
+        try:
+            first = self._first.pop()
+        except IndexError:
+            return None
+        with suppress(psycopg.Error):
+            ConnectionPool.check_connection(first)
+            return first
+        first.close()
+        return None
+
+    def _started_pool(self) -> ConnectionPool[Connection]:
+        with self._lock:
+            return self._start_pool()
+
+    def _start_pool(self) -> ConnectionPool[Connection]:
+        if self._pool is None:
+            # It warns of each failed attempt; what they fail by is told by the error of the statement.
+            if not log.isEnabledFor(logging.DEBUG):
+                logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+            self._pool = ConnectionPool(
+                # A function: an embedded server that was killed is started again for the next connection.
+                self._restart,
+                min_size=1,
+                max_size=self._max_connections,
+                kwargs={"autocommit": True, **_LINE},
+                configure=self._configure,
+                check=ConnectionPool.check_connection,
+                open=True,
+                timeout=_POOL_SECONDS,
+                reconnect_timeout=_RECONNECT_SECONDS,
+                # Questions that wait are answered as soon as the server is back; others begin a new attempt.
+                reconnect_failed=_go_on,
+            )
+        return self._pool
+
+    @property
+    def schema(self) -> str:
+        """The schema of the tables."""
+        return self._schema.name
+
+    def _configure(self, connection: Connection) -> None:
+        self._schema.search(connection, self.queries)
+        _configure(connection, self.queries)
+
+    def version(self) -> dict[str, Any]:
+        """Return the versions of Postgres and pgvector, the latter as installed in the database, and its schema."""
+        with self.connection() as connection:
+            row = connection.execute(self.queries.compose("server_version")).fetchone()
+        assert row is not None
+        postgres, pgvector, size = row
+        return {
+            "embedded": self.embedded,
+            "postgres": postgres,
+            "pgvector": pgvector,
+            "schema": self.schema,
+            "bytes": size,
+        }
+
+    def close(self) -> None:
+        """Close every connection. The embedded server stays up, so that the next command starts fast."""
+        if self._pool is not None:
+            self._pool.close()
+        for connection in self._first:
+            connection.close()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+
+def _go_on(pool: ConnectionPool[Connection]) -> None:
+    """Try again while somebody waits for a connection."""
+    if pool.get_stats()["requests_waiting"]:
+        pool.check()
+
+
+def _connect(dsn: str) -> Connection:
+    try:
+        connection = psycopg.connect(dsn, autocommit=True, **_LINE)
+    except (psycopg.Error, UnicodeError) as error:
+        reason = _reason(error, dsn)
+        raise DatabaseError(f"Postgres cannot be reached: {reason}. Check RAG_DATABASE_URL.") from None
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        connection.close()
+        raise ConfigurationError(
+            f"The database of RAG_DATABASE_URL has the encoding {encoding}, which cannot hold all texts. "
+            "Make one with: CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0;"
+        )
+    return connection
+
+
+def _reason(error: Exception, dsn: str) -> str:
+    """Return why a connection could not be opened, without the parts of the connection string that may be secret."""
+    try:
+        given = conninfo_to_dict(checked(dsn))
+    except (psycopg.Error, ValueError):
+        # libpq repeats a malformed URL, or parts of it, in its message.
+        return "it is not a valid postgresql:// URL; write % in a password as %25, @ as %40, / as %2F, ? as %3F"
+    said = one_line(error).partition(" Is the server running")[0]  # libpq's hint is about its own defaults
+    for secret in filter(None, (given.get("password"), given.get("sslpassword"))):
+        said = said.replace(str(secret), MASK)
+    return said.rstrip(".?")
+
+
+def _configure(connection: Connection, queries: Queries) -> None:
+    from pgvector.psycopg import register_vector
+
+    register_vector(connection)
+    connection.execute(queries.compose("load_pgvector"))
+    connection.execute(queries.compose("configure_session"))
