@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rag.embedding.encoders import Encoders
+from rag.embedding.recent import RecentVectors
 from rag.errors import ConfigurationError
 from rag.search.searcher import Mode, Reranker, Searcher
 from rag.settings import Settings
@@ -30,6 +31,7 @@ class Answerers:
         self._settings = settings
         self._store = store
         self._encoders = encoders
+        self._recent: dict[str, RecentVectors] = {}
 
     def searcher(self, index: IndexInfo, filters: Filters, mode: Mode = "hybrid") -> Searcher:
         """Return a searcher of an index.
@@ -53,13 +55,16 @@ class Answerers:
         model = searcher.index.embedding_model
         return Answerer(
             searcher,
-            extractor or Extractor(self._encoders.of(model)),
+            extractor or Extractor(self._recent_vectors(model)),
             writer=self.writer,
             llm_name=self._settings.llm,
             embedding_model=model,
             top_k=top_k,
             source=source,
         )
+
+    def _recent_vectors(self, model: str) -> RecentVectors:
+        return self._recent.setdefault(model, RecentVectors(self._encoders.of(model)))
 
     @cached_property
     def writer(self) -> AnswerWriter | None:
