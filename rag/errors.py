@@ -4,6 +4,7 @@ RagError                    exit 1: the work was tried and failed
 ├── ConfigurationError      exit 2: a setting, an argument or sources.toml is wrong, or a dependency is missing
 ├── DatabaseError           exit 1: Postgres could not be started, reached or migrated
 │   ├── DatabaseUnavailable exit 1: the connection was lost or the server was busy; a retry may help
+│   │   └── DatabaseAway    exit 1: no connection can be had; a retry at once does not help
 │   └── Unstorable          exit 1: Postgres refused one document; others can be stored
 ├── EmbeddingError          exit 1: the embedding model could not be loaded or queried
 ├── LLMError                exit 1: the language model could not be queried
@@ -42,6 +43,10 @@ class DatabaseUnavailable(DatabaseError):  # noqa: N818 - not named *Error: a co
     """The connection to Postgres was lost, or the server was busy; a retry may help."""
 
     retryable = True
+
+
+class DatabaseAway(DatabaseUnavailable):
+    """No connection to Postgres can be had; a retry at once does not help."""
 
 
 class Unstorable(DatabaseError):  # noqa: N818 - not named *Error: a condition

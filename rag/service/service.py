@@ -11,7 +11,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from rag.engine import Engine
-from rag.errors import ConfigurationError, DatabaseError, RagError
+from rag.errors import ConfigurationError, DatabaseAway, DatabaseError, RagError
 from rag.operate.answer_log import Asked, LoggedAnswer
 from rag.search.results import SearchResult
 from rag.search.searcher import Mode
@@ -345,6 +345,7 @@ def _answered() -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
-        if str(error) != _AWAY:
+        # An outage is logged when it begins and when it is over; a piece within another one has said so.
+        if str(error) != _AWAY and not isinstance(error, DatabaseAway):
             log.warning("%s", error)
         raise DatabaseError(_AWAY) from error

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import sql
 
-from rag.errors import DatabaseUnavailable
+from rag.errors import DatabaseAway, DatabaseUnavailable
 from rag.store.index_info import IndexInfo, IndexTables
 from rag.store.postgres.database import Connection, Database
 from rag.store.postgres.failures import answered_in_time, storable_values
@@ -61,5 +61,7 @@ def repeated(read: Callable[[], T]) -> T:
     """Return the result of a read, repeated once if the connection was lost: a restart of the server costs nothing."""
     try:
         return read()
+    except DatabaseAway:  # it was waited for already
+        raise
     except DatabaseUnavailable:
         return read()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import regex
 
-__all__ = ["FUNCTION_WORDS", "folded", "stems", "words", "words_in_order"]
+__all__ = ["FUNCTION_WORDS", "folded", "is_vietnamese", "stems", "syllable_pairs", "words", "words_in_order"]
 
 _ENGLISH = """
 a an and are as at be but by can could do does for from had has have how i if in into is it its may me my no not
@@ -26,6 +26,9 @@ _ASCII_WORD = re.compile(r"[A-Za-z0-9_]+")
 # Scripts that put no space between words, and Korean, whose particles are written on to the word. Their words are the
 # pairs of neighbouring characters, as in Lucene's CJK analyzer: sql/migrations defines the same for keyword search.
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\u30fc\u3005"
+# The letters that no other language has, of which Vietnamese texts have 5% and more.
+_VIETNAMESE = re.compile("[ơư\u1ea4-\u1eb7\u1ebe-\u1ec7\u1ed0-\u1ee3\u1ee8-\u1ef1]")
+_VIETNAMESE_SHARE = 0.03
 # The endings of English words rarely change their first six letters.
 _STEM_LENGTH = 6
 
@@ -40,6 +43,17 @@ def words(text: str) -> set[str]:
 def stems(text: str) -> set[str]:
     """Return the first six letters of each word that carries meaning: "backups" and "backup" share a stem."""
     return {word[:_STEM_LENGTH] for word in words(text)}
+
+
+def is_vietnamese(text: str) -> bool:
+    """Return whether a text has as many letters of Vietnamese as a Vietnamese one."""
+    letters = sum(map(str.isalpha, text))
+    return not text.isascii() and len(_VIETNAMESE.findall(folded(text))) > _VIETNAMESE_SHARE * letters
+
+
+def syllable_pairs(text: str) -> set[str]:
+    """Return the pairs of neighbouring syllables, by which texts are compared that write syllables apart."""
+    return set(map(" ".join, pairwise(words_in_order(folded(text)))))
 
 
 def words_in_order(text: str) -> list[str]:

@@ -33,7 +33,7 @@ from rag.web.metrics import CONTENT_TYPE_LATEST, Counted, Metrics
 from rag.web.pages.brand import brand_of
 from rag.web.pages.desk import desk_assets, desk_routes
 from rag.web.pages.page import page_routes
-from rag.web.replies import answer_errors
+from rag.web.replies import answer_errors, headers_of
 
 __all__ = ["create_app"]
 
@@ -121,7 +121,7 @@ def _monitoring(engine: Engine, threads: Threads, metrics: Metrics) -> APIRouter
         try:
             await threads.run(engine.operations.check_database)
         except Exception as error:  # noqa: BLE001 - every error means "failing" to a monitor
-            return JSONResponse({"status": "failing", "error": type(error).__name__}, 503)
+            return JSONResponse({"status": "failing", "error": type(error).__name__}, 503, headers_of(503))
         return JSONResponse({"status": "ok"})
 
     async def scrape() -> Response:

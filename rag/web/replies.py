@@ -18,7 +18,7 @@ from rag.store.postgres.encoding import storable
 from rag.text.refusals import refusal
 from rag.web.pages.templating import render
 
-__all__ = ["answer_errors", "failure", "failure_of", "status_of"]
+__all__ = ["answer_errors", "failure", "failure_of", "headers_of", "status_of"]
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +55,12 @@ def failure(scope: Scope, status: int, sentence: str, headers: Mapping[str, str]
 
 def failure_of(scope: Scope, error: RagError) -> Response:
     """Return an error of the service."""
-    headers = {"Retry-After": "5"} if status_of(error) == 503 else None
-    return failure(scope, status_of(error), storable(str(error)), headers)
+    return failure(scope, status_of(error), storable(str(error)), headers_of(status_of(error)))
+
+
+def headers_of(status: int) -> Mapping[str, str] | None:
+    """Return what a status wants in the headers: when to try again, if the service is not available now."""
+    return {"Retry-After": "5"} if status == 503 else None
 
 
 def answer_errors(app: FastAPI) -> None:

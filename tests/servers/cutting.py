@@ -1,4 +1,4 @@
-"""A proxy in front of Postgres that cuts the connection at a statement."""
+"""A proxy in front of Postgres that cuts the connection at a statement, or is away for a while."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import socket
 import struct
 import threading
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -32,6 +33,8 @@ class CuttingProxy:
         self._lock = threading.Lock()
         self._left = 0
         self._is_done = False
+        self._is_away = False
+        self._pairs: list[_Pair] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -66,16 +69,34 @@ class CuttingProxy:
             was_cut, self._left = self._left <= 0, 0
             return was_cut
 
+    @contextlib.contextmanager
+    def away(self) -> Iterator[None]:
+        """Hang up on everybody, and on everybody who comes, as a server that has stopped."""
+        with self._lock:
+            self._is_away, pairs, self._pairs = True, self._pairs, []
+        for pair in pairs:
+            pair.close()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._is_away = False
+
     def _accept(self) -> None:
         while True:
             try:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            server = socket.socket(socket.AF_UNIX)
-            server.connect(self._path)
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            pair = _Pair(client, server)
+            with self._lock:
+                if self._is_away:
+                    client.close()
+                    continue
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(self._path)
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                pair = _Pair(client, server)
+                self._pairs.append(pair)
             threading.Thread(target=self._pass_on, args=(pair,), daemon=True).start()
             threading.Thread(target=pair.pass_back, daemon=True).start()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from rag.text.citation_guesses import guesses
 from rag.text.citations import MARKERS, REMOVED, cited
 from rag.text.lines import one_line
 from rag.text.sentences import sentences
-from rag.text.words import folded, stems, words
+from rag.text.words import folded, is_vietnamese, stems, syllable_pairs, words
 from rag.trust.addresses import Known
 from rag.trust.authorship import is_trusted
 from rag.trust.injection import speaks_to_models
@@ -181,9 +181,13 @@ class GroundingChecker:
 
     def _likely(self, claim: str, chunk: _Evidence) -> float:
         """Return the probability that a chunk supports a claim, in [0, 1]."""
+        if is_vietnamese(claim):
+            # Half of the syllables of a false claim may stand in the source, in other words; meanings are not read.
+            pairs = syllable_pairs(chunk.folded), map(syllable_pairs, chunk.windows)
+            shared, window = _shares(syllable_pairs(claim), *pairs)
+            return _logistic(_WORDS * shared + _WINDOW * window + _BIAS)
         wanted = stems(claim)
-        shared = len(wanted & chunk.stems) / max(len(wanted), 1)
-        window = max((len(wanted & stems(part)) / max(len(wanted), 1) for part in chunk.windows), default=0.0)
+        shared, window = _shares(wanted, chunk.stems, map(stems, chunk.windows))
         if shared < _FEW_SHARED and len(wanted) <= _FEW_STEMS:  # too short to compare by meaning
             return 0.0
         base = _WORDS * shared + _WINDOW * window + _BIAS
@@ -306,6 +310,12 @@ def _folded(text: str) -> str:
 def _digits(text: str) -> str:
     """Return a text whose digits of any script are ASCII digits."""
     return text if text.isascii() else _DIGIT.sub(lambda digit: str(unicodedata.digit(digit[0])), text)
+
+
+def _shares(wanted: set[str], known: Collection[str], windows: Iterable[set[str]]) -> tuple[float, float]:
+    """Return the share of a claim's words that a chunk has, and the largest that a window of it has, in [0, 1]."""
+    count = max(len(wanted), 1)
+    return len(wanted.intersection(known)) / count, max((len(wanted & part) / count for part in windows), default=0.0)
 
 
 def _is_latin(text: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -16,12 +17,13 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from rag.errors import ConfigurationError, DatabaseError, DatabaseUnavailable
 from rag.store.postgres.embedded import embedded_dsn, embedded_trouble
-from rag.store.postgres.failures import translated
+from rag.store.postgres.failures import answered_in_time, translated
 from rag.store.postgres.migrations import migrate
+from rag.store.postgres.outages import Outage, Server, state_after
 from rag.store.postgres.poolers import refuse_transaction_pooling
 from rag.store.postgres.queries import Queries, sql_folder
 from rag.store.postgres.schemas import Schema, open_schema
@@ -35,11 +37,12 @@ Connection = psycopg.Connection[TupleRow]
 
 log = logging.getLogger(__name__)
 
-# How long a question waits for a connection while all are in use, or while the server is away.
+# How long a question waits for a connection while all are in use.
 _POOL_SECONDS = 10.0
-# After how long of failed attempts the next question makes a new one. An attempt waits twice as long as the one before
-# it, which by default grows to minutes: then nothing would be answered for minutes after the server is back.
-_RECONNECT_SECONDS = 2.0
+# After how long of this wait the server is looked at.
+_SUSPECT_SECONDS = 1.0
+# How long a server may take to answer that it is there.
+_CHECK_SECONDS = 2
 # A silent server is given up after 20 s. Texts are sent and read in UTF-8, whatever the role or the database prefers.
 _LINE: dict[str, Any] = {
     "connect_timeout": 10,
@@ -77,6 +80,7 @@ class Database:
         self.embedded = embedded
         self.queries = Queries(sql_folder() / "queries")
         self._restart = restart or (lambda: dsn)
+        self._outage = Outage(self._look, first=Server.STARTING if restart else Server.AWAY)
         self._trouble = trouble or (lambda: None)
         first = _connect(dsn)
         try:
@@ -108,18 +112,42 @@ class Database:
         The pool and its threads start when a second connection is needed at the same time, so that a command that
         asks one question does not pay for them.
 
-        :raises DatabaseError: the database refuses a statement of the block, or no connection can be had
+        :raises DatabaseError: the database refuses a statement of the block
+        :raises DatabaseAway: no connection can be had
         """
         first = self._usable_first()
         with self._explained(), translated():
             if first is None:
-                with self._started_pool().connection() as connection:
+                with self._pooled() as connection:
                     yield connection
                 return
             try:
                 yield first
             finally:
                 self._first.append(first)
+
+    @contextmanager
+    def _pooled(self) -> Iterator[Connection]:
+        """Borrow a connection of the pool."""
+        pool = self._started_pool()
+        connection = self._awaited(pool)
+        try:
+            with connection:
+                yield connection
+        finally:
+            pool.putconn(connection)
+
+    def _awaited(self, pool: ConnectionPool[Connection]) -> Connection:
+        """Take a connection out of the pool, waiting for one while all are in use and while the server restarts."""
+        until = time.monotonic() + _POOL_SECONDS
+        while True:
+            self._outage.wait()
+            try:
+                return pool.getconn(timeout=_SUSPECT_SECONDS)
+            except PoolTimeout:
+                if time.monotonic() > until:
+                    raise
+                self._outage.suspect()
 
     @contextmanager
     def own_connection(self) -> Iterator[Connection]:
@@ -150,11 +178,35 @@ class Database:
             first = self._first.pop()
         except IndexError:
             return None
-        with suppress(psycopg.Error):
-            ConnectionPool.check_connection(first)
+        with suppress(psycopg.Error, DatabaseError):
+            self._check(first)
             return first
         first.close()
         return None
+
+    def _check(self, connection: Connection) -> None:
+        """Raise an error unless the server answers."""
+        started = time.monotonic()
+        try:
+            with answered_in_time(connection, _CHECK_SECONDS):
+                ConnectionPool.check_connection(connection)
+        except (psycopg.Error, DatabaseError):
+            self._outage.suspect(started)
+            raise
+
+    def _look(self) -> Server:
+        """Return what the server does, after starting it if it is the embedded one.
+
+        :raises DatabaseError: it is away
+        """
+        dsn = self._restart()
+        try:
+            psycopg.connect(dsn, **{**_LINE, "connect_timeout": _CHECK_SECONDS}).close()
+        except psycopg.Error as error:
+            if (state := state_after(error)) is Server.AWAY:
+                raise DatabaseError(f"Postgres cannot be reached: {_reason(error, dsn)}.") from None
+            return state
+        return Server.UP
 
     def _started_pool(self) -> ConnectionPool[Connection]:
         with self._lock:
@@ -172,12 +224,10 @@ class Database:
                 max_size=self._max_connections,
                 kwargs={"autocommit": True, **_LINE},
                 configure=self._configure,
-                check=ConnectionPool.check_connection,
+                check=self._check,
                 open=True,
-                timeout=_POOL_SECONDS,
-                reconnect_timeout=_RECONNECT_SECONDS,
-                # Questions that wait are answered as soon as the server is back; others begin a new attempt.
-                reconnect_failed=_go_on,
+                # A question begins a new attempt, as soon as the server is seen again.
+                reconnect_timeout=0,
             )
         return self._pool
 
@@ -206,6 +256,7 @@ class Database:
 
     def close(self) -> None:
         """Close every connection. The embedded server stays up, so that the next command starts fast."""
+        self._outage.close()
         if self._pool is not None:
             self._pool.close()
         for connection in self._first:
@@ -216,12 +267,6 @@ class Database:
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
-
-
-def _go_on(pool: ConnectionPool[Connection]) -> None:
-    """Try again while somebody waits for a connection."""
-    if pool.get_stats()["requests_waiting"]:
-        pool.check()
 
 
 def _connect(dsn: str) -> Connection:

@@ -12,7 +12,7 @@ import psycopg
 from psycopg.rows import TupleRow
 from psycopg_pool import PoolTimeout, TooManyRequests
 
-from rag.errors import DatabaseError, DatabaseUnavailable, Unstorable
+from rag.errors import DatabaseAway, DatabaseError, DatabaseUnavailable, Unstorable
 from rag.text.lines import one_line
 
 __all__ = ["MOST_SECONDS", "answered_in_time", "storable_values", "told", "translated"]
@@ -41,7 +41,8 @@ def translated() -> Iterator[None]:
     """Raise Postgres's errors as errors of this package.
 
     :raises Unstorable: the data is at fault; other data can be stored
-    :raises DatabaseUnavailable: the connection was lost, or could not be had in time
+    :raises DatabaseUnavailable: the connection was lost
+    :raises DatabaseAway: no connection could be had in time
     :raises DatabaseError: the database cannot do it
     """
     try:
@@ -98,7 +99,7 @@ def told(error: psycopg.Error) -> DatabaseError:
     # The primary message alone: the detail shows the row, with whatever text is in it.
     state, reason = error.sqlstate or "", one_line(error.diag.message_primary or error).rstrip(".")
     if isinstance(error, PoolTimeout | TooManyRequests):
-        return DatabaseUnavailable("The database did not answer in time: no connection to it became free. Try again.")
+        return DatabaseAway("The database did not answer in time: no connection to it became free. Try again.")
     if state in _HINTS:
         return DatabaseError(f"The database refused: {_HINTS[state]}. It says: {reason}.")
     if state.startswith(_PASSING):

@@ -32,7 +32,7 @@ from rag.web.pages.markup import render_draft, render_text
 from rag.web.pages.templating import render
 from rag.web.pages.turns import Turn, earlier_turns, turn_of
 from rag.web.pages.widget import widget_script
-from rag.web.replies import status_of
+from rag.web.replies import headers_of, status_of
 
 __all__ = ["page_routes"]
 
@@ -219,7 +219,8 @@ class _Page:
             "after": last.answer.id if last else None,
             "error": _calm(error) if error else None,
         }
-        return HTMLResponse(render("page.html", values), status_of(error) if error else 200)
+        status = status_of(error) if error else 200
+        return HTMLResponse(render("page.html", values), status, headers_of(status))
 
 
 def _texts(filters: Filters) -> Mapping[str, str | None]:

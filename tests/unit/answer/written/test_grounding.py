@@ -245,6 +245,36 @@ def test_in_scripts_that_the_model_does_not_read_the_words_decide(language: str)
     assert check(SOMETHING_ELSE[language]) == ""
 
 
+VIETNAMESE = (
+    "Để dừng cơ sở dữ liệu nhúng, hãy chạy lệnh dừng trong thiết bị đầu cuối. Nó sẽ tự khởi động lại ở lệnh tiếp theo. "
+    "Các bản sao lưu được lưu trong thư mục nhà và được giữ trong ba mươi ngày."
+)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Hãy chạy lệnh dừng trong thiết bị đầu cuối để dừng cơ sở dữ liệu nhúng [1].",
+        "Cơ sở dữ liệu nhúng sẽ tự khởi động lại ở lệnh tiếp theo [1].",
+        "Bạn có thể dừng cơ sở dữ liệu nhúng bằng lệnh dừng trong thiết bị đầu cuối [1].",
+    ],
+)
+def test_true_vietnamese_sentences_are_kept(said: str) -> None:
+    assert checker(chunk(VIETNAMESE)).check(said) == said
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Lệnh khởi động sẽ xóa các thư mục được lưu trong thiết bị [1].",  # eleven of its twelve syllables are there
+        "Để xóa cơ sở dữ liệu nhúng, hãy gỡ chương trình trong trình quản lý gói [1].",
+        "Cơ sở dữ liệu được cập nhật tự động trong đêm bởi một dịch vụ khác [1].",
+    ],
+)
+def test_false_vietnamese_sentences_of_the_same_syllables_are_removed(said: str) -> None:
+    assert checker(chunk(VIETNAMESE), same_meaning=True).check(said) == ""
+
+
 def test_true_sentences_in_another_order_than_the_source_are_kept() -> None:
     check = checker(chunk(SOURCES["zh"]), same_meaning=True).check
     said = "备份需要5分钟。要备份数据库，请在终端中运行 `pg_dump` 命令。 [1]"
