@@ -67,16 +67,11 @@ async def write(name: str, plan: Plan, dry_run: bool) -> list[Deed]:
     def work() -> list[Deed]:
         with shared_engine() as engine:
             settings, stored = engine.settings, engine.triage_records
-            token = settings.triage_token.get_secret_value() if settings.triage_token else settings.github_key
-            if not token:
-                raise ConfigurationError(
-                    "RAG_TRIAGE_COMMENTS needs RAG_TRIAGE_TOKEN, or a GITHUB_TOKEN that may comment."
-                )
             comments = Comments(
                 stored,
                 name,
                 _config(settings, name).repo,
-                token=token,
+                token=_token(settings),
                 api_url=settings.github_api_url,
                 dry_run=dry_run,
             )
@@ -120,6 +115,8 @@ async def _triaged(name: str, days: int, *, replay: bool, dry_run: bool) -> dict
         settings, stored = engine.settings, engine.triage_records
         _config(settings, name)
         comments_on = settings.triage_comments
+        if comments_on and not dry_run and not _token(settings):
+            raise ConfigurationError("RAG_TRIAGE_COMMENTS needs RAG_TRIAGE_TOKEN, or a GITHUB_TOKEN that may comment.")
         if not comments_on:
             await in_thread(lambda: stored.switch_off(name))
         elif not dry_run:
@@ -150,6 +147,10 @@ def _config(settings: Settings, name: str) -> GitHubConfig:
         known = ", ".join(one.name for one in settings.sources if isinstance(one, GitHubConfig)) or "none"
         raise ConfigurationError(f"{name!r} is not a GitHub source of {settings.sources_path}; choose from: {known}.")
     return found
+
+
+def _token(settings: Settings) -> str | None:
+    return settings.triage_token.get_secret_value() if settings.triage_token else settings.github_key
 
 
 def _allowed(plan: Plan, report: Sequence[Mapping[str, Any]], switched_on: datetime | None) -> Plan:
