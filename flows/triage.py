@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from prefect import flow, runtime
@@ -124,12 +124,14 @@ async def _triaged(name: str, days: int, *, replay: bool, dry_run: bool) -> dict
         await releases(name)
         found = await read(name, time.time() - days * _DAY, replay)
         deeds: list[Deed] = []
+        switched_on = None
         if comments_on or dry_run:
             switched_on = await in_thread(lambda: stored.switched_on(name))
             deeds = await write(name, _allowed(found.plan, found.report, switched_on), dry_run)
     report = {
         "source": name,
         "comments": comments_on,
+        "comments_since": switched_on.astimezone(UTC).isoformat() if comments_on and switched_on else None,
         "dry_run": dry_run,
         "calibration": found.calibration,
         "issues": list(found.report),
@@ -176,7 +178,7 @@ def _sentence(report: Mapping[str, Any]) -> str:
 def report_markdown(report: Mapping[str, Any]) -> str:
     """Return the report of a run as Markdown: how far triage can be trusted here, and the threads of each issue."""
     calibration = report["calibration"]
-    lines = [f"## Similar issues in {report['source']}", "", _trust(calibration), ""]
+    lines = [f"## Similar issues in {report['source']}", "", _trust(calibration), "", _publicity(report), ""]
     verb = "would be " if report["dry_run"] else ""
     lines += [f"- comment on #{one['number']}: {verb}{one['what']}" for one in report["done"]]
     for one in report["issues"]:
@@ -205,9 +207,19 @@ def _trust(calibration: Mapping[str, Any]) -> str:
         because = calibration.get("silent_because") or none_promised(calibration["floor"])
         return f"{known}: {because}, so nothing is said in public."
     return (
-        f"{known}: at a probability of {calibration['threshold']:g} and above, {calibration['precision']:.0%} will be "
-        f"right, and {calibration['recall']:.0%} of the duplicates are found."
+        f"{known}: at a probability of {calibration['threshold']:g} and above, the promise is a precision of "
+        f"{calibration['precision']:.2f}, and {calibration['recall']:.0%} of the duplicates are found."
     )
+
+
+def _publicity(report: Mapping[str, Any]) -> str:
+    """Return on which issues comments are written, so that an issue without one is no riddle."""
+    if report["dry_run"]:
+        return "A dry run: nothing is written. A ✓ is a thread that a comment would link."
+    if report["comments_since"] is None:
+        return "Comments are off (`RAG_TRIAGE_COMMENTS`). A ✓ is a thread that a comment would link."
+    since = f"{datetime.fromisoformat(report['comments_since']):%Y-%m-%d %H:%M} UTC"
+    return f"Comments are on for issues opened since {since}. A ✓ is a thread that a comment links."
 
 
 def _plain(title: str) -> str:
