@@ -181,7 +181,8 @@ def report_markdown(report: Mapping[str, Any]) -> str:
     lines = [f"## Similar issues in {report['source']}", "", _trust(calibration), "", _publicity(report), ""]
     verb = "would be " if report["dry_run"] else ""
     lines += [f"- comment on #{one['number']}: {verb}{one['what']}" for one in report["done"]]
-    for one in report["issues"]:
+    # Those with a likely duplicate first.
+    for one in sorted(report["issues"], key=lambda one: bool(one["silent"])):
         issue = one["issue"]
         lines += ["", f"### [#{issue['number']}](<{issue['url']}>) {_plain(issue['title'])}", ""]
         if one["candidates"]:
