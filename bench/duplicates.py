@@ -4,7 +4,7 @@
 
 An export is a file as `flows.demo.github_server` reads it; the default is that of tls13-spec, which declares few
 duplicates. Every issue is compared with what was there when it was opened. BM25 (k1 1.2, b 0.75, stemmed words) ranks
-the earlier issues by title and body. `--fit` writes the shipped weights of triage from the issues instead.
+the earlier issues by title and body. Parts of the history are replayed, and the rest of it shows what was kept. `--fit` writes the shipped weights of triage from the issues instead.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import math
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,14 @@ from flows.demo.github_server import load_export
 from rag.embedding import LocalEncoder
 from rag.sources.github.rows import fixes
 from rag.store.triage import StagedIssue
-from rag.triage.calibration import Calibration
 from rag.triage.command import replay_text
 from rag.triage.corpus import Corpus, Encode
 from rag.triage.features import FEATURES, RISING
 from rag.triage.history import History, Issue
 from rag.triage.lexical import Lexical, terms
-from rag.triage.model import fit
-from rag.triage.promise import Outcome, calibrated, calibration_of, chosen, step_at, steps
-from rag.triage.ranking import Ranker
+from rag.triage.model import Model, fit
+from rag.triage.promise import Outcome, chosen, step_at
+from rag.triage.ranking import Ranker, Scored
 from rag.triage.reading import issue_of
 from rag.triage.replay import Replay, replayed
 from rag.triage.weights import WEIGHTS, shipped_model
@@ -74,6 +74,22 @@ class CachedEncoder:
             if len(missing) > 1:
                 np.savez(self._file, keys=np.array(list(self._known)), vectors=np.array(list(self._known.values())))
         return np.array([self._known[key] for key in keys], np.float32)
+
+
+class KeptRanker(Ranker):
+    """A ranker that compares each issue of its corpus once, since several replays go over them."""
+
+    def __init__(self, corpus: Corpus, history: History) -> None:
+        super().__init__(corpus, history)
+        self._kept: dict[int, Scored] = {}
+
+    def compared(self, asked: Issue, *, place: int | None = None) -> Scored:
+        """Return the candidates of an issue; see `Ranker`."""
+        if place is None:
+            return super().compared(asked)
+        if place not in self._kept:
+            self._kept[place] = super().compared(asked, place=place)
+        return self._kept[place]
 
 
 def read_issues(export: dict[str, Any], since: str, until: str) -> list[Issue]:
@@ -122,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     issues = read_issues(load_export(options.export), options.since, options.until)
     history = History({issue.number: issue for issue in issues})
     encode = CachedEncoder(options.cache)
-    ranker = Ranker(Corpus(issues, encode), history)
+    ranker = KeptRanker(Corpus(issues, encode), history)
     if options.fit:
         _fit(ranker, encode)
         return
@@ -131,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print()
     print(_against_bm25(ranker, replay, options.judged_since).markdown())
     print()
-    print(promises(replay.outcomes, replay.model.calibration).markdown())
+    print(promises(ranker, replay.outcomes).markdown())
 
 
 def _progress(done: int, total: int) -> None:
@@ -184,33 +200,53 @@ def _against_bm25(ranker: Ranker, replay: Replay, since: str) -> Table:
     return table
 
 
-def promises(outcomes: Sequence[Outcome], calibration: Calibration) -> Table:
-    """Return what parts of a history promise, against what the rest of it keeps.
+def promises(ranker: Ranker, outcomes: Sequence[Outcome]) -> Table:
+    """Return what replays of parts of a history promise, against what is kept by their models in the rest of it.
 
-    :param outcomes: with probabilities that were calibrated so; each part is calibrated anew
+    The last column is the share within 0.05 if a promise were the true precision: the comments that follow are few.
+
+    :param outcomes: of the whole history: the issues that are judged, and for how many each stands
     """
-    raw = calibrated(outcomes, Calibration(-calibration.shift / calibration.slope, 1 / calibration.slope))
-    known = np.cumsum([one.is_duplicate for one in raw])
-    found: dict[str, list[float]] = {"promise": [], "seen": [], "declared, promise": [], "declared, seen": []}
+    known = np.cumsum([one.is_duplicate for one in outcomes])
+    found: dict[str, list[tuple[float, float]]] = {"promise": [], "seen": []}
     for part in _PARTS:
         cut = int(np.searchsorted(known, part * known[-1]))
-        own = calibration_of(raw[:cut], shipped_model().calibration)
-        before, after = calibrated(raw[:cut], own), calibrated(raw[cut:], own)
+        replay = replayed(ranker, shipped_model(), floor=0.0, until=outcomes[cut].opened)
+        after = _said(ranker, replay.model, outcomes[cut:])
         for floor in _FLOORS:
-            promise = chosen(steps(before), floor)
-            if promise is None or sum(one.probability >= promise.threshold for one in after) < _FEWEST:
+            promise = chosen(replay.steps, floor)
+            if promise is None or (kept := step_at(after, promise.threshold)).judged < _FEWEST:
                 continue
-            seen, kept = step_at(before, promise.threshold), step_at(after, promise.threshold)
-            found["promise"].append(kept.precision - promise.precision)
-            found["seen"].append(kept.precision - seen.precision)
-            found["declared, promise"].append(kept.declared - promise.declared)
-            found["declared, seen"].append(kept.declared - seen.declared)
-    table = Table("What was kept, less what was said", ["said", "splits", "mean", "mean size", "within 0.05"])
+            noise = math.sqrt(kept.precision * (1 - kept.precision) / kept.judged)
+            within = math.erf(_NEAR / max(noise, 1e-9) / math.sqrt(2))
+            seen = step_at(replay.outcomes, promise.threshold)
+            found["promise"].append((kept.precision - promise.precision, within))
+            found["seen"].append((kept.precision - seen.precision, within))
+    table = Table(
+        "What was kept, less what was said", ["said", "splits", "mean", "mean size", "within 0.05", "at best"]
+    )
     for said, differences in found.items():
-        sizes = np.abs(differences)
-        mean = (float(np.mean(differences)), float(sizes.mean())) if differences else (None, None)
-        table.add(said, len(differences), *mean, int((sizes <= _NEAR).sum()))
+        if not differences:
+            continue
+        difference, within = np.array(differences).T
+        sizes = np.abs(difference)
+        shares = (float((sizes <= _NEAR).mean()), float(within.mean()))
+        table.add(said, len(sizes), float(difference.mean()), float(sizes.mean()), *shares)
     return table
+
+
+def _said(ranker: Ranker, model: Model, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return what a model says of issues, instead of the models that predicted them."""
+    place = {issue.number: position for position, issue in enumerate(ranker.corpus.issues)}
+    found = []
+    for one in outcomes:
+        position = place[one.number]
+        scored = ranker.compared(ranker.corpus.issues[position], place=position)
+        likely = ranker.ranked(scored, model, one.opened)[:1]
+        confirmed = any(ranker.history.is_confirmed(one.number, other.number) for other in likely)
+        probability = likely[0].probability if likely else 0.0
+        found.append(replace(one, probability=probability, is_confirmed=confirmed))
+    return found
 
 
 def _gain(rank: int) -> float:

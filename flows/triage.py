@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from prefect import flow, runtime
@@ -67,16 +67,11 @@ async def write(name: str, plan: Plan, dry_run: bool) -> list[Deed]:
     def work() -> list[Deed]:
         with shared_engine() as engine:
             settings, stored = engine.settings, engine.triage_records
-            token = settings.triage_token.get_secret_value() if settings.triage_token else settings.github_key
-            if not token:
-                raise ConfigurationError(
-                    "RAG_TRIAGE_COMMENTS needs RAG_TRIAGE_TOKEN, or a GITHUB_TOKEN that may comment."
-                )
             comments = Comments(
                 stored,
                 name,
                 _config(settings, name).repo,
-                token=token,
+                token=_token(settings),
                 api_url=settings.github_api_url,
                 dry_run=dry_run,
             )
@@ -120,6 +115,8 @@ async def _triaged(name: str, days: int, *, replay: bool, dry_run: bool) -> dict
         settings, stored = engine.settings, engine.triage_records
         _config(settings, name)
         comments_on = settings.triage_comments
+        if comments_on and not dry_run and not _token(settings):
+            raise ConfigurationError("RAG_TRIAGE_COMMENTS needs RAG_TRIAGE_TOKEN, or a GITHUB_TOKEN that may comment.")
         if not comments_on:
             await in_thread(lambda: stored.switch_off(name))
         elif not dry_run:
@@ -127,12 +124,14 @@ async def _triaged(name: str, days: int, *, replay: bool, dry_run: bool) -> dict
         await releases(name)
         found = await read(name, time.time() - days * _DAY, replay)
         deeds: list[Deed] = []
+        switched_on = None
         if comments_on or dry_run:
             switched_on = await in_thread(lambda: stored.switched_on(name))
             deeds = await write(name, _allowed(found.plan, found.report, switched_on), dry_run)
     report = {
         "source": name,
         "comments": comments_on,
+        "comments_since": switched_on.astimezone(UTC).isoformat() if comments_on and switched_on else None,
         "dry_run": dry_run,
         "calibration": found.calibration,
         "issues": list(found.report),
@@ -150,6 +149,10 @@ def _config(settings: Settings, name: str) -> GitHubConfig:
         known = ", ".join(one.name for one in settings.sources if isinstance(one, GitHubConfig)) or "none"
         raise ConfigurationError(f"{name!r} is not a GitHub source of {settings.sources_path}; choose from: {known}.")
     return found
+
+
+def _token(settings: Settings) -> str | None:
+    return settings.triage_token.get_secret_value() if settings.triage_token else settings.github_key
 
 
 def _allowed(plan: Plan, report: Sequence[Mapping[str, Any]], switched_on: datetime | None) -> Plan:
@@ -175,10 +178,11 @@ def _sentence(report: Mapping[str, Any]) -> str:
 def report_markdown(report: Mapping[str, Any]) -> str:
     """Return the report of a run as Markdown: how far triage can be trusted here, and the threads of each issue."""
     calibration = report["calibration"]
-    lines = [f"## Similar issues in {report['source']}", "", _trust(calibration), ""]
+    lines = [f"## Similar issues in {report['source']}", "", _trust(calibration), "", _publicity(report), ""]
     verb = "would be " if report["dry_run"] else ""
     lines += [f"- comment on #{one['number']}: {verb}{one['what']}" for one in report["done"]]
-    for one in report["issues"]:
+    # Those with a likely duplicate first.
+    for one in sorted(report["issues"], key=lambda one: bool(one["silent"])):
         issue = one["issue"]
         lines += ["", f"### [#{issue['number']}](<{issue['url']}>) {_plain(issue['title'])}", ""]
         if one["candidates"]:
@@ -204,9 +208,19 @@ def _trust(calibration: Mapping[str, Any]) -> str:
         because = calibration.get("silent_because") or none_promised(calibration["floor"])
         return f"{known}: {because}, so nothing is said in public."
     return (
-        f"{known}: at a probability of {calibration['threshold']:g} and above, {calibration['precision']:.0%} will be "
-        f"right, and {calibration['recall']:.0%} of the duplicates are found."
+        f"{known}: at a probability of {calibration['threshold']:g} and above, the promise is a precision of "
+        f"{calibration['precision']:.2f}, and {calibration['recall']:.0%} of the duplicates are found."
     )
+
+
+def _publicity(report: Mapping[str, Any]) -> str:
+    """Return on which issues comments are written, so that an issue without one is no riddle."""
+    if report["dry_run"]:
+        return "A dry run: nothing is written. A ✓ is a thread that a comment would link."
+    if report["comments_since"] is None:
+        return "Comments are off (`RAG_TRIAGE_COMMENTS`). A ✓ is a thread that a comment would link."
+    since = f"{datetime.fromisoformat(report['comments_since']):%Y-%m-%d %H:%M} UTC"
+    return f"Comments are on for issues opened since {since}. A ✓ is a thread that a comment links."
 
 
 def _plain(title: str) -> str:

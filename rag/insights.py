@@ -119,10 +119,11 @@ def _asked_lines(name: str, asked: Asked) -> Iterator[str]:
     if asked.all_gaps > len(asked.gaps):
         yield f"  and {asked.all_gaps - len(asked.gaps):,} more"
     yield ""
-    yield f"  asked  {'by week':<{len(asked.weeks)}}  topic and example"
+    width = max([len("by week"), *(len(bars(topic.weeks)) for topic in asked.topics)])
+    yield f"  asked  {'by week':<{width}}  topic and example"
     for topic in asked.topics:
-        yield f"  {topic.times:>5,}  {bars(topic.weeks):<7}  {topic.label}"
-        yield f"  {'':>5}  {'':<{max(7, len(asked.weeks))}}  {_short(topic.example, 80)}"
+        yield f"  {topic.times:>5,}  {bars(topic.weeks):<{width}}  {topic.label}"
+        yield f"  {'':>5}  {'':<{width}}  {_short(topic.example, 80)}"
     if asked.all_topics > len(asked.topics):
         yield f"  and {asked.all_topics - len(asked.topics):,} more"
     yield ""

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 
 import discord
+from aiohttp import ClientError
 from discord import app_commands
 
 from rag.bots.bot import DIRECT, UNANSWERED, Bot, said_of
@@ -17,6 +19,7 @@ from rag.errors import RagError
 from rag.service import Reply
 from rag.service.threads import Threads
 from rag.store.answers import Thumb
+from rag.text.lines import one_line
 
 __all__ = ["DiscordBot"]
 
@@ -26,6 +29,7 @@ log = logging.getLogger(__name__)
 _LONGEST, _LONGEST_NAME = 1_900, 90
 _MOST_MESSAGES = 4
 _ABOUT = "Ask the project's docs and issues"
+_PERMISSIONS = "Send Messages, Create Public Threads and Send Messages in Threads"
 _MENTION = re.compile(r"<@[!&]?\d+>")
 _THUMBS: dict[str, Thumb] = {"up": "up", "down": "down"}
 
@@ -74,6 +78,7 @@ class DiscordBot(discord.Client):
         self.threads = Threads()
         self._is_ephemeral = is_ephemeral
         self._tree = app_commands.CommandTree(self)
+        self._tree.error(self._command_failed)
 
     async def setup_hook(self) -> None:
         """Register the slash command, and the buttons of earlier runs."""
@@ -85,6 +90,22 @@ class DiscordBot(discord.Client):
     async def on_ready(self) -> None:
         """Tell the operator."""
         log.info("Discord: connected as %s", self.user)
+
+    async def on_error(self, event_method: str, /, *args: object, **kwargs: object) -> None:
+        """Tell the operator why something could not be said, in a line where Discord or the network is the reason."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, (discord.DiscordException, ClientError, OSError)):
+            await super().on_error(event_method, *args, **kwargs)
+        elif not self.is_closed():
+            self._not_said(error)
+
+    async def _command_failed(self, _interaction: discord.Interaction, error: app_commands.AppCommandError) -> None:
+        self._not_said(getattr(error, "original", error))
+
+    def _not_said(self, error: BaseException) -> None:
+        needed = f" The bot needs the permissions {_PERMISSIONS}." if isinstance(error, discord.Forbidden) else ""
+        log.error("Discord did not take an answer: %s.%s", one_line(error), needed)
+        log.debug("It was raised here:", exc_info=error)
 
     async def on_message(self, message: discord.Message) -> None:
         """Answer a mention or a direct message, and a follow-up in a thread that was answered in."""

@@ -72,7 +72,8 @@ class Insights:
         now = self._store.now()
         rows = [_without_secrets(row) for row in self._store.insights.asked(days)]
         vectors = self.vectors(rows)
-        weeks = _mondays(now - timedelta(days=days), now)
+        # The log may be younger than what was asked for, and rows of empty weeks tell nothing.
+        weeks = _mondays(min((row.asked_at for row in rows), default=now), now)
 
         def asked(by: Asker) -> Asked:
             chosen = [row for row in rows if row.asker == by]

@@ -13,6 +13,7 @@ __all__ = ["bars", "insights_markdown"]
 # The heights of a bar in a line of text.
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST_ROWS = 20
+_MOST_WEEKS = 26
 
 
 def insights_markdown(report: Report) -> str:
@@ -27,9 +28,10 @@ def insights_markdown(report: Report) -> str:
 
 
 def bars(counts: Sequence[int]) -> str:
-    """Return counts as a bar chart of one line, scaled to the largest."""
-    most = max(counts, default=0)
-    return "".join(_BARS[round(count / most * (len(_BARS) - 1)) if most else 0] for count in counts)
+    """Return the counts of the last half year as a bar chart of one line, scaled to the largest."""
+    drawn = counts[-_MOST_WEEKS:]
+    most = max(drawn, default=0)
+    return "".join(_BARS[round(count / most * (len(_BARS) - 1)) if most else 0] for count in drawn)
 
 
 def _section(heading: str, asked: Asked) -> Iterator[str]:
@@ -67,7 +69,7 @@ def _section(heading: str, asked: Asked) -> Iterator[str]:
     yield ""
     yield "| week of | questions | not answered | low score | up | down |"
     yield "|---|---|---|---|---|---|"
-    for week in asked.weeks:
+    for week in asked.weeks[-_MOST_WEEKS:]:
         yield (
             f"| {week.begins} | {week.questions:,} | {week.abstained:,} | {week.low_score:,} | {week.up:,} "
             f"| {week.down:,} |"

@@ -205,12 +205,14 @@ def _conclusion(replay: Replay) -> str:
     if replay.chosen:
         chosen = replay.chosen
         return (
-            f"At {chosen.threshold:.2f} and above, people will confirm {chosen.precision:.0%} of the comments or more, "
-            f"and declare {chosen.declared:.0%} to be duplicates. "
+            f"At {chosen.threshold:.2f} and above, the promise is a precision of {chosen.precision:.3f}: people will "
+            f"confirm {chosen.precision:.0%} of the comments, and declare {chosen.declared:.0%} to be duplicates. "
             f"Of the declared duplicates, {chosen.recall:.0%} are found. Comments may be switched on."
         )
     because = replay.silent_because or ""
-    return f"{because[:1].upper()}{because[1:]}. Triage stays silent in public."
+    best = replay.best
+    unless = f"; with RAG_TRIAGE_PRECISION={best.floor:.2f}, it would speak" if best else ""
+    return f"{because[:1].upper()}{because[1:]}. Triage stays silent in public{unless}."
 
 
 def backlog_text(found: Backlog, source: str) -> str:

@@ -48,7 +48,7 @@ class Deed:
 class Comments:
     """Writes the comments of one source.
 
-    :param token: may write comments on issues
+    :param token: may write comments on issues; None: only a dry run, which then goes by what is remembered
     :param written: remembers the comments
     :param dry_run: only say what would be done
     :param pause: the seconds between two comments, as GitHub asks of programs
@@ -60,16 +60,18 @@ class Comments:
         source: str,
         repository: str,
         *,
-        token: str,
+        token: str | None,
         api_url: str,
         dry_run: bool = False,
         pause: float = 1.0,
     ) -> None:
         self._written = written
         self._source = source
+        assert token or dry_run
+        self._has_token = token is not None
         self._dry_run = dry_run
         client = github.Github(
-            auth=authentications(token)[0],
+            auth=authentications(token)[0] if token else None,
             base_url=api_url,
             timeout=_TIMEOUT,
             lazy=True,
@@ -106,6 +108,8 @@ class Comments:
             return None
         if body is None and known is None:
             return None
+        if not self._has_token:
+            return _expected(number, plan, body, known)
         issue = self._repository.get_issue(number)
         comment = self._own(issue)
         if comment is None and known is not None:
@@ -171,6 +175,17 @@ class Comments:
         if isinstance(counts, dict) and not counts.get("-1"):
             return False
         return any(one.content == "-1" and one.user and one.user.login == author for one in comment.get_reactions())
+
+
+def _expected(number: int, plan: Planned | None, body: str | None, known: WrittenComment | None) -> Deed | None:
+    """Return what would be done if the comments on GitHub are as they were left; whose they are, a token tells."""
+    if known is None:
+        return Deed(number, "posted", body or "")
+    if plan is None:
+        return None
+    if body is None:
+        return Deed(number, "deleted")
+    return Deed(number, "unchanged" if body == known.body else "edited", body)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ __all__ = [
     "Outcome",
     "Promise",
     "Step",
+    "best",
     "calibrated",
     "calibration_of",
     "chosen",
@@ -34,8 +35,10 @@ PROMISED = ("threshold", "precision", "recall", "declared", "of_duplicates")
 # A threshold is not chosen on fewer issues that would have got a comment.
 _FEWEST_SPOKEN = 20
 _STEPS = (*(round(0.05 * step, 2) for step in range(1, 20)), 0.97, 0.99)
-# One-sided 80% confidence.
-_MARGIN = 0.84
+# In standard deviations: how far a promise is below what was seen. With few declared duplicates, it is one-sided 80%
+# confidence. With many, the model that speaks is hardly another one than those that were judged, and the threshold is
+# no lucky one; see the handbook for what was kept.
+_MARGIN, _MARGIN_OF_MANY, _MANY = 0.84, 0.5, 200
 # Habits change, so that a share is never known better than from so many issues: half of them differs from what comes
 # later by 0.03 (standard deviation), even after any number of issues.
 _MOST_KNOWN = 280
@@ -81,6 +84,8 @@ class Step:
     declared: float
     #: the same, over the declared duplicates alone
     of_duplicates: float
+    #: the number of issues by which this is known; fewer than `spoken` where one stands for several
+    judged: int
 
     def to_json(self) -> dict[str, float]:
         """Return the row of the table."""
@@ -99,6 +104,11 @@ class Promise:
     #: the lower bound of what was seen
     declared: float
     of_duplicates: float
+
+    @property
+    def floor(self) -> float:
+        """The highest floor, in hundredths, that is promised."""
+        return math.floor(self.precision * 100) / 100
 
     def to_json(self) -> dict[str, float]:
         """Return the promise as JSON."""
@@ -128,7 +138,8 @@ def steps(outcomes: Sequence[Outcome]) -> list[tuple[Step, Promise]]:
     :param outcomes: with calibrated probabilities
     """
     found = (step_at(outcomes, threshold) for threshold in _STEPS)
-    return [(step, _promise_of(step, outcomes)) for step in found]
+    margin = _MARGIN_OF_MANY if sum(one.is_duplicate for one in outcomes) >= _MANY else _MARGIN
+    return [(step, _promise_of(step, outcomes, margin)) for step in found]
 
 
 def step_at(outcomes: Sequence[Outcome], threshold: float) -> Step:
@@ -146,6 +157,7 @@ def step_at(outcomes: Sequence[Outcome], threshold: float) -> Step:
         sum(one.is_right for one in spoken_duplicates) / max(duplicates, 1),
         _share(spoken, _is_right),
         _share(spoken_duplicates, _is_right),
+        len(spoken),
     )
 
 
@@ -153,7 +165,7 @@ def chosen(found: Sequence[tuple[Step, Promise]], floor: float) -> Promise | Non
     """Return the lowest threshold that promises the floor; at those above it, the floor was seen at least."""
     lowest = None
     for step, promise in reversed(found):
-        if step.spoken < _FEWEST_SPOKEN:
+        if step.judged < _FEWEST_SPOKEN:
             continue
         if step.precision < floor:
             break
@@ -162,18 +174,28 @@ def chosen(found: Sequence[tuple[Step, Promise]], floor: float) -> Promise | Non
     return lowest
 
 
-def none_promised(floor: float) -> str:
-    """Return why nothing is said in public if no threshold is chosen."""
-    return f"no threshold promises a precision of {floor:.2f}"
+def best(found: Sequence[tuple[Step, Promise]]) -> Promise | None:
+    """Return the promise of the highest floor that a threshold reaches; None: too few comments at each."""
+    floors = sorted({promise.precision for _, promise in found}, reverse=True)
+    return next((promise for floor in floors if floor > 0 and (promise := chosen(found, floor))), None)
 
 
-def _promise_of(step: Step, outcomes: Sequence[Outcome]) -> Promise:
+def none_promised(floor: float, reached: Promise | None = None) -> str:
+    """Return why nothing is said in public if no threshold is chosen.
+
+    :param reached: the best promise
+    """
+    because = f"no threshold promises a precision of {floor:.2f}"
+    return f"{because}; the best promise is {reached.floor:.2f}, at {reached.threshold:.2f}" if reached else because
+
+
+def _promise_of(step: Step, outcomes: Sequence[Outcome], margin: float) -> Promise:
     spoken = [one for one in outcomes if one.probability >= step.threshold]
-    precision, declared = (_at_least(spoken, comes_true) for comes_true in (_is_confirmed, _is_right))
+    precision, declared = (_at_least(spoken, comes_true, margin) for comes_true in (_is_confirmed, _is_right))
     return Promise(step.threshold, precision, step.recall, declared, step.of_duplicates)
 
 
-def _at_least(spoken: Sequence[Outcome], comes_true: Callable[[Outcome], bool]) -> float:
+def _at_least(spoken: Sequence[Outcome], comes_true: Callable[[Outcome], bool], margin: float) -> float:
     """Return Wilson's lower bound of a share that drifts, by the number of issues that a weighted sample is worth."""
     squares = sum(one.weight**2 for one in spoken)
     if not squares:
@@ -181,8 +203,8 @@ def _at_least(spoken: Sequence[Outcome], comes_true: Callable[[Outcome], bool]) 
     share = _share(spoken, comes_true)
     chance = squares / sum(one.weight for one in spoken) ** 2
     size = 1 / (chance + 1 / _MOST_KNOWN)
-    square = _MARGIN**2 / size
-    spread = _MARGIN * math.sqrt(share * (1 - share) / size + square / (4 * size))
+    square = margin**2 / size
+    spread = margin * math.sqrt(share * (1 - share) / size + square / (4 * size))
     return max((share + square / 2 - spread) / (1 + square), 0.0)
 
 

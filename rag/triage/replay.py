@@ -23,6 +23,7 @@ from rag.triage.promise import (
     Outcome,
     Promise,
     Step,
+    best,
     calibrated,
     calibration_of,
     chosen,
@@ -71,6 +72,11 @@ class Replay:
         return sum(gains) / len(gains) if gains else None
 
     @property
+    def best(self) -> Promise | None:
+        """The best promise where none is chosen; None: one is, or nothing can be promised."""
+        return None if self.chosen or self.duplicates < FEWEST_DUPLICATES else best(self.steps)
+
+    @property
     def silent_because(self) -> str | None:
         """Why nothing is said in public; None: something may be said."""
         if self.chosen:
@@ -78,7 +84,7 @@ class Replay:
         if self.duplicates < FEWEST_DUPLICATES:
             few = f"{self.duplicates} declared duplicates are too few to promise a precision"
             return f"{few}; {FEWEST_DUPLICATES} are enough"
-        return none_promised(self.floor)
+        return none_promised(self.floor, self.best)
 
     def to_json(self) -> dict[str, Any]:
         """Return the shape that `rag.triage --replay --json` prints."""
@@ -92,6 +98,7 @@ class Replay:
             **promise,
             "silent": self.chosen is None,
             "silent_because": self.silent_because,
+            "best": self.best.to_json() if self.best else None,
             "check": {
                 "promised": self.promised.to_json() if self.promised else None,
                 "kept": self.kept.to_json() if self.kept else None,

@@ -34,7 +34,6 @@ def test_a_run_reports_and_comments_on_what_was_opened_since_it_was_switched_on(
     settings_in_environment.write_text('[[github]]\nname = "it"\nrepo = "o/r"\ninclude = ["issues"]\n')
     monkeypatch.setenv("RAG_GITHUB_API_URL", github.api_url)
     monkeypatch.setenv("RAG_TRIAGE_PRECISION", "0.5")
-    monkeypatch.setenv("RAG_TRIAGE_TOKEN", "writes")
 
     def opened(title: str, body: str) -> int:
         number = github.add_issue(title, body, user="ann")
@@ -47,12 +46,17 @@ def test_a_run_reports_and_comments_on_what_was_opened_since_it_was_switched_on(
 
     before = opened("scheduler crashes with a null pointer", "NullPointerException in scheduler")
     assert run() == [], "comments are off"
-    assert run(dry_run=True) == [(before, "posted")]
+    assert "Comments are off" in artifact("triage-it").data
+    assert run(dry_run=True) == [(before, "posted")], "which needs no token"
     assert github.written() == []
     assert f"#{before}" in artifact("triage-it").data
+    assert "A dry run: nothing is written." in artifact("triage-it").data
 
     monkeypatch.setenv("RAG_TRIAGE_COMMENTS", "true")
+    assert "RAG_TRIAGE_TOKEN" in str(asyncio.run(triage("it", return_state=True)).message)
+    monkeypatch.setenv("RAG_TRIAGE_TOKEN", "writes")
     assert run() == [], "it was opened before comments were switched on"
+    assert "Comments are on for issues opened since 20" in artifact("triage-it").data
     after = opened("exporter crashes with a null pointer", "NullPointerException in exporter")
     assert run() == [(after, "posted")]
     assert run() == [(after, "unchanged")]

@@ -41,6 +41,8 @@ class DiscordServer:
         self.calls: queue.Queue[tuple[str, str, Any]] = queue.Queue()
         #: how many messages are refused with 429 first
         self.refusals = 0
+        #: the ending of paths that the bot has no permission for
+        self.forbidden = ""
         self.resumes = 0
         self.port = 0
         self._ids = iter(range(1000, 9999))
@@ -226,6 +228,8 @@ class DiscordServer:
             limit = {"message": "You are being rate limited.", "retry_after": 0.05, "global": False}
             return _json(limit, status=429, headers={"Retry-After": "1", "Via": "1.1 loopback"})
         self.calls.put((request.method, path, given))
+        if self.forbidden and path.endswith(self.forbidden):
+            return _json({"message": "Missing Permissions", "code": 50013}, status=403)
         status, reply = self._reply(request.method, path, given)
         if path.endswith("/threads"):
             await self._write(0, {**reply, "newly_created": True}, "THREAD_CREATE")

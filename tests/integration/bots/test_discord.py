@@ -157,6 +157,21 @@ def test_channels_that_are_not_named_are_not_answered(engine: Engine, server: Di
         assert server.said("webhooks/100/interaction")["content"] == "I do not answer in this channel."
 
 
+def test_an_operator_reads_in_one_line_which_permission_is_missing(
+    engine: Engine, server: DiscordServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.forbidden = "/threads"
+    with answering(engine, server):
+        server.message(f"<@{BOT}> {QUESTION}")
+        server.said("/threads")
+        server.direct_message(QUESTION, to="500")
+        assert server.said("/messages")["path"] == "channels/500/messages", "the bot goes on"
+    [record] = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert "Missing Permissions" in record.message
+    assert "Create Public Threads" in record.message
+    assert record.exc_info is None
+
+
 def test_it_waits_for_a_rate_limit_and_resumes_its_session(engine: Engine, server: DiscordServer) -> None:
     with answering(engine, server):
         server.reconnect()

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from rag import insights
-from rag.desk.markdown import insights_markdown
+from rag.desk.markdown import bars, insights_markdown
 from rag.desk.report import Report
 from rag.engine import Engine
 from rag.errors import ConfigurationError
@@ -52,6 +52,16 @@ def test_the_same_question_in_other_words_is_one_topic(report: Report) -> None:
     assert (backups.times, backups.wordings, backups.abstained) == (3, 2, 0)
     assert "database" in backups.label
     assert sum(backups.weeks) == 3
+
+
+def test_a_report_of_more_days_than_were_logged_begins_with_the_first_question(engine: Engine) -> None:
+    weeks = engine.insights.report(days=3650).people.weeks
+    assert len(weeks) <= 2
+    assert sum(week.questions for week in weeks) == 6
+
+
+def test_bars_are_of_the_last_half_year() -> None:
+    assert bars([9, *[0] * 25, 1]) == "▁" * 25 + "█"
 
 
 def test_people_and_agents_are_apart(report: Report) -> None:

@@ -29,10 +29,10 @@ def write(empty_engine: Engine, github: CommentableGitHubServer) -> Write:
     """Write what is said of issue 3, as a list of the numbers that are linked; return what was done."""
     empty_engine.store.sources.register("it", "github")
 
-    def do(*numbers: int, page: Page | None = None, dry_run: bool = False) -> list[str]:
+    def do(*numbers: int, page: Page | None = None, dry_run: bool = False, token: str | None = "writes") -> list[str]:
         links = tuple(Link(number=number, role="open") for number in numbers)
         comments = Comments(
-            empty_engine.store.triage, "it", REPO, token="writes", api_url=github.api_url, dry_run=dry_run, pause=0
+            empty_engine.store.triage, "it", REPO, token=token, api_url=github.api_url, dry_run=dry_run, pause=0
         )
         plan = Plan(repository=REPO, issues=(Planned(number=3, links=links, page=page),))
         return [deed.what for deed in comments.write(plan)]
@@ -53,6 +53,26 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(write: Write, github
     assert write(1, dry_run=True) == ["posted"]
     assert github.written() == []
     assert write(1) == ["posted"], "a dry run remembers nothing"
+
+
+def test_a_dry_run_neither_edits_nor_deletes(write: Write, github: CommentableGitHubServer) -> None:
+    write(1)
+    before = (github.bodies(3), github.written())
+    assert write(2, dry_run=True) == ["edited"]
+    assert write(dry_run=True) == ["deleted"]
+    github.thumb_down(3, "ann")
+    assert write(1, dry_run=True) == ["deleted"]
+    assert (github.bodies(3), github.written()) == before
+    assert write(1) == ["deleted"], "a dry run remembers nothing"
+
+
+def test_a_dry_run_needs_no_token(write: Write, github: CommentableGitHubServer) -> None:
+    assert write(1, dry_run=True, token=None) == ["posted"]
+    assert github.requests == []
+    write(1)
+    assert write(1, dry_run=True, token=None) == ["unchanged"]
+    assert write(2, dry_run=True, token=None) == ["edited"]
+    assert write(dry_run=True, token=None) == ["deleted"]
 
 
 def test_nothing_is_written_without_a_link(write: Write, github: CommentableGitHubServer) -> None:

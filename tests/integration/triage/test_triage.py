@@ -14,7 +14,7 @@ from rag.errors import ConfigurationError
 from rag.settings import GitHubConfig, Settings
 from rag.sources.github import GitHubSource
 from rag.triage.backlog import backlog
-from rag.triage.command import main
+from rag.triage.command import main, replay_text
 from rag.triage.read import read_apart
 from rag.triage.releases import read_releases
 from rag.triage.replay import replayed
@@ -75,6 +75,18 @@ def test_a_replay_without_enough_duplicates_stays_silent(engine: Engine, triage:
     assert found.chosen is None
     assert "are too few to promise a precision" in (found.silent_because or "")
     assert triage.threshold is not None, "a replay of a part of the history is not kept"
+
+
+def test_a_replay_that_reaches_no_floor_says_the_best_promise_and_the_floor_it_would_speak_with(triage: Triage) -> None:
+    upto = triage.ranker.corpus.issues[-1].opened
+    silent = triage.replay(floor=0.99, until=upto)
+    assert silent.best is not None
+    assert silent.to_json()["threshold"] is None
+    assert silent.to_json()["best"] == silent.best.to_json()
+    assert f"RAG_TRIAGE_PRECISION={silent.best.floor:.2f}" in replay_text(silent, "it")
+    speaking = triage.replay(floor=silent.best.floor, until=upto)
+    assert speaking.chosen is not None
+    assert speaking.to_json()["best"] is None
 
 
 def test_every_issue_is_judged_even_if_a_model_learns_from_some_of_them_only(triage: Triage) -> None:
