@@ -36,6 +36,10 @@ for name in [name for name in os.environ if name.startswith("PREFECT_")]:
     del os.environ[name]
 # Some machines switch byte-code off, without which every command that a test starts compiles the program anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Every HTTP client loads the authorities that it trusts, also for a server on loopback. The 140 of certifi take 15 ms, and
+# a flow run opens several clients. No test asks a server of the internet, so one authority that has signed nothing is enough.
+for name in ("SSL_CERT_FILE", "PREFECT_API_SSL_CERT_FILE"):
+    os.environ[name] = str(Path(__file__).parent / "fixtures" / "authority.pem")
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

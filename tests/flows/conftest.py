@@ -154,7 +154,8 @@ def sources(
 
 def users_environment() -> dict[str, str]:
     """The environment of this process without the address of its Prefect server."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API_")}
+    of_server = ("PREFECT_API_URL", "PREFECT_API_REQUEST_TIMEOUT")
+    return {name: value for name, value in os.environ.items() if name not in of_server}
 
 
 @pytest.fixture
