@@ -13,6 +13,9 @@ import psycopg
 from psycopg import sql
 
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'migrations' ORDER BY tablename"
+_END_OTHERS = """
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 _SEQUENCES = """
 SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
 FROM pg_sequences WHERE last_value IS NOT NULL
@@ -41,6 +44,8 @@ class Databases:
         self._server_dsn, self._template, self._prefix = server_dsn, template, prefix
         self._numbers = itertools.count(1)
         self._free: list[str] = []
+        # For emptying: a connection knows the tables of its database, which a new one would look up again.
+        self._connections: dict[str, psycopg.Connection] = {}
         with psycopg.connect(self.dsn(template), autocommit=True) as connection:
             self._tables = {name for (name,) in connection.execute(_TABLES)}
             self._schema = connection.execute(_SCHEMA).fetchone()
@@ -61,7 +66,8 @@ class Databases:
 
     def close(self) -> None:
         """Disconnect; the databases go with their server."""
-        self._server.close()
+        for connection in (self._server, *self._connections.values()):
+            connection.close()
 
     def _create(self) -> str:
         name = f"{self._prefix}_{next(self._numbers)}"
@@ -69,7 +75,6 @@ class Databases:
         return name
 
     def _take_back(self, name: str) -> None:
-        self._server.execute("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", [name])
         try:
             is_as_new = self._emptied(name)
         except psycopg.Error:
@@ -80,14 +85,19 @@ class Databases:
             self._drop(name)
 
     def _emptied(self, name: str) -> bool:
-        with psycopg.connect(self.dsn(name), autocommit=True) as connection:
-            found = {table for (table,) in connection.execute(_TABLES)}
-            statements = [sql.SQL("SET session_replication_role = replica")]  # foreign keys are not checked
-            statements += [sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(it)) for it in found - self._tables]
-            statements += [sql.SQL("DELETE FROM {}").format(sql.Identifier(it)) for it in found & self._tables]
-            connection.execute(sql.SQL("; ").join(statements))
-            connection.execute(_SEQUENCES)
-            return connection.execute(_SCHEMA).fetchone() == self._schema
+        connection = self._connections.get(name)
+        if connection is None or connection.broken:
+            connection = self._connections[name] = psycopg.connect(self.dsn(name), autocommit=True)
+        connection.execute(_END_OTHERS)
+        found = {table for (table,) in connection.execute(_TABLES)}
+        statements = [sql.SQL("SET session_replication_role = replica")]  # foreign keys are not checked
+        statements += [sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(it)) for it in found - self._tables]
+        statements += [sql.SQL("DELETE FROM {}").format(sql.Identifier(it)) for it in found & self._tables]
+        connection.execute(sql.SQL("; ").join(statements))
+        connection.execute(_SEQUENCES)
+        return connection.execute(_SCHEMA).fetchone() == self._schema
 
     def _drop(self, name: str) -> None:
+        if connection := self._connections.pop(name, None):
+            connection.close()
         self._server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.embedding import Encoder, LocalEncoder
+from rag.embedding import Encoder, LocalEncoder, open_encoder
 from rag.engine import Engine
 
 Vectors = NDArray[np.float32]
@@ -23,7 +23,8 @@ class RememberingEncoder:
     """The local model with a memory: most tests index the same few texts, and embedding is most of their time."""
 
     def __init__(self, home: Path) -> None:
-        self._encoder = LocalEncoder(home)
+        # The encoder of this process, which flows and commands that a test runs use, too: a model takes a second to load.
+        self._encoder = open_encoder(LocalEncoder.model, home=home)
         self._documents: dict[str, Vectors] = {}
         self._queries: dict[str, Vectors] = {}
         self.model = self._encoder.model
