@@ -19,7 +19,9 @@ from prefect.transactions import get_transaction
 from pydantic import Field
 
 from flows.engine import in_thread, program, shared_engine
+from flows.prefect.endings import told
 from flows.prefect.retries import retrying_task
+from flows.prefect.returned import keep
 from rag.answer.answer import Answer
 from rag.text.lines import one_line
 from rag.trust.secrets import masked
@@ -57,6 +59,7 @@ async def ask(question: str, source: str | None, top_k: int, made_from: str) -> 
 
 
 @flow(name="answer", flow_run_name=_run_name, persist_result=False)
+@told
 async def answer(
     question: Annotated[str, Field(min_length=1)],
     source: str | None = None,
@@ -77,7 +80,7 @@ async def answer(
         made_from = " ".join([await in_thread(engine.questions.index_state), engine.settings.llm, program()])
         found = await ask(question, source, top_k, made_from)
     await acreate_markdown_artifact(answer_markdown(found), key="answer", description=question)
-    return found
+    return keep(found)
 
 
 async def _without_secrets(question: str) -> str:

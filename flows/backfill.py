@@ -29,6 +29,7 @@ from pydantic import Field
 from rich.console import Console
 
 from flows.engine import in_thread, progress_listener, reporting_to, shared_engine
+from flows.prefect.endings import told
 from flows.prefect.retries import retrying_task
 from flows.prefect.returned import keep, returned_as
 from flows.prefect.run_records import artifact_key, put_table, rename_run
@@ -60,6 +61,7 @@ def finish(planned: Backfill) -> SyncReport:
     flow_run_name="backfill {name}",
     persist_result=False,
 )
+@told
 async def backfill(
     name: str,
     start: date | None = None,

@@ -23,6 +23,7 @@ from prefect.states import Completed
 from pydantic import BaseModel
 
 from flows.engine import in_thread, shared_engine
+from flows.prefect.endings import told
 from flows.prefect.retries import retrying_task
 from flows.prefect.run_records import rename_run
 from flows.prefect.workers import Batch, BatchKind, batch_runner, store_result
@@ -65,6 +66,7 @@ def embed_texts(batch: UUID, texts: int) -> EmbeddedTexts:
 
 
 @flow(name="embed-batch", flow_run_name="embed {texts} texts", persist_result=False)
+@told
 async def embed_batch(batch: UUID, texts: int) -> State[Any]:
     """Embed a batch of texts for a sync. Syncs start this flow on a worker; there is no reason to start it by hand.
 

@@ -18,6 +18,7 @@ from pydantic import Field
 from rich.console import Console
 
 from flows.engine import in_thread, shared_engine
+from flows.prefect.endings import told
 from flows.prefect.retries import retrying_task
 from flows.prefect.returned import keep, returned_as
 from flows.prefect.run_records import artifact_key
@@ -52,6 +53,7 @@ async def measure(queries: str, k: int, answers: bool, allowed_drop: float) -> C
 
 
 @flow(name="evaluate", flow_run_name=_run_name, persist_result=False)
+@told
 async def evaluate(
     queries: str,
     k: Annotated[int, Field(ge=1)] = 10,

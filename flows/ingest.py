@@ -25,12 +25,14 @@ import httpx
 from prefect import Flow, flow
 from prefect.artifacts import acreate_table_artifact
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Cancelled, Completed, Failed
 from rich.console import Console
 
 from flows.embedding import embedding_workers
 from flows.engine import Ended, in_thread, progress_listener, reporting_to, shared_engine
 from flows.prefect.abandoned import known_reader
+from flows.prefect.endings import told
 from flows.prefect.limits import asking, crawls_at_once, host_limit
 from flows.prefect.retries import retrying_task
 from flows.prefect.returned import keep, returned
@@ -149,6 +151,7 @@ async def _count_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[A
     on_failure=[_count_failure],
     on_crashed=[_count_failure],
 )
+@told
 async def ingest_source(
     name: str, full: bool = False, accept_removals: bool = False, when_busy: WhenBusy = "wait"
 ) -> SyncReport | State[Any]:
@@ -204,6 +207,7 @@ async def _list_stale_answers() -> None:
 
 
 @flow(name="ingest", flow_run_name="ingest", persist_result=False)
+@told
 async def ingest(
     names: list[str] | None = None, full: bool = False, accept_removals: bool = False
 ) -> list[SyncReport] | State[Any]:
@@ -248,7 +252,10 @@ async def _ended(
 ) -> object:
     await asyncio.sleep(position * _SECONDS_APART)
     async with turns.get(name, nullcontext()):
-        return await returned(ingest_source(name, full, accept_removals, "fail", return_state=True))
+        try:
+            return await returned(ingest_source(name, full, accept_removals, "fail", return_state=True))
+        except Exception as error:  # noqa: BLE001 - Prefect could not begin this run; the others go on
+            return error
 
 
 async def _report(name: str, end: object) -> SyncReport:
@@ -265,7 +272,8 @@ def _sentence(end: object) -> str:
         return str(end)
     if isinstance(end, State):
         return one_line(end.message or "") or f"Its run ended as {end.name}, without a reason."
-    if isinstance(end, httpx.TransportError):
+    is_busy = isinstance(end, PrefectHTTPStatusError) and end.response.status_code >= 500
+    if is_busy or isinstance(end, httpx.TransportError):
         return GONE
     said = masked(one_line(end)) or "no message"
     return f"Its run broke off by {type(end).__name__}: {said.rstrip('.')}."

@@ -14,6 +14,7 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.engine import in_thread, shared_engine
+from flows.prefect.endings import told
 from flows.prefect.run_records import rename_run
 from rag.desk.markdown import insights_markdown
 from rag.desk.report import Report
@@ -36,6 +37,7 @@ async def read_log(days: int, most: int) -> Report:
 
 
 @flow(name="insights", flow_run_name="insights", persist_result=False)
+@told
 async def insights(
     days: Annotated[int, Field(ge=1, le=3650)] = 30, most: Annotated[int, Field(ge=1, le=200)] = 20
 ) -> State[Any]:

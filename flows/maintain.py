@@ -10,13 +10,15 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.engine import in_thread, shared_engine
+from flows.prefect.endings import told
 from flows.prefect.lost_runs import crash_silent_runs
+from flows.prefect.retries import retrying_task
 from flows.prefect.run_records import Row, put_table, rename_run
 from flows.schedules import longest_ages
 from rag.operate.operations import Maintenance
 from rag.store.sources import Incident, SourceStatus
 
-__all__ = ["maintain", "tidy", "watch"]
+__all__ = ["check", "maintain", "tidy", "watch"]
 
 
 @task(task_run_name="tidy", persist_result=False)
@@ -31,6 +33,7 @@ async def tidy(cache_days: int, index_days: int) -> Maintenance:
 
 
 @flow(name="maintain", flow_run_name="maintain", persist_result=False)
+@told
 async def maintain(
     cache_days: Annotated[int, Field(ge=1)] = 180, index_days: Annotated[int, Field(ge=0)] = 30
 ) -> State[Any]:
@@ -61,7 +64,20 @@ async def maintain(
     return Completed(message=f"{done.embeddings:,} embeddings and {len(done.indexes)} indexes dropped.", data=done)
 
 
-@flow(name="watch", flow_run_name="watch", retries=2, retry_delay_seconds=30, persist_result=False)
+@retrying_task("check the sources")
+async def check() -> tuple[list[SourceStatus], list[Incident]]:
+    """Send the alerts that are due, and return the state of the sources."""
+
+    def work() -> tuple[list[SourceStatus], list[Incident]]:
+        with shared_engine() as engine:
+            alerted = engine.operations.send_alerts(longest_ages(engine.settings.sources))
+            return engine.operations.sources(), alerted
+
+    return await in_thread(work)
+
+
+@flow(name="watch", flow_run_name="watch", persist_result=False)
+@told
 async def watch() -> State[Any]:
     """Send alerts for failing sources to RAG_ALERT_WEBHOOK.
 
@@ -69,13 +85,7 @@ async def watch() -> State[Any]:
     intervals of its schedule. Each incident is alerted once; the next success ends it. The table artifact shows the
     state of every source.
     """
-
-    def check() -> tuple[list[SourceStatus], list[Incident]]:
-        with shared_engine() as engine:
-            alerted = engine.operations.send_alerts(longest_ages(engine.settings.sources))
-            return engine.operations.sources(), alerted
-
-    sources, alerted = await in_thread(check)
+    sources, alerted = await check()
     await crash_silent_runs()
     await put_table([_source_row(status) for status in sources], key="sources", description="The state of every source")
     names = ", ".join(incident.name for incident in alerted)

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from flows.engine import in_thread, shared_engine
 from flows.insights import delete_old_artifacts
+from flows.prefect.endings import told
 from flows.prefect.run_records import rename_run
 from rag.desk.map.drawing import Drawing
 from rag.desk.map.page import map_json
@@ -39,6 +40,7 @@ async def draw(method: Wanted, days: int) -> Drawing:
 
 
 @flow(name="map", flow_run_name="map", persist_result=False)
+@told
 async def draw_map(method: Wanted = "best", days: Annotated[int, Field(ge=1, le=3650)] = 30) -> State[Any]:
     """Draw what the index knows, with the questions of the last days laid over it.
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from flows.embedding import embedding_workers
 from flows.engine import Ended, in_thread, progress_listener, reporting_to, shared_engine
+from flows.prefect.endings import told
 from flows.prefect.returned import keep, returned_as
 from flows.prefect.run_records import rename_run
 from flows.prefect.server import connected, log_to, wanted_server
@@ -70,6 +71,7 @@ async def build_index(roll_back: bool = False) -> IndexInfo:
 
 
 @flow(name="reindex", flow_run_name="reindex", persist_result=False)
+@told
 async def reindex(roll_back: bool = False) -> IndexInfo:
     """Build an index for RAG_EMBEDDING_MODEL beside the active one, then switch to it.
 

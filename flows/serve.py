@@ -18,6 +18,7 @@ from flows.ingest import chosen_sources
 from flows.prefect.lost_runs import crash_silent_runs
 from flows.prefect.server import ServerProcess, connected, free_port, log_to, wanted_server
 from rag.command import CommandParser, run
+from rag.engine import Engine
 from rag.evaluate.queries import read_queries
 from rag.settings import Settings, load_settings
 
@@ -52,6 +53,7 @@ def _serve(options: argparse.Namespace) -> int:
         read_queries(settings.evaluation)
     console = Console(stderr=True)
     log_to(console, debug=options.debug)
+    Engine.open(settings).close()  # what keeps every run from its work is told now
     server = wanted_server(lambda: ServerProcess(ui=True, port=free_port(*_PORTS)))
     with server or nullcontext(), connected(server):
         asyncio.run(_work(settings, server, console))

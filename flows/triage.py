@@ -13,18 +13,17 @@ from typing import Annotated, Any
 
 from prefect import flow, runtime
 from prefect.artifacts import acreate_markdown_artifact
-from prefect.client.schemas.objects import State
-from prefect.states import Failed
 from pydantic import Field
 from rich.console import Console
 
 from flows.engine import in_thread, shared_engine
+from flows.prefect.endings import told
 from flows.prefect.retries import retrying_task
 from flows.prefect.returned import keep, returned_as
 from flows.prefect.run_records import artifact_key, rename_run
 from flows.prefect.server import connected, log_to, wanted_server
 from rag.command import CommandParser, number_argument, print_json, run
-from rag.errors import ConfigurationError, RagError
+from rag.errors import ConfigurationError
 from rag.settings import GitHubConfig, Settings, load_settings
 from rag.triage.comments import Comments, Deed
 from rag.triage.plan import Plan
@@ -85,12 +84,13 @@ def _run_name() -> str:
 
 
 @flow(name="triage", flow_run_name=_run_name, persist_result=False)
+@told
 async def triage(
     name: str,
     days: Annotated[int, Field(ge=1, le=3650)] = 7,
     replay: bool = False,
     dry_run: bool = False,
-) -> dict[str, Any] | State[Any]:
+) -> dict[str, Any]:
     """Find the threads that report the same problem as the issues opened lately.
 
     The markdown artifact of the run is the report. Comments are written if RAG_TRIAGE_COMMENTS is true and the history
@@ -103,14 +103,6 @@ async def triage(
         dry_run: Say which comments would be written, and write none.
 
     """
-    try:
-        return await _triaged(name, days, replay=replay, dry_run=dry_run)
-    except RagError as error:
-        # Without a traceback in the log: a schedule may be due before the first sync.
-        return keep(Failed(message=str(error), data=error))
-
-
-async def _triaged(name: str, days: int, *, replay: bool, dry_run: bool) -> dict[str, Any]:
     with shared_engine() as engine:
         settings, stored = engine.settings, engine.triage_records
         _config(settings, name)

@@ -27,6 +27,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import BaseModel, Field
 
 from flows.engine import program, shared_engine
+from flows.prefect.endings import told
 from flows.prefect.limits import LEASE_SECONDS, WINDOWS_LIMIT, made_limit
 from flows.prefect.retries import retrying_task
 from flows.prefect.run_records import Row, artifact_key, put_table, rename_run
@@ -188,6 +189,7 @@ def _outcome(window: Window, state: State[Any], result: object) -> WindowRead:
     task_runner=cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=_AT_ONCE)),
     persist_result=False,
 )
+@told
 async def backfill_windows(
     name: str,
     windows: list[Span],

@@ -34,7 +34,7 @@ import httpx
 from rich.console import Console
 
 from flows.prefect.schema import create_database
-from rag.errors import ConfigurationError, RagError
+from rag.errors import ConfigurationError, RagError, reason_of
 from rag.text.lines import one_line
 
 __all__ = ["GONE", "ServerProcess", "connected", "free_port", "log_to", "wanted_server"]
@@ -248,7 +248,7 @@ def _prepare_home(environment: Mapping[str, str]) -> None:
             create_database(home)
         except (OSError, sqlite3.Error) as error:
             raise RagError(
-                f"Prefect's database in {home} cannot be made: {one_line(error)}. Check PREFECT_HOME."
+                f"Prefect's database in {home} cannot be made: {one_line(reason_of(error))}. Check PREFECT_HOME."
             ) from error
 
 

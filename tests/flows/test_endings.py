@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx
+import prefect
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_CLIENT_CSRF_SUPPORT_ENABLED,
+    PREFECT_CLIENT_MAX_RETRIES,
+    temporary_settings,
+)
 from prefect.states import Crashed
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from flows.ingest import _sentence
+from flows.ingest import _ended, _sentence
 from flows.prefect.abandoned import known_reader
 from flows.prefect.limits import asking, host_limit, made_limit
 from flows.prefect.server import GONE, ServerProcess, connected
@@ -85,6 +94,39 @@ def test_the_slots_of_a_killed_crawl_are_free_at_once(
 )
 def test_a_run_without_a_report_is_told_in_a_sentence(end: object, said: str) -> None:
     assert _sentence(end) == said
+
+
+def test_a_run_that_prefect_cannot_begin_leaves_the_others_alone() -> None:
+    with HTTPServer(("127.0.0.1", 0), _Busy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/api"
+        with temporary_settings(
+            {PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False}
+        ):
+            end = asyncio.run(_ended("docs", False, False, 0, {}))
+        server.shutdown()
+    assert _sentence(end) == GONE
+
+
+class _Busy(BaseHTTPRequestHandler):
+    """Prefect's API on a machine that is too busy for it."""
+
+    def do_GET(self) -> None:
+        self._reply(200, f'"{prefect.__version__}"'.encode())
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._reply(503, b"{}")
+
+    def _reply(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Write no log."""
 
 
 def test_a_server_that_is_gone_is_one_sentence() -> None:

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.usefixtures("quick_embedding")
 
 
 @pytest.fixture(autouse=True)
-def no_pauses(short_retries: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "retries", 0)
+def no_pauses(short_retries: None) -> None:
+    """Retry without delay."""
 
 
 def run_ingest_source(name: str) -> State[object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -85,3 +86,17 @@ def test_a_missing_sources_file_prints_one_line(
 
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("error: There is no sources file at ")
+
+
+def test_a_home_that_cannot_be_used_is_told_before_anything_is_registered(
+    settings_in_environment: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings_in_environment.write_text('[[docs]]\nname = "docs"\nurl = "https://docs.example/"\n')
+    monkeypatch.delenv("RAG_DATABASE_URL")
+    monkeypatch.setenv("RAG_HOME", str(settings_in_environment))
+
+    assert main([]) == 1
+
+    told = capsys.readouterr().err
+    assert "is not a folder. Set it to a folder that can be written." in told
+    assert told.count("\n") == 1

@@ -115,12 +115,12 @@ def _start_embedded(data: Path) -> str:
             return _started_dsn(server, data)
     except Exception as error:
         # The package raises subprocess, OS and lock errors of many types.
-        if trouble := embedded_trouble(home):
-            raise DatabaseError(trouble) from error
         if isinstance(error, OSError) and error.errno in _UNUSABLE:
             raise DatabaseError(
                 f"RAG_HOME cannot be used: {home} {_UNUSABLE[error.errno]}. Set it to a folder that can be written."
             ) from error
+        if trouble := embedded_trouble(home):
+            raise DatabaseError(trouble) from error
         reason = _last_words(data) if isinstance(error, subprocess.SubprocessError) else None
         raise DatabaseError(
             f"The embedded Postgres in {data} does not start: {reason or one_line(error).rstrip('.')}. "

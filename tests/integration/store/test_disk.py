@@ -77,8 +77,12 @@ def test_a_full_disk_is_told_and_what_was_committed_is_kept(
         assert len(engine.store.documents.hashes("more")) >= 1
 
 
-def test_a_folder_that_cannot_be_written_is_told(disk: Callable[[str], Path]) -> None:
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_folder_that_cannot_be_written_is_told(disk: Callable[[str], Path], is_there: bool) -> None:
+    """A read-only disk, such as an image, has no free space either."""
     home = disk("size=10m") / "home"
+    if is_there:
+        home.mkdir()
     disk("size=10m,ro")
     with pytest.raises(DatabaseError, match=r"RAG_HOME cannot be used: .* is on a disk that is read-only\."):
         embedded_dsn(home)
