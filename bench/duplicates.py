@@ -46,7 +46,7 @@ _DEPTH = 10
 _SMALL = (10, 40, 150)
 # Promises are looked at after these shares of the declared duplicates, for these floors, where this number of comments
 # or more follow.
-_PARTS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+_PARTS = (0.4, 0.5, 0.6, 0.7, 0.8)
 _FLOORS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
 _FEWEST = 20
 _NEAR = 0.05
