@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from prefect import flow, task
 from prefect.artifacts import acreate_image_artifact
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 from pydantic import Field
 
 from flows.engine import in_thread, shared_engine
@@ -18,7 +18,6 @@ from flows.prefect.run_records import rename_run
 from rag.desk.map.drawing import Drawing
 from rag.desk.map.page import map_json
 from rag.desk.map.png import map_png
-from rag.errors import RagError
 
 __all__ = ["draw", "draw_map"]
 
@@ -27,7 +26,7 @@ _KEY = "map"
 
 
 @task(task_run_name="draw {method}", persist_result=False)
-async def draw(method: Wanted, days: int) -> Drawing | State[Any]:
+async def draw(method: Wanted, days: int) -> Drawing:
     """Lay out the documents and the questions, and keep the map for the web page."""
 
     def work() -> Drawing:
@@ -37,11 +36,7 @@ async def draw(method: Wanted, days: int) -> Drawing | State[Any]:
             maps.keep(map_json(drawing).encode())
             return drawing
 
-    try:
-        return await in_thread(work)
-    except RagError as error:
-        # Without a traceback in the log: a schedule may be due before the first sync.
-        return Failed(message=str(error), data=error)
+    return await in_thread(work)
 
 
 @flow(name="map", flow_run_name="map", persist_result=False)
@@ -58,8 +53,6 @@ async def draw_map(method: Wanted = "best", days: Annotated[int, Field(ge=1, le=
 
     """
     drawing = await draw(method, days)
-    if not isinstance(drawing, Drawing):
-        return Failed(message=drawing.message, data=drawing.data)
     picture = base64.b64encode(map_png(drawing, "What the sources know")).decode()
     await acreate_image_artifact(f"data:image/png;base64,{picture}", key=_KEY, description=drawing.summary)
     await delete_old_artifacts(_KEY)

@@ -32,16 +32,6 @@ def test_the_picture_is_the_artifact_of_a_run_and_the_map_is_kept(
         assert engine.maps.kept()
 
 
-def test_a_run_before_the_first_sync_fails_with_a_sentence(
-    prefect_server: ServerProcess, settings_in_environment: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    state = asyncio.run(draw_map("pca", return_state=True))
-
-    assert state.is_failed()
-    assert state.message == "The index is empty. Fill it with: python -m flows.ingest"
-    assert not [one.message for one in caplog.records if one.exc_info and one.exc_info[0]], "no traceback"
-
-
 def test_the_map_is_drawn_every_week() -> None:
     deployed = {one.name: one for one in asyncio.run(deployments([]))}
     assert [schedule.schedule.cron for schedule in deployed["map"].schedules] == ["0 7 * * MON"]
