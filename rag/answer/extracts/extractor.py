@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["EMBEDDED", "Extract", "Extractor"]
 
 #: How many passages are embedded, the best by their other features: embedding takes most of the time of an answer.
-EMBEDDED = 12
+EMBEDDED = 16
 # The probability of being right below which an answer shows more passages; larger for a follow-up, since what it refers
 # to is a guess that the probability does not know of.
 _SURE, _SURE_OF_FOLLOW_UP = 0.6, 0.75
