@@ -207,12 +207,12 @@ def promises(ranker: Ranker, outcomes: Sequence[Outcome]) -> Table:
 
     :param outcomes: of the whole history: the issues that are judged, and for how many each stands
     """
-    known = np.cumsum([one.is_duplicate for one in outcomes])
+    declared = set(ranker.history.duplicates())
+    opened = [issue.opened for issue in ranker.corpus.issues if issue.number in declared]
     found: dict[str, list[tuple[float, float]]] = {"promise": [], "seen": []}
-    for part in _PARTS:
-        cut = int(np.searchsorted(known, part * known[-1]))
-        replay = replayed(ranker, shipped_model(), floor=0.0, until=outcomes[cut].opened)
-        after = _said(ranker, replay.model, outcomes[cut:])
+    for until in [opened[int(part * len(opened))] for part in _PARTS if opened]:
+        replay = replayed(ranker, shipped_model(), floor=0.0, until=until)
+        after = _said(ranker, replay.model, [one for one in outcomes if one.opened >= until])
         for floor in _FLOORS:
             promise = chosen(replay.steps, floor)
             if promise is None or (kept := step_at(after, promise.threshold)).judged < _FEWEST:

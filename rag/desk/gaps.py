@@ -75,7 +75,9 @@ def draft(label: str, questions: Sequence[str], vectors: NDArray[np.float32], pa
     :param vectors: of the questions, shape (n, dimension)
     """
     title = label.replace(" · ", ", ")
-    where = f"Add this to [{_link_text(page.title)}](<{page.url}>), or link it from there." if page else ""
+    found = f"[{_link_text(page.title)}](<{page.url}>)" if page else ""
+    # The nearest page of questions that no page answers is often about something else.
+    where = f"Add this to {found}, if it is about the same, or to a page of its own." if found else ""
     lines = [f"## {title[:1].upper()}{title[1:]}", *(["", where] if where else [])]
     for place in _different(vectors):
         lines += ["", f"### {one_line(questions[place]).lstrip('# ')}", "", "…"]
