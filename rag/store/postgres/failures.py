@@ -13,6 +13,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from rag.errors import DatabaseAway, DatabaseError, DatabaseUnavailable, Unstorable
+from rag.store.postgres.deadlines import Deadlines
 from rag.text.lines import one_line
 
 __all__ = ["MOST_SECONDS", "answered_in_time", "storable_values", "told", "translated"]
@@ -34,6 +35,9 @@ _HINTS = {
     "25006": "it is read-only. Use the address of the primary server",
     "42501": "the role may not do this. Grant it the tables, or use the role that made them",
 }
+
+
+_deadlines = Deadlines()
 
 
 @contextmanager
@@ -78,11 +82,9 @@ def answered_in_time(connection: psycopg.Connection[TupleRow], seconds: float = 
         with suppress(OSError):
             line.shutdown(socket.SHUT_RDWR)
 
-    timer = threading.Timer(seconds, give_up)
-    timer.daemon = True
-    timer.start()
     try:
-        yield
+        with _deadlines.within(seconds, give_up):
+            yield
     except psycopg.OperationalError as error:
         if late.is_set():
             raise DatabaseError(
@@ -90,7 +92,6 @@ def answered_in_time(connection: psycopg.Connection[TupleRow], seconds: float = 
             ) from error
         raise
     finally:
-        timer.cancel()
         line.close()
 
 
