@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 _MEASURED = ("embed", "write", "ingest", "query", "scale", "cold-start", "web")
-NAMES = (*_MEASURED, "chaos", "endless", "fuzz")
+NAMES = (*_MEASURED, "chaos", "endless", "fuzz", "requests")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"a benchmark: {', '.join(NAMES)} (default: all but chaos, endless and fuzz)",
+        help=f"a benchmark: {', '.join(NAMES)} (default: all but chaos, endless, fuzz and requests)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     modules = {name: importlib.import_module(f"bench.{name.replace('-', '_')}") for name in named or _MEASURED}

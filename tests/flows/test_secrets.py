@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import os
 import sqlite3
@@ -17,6 +18,8 @@ from flows.ingest import run_ingest
 from flows.prefect.server import ServerProcess
 from rag import status
 from rag.ask import main as ask
+from rag.store.database import Database
+from rag.store.store import Store
 from tests.flows.prefect_records import flow_run
 
 Sources = Callable[..., None]
@@ -94,6 +97,37 @@ def test_no_secret_is_kept_or_shown(
     assert [text for text in kept if CANARY in text or TOKEN in text] == []
     assert "********" in run.name
     assert "********" in run.parameters["question"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "rag.status --json",
+        "rag.ask --search-only backup",
+        "rag.evaluate queries.jsonl",
+        "rag.insights",
+        "rag.map --out map.html",
+        "rag.triage 5 --source issues",
+        "rag.remove handbook",
+        f"rag.move --to postgresql://x:{CANARY}@127.0.0.1:1/x",
+        "flows.reindex",
+        "flows.evaluate queries.jsonl",
+    ],
+)
+def test_no_command_shows_a_secret(
+    command: str, configured: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "queries.jsonl").write_text('{"id": "1", "query": "backup", "gold": ["a"]}\n')
+    caplog.set_level(logging.DEBUG)
+    module, *arguments = command.split()
+    if module == "rag.remove":  # else there is nothing to remove
+        with Database(configured, embedded=True) as database:
+            Store(database).sources.register("handbook", "repository")
+    code = importlib.import_module(module).main(arguments)
+    said = [*capfd.readouterr(), caplog.text]
+    assert code in (0, 1, 2)
+    assert any(said), "it says something"
+    assert [text for text in said if CANARY in text] == []
 
 
 def test_results_are_json_for_their_owner_only(configured: str) -> None:
