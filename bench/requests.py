@@ -16,7 +16,7 @@ from bench.github import HashEncoder
 from bench.report import Table
 from rag.engine import Engine
 from rag.settings import Settings
-from rag.store.embedded import stop_embedded
+from rag.store.postgres.embedded import stop_embedded
 from tests.odd_requests import FAILED, odd_request, status_of
 from tests.servers.memory_source import MemorySource
 from tests.servers.web import PAGES, served

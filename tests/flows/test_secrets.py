@@ -18,7 +18,7 @@ from flows.ingest import run_ingest
 from flows.prefect.server import ServerProcess
 from rag import status
 from rag.ask import main as ask
-from rag.store.database import Database
+from rag.store.postgres.database import Database
 from rag.store.store import Store
 from tests.flows.prefect_records import flow_run
 
