@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -12,6 +13,7 @@ from rag.answer.differences import addresses, counterpart, is_same_page, unsaid
 from rag.search.editions import Choice
 from rag.search.searcher import Searcher
 from rag.store.documents import DocumentRow, Edition
+from rag.text.words import words_in_order
 
 __all__ = ["Versioned"]
 
@@ -21,6 +23,9 @@ _COMPARED = 8
 _SURE, _MOST_TRIED = 0.7, 3
 # By how much the score of that one must be higher: if its page is in that version only, or if only its text is.
 _LIKELIER_PAGE, _LIKELIER_TEXT = 0.03, 0.1
+# What a question quotes, such as a message: so many words, which mean this text and no other.
+_QUOTED = re.compile(r'“([^“”]+)”|"([^"]+)"|`([^`]+)`')
+_FEWEST_QUOTED = 3
 
 
 class Versioned:
@@ -80,9 +85,10 @@ class Versioned:
     def _of_others(self, answer: Answer) -> Answer | None:
         """Return the answer of the newest other version that has one where the chosen ones have none.
 
-        An unsure extract is no answer to a question without a version if another version has one that is likelier.
+        An extract that is unsure, or lacks what the question quotes, is no answer to a question without a version if
+        another version has one that is likelier.
         """
-        if answer.answered and not (self._is_extractive and not self._choice.is_named and answer.score < _SURE):
+        if answer.answered and not self._may_be_given_up(answer):
             return None
         tried = _MOST_TRIED if answer.answered else len(self._choice.others)
         for version, editions in islice(_by_version(self._choice.others), tried):
@@ -92,11 +98,19 @@ class Versioned:
                 return replace(other, version=version)
         return None
 
+    def _may_be_given_up(self, answer: Answer) -> bool:
+        if not self._is_extractive or self._choice.is_named:
+            return False
+        said = _spaced(answer.answer)
+        return answer.score < _SURE or any(quote not in said for quote in _quotes(self._question))
+
     def _is_likelier(self, other: Answer, page: DocumentRow, answer: Answer) -> bool:
         """Return whether another version answers what the chosen ones do not: they lack its page, or what it says.
 
         :param page: that the other answer cites first
         """
+        if self._alone_has_the_quote(other):
+            return True
         likelier = other.score - answer.score
         if likelier < _LIKELIER_PAGE:
             return False
@@ -106,6 +120,14 @@ class Versioned:
         quotes = replace(other, answer="")
         is_new = all(unsaid(quotes, page, one) for one in same)
         return is_new and likelier >= _LIKELIER_TEXT and other.score >= _SURE
+
+    def _alone_has_the_quote(self, other: Answer) -> bool:
+        """Return whether the question quotes words that another version's answer has, and the chosen editions lack."""
+        quotes = [quote for quote in _quotes(self._question) if quote in _spaced(other.answer)]
+        chosen = self._searcher(self._choice.allowed)
+        return any(
+            not any(quote in _spaced(one.text) for one in chosen.search(quote, top_k=_COMPARED)) for quote in quotes
+        )
 
     def _same_pages(self, page: DocumentRow) -> list[DocumentRow]:
         """Return the same page in the chosen editions."""
@@ -164,6 +186,17 @@ class Versioned:
         pages = list(dict.fromkeys(url.partition("#")[0] for url in urls))
         rows = {row.url: row for row in self._documents(pages)}
         return [rows[page] for page in pages if page in rows]
+
+
+def _quotes(question: str) -> list[str]:
+    """Return what a question quotes, as `_spaced` writes it."""
+    found = (_spaced("".join(groups)) for groups in _QUOTED.findall(question))
+    return [quote for quote in found if len(quote.split()) >= _FEWEST_QUOTED]
+
+
+def _spaced(text: str) -> str:
+    """Return the words of a text, each between blanks."""
+    return f" {' '.join(words_in_order(text.lower()))} "
 
 
 def _by_version(editions: Sequence[Edition]) -> Iterator[tuple[str, list[Edition]]]:

@@ -23,6 +23,8 @@ PAGES = {
         "memory": "# 19.4. Memory\n\n## Work memory\n\n`work_memory` (`integer`)\n\nSets the memory of a sort or a hash "
         "table. The final limit is found by multiplying it with the number of sorts. See Section 19.2. The default value "
         "of `work_memory` is 1 MB, which is enough for small tables.",
+        "statistics": "# Statistics\n\n## The collector of statistics\n\nIf the collector is overloaded, the engine logs "
+        "“using stale statistics instead of current ones”. Give the collector a faster disk.",
     },
     "15": {
         "keys": "# Keys\n\n## Rotate the signing key\n\nRotate the signing key with `engine rotate-key`. "
@@ -31,6 +33,8 @@ PAGES = {
         "memory": "# 20.4. Memory\n\n## Work memory\n\n`work_memory` (`integer`)\n\nSets the memory of a sort or a hash "
         "table. The final limit is found by multiplying it with the number of sorts. See Section 20.2. The default value "
         "of `work_memory` is 4 MB, which is enough for small tables.",
+        "statistics": "# Statistics\n\n## The age of statistics\n\nStatistics that are stale are read again: current ones "
+        "are kept in memory, and the engine logs “statistics are read again”.",
         "metrics": "# Metrics\n\n## Export metrics\n\nMetrics are exported in the format of Prometheus at `/metrics`.",
     },
     "16beta1": {
@@ -158,6 +162,13 @@ def test_what_only_another_version_answers_is_said_to_be_from_it(engine: Engine)
     assert answer.answer.startswith("The sources do not answer this for version 15. This is from version 14:\n\n")
     assert "fax.ini" in answer.answer
     assert (answer.answered, answer.version) == (True, "14")
+
+
+def test_a_quoted_message_is_answered_from_the_version_that_has_it(engine: Engine) -> None:
+    answer = engine.ask("What does “using stale statistics instead of current ones” mean?")
+    assert answer.answer.startswith("The sources do not answer this for version 15. This is from version 14:")
+    assert "overloaded" in answer.answer
+    assert engine.ask("What does “statistics are read again” mean?").version == "15"
 
 
 def test_a_stream_says_so_before_the_answer(engine: Engine) -> None:
