@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.embedding.encoder import Encoder
+from rag.embedding.encoder import Encoder, ForwardingEncoder
 from rag.embedding.workers import EmbeddingWorkers
 from rag.errors import EmbeddingError
 from rag.store.embeddings import Embeddings
@@ -33,7 +33,7 @@ _FIRST_PART, _SMALLEST_PART = 32, 16
 Vectors = dict[bytes, NDArray[np.float32]]
 
 
-class CachedEncoder:
+class CachedEncoder(ForwardingEncoder):
     """An encoder with a cache in Postgres in front of `encode`.
 
     Each text has its own cache entry: one changed chunk costs one embedding.
@@ -51,7 +51,7 @@ class CachedEncoder:
         readable: Callable[[str], str] = str,
         embedding_workers: EmbeddingWorkers | None = None,
     ) -> None:
-        self._encoder = encoder
+        super().__init__(encoder)
         self._cache = cache
         self._readable = readable
         self._workers = embedding_workers
@@ -60,36 +60,9 @@ class CachedEncoder:
         self._part = _FIRST_PART
 
     @property
-    def model(self) -> str:
-        """The value of RAG_EMBEDDING_MODEL for the encoder's model."""
-        return self._encoder.model
-
-    @property
-    def dimension(self) -> int:
-        """The dimension of the vectors."""
-        return self._encoder.dimension
-
-    @property
-    def max_tokens(self) -> int:
-        """The number of tokens that the model reads of a text, special tokens included."""
-        return self._encoder.max_tokens
-
-    @property
     def embedded(self) -> int:
         """The number of texts embedded so far, here or by workers."""
         return self._embedded
-
-    def encode_query(self, text: str) -> NDArray[np.float32]:
-        """Embed one text without the cache: shape (dimension,)."""
-        return self._encoder.encode_query(text)
-
-    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed a few short texts without the cache: shape (len(texts), dimension)."""
-        return self._encoder.encode_queries(texts)
-
-    def count_tokens(self, text: str) -> int:
-        """Count the tokens of the whole text, special tokens excluded."""
-        return self._encoder.count_tokens(text)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed the texts that the cache lacks: shape (len(texts), dimension), in the order of `texts`.

@@ -16,7 +16,7 @@ from rag.embedding.models.named import ModelName
 if TYPE_CHECKING:
     from rag.embedding.models.sentence_model import SentenceModel
 
-__all__ = ["Encoder", "open_encoder"]
+__all__ = ["Encoder", "ForwardingEncoder", "open_encoder"]
 
 
 class Encoder(Protocol):
@@ -51,6 +51,44 @@ class Encoder(Protocol):
 
     def count_tokens(self, text: str) -> int:
         """Count the tokens of the whole text, special tokens excluded."""
+
+
+class ForwardingEncoder:
+    """An encoder in front of another one, to which it forwards what its subclass does not do itself."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+
+    @property
+    def model(self) -> str:
+        """The value of RAG_EMBEDDING_MODEL for the encoder's model."""
+        return self._encoder.model
+
+    @property
+    def dimension(self) -> int:
+        """The dimension of the vectors."""
+        return self._encoder.dimension
+
+    @property
+    def max_tokens(self) -> int:
+        """The number of tokens that the model reads of a text, special tokens included."""
+        return self._encoder.max_tokens
+
+    def encode_query(self, text: str) -> NDArray[np.float32]:
+        """Embed one text: shape (dimension,)."""
+        return self._encoder.encode_query(text)
+
+    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed a few short texts with low latency: shape (len(texts), dimension), in their order."""
+        return self._encoder.encode_queries(texts)
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed many texts: shape (len(texts), dimension), in their order."""
+        return self._encoder.encode(texts)
+
+    def count_tokens(self, text: str) -> int:
+        """Count the tokens of the whole text, special tokens excluded."""
+        return self._encoder.count_tokens(text)
 
 
 def open_encoder(model: str, *, home: Path, api_key: str | None = None, base_url: str | None = None) -> Encoder:

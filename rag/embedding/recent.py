@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.embedding.encoder import Encoder
+from rag.embedding.encoder import Encoder, ForwardingEncoder
 
 __all__ = ["RecentVectors"]
 
@@ -18,7 +18,7 @@ __all__ = ["RecentVectors"]
 _MOST = 8192
 
 
-class RecentVectors:
+class RecentVectors(ForwardingEncoder):
     """An encoder that keeps the vectors of the texts last given to `encode_queries` in memory.
 
     :param encoder: embeds the texts whose vectors are not kept
@@ -26,37 +26,10 @@ class RecentVectors:
     """
 
     def __init__(self, encoder: Encoder, *, most: int = _MOST) -> None:
-        self._encoder = encoder
+        super().__init__(encoder)
         self._most = most
         self._vectors: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
         self._lock = threading.Lock()
-
-    @property
-    def model(self) -> str:
-        """The value of RAG_EMBEDDING_MODEL for the encoder's model."""
-        return self._encoder.model
-
-    @property
-    def dimension(self) -> int:
-        """The dimension of the vectors."""
-        return self._encoder.dimension
-
-    @property
-    def max_tokens(self) -> int:
-        """The number of tokens that the model reads of a text, special tokens included."""
-        return self._encoder.max_tokens
-
-    def encode_query(self, text: str) -> NDArray[np.float32]:
-        """Embed one text: shape (dimension,)."""
-        return self._encoder.encode_query(text)
-
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed many texts: shape (len(texts), dimension), in their order."""
-        return self._encoder.encode(texts)
-
-    def count_tokens(self, text: str) -> int:
-        """Count the tokens of the whole text, special tokens excluded."""
-        return self._encoder.count_tokens(text)
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed the texts whose vectors are not kept: shape (len(texts), dimension), in the order of `texts`.
