@@ -32,4 +32,5 @@ def test_a_server_that_breaks_off_costs_nothing(server_dsn: str, place: str, fau
 def test_a_lost_connection_costs_nothing(server_dsn: str) -> None:
     outcomes = list(lost_connections(server_dsn, every=45))
     assert [line for outcome in outcomes for line in outcome.wrong] == []
-    assert any(outcome.ends["failed with a sentence"] for outcome in outcomes)
+    # The last round of each place has fewer statements, and is the only one that is not cut.
+    assert all(outcome.rounds > 1 for outcome in outcomes)
