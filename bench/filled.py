@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_cache_path
 
 from bench.corpus import SHARES, Base, base, synthetic
 from bench.scale import INDEX, put
+from rag.embedding import Encoder
 from rag.engine import Engine
 from rag.settings import Settings
 from rag.store.postgres.embedded import stop_embedded
@@ -20,14 +22,20 @@ __all__ = ["empty_engine", "filled_engine"]
 
 
 @contextmanager
-def empty_engine() -> Iterator[Engine]:
-    """Yield an engine over a new embedded Postgres, which is deleted afterwards."""
+def empty_engine(encoder: Encoder | None = None) -> Iterator[Engine]:
+    """Yield an engine over a new embedded Postgres, which is deleted afterwards.
+
+    :param encoder: embeds instead of the local model
+    """
     with tempfile.TemporaryDirectory(prefix="rag-bench-") as folder:
         home = Path(folder)
         (home / "sources.toml").write_text("")
-        settings = Settings(_env_file=None, RAG_HOME=home, RAG_SOURCES=home / "sources.toml", RAG_LLM="extractive")
+        values: dict[str, Any] = {"RAG_HOME": home, "RAG_SOURCES": home / "sources.toml", "RAG_LLM": "extractive"}
+        if encoder:
+            values |= {"RAG_EMBEDDING_MODEL": encoder.model, "OPENAI_API_KEY": "none"}
+        settings = Settings(_env_file=None, **values)
         try:
-            with Engine.open(settings) as engine:
+            with Engine.open(settings, encoder=encoder) as engine:
                 yield engine
         finally:
             stop_embedded(home)

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import argparse
 import random
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from urllib.parse import urlsplit
 
+from bench.filled import empty_engine
 from bench.github import HashEncoder
 from bench.report import Table
-from rag.engine import Engine
-from rag.settings import Settings
-from rag.store.postgres.embedded import stop_embedded
 from tests.odd_requests import FAILED, odd_request, status_of
 from tests.servers.memory_source import MemorySource
 from tests.servers.web import PAGES, served
@@ -34,26 +30,13 @@ def run(options: argparse.Namespace) -> Iterator[Table]:
     """Yield how many requests got each status, and those that got an error of the server."""
     statuses: Counter[str] = Counter()
     failed: list[tuple[str, bytes]] = []
-    with tempfile.TemporaryDirectory(prefix="rag-requests-") as folder:
-        home = Path(folder) / "home"
-        settings = Settings(
-            _env_file=None,
-            RAG_HOME=home,
-            RAG_SOURCES=home / "sources.toml",
-            RAG_LLM="extractive",
-            RAG_EMBEDDING_MODEL=HashEncoder.model,
-            OPENAI_API_KEY="none",
-        )
-        try:
-            with Engine.open(settings, encoder=HashEncoder()) as engine:
-                engine.syncs.ingest(MemorySource(PAGES))
-                with served(engine) as address, ThreadPoolExecutor(_AT_ONCE) as threads:
-                    seeds = range(options.seed * _AT_ONCE, (options.seed + 1) * _AT_ONCE)
-                    for found, wrong in threads.map(lambda seed: _sent(address, seed, options.seconds), seeds):
-                        statuses += found
-                        failed += wrong
-        finally:
-            stop_embedded(home)
+    with empty_engine(HashEncoder()) as engine:
+        engine.syncs.ingest(MemorySource(PAGES))
+        with served(engine) as address, ThreadPoolExecutor(_AT_ONCE) as threads:
+            seeds = range(options.seed * _AT_ONCE, (options.seed + 1) * _AT_ONCE)
+            for found, wrong in threads.map(lambda seed: _sent(address, seed, options.seconds), seeds):
+                statuses += found
+                failed += wrong
     table = Table(f"Odd requests, {options.seconds} s", ["status", "requests"])
     for status, count in sorted(statuses.items()):
         table.add(status, count)

@@ -206,7 +206,7 @@ def _trust(calibration: Mapping[str, Any]) -> str:
 
 
 def _publicity(report: Mapping[str, Any]) -> str:
-    """Return on which issues comments are written, so that an issue without one is no riddle."""
+    """Return the sentence that says which issues get comments."""
     if report["dry_run"]:
         return "A dry run: nothing is written. A ✓ is a thread that a comment would link."
     if report["comments_since"] is None:

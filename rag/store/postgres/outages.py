@@ -1,7 +1,7 @@
-"""An outage of Postgres: known from its first sign on, watched in the background, and told to whoever needs Postgres.
+"""Outages of Postgres: detected at the first failed check, and watched in the background until the server is back.
 
-While an outage is young, questions wait, since most outages are restarts. Later each question ends at once, so that a
-reader sees a page that says so instead of a page that does not come.
+Questions wait during the first seconds of an outage, since most outages are restarts. After that they fail at once, so
+that a reader gets a page that says so without waiting.
 """
 
 from __future__ import annotations
