@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import islice
 
 from rag.answer.answer import Answer, OtherVersion
@@ -123,11 +124,18 @@ class Versioned:
 
     def _alone_has_the_quote(self, other: Answer) -> bool:
         """Return whether the question quotes words that another version's answer has, and the chosen editions lack."""
-        quotes = [quote for quote in _quotes(self._question) if quote in _spaced(other.answer)]
-        chosen = self._searcher(self._choice.allowed)
-        return any(
-            not any(quote in _spaced(one.text) for one in chosen.search(quote, top_k=_COMPARED)) for quote in quotes
-        )
+        said = _spaced(other.answer)
+        return any(quote in said for quote in self._lacking_quotes)
+
+    @cached_property
+    def _lacking_quotes(self) -> list[str]:
+        """What the question quotes and the chosen editions lack."""
+        search = self._searcher(self._choice.allowed).search
+        return [
+            quote
+            for quote in _quotes(self._question)
+            if not any(quote in _spaced(one.text) for one in search(quote, top_k=_COMPARED))
+        ]
 
     def _same_pages(self, page: DocumentRow) -> list[DocumentRow]:
         """Return the same page in the chosen editions."""
