@@ -29,17 +29,17 @@ from flows.demo.github_server import load_export
 from rag.embedding import LocalEncoder
 from rag.sources.github.rows import fixes
 from rag.store.triage import StagedIssue
+from rag.triage.candidates.corpus import Corpus, Encode
+from rag.triage.candidates.features import FEATURES, RISING
+from rag.triage.candidates.lexical import Lexical, terms
+from rag.triage.candidates.ranking import Ranker, Scored
+from rag.triage.candidates.weights import WEIGHTS, shipped_model
 from rag.triage.command import replay_text
-from rag.triage.corpus import Corpus, Encode
-from rag.triage.features import FEATURES, RISING
 from rag.triage.history import History, Issue
-from rag.triage.lexical import Lexical, terms
-from rag.triage.model import Model, fit
-from rag.triage.promise import Outcome, chosen, step_at
-from rag.triage.ranking import Ranker, Scored
-from rag.triage.reading import issue_of
-from rag.triage.replay import Replay, replayed
-from rag.triage.weights import WEIGHTS, shipped_model
+from rag.triage.issues import issue_of
+from rag.triage.model.logit import Model, fit
+from rag.triage.replaying.promise import Outcome, chosen, step_at
+from rag.triage.replaying.replay import Replay, replayed
 
 _DEPTH = 10
 # The sizes of small repositories, in issues.

@@ -25,11 +25,11 @@ from flows.prefect.server import connected, log_to, wanted_server
 from rag.command import CommandParser, number_argument, print_json, run
 from rag.errors import ConfigurationError
 from rag.settings import GitHubConfig, Settings, load_settings
-from rag.triage.comments import Comments, Deed
-from rag.triage.plan import Plan
-from rag.triage.promise import none_promised
-from rag.triage.read import Reading, read_apart
+from rag.triage.commenting.comments import Comments, Deed
+from rag.triage.commenting.plan import Plan
+from rag.triage.commenting.read import Reading, read_apart
 from rag.triage.releases import read_releases
+from rag.triage.replaying.promise import none_promised
 
 __all__ = ["main", "triage"]
 

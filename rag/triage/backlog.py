@@ -8,7 +8,7 @@ from typing import Any
 
 from rag.engine import Engine
 from rag.errors import ConfigurationError
-from rag.triage.read import answering_pages
+from rag.triage.commenting.read import answering_pages
 from rag.triage.triage import Triage
 from rag.triage.verdict import Verdict
 

@@ -17,7 +17,7 @@ from rag.text.urls import repository_of
 
 if TYPE_CHECKING:
     from rag.triage.backlog import Backlog
-    from rag.triage.replay import Replay
+    from rag.triage.replaying.replay import Replay
     from rag.triage.triage import Triage
     from rag.triage.verdict import Verdict
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from rag.engine import Engine
 from rag.errors import ConfigurationError
+from rag.triage.candidates.ranking import Ranker
+from rag.triage.candidates.weights import shipped_model, small_model
 from rag.triage.history import Issue
-from rag.triage.model import Model
-from rag.triage.promise import none_promised
-from rag.triage.ranking import Ranker
-from rag.triage.reading import ranker_of
-from rag.triage.replay import FEWEST_DUPLICATES, Replay, replayed
+from rag.triage.issues import ranker_of
+from rag.triage.model.logit import Model
+from rag.triage.replaying.promise import none_promised
+from rag.triage.replaying.replay import FEWEST_DUPLICATES, Replay, replayed
 from rag.triage.verdict import Candidate, Verdict, candidates, links
-from rag.triage.weights import shipped_model, small_model
 
 __all__ = ["Triage"]
 

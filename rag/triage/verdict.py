@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from rag.triage.candidates.ranking import Ranked
 from rag.triage.history import History, Issue
-from rag.triage.ranking import Ranked
 
 __all__ = ["MOST_LINKS", "Candidate", "Role", "Verdict", "candidates", "links"]
 

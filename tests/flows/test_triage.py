@@ -13,7 +13,7 @@ from flows.ingest import run_ingest
 from flows.prefect.server import ServerProcess
 from flows.triage import main, triage
 from rag.engine import Engine
-from rag.triage.plan import MARKER
+from rag.triage.commenting.plan import MARKER
 from tests.flows.prefect_records import artifact
 from tests.integration.triage.conftest import history
 from tests.servers.github_comments import CommentableGitHubServer

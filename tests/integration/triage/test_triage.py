@@ -14,12 +14,12 @@ from rag.errors import ConfigurationError
 from rag.settings import GitHubConfig, Settings
 from rag.sources.github import GitHubSource
 from rag.triage.backlog import backlog
+from rag.triage.candidates.weights import shipped_model
 from rag.triage.command import main, replay_text
-from rag.triage.read import read_apart
+from rag.triage.commenting.read import read_apart
 from rag.triage.releases import read_releases
-from rag.triage.replay import replayed
+from rag.triage.replaying.replay import replayed
 from rag.triage.triage import Triage
-from rag.triage.weights import shipped_model
 from tests.servers.github_comments import CommentableGitHubServer
 
 # Half of the issues share words with a problem of another part of the program.

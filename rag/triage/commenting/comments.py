@@ -25,7 +25,7 @@ from urllib3.util import Retry
 from rag.errors import SourceError, SourceUnavailable
 from rag.sources.github.client import authentications
 from rag.store.triage import Triage, WrittenComment
-from rag.triage.plan import MARKER, Plan, Planned, comment_body
+from rag.triage.commenting.plan import MARKER, Plan, Planned, comment_body
 
 __all__ = ["Comments", "Deed"]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.triage.corpus import WAYS, Corpus, Found, Report
+from rag.triage.candidates.corpus import WAYS, Corpus, Found, Report
 from rag.triage.history import History, Issue
 
 __all__ = ["FEATURES", "RISING", "features"]

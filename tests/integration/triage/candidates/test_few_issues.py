@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from rag.triage.corpus import Corpus
+from rag.triage.candidates.corpus import Corpus
+from rag.triage.candidates.ranking import Ranker
+from rag.triage.candidates.weights import small_model
 from rag.triage.history import History, Issue
-from rag.triage.ranking import Ranker
-from rag.triage.weights import small_model
 from tests.encoders import RememberingEncoder
 
 DAY = 86_400.0

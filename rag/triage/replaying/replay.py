@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from rag.triage.calibration import Calibration
+from rag.triage.candidates.ranking import Ranker, Scored
 from rag.triage.history import Issue
-from rag.triage.model import Example, Model, fit
-from rag.triage.promise import (
+from rag.triage.model.calibration import Calibration
+from rag.triage.model.logit import Example, Model, fit
+from rag.triage.replaying.promise import (
     PROMISED,
     Outcome,
     Promise,
@@ -31,7 +32,6 @@ from rag.triage.promise import (
     step_at,
     steps,
 )
-from rag.triage.ranking import Ranker, Scored
 
 __all__ = ["FEWEST_DUPLICATES", "Replay", "replayed"]
 

@@ -8,8 +8,8 @@ import pytest
 
 from rag.engine import Engine
 from rag.errors import SourceUnavailable
-from rag.triage.comments import Comments
-from rag.triage.plan import MARKER, Link, Page, Plan, Planned
+from rag.triage.commenting.comments import Comments
+from rag.triage.commenting.plan import MARKER, Link, Page, Plan, Planned
 from tests.servers.github_comments import CommentableGitHubServer
 
 REPO = "o/r"

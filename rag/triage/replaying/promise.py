@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rag.triage.calibration import Calibration, Values
+from rag.triage.model.calibration import Calibration, Values
 
 __all__ = [
     "PROMISED",

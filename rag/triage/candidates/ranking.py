@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rag.triage.corpus import Corpus, Report
-from rag.triage.features import features
+from rag.triage.candidates.corpus import Corpus, Report
+from rag.triage.candidates.features import features
 from rag.triage.history import History, Issue
-from rag.triage.model import Example, Model
+from rag.triage.model.logit import Example, Model
 
 __all__ = ["Ranked", "Ranker", "Scored"]
 

@@ -15,8 +15,8 @@ from flows.demo.github_server import Request, Response
 from rag.engine import Engine
 from rag.store.postgres.database import Database
 from rag.store.triage import Triage
-from rag.triage.comments import Comments
-from rag.triage.plan import MARKER, Link, Plan, Planned
+from rag.triage.commenting.comments import Comments
+from rag.triage.commenting.plan import MARKER, Link, Plan, Planned
 from tests.servers.github_comments import CommentableGitHubServer
 
 REPO, ISSUE = "o/r", 3

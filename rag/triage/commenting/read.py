@@ -1,6 +1,6 @@
 """Read: the step that handles strangers' text, in a process of its own that holds no token of GitHub.
 
-    rag.triage.read < JOB > PLAN
+    rag.triage.commenting.read < JOB > PLAN
 
 The process gets neither the environment nor the .env file of the program: the settings that it needs are in the job.
 What it prints is a `Reading`, or {"error": sentence}; the parent refuses anything else.
@@ -24,7 +24,7 @@ from rag.settings import Settings
 from rag.sources.markup.process import start_reading
 from rag.store.filters import Filters
 from rag.text.urls import repository_of
-from rag.triage.plan import Page, Plan, Planned, planned
+from rag.triage.commenting.plan import Page, Plan, Planned, planned
 from rag.triage.triage import Triage
 from rag.triage.verdict import Verdict
 
@@ -59,7 +59,7 @@ def read_apart(
     :raises RagError: what the process says went wrong, or that it printed something else than a `Reading`
     """
     job = {"settings": _passed_on(settings), "source": source, "since": since, "numbers": [*numbers], "replay": replay}
-    process = start_reading("rag.triage.read")
+    process = start_reading("rag.triage.commenting.read")
     try:
         printed, _ = process.communicate(json.dumps(job).encode())
     except BaseException:

@@ -9,9 +9,9 @@ from rag.engine import Engine
 from rag.errors import ConfigurationError
 from rag.store.triage import StagedIssue
 from rag.text.urls import repository_of
-from rag.triage.corpus import Corpus, Encode
+from rag.triage.candidates.corpus import Corpus, Encode
+from rag.triage.candidates.ranking import Ranker
 from rag.triage.history import Declaration, History, Issue, declared, is_inactivity, seconds
-from rag.triage.ranking import Ranker
 
 __all__ = ["issue_of", "ranker_of"]
 

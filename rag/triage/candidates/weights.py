@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from rag.triage.calibration import Calibration
-from rag.triage.features import FEATURES
-from rag.triage.model import Model
+from rag.triage.candidates.features import FEATURES
+from rag.triage.model.calibration import Calibration
+from rag.triage.model.logit import Model
 
 __all__ = ["WEIGHTS", "shipped_model", "small_model"]
 
@@ -40,5 +40,7 @@ def small_model() -> Model:
 def _model(name: str) -> Model:
     value = json.loads(WEIGHTS.read_text(encoding="utf-8"))
     if tuple(value["features"]) != FEATURES:
-        raise ValueError("rag/triage/weights.json was fitted with other features; run python -m bench.duplicates --fit")
+        raise ValueError(
+            "rag/triage/candidates/weights.json was fitted with other features; run python -m bench.duplicates --fit"
+        )
     return replace(Model.from_json(value[name]), calibration=_CALIBRATIONS[name])

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.text.reports import clean_body, clean_title, error_lines, identifiers, repeated_lines
+from rag.triage.candidates.lexical import Lexical, terms
 from rag.triage.history import Issue
-from rag.triage.lexical import Lexical, terms
 
 __all__ = ["WAYS", "Corpus", "Found", "Report"]
 

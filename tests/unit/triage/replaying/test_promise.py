@@ -8,8 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rag.triage.calibration import Calibration
-from rag.triage.promise import Outcome, best, calibrated, calibration_of, chosen, none_promised, step_at, steps
+from rag.triage.model.calibration import Calibration
+from rag.triage.replaying.promise import (
+    Outcome,
+    best,
+    calibrated,
+    calibration_of,
+    chosen,
+    none_promised,
+    step_at,
+    steps,
+)
 
 IDENTITY = Calibration()
 

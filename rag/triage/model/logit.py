@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.triage.calibration import Calibration
+from rag.triage.model.calibration import Calibration
 
 __all__ = ["Example", "Model", "fit"]
 

@@ -1,0 +1,1 @@
+"""The model of a repository: probabilities of candidates, and their calibration."""
