@@ -12,6 +12,7 @@ from rag.answer.extracts.likelihood import likelihood_features
 from rag.answer.extracts.passages import Passage, passages
 from rag.answer.extracts.ranking import Ranking
 from rag.answer.extracts.scoring import Models, models
+from rag.answer.extracts.talk import asks_for_outcome, is_talk
 from rag.answer.question.asked import Asked, plain_terms
 from rag.answer.question.subjects import NO_SUBJECT, Subject
 from rag.search.results import SearchResult
@@ -116,7 +117,8 @@ class Extractor:
         :param subject: as in `extract`
         """
         asked = Asked.of(question, subject.added_to(terms or plain_terms(question)))
-        found = [described(asked, passage) for passage in passages(results)]
+        keeps_talk = asks_for_outcome(question)
+        found = [described(asked, passage) for passage in passages(results) if keeps_talk or not is_talk(passage)]
         around = Surroundings.of(results, found)
         rows = [features(asked, one, around) for one in found]
         first = self._models.first
