@@ -241,7 +241,7 @@ class Settings(BaseSettings):
         prices = value.replace(",", " ").split()
         if len(prices) != 2:
             raise ValueError(
-                f"{value!r} is not two prices (US dollars for a million tokens read and a million written)"
+                f"{value!r} is not two prices (US dollars for a million input tokens and for a million output tokens)"
             )
         return prices
 

@@ -180,7 +180,7 @@ class AnswerReply(_Reply):
     model: Models
     timings: dict[str, float]
     usage: dict[str, Any] | None = Field(None, description="the tokens that a language model read and wrote")
-    score: float = Field(description="how likely the answer is right, in [0, 1]")
+    score: float = Field(description="the estimated probability that the answer is right, in [0, 1]")
     thread: str | None = Field(description="the conversation; null if answers are not logged")
     freshness: list[Fresh] = Field(description="the last success of each source that is cited")
     id: str | None = Field(None, description="the id of the answer; null if answers are not logged")
@@ -205,7 +205,7 @@ class Hit(_Reply):
     title: str
     source: str
     kind: str
-    score: float = Field(description="how likely it is that the chunk bears on the question, in [0, 1]")
+    score: float = Field(description="the estimated probability that the chunk is relevant to the question, in [0, 1]")
     heading: str
     text: str
 

@@ -17,7 +17,7 @@ def made() -> CommandParser:
         prog="python -m rag.thing",
         description="Do a thing.",
         examples=["python -m rag.thing --day 2024-01-01"],
-        interrupted="interrupted; run it again to go on",
+        interrupted="interrupted; run the command again to continue",
     )
     parser.add_argument("--day", type=date_argument)
     parser.add_argument("--count", type=number_argument)
@@ -54,7 +54,7 @@ def test_an_interrupted_command_says_how_to_go_on(capsys: pytest.CaptureFixture[
         raise KeyboardInterrupt
 
     assert run(made(), interrupted, []) == 130
-    assert capsys.readouterr().err == "interrupted; run it again to go on\n"
+    assert capsys.readouterr().err == "interrupted; run the command again to continue\n"
 
 
 PRINTS = """

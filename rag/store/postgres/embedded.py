@@ -210,7 +210,7 @@ def _remove_stale_locks(data: Path) -> None:
         except (OSError, ValueError, IndexError):
             continue
         if _has_another_process(number, data) and not _has_orphans(data):
-            log.warning("removing %s: process %d is no Postgres of this folder", lock, number)
+            log.warning("removing %s: process %d is not a Postgres of this folder", lock, number)
             lock.unlink(missing_ok=True)
 
 

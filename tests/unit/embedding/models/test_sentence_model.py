@@ -234,7 +234,7 @@ def test_a_graph_that_does_not_fit_is_one_clear_line(tmp_path: Path) -> None:
     SentenceModel.read(ModelName.parse(f"local:{folder}").folder()).graph(tmp_path / "home" / "models").ensure()
     write_tokenizer(folder / "tokenizer.json", words=70)
 
-    with pytest.raises(EmbeddingError, match=r"cannot compute a text: .*Check that its files are of one model"):
+    with pytest.raises(EmbeddingError, match=r"cannot compute a text: .*Check that its files belong to one model"):
         encoder.encode_query("w69")
 
 
@@ -328,7 +328,7 @@ def test_a_folder_that_cannot_be_used_is_one_clear_line(
         (lambda folder: (folder / "tokenizer.json").write_text("{}"), "tokenizer.json cannot be read"),
         (
             lambda folder: write_tokenizer(folder / "tokenizer.json", words=70),
-            "has 70 tokens and the model 60: they are of two models",
+            "has 70 tokens and the model 60: they belong to different models",
         ),
         (
             lambda folder: save_file({"other": np.zeros(3, np.float32)}, folder / "model.safetensors"),
