@@ -165,9 +165,9 @@ def verdict_text(verdict: Verdict) -> str:
         )
         lines += [f"{one.probability:6.1%}  #{one.number} {one.title}", f"        {fixed}  {one.url}"]
     if not verdict.candidates:
-        lines.append("No earlier issue is like it.")
+        lines.append("There is no similar earlier issue.")
     said = ", ".join(f"#{one.number}" for one in verdict.links)
-    lines += ["", f"Sure enough for a comment: {said}" if said else f"Nothing for a comment: {verdict.silent_because}."]
+    lines += ["", f"Likely enough for a comment: {said}" if said else f"No comment: {verdict.silent_because}."]
     return "\n".join(lines)
 
 
@@ -211,12 +211,12 @@ def _conclusion(replay: Replay) -> str:
         return (
             f"At {chosen.threshold:.2f} and above, the promise is a precision of {chosen.precision:.3f}: people will "
             f"confirm {chosen.precision:.0%} of the comments, and declare {chosen.declared:.0%} to be duplicates. "
-            f"Of the declared duplicates, {chosen.recall:.0%} are found. Comments may be switched on."
+            f"Of the declared duplicates, {chosen.recall:.0%} are found. Comments can be enabled."
         )
     because = replay.silent_because or ""
     best = replay.best
-    unless = f"; with RAG_TRIAGE_PRECISION={best.floor:.2f}, it would speak" if best else ""
-    return f"{because[:1].upper()}{because[1:]}. Triage stays silent in public{unless}."
+    unless = f"; with RAG_TRIAGE_PRECISION={best.floor:.2f}, it would comment" if best else ""
+    return f"{because[:1].upper()}{because[1:]}. Triage writes no comments{unless}."
 
 
 def backlog_text(found: Backlog, source: str) -> str:
