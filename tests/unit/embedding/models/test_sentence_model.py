@@ -276,7 +276,7 @@ def _module(folder: Path, path: str) -> None:
     ("damage", "says"),
     [
         (shutil.rmtree, "there is no such folder"),
-        (lambda folder: [file.unlink() for file in folder.glob("*.json")], "holds no model: it has neither modules"),
+        (lambda folder: [file.unlink() for file in folder.glob("*.json")], "contains no model: it has neither modules"),
         (_remove("model.safetensors"), "has no weights: neither model.safetensors nor onnx/model.onnx"),
         (_pickle_only, "in pytorch_model.bin only, which is never read"),
         (_remove("tokenizer.json"), "has no tokenizer.json: write one with"),
@@ -352,5 +352,5 @@ def test_a_cross_encoder_is_no_embedding_model(tmp_path: Path) -> None:
     write_model(folder, architectures=["BertForSequenceClassification"])
     (folder / "modules.json").unlink()
 
-    with pytest.raises(ConfigurationError, match="holds a cross-encoder: use it as RAG_RERANKER"):
+    with pytest.raises(ConfigurationError, match="is a cross-encoder: use it as RAG_RERANKER"):
         open_encoder(f"local:{folder}", home=tmp_path)
