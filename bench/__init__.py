@@ -1,1 +1,1 @@
-"""Benchmarks of speed and retrieval quality; each module runs as `python -m bench.NAME`."""
+"""Benchmarks of speed and retrieval quality; each module runs as `python -m bench NAME`."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.endless import CHILD_LIMIT_MB, LIMIT_MB, peak
+from bench.faults.endless import CHILD_LIMIT_MB, LIMIT_MB, peak
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.faults import faulty_servers, lost_connections
+from bench.faults.broken import faulty_servers, lost_connections
 
 
 @pytest.mark.slow

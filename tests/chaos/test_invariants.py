@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import psycopg
 
-from bench import invariants
-from bench.chaos_work import OPERATIONS, run_operation
+from bench.faults import invariants
+from bench.faults.chaos_work import OPERATIONS, run_operation
 
 # Each leaves the database as a crash between two statements would, if these did not commit together.
 _BREAKS = {

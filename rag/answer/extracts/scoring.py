@@ -1,4 +1,4 @@
-"""Scores: linear models of features, whose weights are read from a file that `python -m bench.fit_passages` writes."""
+"""Scores: linear models of features, whose weights are read from a file that `python -m bench fit-passages` writes."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from rag.triage.model.logit import Model
 
 __all__ = ["WEIGHTS", "shipped_model", "small_model"]
 
-#: Written by `python -m bench.duplicates --fit`.
+#: Written by `python -m bench duplicates --fit`.
 WEIGHTS = Path(__file__).with_name("weights.json")
 # A model is too sure of its best candidate, since the highest of many is the one that chance favoured most. For models
 # of their own history, replays of golang/go and rust-lang/rust give -0.51 and 0.71, and -0.52 and 0.70.
@@ -41,6 +41,6 @@ def _model(name: str) -> Model:
     value = json.loads(WEIGHTS.read_text(encoding="utf-8"))
     if tuple(value["features"]) != FEATURES:
         raise ValueError(
-            "rag/triage/candidates/weights.json was fitted with other features; run python -m bench.duplicates --fit"
+            "rag/triage/candidates/weights.json was fitted with other features; run python -m bench duplicates --fit"
         )
     return replace(Model.from_json(value[name]), calibration=_CALIBRATIONS[name])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.github import HashEncoder
+from bench.syncs.github import HashEncoder
 from rag.engine import Engine
 from rag.errors import DatabaseError
 from rag.settings import Settings

@@ -9,7 +9,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from bench import invariants
+from bench.faults import invariants
 from rag.store.postgres.database import Database
 from rag.store.postgres.migrations import migrate
 from rag.store.postgres.queries import Queries, sql_folder

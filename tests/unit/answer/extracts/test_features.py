@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.fit_passages import GIVEN
+from bench.answers.fit_passages import GIVEN
 from rag.answer.extracts.features import Surroundings, described, features, with_meaning
 from rag.answer.extracts.passages import passages
 from rag.answer.extracts.scoring import models

@@ -1,11 +1,11 @@
-"""Scores: the shipped weights, and the models fitted by bench.fit_passages."""
+"""Scores: the shipped weights, and the models fitted by bench.answers.fit_passages."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from bench.fit_passages import listwise, logistic
+from bench.answers.fit_passages import listwise, logistic
 from rag.answer.extracts.scoring import Linear, models
 
 

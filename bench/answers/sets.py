@@ -1,0 +1,163 @@
+"""Corpora with questions whose answers are known by key facts: four manuals of Debian packages, and threads of tls13-spec.
+
+The questions of ../shared/data/answers are split by a digest of their ids: one half is looked at and fitted on, the other
+decides. Two files were written for fitting: bench/data/fitting.jsonl has short questions, of which some know their gold
+pages, and bench/data/situations.jsonl has questions as users put them, who describe a situation in words of their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from bench.paths import DATA, SHARED
+from bench.served import served
+from flows.demo.github_server import GitHubServer, load_export
+from rag.engine import Engine
+from rag.evaluate import Query, read_queries
+from rag.ingest.chunking import CHUNKING
+from rag.settings import Settings
+from rag.store.postgres.embedded import stop_embedded
+
+__all__ = [
+    "CORPORA",
+    "FITTING",
+    "SITUATIONS",
+    "Corpus",
+    "Half",
+    "chosen",
+    "fitting_queries",
+    "half_of",
+    "opened",
+    "present",
+    "queries",
+]
+
+Half = Literal["look", "decide"]
+#: The questions written for fitting, each with its corpus: short ones, and those that describe a situation.
+FITTING = DATA / "fitting.jsonl"
+SITUATIONS = FITTING.with_name("situations.jsonl")
+_SHARED = SHARED / "answers"
+_EXPORT = SHARED / "tls13-spec.github.json.gz"
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A corpus, and the file of its questions; without a folder it is a repository on a simulated GitHub."""
+
+    name: str
+    file: str
+    folder: Path | None
+    package: str = ""
+    exclude: tuple[str, ...] = ()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether its documents are on this machine."""
+        return self.folder.is_dir() if self.folder else _EXPORT.exists()
+
+
+_SPHINX = ("**/genindex*", "**/py-modindex*", "**/search.html", "**/contents.html")
+CORPORA = (
+    Corpus("git", "git-doc", Path("/usr/share/doc/git/html"), "git-doc"),
+    Corpus("apache", "apache2-doc", Path("/usr/share/doc/apache2-doc/manual/en"), "apache2-doc"),
+    Corpus("python", "python3-doc", Path("/usr/share/doc/python3.11/html"), "python3.11-doc", _SPHINX),
+    Corpus("pg", "postgresql-doc-15", Path("/usr/share/doc/postgresql-doc-15/html"), "postgresql-doc-15", ("**/bookindex.html",)),
+    Corpus("tls13", "tls13-spec", None),
+    Corpus("celery", "celery", Path("/usr/share/doc/python-celery-doc/html"), "python-celery-doc", _SPHINX),
+)  # fmt: skip
+
+
+def half_of(query: Query) -> Half:
+    """Return the half that a question belongs to."""
+    return "decide" if int(hashlib.sha256(query.id.encode()).hexdigest(), 16) % 2 else "look"
+
+
+def queries(corpus: Corpus) -> list[Query]:
+    """Return the questions with known gold pages; none if their file is missing."""
+    path = _SHARED / f"{corpus.file}.answers.jsonl"
+    return read_queries(path) if path.exists() else []
+
+
+def fitting_queries(file: Path) -> Mapping[str, Sequence[Query]]:
+    """Return the questions written for fitting, by corpus.
+
+    :param file: `FITTING` or `SITUATIONS`
+    """
+    names = [json.loads(line)["corpus"] for line in file.read_text(encoding="utf-8").splitlines() if line]
+    found: dict[str, list[Query]] = {}
+    for name, query in zip(names, read_queries(file), strict=True):
+        found.setdefault(name, []).append(query)
+    return found
+
+
+def chosen(names: Sequence[str] | None, half: Half | None) -> Iterator[tuple[Corpus, list[Query]]]:
+    """Yield each corpus that is on this machine, with its questions; say on standard error which are missing.
+
+    :param names: only these corpora
+    :param half: only this half of the questions
+    """
+    for corpus in present(names):
+        if asked := [query for query in queries(corpus) if half in (None, half_of(query))]:
+            yield corpus, asked
+        elif not queries(corpus):
+            sys.stderr.write(f"skipped: {corpus.name} ({_SHARED} has no questions about it)\n")
+
+
+def present(names: Sequence[str] | None = None) -> Iterator[Corpus]:
+    """Yield the corpora that are on this machine; say on standard error which are missing.
+
+    :param names: only these corpora
+    """
+    for corpus in CORPORA:
+        if names and corpus.name not in names:
+            continue
+        if corpus.is_there:
+            yield corpus
+        elif corpus.folder:
+            sys.stderr.write(f"skipped: {corpus.name} (Debian's package {corpus.package} is not installed)\n")
+        else:
+            sys.stderr.write(f"skipped: {corpus.name} ({_EXPORT} is missing)\n")
+
+
+@contextmanager
+def opened(corpus: Corpus, home: Path, **settings: str) -> Iterator[Engine]:
+    """Yield an engine over the index of a corpus below `home`, updated to the corpus and the rules of the chunker.
+
+    :param settings: further environment variables; without RAG_LLM, no language model is asked
+    """
+    folder = home / corpus.name
+    folder.mkdir(parents=True, exist_ok=True)
+    toml = folder / "sources.toml"
+    with ExitStack() as stack:
+        api_url = "https://api.github.com"
+        if corpus.folder:
+            url = stack.enter_context(served(corpus.folder, sitemap=True, remembered=folder / "port"))
+            source = {"name": corpus.name, "url": f"{url}/index.html", "sitemap": f"{url}/sitemap.xml"}
+            toml.write_text("[[docs]]\n" + _toml(source) + f"exclude = {json.dumps(corpus.exclude)}\n")
+        else:
+            server = GitHubServer(load_export(_EXPORT), web_url="https://github.com", rate_limit=10**9)
+            api_url = stack.enter_context(server).api_url
+            toml.write_text('[[github]]\nname = "tls13"\nrepo = "tlswg/tls13-spec"\ninclude = ["issues", "pulls"]\n')
+        values: dict[str, Any] = {
+            "RAG_HOME": folder, "RAG_SOURCES": toml, "RAG_GITHUB_API_URL": api_url, "RAG_LLM": "extractive", **settings
+        }  # fmt: skip
+        try:
+            with Engine.open(Settings(_env_file=None, **values)) as engine:
+                engine.sync(corpus.name)
+                if engine.questions.active_index.chunking != CHUNKING:
+                    engine.indexing.reindex()
+                    engine.indexing.drop_others()
+                yield engine
+        finally:
+            stop_embedded(folder)
+
+
+def _toml(values: Mapping[str, str]) -> str:
+    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())

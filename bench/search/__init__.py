@@ -1,0 +1,1 @@
+"""How well pages and duplicate issues are found."""

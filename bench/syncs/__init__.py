@@ -1,0 +1,1 @@
+"""How fast a sync is, and what spreading it over processes brings."""
