@@ -26,6 +26,6 @@ def announce(command: str) -> None:
 def _excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Say in a line, as the command does once it runs, that Ctrl-C has ended the import."""
     if issubclass(kind, KeyboardInterrupt):
-        sys.stderr.write("interrupted: nothing was read yet; run it again to go on\n")
+        sys.stderr.write("interrupted: nothing was read yet; run the command again to continue\n")
     else:
         sys.__excepthook__(kind, error, trace)

@@ -198,7 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "python -m flows.backfill tls13-spec",
             "python -m flows.backfill tls13-spec --start 2023-01-01 --end 2024-01-01 --window 30",
         ],
-        interrupted="interrupted: the windows that were read are kept; run it again to go on",
+        interrupted="interrupted: the windows that were read are kept; run the command again to continue",
     )
     parser.add_argument("name", metavar="NAME", help="a [[github]] source in sources.toml")
     parser.add_argument("--start", type=date_argument, metavar="DAY", help="the first day (YYYY-MM-DD, UTC)")
@@ -215,7 +215,7 @@ def _backfill(options: argparse.Namespace) -> int:
     console = Console(stderr=True)
     log_to(console, debug=options.debug)
     if not 1 <= options.window <= 3660:
-        raise ConfigurationError("--window is a number of days, from 1 to 3660.")
+        raise ConfigurationError("--window must be a number of days from 1 to 3660.")
     with (
         show_progress(console, [options.name], doing="starting Prefect") as listener,
         shared_engine(settings) as engine,

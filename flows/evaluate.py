@@ -135,9 +135,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "python -m flows.evaluate questions.jsonl --answers",
         ],
     )
-    parser.add_argument("queries", type=Path, metavar="QUERIES.jsonl", help="a file as rag.evaluate reads it")
-    parser.add_argument("--k", type=number_argument, default=10, metavar="K", help="results that count (default 10)")
-    parser.add_argument("--answers", action="store_true", help="ask the questions as well, and judge the answers")
+    parser.add_argument("queries", type=Path, metavar="QUERIES.jsonl", help="a query file of rag.evaluate")
+    parser.add_argument("--k", type=number_argument, default=10, metavar="K", help="results to score (default 10)")
+    parser.add_argument("--answers", action="store_true", help="also answer the queries, and score the answers")
     parser.add_argument(
         "--allowed-drop",
         type=float,

@@ -305,7 +305,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "python -m flows.ingest postgres tls13-spec",
             "python -m flows.ingest postgres --full --json",
         ],
-        interrupted="interrupted: what was indexed is kept; run it again to go on",
+        interrupted="interrupted: what was indexed is kept; run the command again to continue",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="a source in sources.toml (default: all)")
     parser.add_argument("--full", action="store_true", help="read everything again and remove deleted documents")

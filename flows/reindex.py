@@ -85,7 +85,7 @@ async def reindex(roll_back: bool = False) -> IndexInfo:
     index = await build_index(roll_back)
     await rename_run(f"reindex · {index.name} is in use now")
     await acreate_markdown_artifact(
-        f"The index is **{index.name}** now: {index.embedding_model}, {index.dimension} dimensions.",
+        f"The active index is **{index.name}**: {index.embedding_model}, {index.dimension} dimensions.",
         key="reindex",
     )
     return keep(index)
@@ -127,7 +127,7 @@ def _reindex(options: argparse.Namespace) -> int:
         with server or nullcontext(), connected(server), reporting_to(show):
             index = asyncio.run(_run(options.roll_back))
         is_set = engine.indexing.is_set(index)
-    sys.stdout.write(f"The index is {index.name} now: {index.embedding_model}, {index.dimension} dimensions.\n")
+    sys.stdout.write(f"The active index is {index.name}: {index.embedding_model}, {index.dimension} dimensions.\n")
     if not is_set:
         sys.stdout.write(f"Set RAG_EMBEDDING_MODEL={index.embedding_model} before the next ingest.\n")
     return 0

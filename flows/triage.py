@@ -224,14 +224,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run triage of one source."""
     parser = CommandParser(
         prog="python -m flows.triage",
-        description="Find the threads that report the same problem as the issues opened lately, as a Prefect flow run. "
-        "Comments are written only if RAG_TRIAGE_COMMENTS is true and the repository's history shows enough precision.",
+        description="Find the threads that report the same problem as recent issues, as a Prefect flow run. Comments "
+        "are written only if RAG_TRIAGE_COMMENTS is true and the repository's history shows enough precision.",
         examples=["python -m flows.triage issues --dry-run", "python -m flows.triage issues --days 30 --replay --json"],
     )
     parser.add_argument("name", metavar="NAME", help="the GitHub source")
-    parser.add_argument("--days", type=number_argument, default=7, metavar="N", help="issues opened in N days (7)")
-    parser.add_argument("--replay", action="store_true", help="go over the history again before")
-    parser.add_argument("--dry-run", action="store_true", help="say which comments would be written, and write none")
+    parser.add_argument(
+        "--days", type=number_argument, default=7, metavar="N", help="issues of the last N days (default 7)"
+    )
+    parser.add_argument("--replay", action="store_true", help="replay the history first")
+    parser.add_argument("--dry-run", action="store_true", help="show the comments without writing them")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return run(parser, _command, arguments)
 

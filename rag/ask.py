@@ -45,10 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "question",
         nargs="*",
         metavar="WORD",
-        help="the question, in quotes if it holds characters of the shell; on a terminal without a question, and with "
-        "--chat, a conversation begins",
+        help="the question; quote it if it contains shell characters. Without a question, a terminal starts a "
+        "conversation",
     )
-    parser.add_argument("--chat", action="store_true", help="read more questions from standard input, one a line")
+    parser.add_argument("--chat", action="store_true", help="read more questions from standard input, one per line")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--top-k",
@@ -66,7 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--until", type=date_argument, metavar="DATE", help="search documents updated on this day or earlier"
     )
-    parser.add_argument("--version", metavar="V", help="answer for this version; by default the newest")
+    parser.add_argument(
+        "--version", metavar="V", help="answer for this version (default: as the question says, or the newest)"
+    )
     parser.add_argument("--search-only", action="store_true", help="list search results, without an answer")
     return run(parser, _ask, arguments)
 
@@ -117,7 +119,7 @@ def _chat(engine: Engine, options: argparse.Namespace, filters: Filters, questio
     """Answer questions until the end of input; an error in one does not end the chat."""
     history: list[Turn] = []
     if question is None and has_person():
-        sys.stderr.write("Ask a question; the next one may follow it up. Ctrl-D ends.\n")
+        sys.stderr.write("Ask a question; the next question can refer to it. Ctrl-D ends.\n")
     while True:
         if question is None:
             question = _next_question()

@@ -49,6 +49,8 @@ class CommandParser(argparse.ArgumentParser):
     def format_help(self) -> str:
         """Return the help text; only this imports the settings."""
         examples = "\n".join(f"  {example}" for example in self._examples)
+        # The formatter keeps the lines of the examples, and so those of the description.
+        self.description = textwrap.fill(self.description or "", _width(), break_on_hyphens=False)
         self.epilog = f"examples:\n{examples}\n\n{_settings_help()}"
         return super().format_help()
 
@@ -78,10 +80,14 @@ def print_json(value: object) -> None:
     sys.stdout.write(f"{json.dumps(value, ensure_ascii=False)}\n")
 
 
+def _width() -> int:
+    """Return the width of a help text, as argparse chooses it; at least 50."""
+    return max(shutil.get_terminal_size().columns - 2, 50)
+
+
 def _settings_help() -> str:
     from rag.settings import Settings
 
-    width = shutil.get_terminal_size().columns - 2
     lines = ["settings (environment variables, or a .env file):"]
     for setting in Settings.declared():
         default = "" if setting.default == "unset" else f" (default: {setting.default})"
@@ -89,7 +95,7 @@ def _settings_help() -> str:
         indent = " " * 23
         lines += textwrap.wrap(
             text,
-            max(width, 50),
+            _width(),
             initial_indent=f"  {setting.name:<20} ",
             subsequent_indent=indent,
             break_on_hyphens=False,

@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
         description="Stop the embedded Postgres, which the first command starts and which keeps running.",
         examples=["python -m rag.database stop"],
     )
-    parser.add_argument("action", choices=["stop"])
+    parser.add_argument("action", choices=["stop"], help="stop the server")
     return run(parser, _stop, arguments)
 
 

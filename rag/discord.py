@@ -20,7 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Answer until interrupted."""
     parser = CommandParser(
         prog="python -m rag.discord",
-        description="Answer mentions, direct messages and /ask in Discord, in their threads, with sources and thumbs.",
+        description="Answer mentions, direct messages and /ask in Discord, in their threads, with sources and rating "
+        "buttons.",
         examples=["RAG_DISCORD_TOKEN=… python -m rag.discord"],
     )
     return run(parser, _discord, arguments)

@@ -8,7 +8,7 @@
 
 What the product does is done by services, each built when it is first asked for:
 
-    engine.syncs        bring the index in line with a source
+    engine.syncs        update the index with the changes of a source
     engine.backfills    read the past of a GitHub source in windows
     engine.indexing     replace the index by one of another embedding model
     engine.questions    search and answer
@@ -101,7 +101,7 @@ class Engine:
     # What most programs need
 
     def sync(self, name: str, *, full: bool = False) -> SyncReport:
-        """Bring the index in line with a source of sources.toml; see `Syncs.sync`."""
+        """Update the index with the changes of a source of sources.toml; see `Syncs.sync`."""
         return self.syncs.sync(name, full=full)
 
     def search(
@@ -126,7 +126,7 @@ class Engine:
 
     @cached_property
     def syncs(self) -> Syncs:
-        """Bring the index in line with a source."""
+        """Update the index with the changes of a source."""
         from rag.ingest.sync import Syncs
 
         return Syncs(self.store, self._opener, self.indexing, self.encoders, log_days=self.settings.log_days)

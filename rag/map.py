@@ -24,9 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Draw the map."""
     parser = CommandParser(
         prog="python -m rag.map",
-        description="Draw the documents of the index as a map, similar ones near each other, with the questions that "
-        "were asked laid over it. The file quotes questions; --no-questions leaves them out. rag.web shows the map "
-        "that was drawn last at /map, to operators.",
+        description="Draw the documents of the index as a map: similar documents are near each other, and the "
+        "questions that were asked are drawn over them. The file quotes questions; --no-questions leaves them out. "
+        "rag.web shows the latest map at /map, to operators.",
         examples=[
             "python -m rag.map",
             "python -m rag.map --out map.html --out map.svg --out map.png",
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--method",
         action="append",
         choices=["umap", "tsne", "pca"],
-        help="the layout (default: umap if it is installed, else pca); if repeated, the page has each of them",
+        help="the layout (default: umap if it is installed, else pca); repeat it for a page with several layouts",
     )
     parser.add_argument("--source", metavar="NAME", help="only documents of this source")
     parser.add_argument("--chunks", action="store_true", help="draw chunks instead of documents")
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--days", type=number_argument, default=30, metavar="N", help="questions of the last N days (default 30)"
     )
     parser.add_argument(
-        "--most", type=number_argument, default=10_000, metavar="N", help="points to draw (default and most 10000)"
+        "--most", type=number_argument, default=10_000, metavar="N", help="points to draw (default and maximum 10000)"
     )
     parser.add_argument("--no-questions", action="store_true", help="leave out the questions")
     parser.add_argument("--title", default="What the sources know", help="the title of the map")

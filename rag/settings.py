@@ -91,24 +91,24 @@ class Settings(BaseSettings):
     llm_price: Annotated[tuple[Dollars, Dollars] | None, NoDecode] = Field(
         None,
         validation_alias="RAG_LLM_PRICE",
-        description="US dollars for a million tokens read and for a million written, such as `0.15 0.60`",
+        description="US dollars for a million input tokens and for a million output tokens, such as `0.15 0.60`",
     )
     response_mode: Literal["compact", "tree_summarize", "refine"] = Field(
         "compact",
         validation_alias="RAG_RESPONSE_MODE",
-        description="how a language model gets its sources: `compact`, `tree_summarize` or `refine`",
+        description="how a language model receives the chunks: `compact`, `tree_summarize` or `refine`",
     )
     context_window: Annotated[
-        Annotated[int, Field(ge=1024)] | None, _DefaultText("as known for the model, else 8192")
+        Annotated[int, Field(ge=1024)] | None, _DefaultText("the window of the model if known, else 8192")
     ] = Field(
         None,
         validation_alias="RAG_CONTEXT_WINDOW",
-        description="the tokens of the language model's prompt and answer together, at least 1024",
+        description="the maximum number of tokens in the language model's prompt and answer together, at least 1024",
     )
     llm_timeout: Annotated[float, Field(gt=0, le=3600)] = Field(
         60.0,
         validation_alias="RAG_LLM_TIMEOUT",
-        description="the seconds that the language model may take for a reply, at most 3600",
+        description="the seconds to wait for a reply of the language model, at most 3600",
     )
     reranker: str | None = Field(
         None,
@@ -130,7 +130,7 @@ class Settings(BaseSettings):
         True, validation_alias="RAG_LOG_ANSWERS", description="whether questions and answers are logged"
     )
     log_days: Annotated[int, Field(ge=1, le=3650)] = Field(
-        90, validation_alias="RAG_LOG_DAYS", description="the days that logged answers are kept, 1 to 3650"
+        90, validation_alias="RAG_LOG_DAYS", description="the number of days that logged answers are kept, 1 to 3650"
     )
     evaluation: Path | None = Field(
         None,
@@ -140,15 +140,15 @@ class Settings(BaseSettings):
     triage_comments: bool = Field(
         False,
         validation_alias="RAG_TRIAGE_COMMENTS",
-        description="whether triage comments on issues that are opened from now on",
+        description="whether triage comments on issues that are opened after you enable it",
     )
     triage_token: Annotated[SecretStr | None, _DefaultText("GITHUB_TOKEN")] = Field(
-        None, validation_alias="RAG_TRIAGE_TOKEN", description="the token that writes the comments of triage"
+        None, validation_alias="RAG_TRIAGE_TOKEN", description="the token with which triage writes comments"
     )
     triage_precision: Annotated[float, Field(gt=0, le=1)] = Field(
         0.8,
         validation_alias="RAG_TRIAGE_PRECISION",
-        description="the least precision, measured on the repository's history, at which triage may comment",
+        description="the minimum precision, measured on the repository's history, for comments of triage",
     )
     alert_webhook: Annotated[SecretStr | None, _DefaultText("no alerts")] = Field(
         None, validation_alias="RAG_ALERT_WEBHOOK", description="the URL of a Slack-compatible webhook for alerts"
@@ -157,12 +157,14 @@ class Settings(BaseSettings):
         3,
         ge=1,
         validation_alias="RAG_ALERT_FAILURES",
-        description="the failed runs in a row after which an alert is sent",
+        description="the number of failed runs in a row that causes an alert",
     )
-    web_hosts: Annotated[tuple[str, ...], NoDecode, _DefaultText("this machine's names, and the address asked")] = (
-        Field((), validation_alias="RAG_WEB_HOSTS", description="the host names under which `rag.web` is asked")
+    web_hosts: Annotated[
+        tuple[str, ...], NoDecode, _DefaultText("this machine's names, and the address that the client connected to")
+    ] = Field(
+        (), validation_alias="RAG_WEB_HOSTS", description="further host names under which clients reach `rag.web`"
     )
-    web_origins: Annotated[tuple[str, ...], NoDecode, _DefaultText("its own")] = Field(
+    web_origins: Annotated[tuple[str, ...], NoDecode, _DefaultText("the origin of rag.web")] = Field(
         (),
         validation_alias="RAG_WEB_ORIGINS",
         description="the origins whose pages may use the API of `rag.web`, such as `https://docs.example.org`",
@@ -170,12 +172,12 @@ class Settings(BaseSettings):
     web_public: bool = Field(
         False,
         validation_alias="RAG_WEB_PUBLIC",
-        description="whether everybody may ask and search without a key where `rag.web` listens for other machines",
+        description="whether clients on other machines may ask and search without a key",
     )
     web_rate: Annotated[int, Field(ge=0)] = Field(
         60,
         validation_alias="RAG_WEB_RATE",
-        description="the requests a minute of one key or address to `rag.web`; 0 for no limit",
+        description="the requests per minute that `rag.web` accepts from one key or address; 0 for no limit",
     )
     web_title: str = Field(
         "Ask the sources", validation_alias="RAG_WEB_TITLE", description="the title of the web page and of the widget"
@@ -189,12 +191,12 @@ class Settings(BaseSettings):
         "#1f5f8b", validation_alias="RAG_WEB_COLOR", description="the colour of the web page's buttons, as `#rrggbb`"
     )
     web_logo: Path | None = Field(
-        None, validation_alias="RAG_WEB_LOGO", description="an image file that the web page shows beside its title"
+        None, validation_alias="RAG_WEB_LOGO", description="an image file to show beside the title of the web page"
     )
     web_notice: str = Field(
-        "Answers are made by a machine from the sources that they cite. Questions are stored to improve them.",
+        "Answers are generated from the sources that they cite. Questions are stored to improve the answers.",
         validation_alias="RAG_WEB_NOTICE",
-        description="what the web page and the widget say about answers and about what is stored",
+        description="the notice on the web page and in the widget about answers and stored data",
     )
     slack_bot_token: SecretStr | None = Field(
         None, validation_alias="RAG_SLACK_BOT_TOKEN", description="the bot token of `rag.slack`: `xoxb-…`"
@@ -210,19 +212,18 @@ class Settings(BaseSettings):
     chat_channels: Annotated[tuple[str, ...], NoDecode, _DefaultText("all, from all sources")] = Field(
         (),
         validation_alias="RAG_CHAT_CHANNELS",
-        description="the channels that `rag.slack` and `rag.discord` answer in, with filters, separated by `;`: "
+        description="the channels in which `rag.slack` and `rag.discord` answer, with filters, separated by `;`: "
         "`C024BE91L source=docs kind=page; *`",
     )
     chat_unanswered: bool = Field(
         False,
         validation_alias="RAG_CHAT_UNANSWERED",
-        description="whether `rag.slack` and `rag.discord` say that the sources do not answer a question, instead of "
-        "nothing",
+        description="whether `rag.slack` and `rag.discord` reply if the sources do not answer a question",
     )
     chat_ephemeral: bool = Field(
         False,
         validation_alias="RAG_CHAT_EPHEMERAL",
-        description="whether only the asker sees the answers of `rag.slack`, and those to slash commands of "
+        description="whether only the asker sees the answers of `rag.slack`, and the answers to slash commands of "
         "`rag.discord`",
     )
     run_on: str = Field(
@@ -240,7 +241,7 @@ class Settings(BaseSettings):
         prices = value.replace(",", " ").split()
         if len(prices) != 2:
             raise ValueError(
-                f"{value!r} is not two prices (US dollars for a million tokens read and a million written)"
+                f"{value!r} is not two prices (US dollars for a million input tokens and for a million output tokens)"
             )
         return prices
 

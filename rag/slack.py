@@ -21,8 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Answer until interrupted."""
     parser = CommandParser(
         prog="python -m rag.slack",
-        description="Answer mentions, direct messages and /ask in Slack, in their threads, with sources and thumbs. It "
-        "connects to Slack in socket mode, so that no address of this machine need be public.",
+        description="Answer mentions, direct messages and /ask in Slack, in their threads, with sources and rating "
+        "buttons. The command connects to Slack in socket mode, so this machine needs no public address.",
         examples=["RAG_SLACK_BOT_TOKEN=xoxb-… RAG_SLACK_APP_TOKEN=xapp-… python -m rag.slack"],
     )
     parser.add_argument("--api", default=_API, metavar="URL", help=f"the URL of Slack's API (default {_API})")

@@ -128,7 +128,7 @@ def present(names: Sequence[str] | None = None) -> Iterator[Corpus]:
 
 @contextmanager
 def opened(corpus: Corpus, home: Path, **settings: str) -> Iterator[Engine]:
-    """Yield an engine over the index of a corpus below `home`, brought in line with the corpus and the chunker's rules.
+    """Yield an engine over the index of a corpus below `home`, updated to the corpus and the rules of the chunker.
 
     :param settings: further environment variables; without RAG_LLM, no language model is asked
     """

@@ -87,7 +87,7 @@ class _World:
 
     @property
     def documents(self) -> set[str]:
-        """The ids of the documents that an index in line with the world holds."""
+        """The ids of the documents of an index that equals the world."""
         return {f"site:{self.site.url(f'/docs/{name}')}" for name in (*self._pages, "")}
 
     def _publish(self) -> None:

@@ -78,11 +78,11 @@ def peak(server_dsn: str, place: str, fault: str) -> Peak:
 def _peak(server_dsn: str, place: str, faults: Sequence[str]) -> Peak:
     children = [0.0]
     ended = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(children, ended))
-    watcher.start()
+    sampler = threading.Thread(target=_watch, args=(children, ended))
+    sampler.start()
     (outcome,) = faulty_servers(server_dsn, places=[place], faults=faults)
     ended.set()
-    watcher.join()
+    sampler.join()
     return memory_mb() or 0.0, max(children), tuple(outcome.wrong)
 
 

@@ -122,8 +122,8 @@ async def triage_deployment(source: GitHubConfig) -> RunnerDeployment:
     return await triage.ato_deployment(
         name=f"triage {source.name}",
         description=(
-            f"Finds the threads of **{source.name}** ({source.repo}) that report the same problem as the "
-            "issues opened lately. The report is the run's artifact.\n\n"
+            f"Finds the threads of **{source.name}** ({source.repo}) that report the same problem as recent issues. "
+            "The report is the run's artifact.\n\n"
             "Comments are written only if `RAG_TRIAGE_COMMENTS` is true and the repository's history shows the "
             "precision of `RAG_TRIAGE_PRECISION`; try `dry_run` first. The weekly run "
             "learns from new duplicates (`replay`)."
@@ -249,7 +249,7 @@ async def map_deployment() -> RunnerDeployment:
     return await draw_map.ato_deployment(
         name="map",
         description=(
-            "Every Monday: draws what the index knows, with the questions that were asked laid over it. The picture is "
+            "Every Monday: draws the documents of the index and the questions that were asked as a map. The picture is "
             "the run's artifact; `rag.web` shows the map at /map."
         ),
         tags=["desk"],

@@ -104,7 +104,7 @@ class DiscordBot(discord.Client):
 
     def _not_said(self, error: BaseException) -> None:
         needed = f" The bot needs the permissions {_PERMISSIONS}." if isinstance(error, discord.Forbidden) else ""
-        log.error("Discord did not take an answer: %s.%s", one_line(error), needed)
+        log.error("Discord rejected an answer: %s.%s", one_line(error), needed)
         log.debug("It was raised here:", exc_info=error)
 
     async def on_message(self, message: discord.Message) -> None:

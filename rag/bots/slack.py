@@ -81,7 +81,7 @@ def told_in_a_sentence(token: str) -> Iterator[None]:
         reason = str(error.response.get("error"))
         if not _CODE.fullmatch(reason):  # no reply of Slack, but of something on the way to it
             status = error.response.status_code if isinstance(error.response, SlackResponse) else reason
-            raise ChatError(f"Slack does not answer as it should: {status}.") from error
+            raise ChatError(f"Slack sent an unexpected reply: {status}.") from error
         raise ConfigurationError(f"{token}: Slack refuses the token: {reason}.") from error
     except OSError as error:
         reason = one_line(getattr(error, "reason", error))
@@ -195,7 +195,7 @@ class _Listeners:
         try:
             return str(client.chat_getPermalink(channel=channel, message_ts=ts)["permalink"])
         except SlackApiError as error:
-            log.warning("Slack gives no link to a thread: %s", error.response.get("error"))
+            log.warning("Slack returned no link to a thread: %s", error.response.get("error"))
             return None
 
     def _is_new(self, channel: str, ts: str) -> bool:

@@ -50,7 +50,7 @@ def _section(heading: str, asked: Asked) -> Iterator[str]:
         yield "Nothing: every question was answered, with no low score and no thumb down."
         yield ""
     else:
-        yield "Begin at the top: these were asked most and last, and not answered, or not well. Each has a draft."
+        yield "The most frequent and most recent questions come first. Each has a draft."
         yield ""
     for number, gap in enumerate(asked.gaps, 1):
         yield from _gap(number, gap)

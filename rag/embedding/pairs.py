@@ -115,11 +115,11 @@ def _architecture(folder: ModelFolder) -> Architecture | None:
 def _check(folder: ModelFolder) -> None:
     config = folder.table("config.json")
     if not config:
-        raise ConfigurationError(f"{folder.path} holds no model: it has no config.json.")
+        raise ConfigurationError(f"{folder.path} contains no model: it has no config.json.")
     kind = str((config.get("architectures") or ["none"])[0])
     if not kind.endswith("ForSequenceClassification"):
         raise ConfigurationError(
-            f"{folder.path} holds no cross-encoder: its architecture is {kind}, not …ForSequenceClassification."
+            f"{folder.path} contains no cross-encoder: its architecture is {kind}, not …ForSequenceClassification."
         )
     labels = config.get("id2label")
     outputs = len(labels) if isinstance(labels, dict) else config.get("num_labels", 2)

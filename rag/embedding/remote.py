@@ -187,7 +187,7 @@ class RemoteEncoder:
         ]
         if not found:
             raise EmbeddingError(
-                f"{self._endpoint.base_url} (embedding model {self.model}) returned numbers that are no vector: "
+                f"{self._endpoint.base_url} (embedding model {self.model}) returned an invalid vector: "
                 "check that it is an embedding model."
             )
         dimension = self.dimension

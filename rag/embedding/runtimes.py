@@ -141,7 +141,7 @@ def cores() -> int:
 
 def _not_computed(error: Exception) -> EmbeddingError:
     reason = one_line(error)[:200].rstrip(".")
-    return EmbeddingError(f"The local model cannot compute a text: {reason}. Check that its files are of one model.")
+    return EmbeddingError(f"The local model cannot compute a text: {reason}. Check that its files belong to one model.")
 
 
 def _not_loaded(runtime: str, error: Exception) -> EmbeddingError:

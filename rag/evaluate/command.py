@@ -86,7 +86,7 @@ def _generate(options: argparse.Namespace) -> int:
     else:
         sys.stdout.write(f"{count} queries in {path}\n")
         if unknown:
-            sys.stdout.write(f'{unknown} of them have no gold pages yet: replace "gold": null.\n')
+            sys.stdout.write(f'Rows without gold pages: {unknown}. Replace "gold": null in them.\n')
     return 0
 
 

@@ -66,8 +66,9 @@ def queries_from_threads(
     ]
     if not wanted:
         raise ConfigurationError(
-            f"No thread of {', '.join(sources) or 'any source'} gives a query. It takes discussions whose accepted "
-            "answer links to a document, or pull requests that fix issues, in the source's include."
+            f"No thread of {', '.join(sources) or 'any source'} can become a query. Queries come from discussions "
+            "whose accepted answer links to a document, and from pull requests that fix issues; add both kinds to the "
+            "source's include."
         )
     return wanted
 

@@ -28,11 +28,11 @@ def told_as_error(error: Exception, source: str) -> RagError:
             f"{source}: the disk is read-only{_at(error)}. Set RAG_HOME to a folder that can be written."
         )
     if isinstance(error, PermissionError):
-        return SourceError(f"{source}: the folder may not be written{_at(error)}. Check its owner and its mode.")
+        return SourceError(f"{source}: the folder is not writable{_at(error)}. Check its owner and its mode.")
     if isinstance(error, MemoryError):
-        return SourceUnavailable(f"{source}: the memory is used up. Give the process more, then sync again.")
+        return SourceUnavailable(f"{source}: out of memory. Give the process more memory, then sync again.")
     said = shown_in(one_line(error)).rstrip(".") or "no message"
-    return SourceError(f"{source}: the sync broke off by an error of this program, {type(error).__name__}: {said}.")
+    return SourceError(f"{source}: an error of this program ended the sync: {type(error).__name__}: {said}.")
 
 
 def _at(error: OSError) -> str:

@@ -94,7 +94,7 @@ class Indexing:
     def roll_back(
         self, *, embedding_workers: EmbeddingWorkers | None = None, progress: Callable[[int], None] | None = None
     ) -> IndexInfo:
-        """Switch back to the index before the active one, after bringing it in line with the stored documents.
+        """Switch back to the index before the active one, after updating it with the stored documents.
 
         :param embedding_workers: other processes that embed texts
         :param progress: called after each batch with the number of documents done

@@ -54,7 +54,7 @@ _AnyWork = TypeVar("_AnyWork", bound=Work)
 
 
 class Ingestion:
-    """Brings an index in line with sources.
+    """Updates an index with the changes of sources.
 
     :param chunker: a LlamaIndex node parser whose nodes carry `url` and `heading` in their metadata
     :param encoder: makes the vectors of `index`

@@ -1,4 +1,4 @@
-"""Syncs: bring the index in line with a source, one sync of a source at a time."""
+"""Syncs: update the index with the new, changed and deleted documents of a source, one sync of a source at a time."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Syncs:
         embedding_workers: EmbeddingWorkers | None = None,
         progress: Progress | None = None,
     ) -> SyncReport:
-        """Bring the index in line with a source of sources.toml.
+        """Update the index with the new, changed and deleted documents of a source of sources.toml.
 
         :param full: read the whole source again and remove what was deleted upstream
         :param accept_removals: remove deleted documents even if they are most of the source
@@ -78,7 +78,7 @@ class Syncs:
         embedding_workers: EmbeddingWorkers | None = None,
         progress: Progress | None = None,
     ) -> SyncReport:
-        """Bring the index in line with any source, configured or of your own; see `sync`."""
+        """Update the index with the changes of any source, configured or of your own; see `sync`."""
         self._indexing.index_to_write()  # refuses before the source is registered
         self._store.sources.register(source.name, source.kind)
         with locked_source(self._store.sources, source.name):

@@ -15,9 +15,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until standard input ends."""
     parser = CommandParser(
         prog="python -m rag.mcp",
-        description="Serve the index to another program's assistant: an MCP server over standard input and output. "
-        "`python -m rag.web` serves the same at /mcp.",
-        examples=["python -m rag.mcp", "claude mcp add docs -- /path/to/.venv/bin/python -m rag.mcp"],
+        description="Serve the index to an editor or an assistant: an MCP server over standard input and output. "
+        "`python -m rag.web` serves the same tools at /mcp.",
+        examples=[
+            "python -m rag.mcp",
+            "claude mcp add docs --env PYTHONPATH=/path/to/support-engine -- /path/to/.venv/bin/python -m rag.mcp",
+        ],
     )
     return run(parser, _serve, arguments)
 
@@ -30,7 +33,7 @@ def _serve(_options: argparse.Namespace) -> int:
     from rag.service import Service
 
     if sys.stdin.isatty():
-        sys.stderr.write("An MCP client speaks to this command over standard input; Ctrl-C stops it.\n")
+        sys.stderr.write("Waiting for an MCP client on standard input; Ctrl-C stops.\n")
     with Engine.open() as engine:
         anyio.run(create_server(Service(engine)).run_stdio_async)
     return 0

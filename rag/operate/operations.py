@@ -82,7 +82,7 @@ class Operations:
         """
         if known := [status.name for status in Store(other).sources.status()]:
             raise ConfigurationError(
-                f"The other database holds sources already: {', '.join(known)}. Give an empty one."
+                f"The other database holds sources already: {', '.join(known)}. Choose an empty database."
             )
         with all_sources_locked(self._store.sources):
             return copy_store(self._database, other, progress=progress)

@@ -50,7 +50,7 @@ def chosen_editions(
 
     versions = list(dict.fromkeys(one.version for one in known))
     if wanted is not None and not any(covers(wanted, one) for one in versions):
-        raise ConfigurationError(f"No document is of version {wanted!r}; there are: {', '.join(versions) or 'none'}.")
+        raise ConfigurationError(f"No document has version {wanted!r}; there are: {', '.join(versions) or 'none'}.")
     names = _names(known)
     named = named_versions(question, versions, names)
     earlier = (named_versions(one, versions, names) for one in reversed(before))

@@ -13,7 +13,7 @@ __all__ = ["SearchResult", "search_json"]
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """A chunk that was found. `score` is in [0, 1]: how likely it is that the chunk bears on the question."""
+    """A chunk that was found. `score`, in [0, 1], is the estimated probability that it is relevant to the question."""
 
     rank: int
     chunk_id: str

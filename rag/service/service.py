@@ -269,7 +269,7 @@ class Service:
         :raises ConfigurationError: nothing is said, or the page has no web address
         """
         if thumb is None and not better_page and not comment:
-            raise ConfigurationError("Say something: a thumb, a comment or a page that answers.")
+            raise ConfigurationError("Send a thumb, a comment or a page that answers.")
         if better_page and not is_web_url(better_page):
             raise ConfigurationError("The page that answers must be an http:// or https:// URL.")
         with _answered():
@@ -284,7 +284,7 @@ class Service:
         :raises Missing: the page is not in the index
         """
         if not problem.strip():
-            raise ConfigurationError("The problem is empty.")
+            raise ConfigurationError("The description of the problem is empty.")
         with _answered():
             self.engine.answer_log.report_problem(self._document(url).url, problem.strip()[:LONGEST_QUESTION], by)
 

@@ -50,16 +50,19 @@ class _Reply(BaseModel):
 
 
 class FilterFields(_Request):
-    """What a search is narrowed to; a field that is null does not filter."""
+    """The filters of a search; a field that is null does not filter."""
 
     source: Annotated[str | None, Field(max_length=200)] = Field(None, description="documents of this source")
-    kind: Literal["issue", "pull", "discussion", "page", "file"] | None = Field(None, description="of this kind")
+    kind: Literal["issue", "pull", "discussion", "page", "file"] | None = Field(
+        None, description="documents of this kind"
+    )
     label: Annotated[str | None, Field(max_length=200)] = Field(None, description="threads with this label")
     state: Literal["open", "closed", "merged"] | None = Field(None, description="threads in this state")
     since: date | None = Field(None, description="updated on this day or later")
     until: date | None = Field(None, description="updated on this day or earlier")
     version: Annotated[str | None, Field(max_length=100)] = Field(
-        None, description="of this version; by default the one that the question names, or else the newest stable one"
+        None,
+        description="documents about this version; by default the one that the question names, or the newest stable",
     )
 
     def filters(self) -> Filters:
@@ -71,17 +74,17 @@ class AskRequest(FilterFields):
     """A question."""
 
     question: Question = Field(validation_alias=AliasChoices("question", "q", "query"))
-    thread: str | None = Field(None, max_length=100, description="the `thread` of an earlier answer, to go on with it")
-    after: str | None = Field(None, max_length=100, description="the `id` of the answer that this follows up")
-    top_k: int = Field(8, ge=1, le=100, description="how many chunks the answer may draw on")
+    thread: str | None = Field(None, max_length=100, description="the `thread` of an earlier answer, for a follow-up")
+    after: str | None = Field(None, max_length=100, description="the `id` of the answer to follow up")
+    top_k: int = Field(8, ge=1, le=100, description="the number of chunks for the answer")
 
 
 class _Paging(FilterFields):
     mode: Mode = Field("hybrid", description="rank by meaning (dense), by words (keyword), or by both (hybrid)")
     limit: int = Field(
-        10, ge=1, le=100, validation_alias=AliasChoices("limit", "top_k"), description="the most results"
+        10, ge=1, le=100, validation_alias=AliasChoices("limit", "top_k"), description="the maximum number of results"
     )
-    offset: int = Field(0, ge=0, le=MOST_RESULTS - 100, description="how many of the best results are skipped")
+    offset: int = Field(0, ge=0, le=MOST_RESULTS - 100, description="the number of best results to skip")
 
 
 class SearchRequest(_Paging):
@@ -93,7 +96,7 @@ class SearchRequest(_Paging):
 class SearchParameters(_Paging):
     """A search in a query string."""
 
-    limit: int = Field(10, ge=1, le=100, description="the most results")
+    limit: int = Field(10, ge=1, le=100, description="the maximum number of results")
     q: Question | None = Field(None, description="what to search for")
     query: Question | None = Field(None, description="the same as `q`; one of them is required")
 
@@ -105,14 +108,16 @@ class SimilarParameters(FilterFields):
     id: Place | None = Field(None, description="the id of a document")
     title: str | None = Field(None, max_length=LONGEST_QUESTION, description="the title of a text that is not indexed")
     body: str | None = Field(None, max_length=LONGEST_TEXT, description="the body of a text that is not indexed")
-    limit: int = Field(10, ge=1, le=100, description="the most results")
+    limit: int = Field(10, ge=1, le=100, description="the maximum number of results")
 
 
 class VerifyRequest(FilterFields):
     """A text to compare with the sources."""
 
     text: str = Field(min_length=1, max_length=LONGEST_TEXT, description="the text; each sentence is checked")
-    sources: list[Place] = Field([], max_length=20, description="ids or URLs of the only documents that count")
+    sources: list[Place] = Field(
+        [], max_length=20, description="ids or URLs of the documents to compare with; empty: all"
+    )
 
 
 class FeedbackRequest(_Request):
@@ -149,11 +154,11 @@ class Cited(_Reply):
     source: str
     kind: str
     score: float
-    quote: str = Field(description="words of the source, verbatim")
-    said_by: str | None = Field(None, description="who says it and when, in a thread")
-    note: str | None = Field(None, description="what became of the thread")
-    updated_at: str | None = Field(None, description="when the document was last changed, as its source says")
-    commit: str | None = Field(None, description="the commit that the file was read at")
+    quote: str = Field(description="a verbatim quote of the source")
+    said_by: str | None = Field(None, description="author, role and date, in a thread")
+    note: str | None = Field(None, description="the outcome of the thread")
+    updated_at: str | None = Field(None, description="the time of the last change, if the source provides it")
+    commit: str | None = Field(None, description="the commit of the file")
 
 
 class Models(_Reply):
@@ -164,7 +169,7 @@ class Models(_Reply):
 
 
 class Fresh(_Reply):
-    """When a source was last read."""
+    """The last successful sync of a source."""
 
     source: str
     last_success: datetime | None
@@ -179,10 +184,10 @@ class AnswerReply(_Reply):
     sources: list[Cited]
     model: Models
     timings: dict[str, float]
-    usage: dict[str, Any] | None = Field(None, description="the tokens that a language model read and wrote")
-    score: float = Field(description="how likely the answer is right, in [0, 1]")
+    usage: dict[str, Any] | None = Field(None, description="the tokens of the language model")
+    score: float = Field(description="the estimated probability that the answer is right, in [0, 1]")
     thread: str | None = Field(description="the conversation; null if answers are not logged")
-    freshness: list[Fresh] = Field(description="the last success of each source that is cited")
+    freshness: list[Fresh] = Field(description="the last successful sync of each cited source")
     id: str | None = Field(None, description="the id of the answer; null if answers are not logged")
 
 
@@ -190,7 +195,7 @@ class LoggedReply(AnswerReply):
     """An answer from the log, and what became of it."""
 
     asked_at: datetime
-    stale_at: datetime | None = Field(description="since when a cited document is another, or gone")
+    stale_at: datetime | None = Field(description="the time since which a cited document is changed or deleted")
     thumb: Thumb | None
     comment: str | None
     better_page: str | None
@@ -205,7 +210,7 @@ class Hit(_Reply):
     title: str
     source: str
     kind: str
-    score: float = Field(description="how likely it is that the chunk bears on the question, in [0, 1]")
+    score: float = Field(description="the estimated probability that the chunk is relevant to the question, in [0, 1]")
     heading: str
     text: str
 
@@ -228,21 +233,21 @@ class SimilarReply(_Reply):
 
 
 class Verified(_Reply):
-    """A sentence, and the source that holds it."""
+    """A sentence, and the source that supports it."""
 
     text: str
     supported: bool
     url: str | None
     title: str | None
     source: str | None
-    quote: str | None = Field(description="words of the source, verbatim")
+    quote: str | None = Field(description="a verbatim quote of the source")
 
 
 class VerifyReply(_Reply):
-    """Which sentences of a text the sources hold."""
+    """Which sentences of a text the sources support."""
 
     sentences: list[Verified]
-    supported: int = Field(description="how many of the sentences a source holds")
+    supported: int = Field(description="the number of sentences that a source supports")
     total: int
 
 

@@ -41,9 +41,7 @@ def copy_store(here: Database, there: Database, *, progress: Callable[[str], Non
                 writing.execute(queries.compose("create_postings", tables))
             copied = _copy_tables(reading, writing, queries, progress)
     except DatabaseError as error:
-        raise DatabaseError(
-            f"The copy broke off, and nothing of it was kept: {one_line(error).rstrip('.')}."
-        ) from error
+        raise DatabaseError(f"The copy failed, and no copied data was kept: {one_line(error).rstrip('.')}.") from error
     for index in indexes:
         if store.vectors.is_built(index):
             target.vectors.build(index)

@@ -31,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks for."""
     parser = CommandParser(
         prog="python -m rag.triage",
-        description="Find the threads that report the same problem as an issue, each with a probability. The history "
-        "of the repository tells how far it can be trusted (--replay). Nothing is posted.",
+        description="Find the threads that report the same problem as an issue, each with a probability. --replay "
+        "measures the precision on the repository's history. Nothing is posted.",
         examples=[
             "python -m rag.triage 1234 --source issues",
             'python -m rag.triage --title "Crash on start" --body report.md',
@@ -41,14 +41,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ],
     )
     parser.add_argument("number", nargs="?", type=number_argument, metavar="NUMBER", help="an issue of the source")
-    parser.add_argument("--source", metavar="NAME", help="the GitHub source; needed if there are several")
+    parser.add_argument("--source", metavar="NAME", help="the GitHub source; required if there are several")
     parser.add_argument("--title", metavar="T", help="the title of an issue that is not filed yet")
     parser.add_argument("--body", metavar="FILE", help="a file with its body; - reads standard input")
-    parser.add_argument("--top-k", type=number_argument, default=10, metavar="N", help="the most threads (10)")
+    parser.add_argument("--top-k", type=number_argument, default=10, metavar="N", help="threads to list (default 10)")
     parser.add_argument("--as-opened", action="store_true", help="use only what was known when the issue was opened")
-    parser.add_argument("--replay", action="store_true", help="learn from the repository's history, and measure")
-    parser.add_argument("--until", type=date_argument, metavar="DATE", help="replay only until this day; keep nothing")
-    parser.add_argument("--backlog", action="store_true", help="open duplicates, and open issues that the docs answer")
+    parser.add_argument("--replay", action="store_true", help="learn from the history, and measure the precision")
+    parser.add_argument(
+        "--until", type=date_argument, metavar="DATE", help="replay only issues opened before this day; store nothing"
+    )
+    parser.add_argument(
+        "--backlog", action="store_true", help="list open issues that may be duplicates, or that the docs answer"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return run(parser, _triage, arguments)
 
@@ -90,7 +94,7 @@ def _read_releases(engine: Engine, triage: Triage) -> None:
     try:
         read_releases(engine.settings, engine.triage_records, triage.source, repository)
     except SourceError as error:
-        sys.stderr.write(f"The releases of {repository} are not read: {error}\n")
+        sys.stderr.write(f"The releases of {repository} could not be read: {error}\n")
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -110,7 +114,7 @@ def _check(options: argparse.Namespace) -> None:
             + (f", not {' and '.join(asked)}." if asked else ".")
         )
     if options.until and not options.replay:
-        raise ConfigurationError("--until goes with --replay.")
+        raise ConfigurationError("--until requires --replay.")
     if options.top_k < 1:
         raise ConfigurationError(f"--top-k is {options.top_k}; it must be at least 1.")
 
@@ -161,9 +165,9 @@ def verdict_text(verdict: Verdict) -> str:
         )
         lines += [f"{one.probability:6.1%}  #{one.number} {one.title}", f"        {fixed}  {one.url}"]
     if not verdict.candidates:
-        lines.append("No earlier issue is like it.")
+        lines.append("There is no similar earlier issue.")
     said = ", ".join(f"#{one.number}" for one in verdict.links)
-    lines += ["", f"Sure enough for a comment: {said}" if said else f"Nothing for a comment: {verdict.silent_because}."]
+    lines += ["", f"Likely enough for a comment: {said}" if said else f"No comment: {verdict.silent_because}."]
     return "\n".join(lines)
 
 
@@ -207,12 +211,12 @@ def _conclusion(replay: Replay) -> str:
         return (
             f"At {chosen.threshold:.2f} and above, the promise is a precision of {chosen.precision:.3f}: people will "
             f"confirm {chosen.precision:.0%} of the comments, and declare {chosen.declared:.0%} to be duplicates. "
-            f"Of the declared duplicates, {chosen.recall:.0%} are found. Comments may be switched on."
+            f"Of the declared duplicates, {chosen.recall:.0%} are found. Comments can be enabled."
         )
     because = replay.silent_because or ""
     best = replay.best
-    unless = f"; with RAG_TRIAGE_PRECISION={best.floor:.2f}, it would speak" if best else ""
-    return f"{because[:1].upper()}{because[1:]}. Triage stays silent in public{unless}."
+    unless = f"; with RAG_TRIAGE_PRECISION={best.floor:.2f}, it would comment" if best else ""
+    return f"{because[:1].upper()}{because[1:]}. Triage writes no comments{unless}."
 
 
 def backlog_text(found: Backlog, source: str) -> str:

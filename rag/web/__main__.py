@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return keys(given[1:])
     parser = CommandParser(
         prog="python -m rag.web",
-        description="Serve a web page that answers questions, the same as JSON (/openapi.json describes it), an "
+        description="Serve a web page that answers questions, an HTTP API (described at /openapi.json), an "
         "OpenAI-compatible API at /v1, and an MCP server at /mcp. Requests from other machines need a key; see "
         "`python -m rag.web key -h`.",
         examples=[
@@ -51,7 +51,9 @@ def _serve(options: argparse.Namespace) -> int:
         port = listening.getsockname()[1]
         sys.stderr.write(f"Ask at http://{shown}:{port}/ (Ctrl-C stops)\n")
         if not is_loopback(options.host) and not engine.settings.web_public:
-            sys.stderr.write("Requests need a key: python -m rag.web key add NAME. RAG_WEB_PUBLIC=true lets all ask.\n")
+            sys.stderr.write(
+                "Requests need a key: python -m rag.web key add NAME. RAG_WEB_PUBLIC=true lets everybody ask.\n"
+            )
         config = uvicorn.Config(
             create_app(engine, host=options.host),
             http=PatientProtocol,

@@ -20,7 +20,7 @@ def keys(arguments: Sequence[str]) -> int:
     """Manage the keys."""
     parser = CommandParser(
         prog="python -m rag.web key",
-        description="Manage the API's keys. A key is shown once, when it is made; only its hash is kept.",
+        description="Manage the API's keys. A key is shown once, when it is created; only its hash is stored.",
         examples=[
             "python -m rag.web key add editor",
             "python -m rag.web key add prometheus --scope operate",
@@ -28,7 +28,9 @@ def keys(arguments: Sequence[str]) -> int:
             "python -m rag.web key revoke editor",
         ],
     )
-    parser.add_argument("action", choices=("add", "list", "revoke"), help="make a key, list all, or delete one")
+    parser.add_argument(
+        "action", choices=("add", "list", "revoke"), help="create a key, list all keys, or delete a key"
+    )
     parser.add_argument("name", nargs="?", metavar="NAME", help="the name of the key")
     parser.add_argument(
         "--scope",
@@ -75,5 +77,5 @@ def _list(engine: Engine, *, as_json: bool) -> None:
     for key in known:
         used = key["used_on"] or "never"
         sys.stdout.write(
-            f"{key['name']:<24} {' '.join(key['scopes']):<32} made {key['created_at'][:10]}, used {used}\n"
+            f"{key['name']:<24} {' '.join(key['scopes']):<32} created {key['created_at'][:10]}, last used {used}\n"
         )

@@ -98,4 +98,4 @@ async def _http_error(request: Request, error: Exception) -> Response:
 async def _unexpected(request: Request, error: Exception) -> Response:
     name = request.scope.get("state", {}).get("request_id", "")
     log.error("request %s failed", name, exc_info=error)
-    return failure(request.scope, 500, f"The server failed; its log tells why, under request {name}.")
+    return failure(request.scope, 500, f"The server failed; see its log for request {name}.")

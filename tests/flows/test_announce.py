@@ -26,5 +26,5 @@ def test_ctrl_c_during_the_imports_is_one_line(tmp_path: Path) -> None:
         assert run.stderr
         assert run.stdout.readline() == "importing\n"
         run.send_signal(signal.SIGINT)
-        assert run.stderr.read() == "interrupted: nothing was read yet; run it again to go on\n"
+        assert run.stderr.read() == "interrupted: nothing was read yet; run the command again to continue\n"
     assert run.returncode == -signal.SIGINT

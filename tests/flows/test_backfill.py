@@ -120,7 +120,7 @@ def test_the_command_reads_a_span_and_prints_one_object(
     [
         (["nothing"], "No source is called 'nothing'"),
         (["issues", "--start", "2030-01-01"], "issues: the span from"),
-        (["issues", "--window", "0"], "--window is a number of days"),
+        (["issues", "--window", "0"], "--window must be a number of days"),
         (["issues", "--start", "yesterday"], "--start"),
     ],
 )

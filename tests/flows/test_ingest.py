@@ -301,7 +301,7 @@ def test_interrupting_the_command_ends_it_and_its_runs_at_once(
             _, said = process.communicate(timeout=120)  # the delay of the site is ten minutes
 
     assert process.returncode == 130
-    assert said.splitlines()[-1] == "interrupted: what was indexed is kept; run it again to go on"
+    assert said.splitlines()[-1] == "interrupted: what was indexed is kept; run the command again to continue"
     assert flow_run(run.id).state.is_final()
 
 

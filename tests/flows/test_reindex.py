@@ -56,7 +56,7 @@ def test_a_run_builds_an_index_for_the_configured_model_without_fetching(
     assert len(remote_model.inputs()) > indexes.size(new).chunks, "a text more, for the dimension"
     assert len(github.requests) == fetched
     assert flow_run(state.state_details.flow_run_id).name == f"reindex · {new.name} is in use now"
-    assert artifact("reindex").data == f"The index is **{new.name}** now: {REMOTE}, 16 dimensions."
+    assert artifact("reindex").data == f"The active index is **{new.name}**: {REMOTE}, 16 dimensions."
 
 
 def test_the_command_rolls_back_and_then_drops_the_other_index(
@@ -73,7 +73,7 @@ def test_the_command_rolls_back_and_then_drops_the_other_index(
     old = indexes.active()
     assert old
     assert capsys.readouterr().out.splitlines() == [
-        f"The index is {old.name} now: {LOCAL}, 384 dimensions.",
+        f"The active index is {old.name}: {LOCAL}, 384 dimensions.",
         f"Set RAG_EMBEDDING_MODEL={LOCAL} before the next ingest.",
     ]
     assert main(["--drop"]) == 0

@@ -17,7 +17,7 @@ def made() -> CommandParser:
         prog="python -m rag.thing",
         description="Do a thing.",
         examples=["python -m rag.thing --day 2024-01-01"],
-        interrupted="interrupted; run it again to go on",
+        interrupted="interrupted; run the command again to continue",
     )
     parser.add_argument("--day", type=date_argument)
     parser.add_argument("--count", type=number_argument)
@@ -49,12 +49,23 @@ def test_an_installed_command_goes_by_its_own_name(monkeypatch: pytest.MonkeyPat
     assert "python -m rag.thing" not in help_text
 
 
+def test_the_description_in_a_help_text_is_as_narrow_as_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    words = ["word"] * 40
+    parser = CommandParser(prog="python -m rag.thing", description=" ".join(words), examples=["python -m rag.thing"])
+
+    described = parser.format_help().split("\n\n")[1]
+
+    assert described.split() == words
+    assert max(map(len, described.splitlines())) <= 58
+
+
 def test_an_interrupted_command_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     def interrupted(_options: argparse.Namespace) -> int:
         raise KeyboardInterrupt
 
     assert run(made(), interrupted, []) == 130
-    assert capsys.readouterr().err == "interrupted; run it again to go on\n"
+    assert capsys.readouterr().err == "interrupted; run the command again to continue\n"
 
 
 PRINTS = """

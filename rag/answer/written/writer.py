@@ -63,7 +63,7 @@ class AnswerWriter:
             with translating_errors(self._name):
                 reply = self._llm.predict(CONDENSE, chat_history=conversation(history), question=question)
         except LLMError as error:
-            log.warning("The follow-up is searched with the question before it: %s", error)
+            log.warning("The follow-up was not rewritten as a standalone question: %s", error)
             return None
         return standalone_question(reply, question, history)
 

@@ -159,10 +159,10 @@ def _modules(folder: ModelFolder) -> list[tuple[str, ModelFolder]]:
 def _check_plain(folder: ModelFolder) -> None:
     config = folder.table("config.json")
     if not config:
-        raise ConfigurationError(f"{folder.path} holds no model: it has neither modules.json nor config.json.")
+        raise ConfigurationError(f"{folder.path} contains no model: it has neither modules.json nor config.json.")
     kinds = config.get("architectures") or [""]
     if str(kinds[0]).endswith("ForSequenceClassification"):
-        raise ConfigurationError(f"{folder.path} holds a cross-encoder: use it as RAG_RERANKER.")
+        raise ConfigurationError(f"{folder.path} is a cross-encoder: use it as RAG_RERANKER.")
 
 
 def _fingerprint(

@@ -73,7 +73,9 @@ def check_vocabulary(file: TokenizerFile, words: int) -> None:
     """
     tokens = file.load().get_vocab_size()
     if tokens > words:
-        raise ConfigurationError(f"{file.path} has {tokens} tokens and the model {words}: they are of two models.")
+        raise ConfigurationError(
+            f"{file.path} has {tokens} tokens and the model {words}: they belong to different models."
+        )
 
 
 def read_max_tokens(folder: ModelFolder, architecture: Architecture | None, wanted: object = None) -> int:
@@ -88,5 +90,7 @@ def read_max_tokens(folder: ModelFolder, architecture: Architecture | None, want
     stated = [number for number in (wanted or tokenizer, positions) if isinstance(number, int | float)]
     most = int(min(stated, default=_USUAL_MAX_TOKENS))
     if most < _FEWEST_TOKENS:
-        raise ConfigurationError(f"{folder.path}: the model reads {most} tokens only; it must read {_FEWEST_TOKENS}.")
+        raise ConfigurationError(
+            f"{folder.path}: the model reads {most} tokens only; it must read at least {_FEWEST_TOKENS}."
+        )
     return most

@@ -125,7 +125,9 @@ class GitHubSource:
         except SourceError as error:
             if not self._repository.rest_kinds:
                 raise
-            log.warning("%s: the discussions are left as they are, since they cannot be read: %s", self.name, error)
+            log.warning(
+                "%s: the indexed discussions stay as they are, since discussions cannot be read: %s", self.name, error
+            )
             return False
         return True
 

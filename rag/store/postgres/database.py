@@ -21,7 +21,7 @@ from psycopg.types import TypeInfo
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from rag.errors import ConfigurationError, DatabaseError, DatabaseUnavailable
-from rag.store.postgres.embedded import embedded_dsn, embedded_trouble
+from rag.store.postgres.embedded import embedded_dsn, embedded_failure
 from rag.store.postgres.failures import answered_in_time, translated
 from rag.store.postgres.migrations import migrate
 from rag.store.postgres.outages import Outage, Server, state_after
@@ -64,7 +64,7 @@ class Database:
     :param dsn: a libpq connection string or URL
     :param embedded: whether the server is the one inside the wheel
     :param restart: starts the server again, if it was killed, and returns the connection string
-    :param trouble: returns why the server cannot be reached, if it knows
+    :param failure_reason: returns why the server cannot be reached, if it knows
     :raises DatabaseError: the server cannot be reached or lacks pgvector
     """
 
@@ -75,14 +75,14 @@ class Database:
         embedded: bool,
         max_connections: int = 8,
         restart: Callable[[], str] | None = None,
-        trouble: Callable[[], str | None] | None = None,
+        failure_reason: Callable[[], str | None] | None = None,
     ) -> None:
         self.dsn = dsn
         self.embedded = embedded
         self.queries = Queries(sql_folder() / "queries")
         self._restart = restart or (lambda: dsn)
         self._outage = Outage(self._look, first=Server.STARTING if restart else Server.AWAY)
-        self._trouble = trouble or (lambda: None)
+        self._failure_reason = failure_reason or (lambda: None)
         first = _connect(dsn)
         try:
             with translated():
@@ -103,8 +103,8 @@ class Database:
         """Connect to `url`, or start or find the embedded Postgres under `home`; then apply new migrations."""
         if url:
             return cls(url, embedded=False)
-        restart, trouble = partial(embedded_dsn, home), partial(embedded_trouble, home)
-        return cls(embedded_dsn(home), embedded=True, restart=restart, trouble=trouble)
+        restart, failure_reason = partial(embedded_dsn, home), partial(embedded_failure, home)
+        return cls(embedded_dsn(home), embedded=True, restart=restart, failure_reason=failure_reason)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -117,7 +117,7 @@ class Database:
         :raises DatabaseAway: no connection can be had
         """
         first = self._usable_first()
-        with self._explained(), translated():
+        with self._with_reason(), translated():
             if first is None:
                 with self._pooled() as connection:
                     yield connection
@@ -165,12 +165,12 @@ class Database:
             connection.close()
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _with_reason(self) -> Iterator[None]:
         """Say why the server is away, if it is known."""
         try:
             yield
         except DatabaseUnavailable as error:
-            if reason := self._trouble():
+            if reason := self._failure_reason():
                 raise DatabaseError(reason) from error
             raise
 

@@ -20,7 +20,7 @@ import psycopg
 from rag.errors import DatabaseError
 from rag.text.lines import one_line
 
-__all__ = ["embedded_dsn", "embedded_trouble", "stop_embedded"]
+__all__ = ["embedded_dsn", "embedded_failure", "stop_embedded"]
 
 log = logging.getLogger(__name__)
 
@@ -119,8 +119,8 @@ def _start_embedded(data: Path) -> str:
             raise DatabaseError(
                 f"RAG_HOME cannot be used: {home} {_UNUSABLE[error.errno]}. Set it to a folder that can be written."
             ) from error
-        if trouble := embedded_trouble(home):
-            raise DatabaseError(trouble) from error
+        if failure_reason := embedded_failure(home):
+            raise DatabaseError(failure_reason) from error
         reason = _last_words(data) if isinstance(error, subprocess.SubprocessError) else None
         raise DatabaseError(
             f"The embedded Postgres in {data} does not start: {reason or one_line(error).rstrip('.')}. "
@@ -128,7 +128,7 @@ def _start_embedded(data: Path) -> str:
         ) from error
 
 
-def embedded_trouble(home: Path) -> str | None:
+def embedded_failure(home: Path) -> str | None:
     """Return why the Postgres under `home` is down, if its disk is full; it tells its clients nothing."""
     try:
         is_full = shutil.disk_usage(home).free < _WAL_FILE or bool(_FULL.search(_last_words(home / "postgres") or ""))
@@ -210,7 +210,7 @@ def _remove_stale_locks(data: Path) -> None:
         except (OSError, ValueError, IndexError):
             continue
         if _has_another_process(number, data) and not _has_orphans(data):
-            log.warning("removing %s: process %d is no Postgres of this folder", lock, number)
+            log.warning("removing %s: process %d is not a Postgres of this folder", lock, number)
             lock.unlink(missing_ok=True)
 
 

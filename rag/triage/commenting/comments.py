@@ -197,9 +197,9 @@ def _spoken() -> Iterator[None]:
         message = error.data.get("message") if isinstance(error.data, dict) else None
         said = f"{message or 'no reason given'} ({error.status})"
         if error.status >= 500 or error.status == 429:
-            raise SourceUnavailable(f"GitHub does not take comments now: {said}. The next run goes on.") from error
+            raise SourceUnavailable(f"GitHub does not accept comments now: {said}. The next run continues.") from error
         raise SourceError(
             f"GitHub refuses a comment: {said}. RAG_TRIAGE_TOKEN needs the right to write issues."
         ) from error
     except requests.exceptions.RequestException as error:
-        raise SourceUnavailable("GitHub does not answer; the next run goes on.") from error
+        raise SourceUnavailable("GitHub does not answer; the next run continues.") from error

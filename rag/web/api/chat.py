@@ -274,7 +274,7 @@ def _conversation(messages: list[Message]) -> tuple[str, list[Turn]]:
         elif message.role == "assistant" and turns:
             turns[-1] = _answered(turns[-1], message.text)
     if not turns:
-        raise ConfigurationError("messages has no message of the user with a text.")
+        raise ConfigurationError("messages contains no user message with text.")
     return turns[-1].question, turns[-1 - _TURNS : -1]
 
 

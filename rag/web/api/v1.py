@@ -116,7 +116,7 @@ class _Api:
         """Return the best chunk of each of the best documents, best first."""
         query = parameters.q or parameters.query
         if not query:
-            raise ConfigurationError("q is missing: what to search for.")
+            raise ConfigurationError("q, the text to search for, is missing.")
         return await self._search(query, parameters)
 
     async def search(self, body: SearchRequest) -> Json:
@@ -156,7 +156,7 @@ class _Api:
         """Return a document as Markdown, and the chunks that a search finds."""
         place = url or id
         if not place:
-            raise ConfigurationError("url is missing: the URL of a document.")
+            raise ConfigurationError("url, the URL of a document, is missing.")
         return (await self._threads.run(self._service.document, place)).to_json()
 
     async def sources(self) -> Json:

@@ -74,7 +74,7 @@ class Access:
             return
         headers = Headers(scope=scope)
         if self._is_of_a_stranger(scope["method"], headers):
-            sentence = "This site may not use the API; name its origin in RAG_WEB_ORIGINS."
+            sentence = "This site may not use the API; add its origin to RAG_WEB_ORIGINS."
             await failure(scope, 403, sentence)(scope, receive, send)
             return
         try:

@@ -31,7 +31,7 @@ class Hosts:
         if scope["type"] != "http" or self._is_allowed(scope):
             await self._app(scope, receive, send)
             return
-        sentence = "This server is not known under this host; name the host in RAG_WEB_HOSTS."
+        sentence = "This host name is not allowed; add it to RAG_WEB_HOSTS."
         await failure(scope, 421, sentence)(scope, receive, send)
 
     def _is_allowed(self, scope: Scope) -> bool:

@@ -189,5 +189,5 @@ def test_what_no_version_answers_is_not_answered(engine: Engine) -> None:
 
 
 def test_a_version_that_no_document_has_is_refused_with_those_there_are(engine: Engine) -> None:
-    with pytest.raises(ConfigurationError, match="No document is of version '9'; there are: 14, 15, 16beta1"):
+    with pytest.raises(ConfigurationError, match="No document has version '9'; there are: 14, 15, 16beta1"):
         engine.ask("How do I rotate the signing key?", filters=Filters(version="9"))

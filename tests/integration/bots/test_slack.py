@@ -263,7 +263,7 @@ def test_the_command_says_which_token_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("api", "said"), [("http://127.0.0.1:9/api/", "Slack cannot be reached: "), (None, "not answer")]
+    ("api", "said"), [("http://127.0.0.1:9/api/", "Slack cannot be reached: "), (None, "unexpected reply")]
 )
 def test_a_slack_that_is_away_is_one_line(
     settings_of_the_command: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], api: str | None, said: str

@@ -127,7 +127,7 @@ def test_queries_can_be_split_by_time(threads: Engine) -> None:
     (before,) = queries_from_threads(threads.evaluations, ["it"], until=april)
     (after,) = queries_from_threads(threads.evaluations, ["it"], since=april)
     assert (before.id, after.id) == ("it:discussions/5", "it:pulls/3")
-    with pytest.raises(ConfigurationError, match="No thread of it gives a query"):
+    with pytest.raises(ConfigurationError, match="No thread of it can become a query"):
         queries_from_threads(threads.evaluations, ["it"], since=datetime(2025, 1, 1, tzinfo=UTC))
 
 
@@ -250,7 +250,7 @@ def test_a_down_voted_answer_becomes_a_query(engine: Engine, tmp_path: Path, mon
 
     assert evaluate.main(["--from-down-votes", str(tmp_path / "wrong.jsonl")]) == 0
 
-    assert '1 of them have no gold pages yet: replace "gold": null.' in capsys.readouterr().out
+    assert 'Rows without gold pages: 1. Replace "gold": null in them.' in capsys.readouterr().out
     first, second = read_queries(tmp_path / "wrong.jsonl")
     assert (first.text, first.gold) == (BACKUP.text, ("https://example.org/other",))
     assert second.gold is None

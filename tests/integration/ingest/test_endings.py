@@ -23,10 +23,10 @@ def _error(number: int) -> OSError:
         (_error(errno.ENOSPC), "docs: the disk is full at /rag/repositories/docs. Free some space", True),
         (_error(errno.EDQUOT), "docs: the disk is full", True),
         (_error(errno.EROFS), "docs: the disk is read-only at /rag", False),
-        (PermissionError(errno.EACCES, "no", "/rag"), "docs: the folder may not be written at /rag", False),
-        (MemoryError(), "docs: the memory is used up", True),
-        (KeyError("x"), "docs: the sync broke off by an error of this program, KeyError: 'x'.", False),
-        (ZeroDivisionError(), "an error of this program, ZeroDivisionError: no message.", False),
+        (PermissionError(errno.EACCES, "no", "/rag"), "docs: the folder is not writable at /rag", False),
+        (MemoryError(), "docs: out of memory", True),
+        (KeyError("x"), "docs: an error of this program ended the sync: KeyError: 'x'.", False),
+        (ZeroDivisionError(), "ended the sync: ZeroDivisionError: no message.", False),
     ],
 )
 def test_whatever_ends_a_sync_is_told_and_recorded(

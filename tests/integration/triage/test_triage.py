@@ -191,7 +191,7 @@ def test_open_duplicates_are_grouped(engine: Engine, triage: Triage, github: Com
     [
         ([], "Give one of NUMBER, --title with --body, --replay and --backlog."),
         (["3", "--replay"], "not NUMBER and --replay."),
-        (["3", "--until", "2024-01-01"], "--until goes with --replay."),
+        (["3", "--until", "2024-01-01"], "--until requires --replay."),
         (["3", "--top-k", "0"], "--top-k is 0"),
         (["--body", "missing.md"], "missing.md cannot be read"),
     ],

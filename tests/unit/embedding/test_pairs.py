@@ -46,7 +46,7 @@ def test_a_long_passage_is_cut_and_the_question_is_kept(tmp_path: Path) -> None:
 def test_an_embedding_model_is_no_cross_encoder(tmp_path: Path) -> None:
     write_model(tmp_path / "model", architectures=["BertModel"])
 
-    with pytest.raises(ConfigurationError, match="holds no cross-encoder: its architecture is BertModel"):
+    with pytest.raises(ConfigurationError, match="contains no cross-encoder: its architecture is BertModel"):
         open_pair_scorer(f"local:{tmp_path / 'model'}", tmp_path)
 
 

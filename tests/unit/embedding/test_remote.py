@@ -249,7 +249,7 @@ def test_numbers_that_are_no_vector_cost_only_their_text(
 def test_a_server_without_any_vector_is_an_error(server: OpenAIServer, encoder: RemoteEncoder):
     assert encoder.dimension == 8
     server.reply_next(reply_of([0.0] * 8, [0.0] * 8), reply_of([0.0] * 8))
-    with pytest.raises(EmbeddingError, match="numbers that are no vector: check that it is an embedding model"):
+    with pytest.raises(EmbeddingError, match="an invalid vector: check that it is an embedding model"):
         encoder.encode(["one", "two"])
 
 

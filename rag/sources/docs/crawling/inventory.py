@@ -187,7 +187,7 @@ class Inventory:
         notes = [page for url, page in self._noted.items() if self.known.get(url) != page]
         lost = sum(is_asked_for(self.url_of(document_id)) for document_id in gone)
         if lost > max(_FREE_REMOVALS, len(self.indexed) * most_removed):
-            finding = f"{lost} of {len(self.indexed)} known pages are gone or no longer linked"
+            finding = f"{lost} of {len(self.indexed)} known pages are deleted or no longer linked"
             yield refused_removals(self.source, start, finding, limit=most_removed)
             # Remember these pages as before, so that the next crawl notices the same.
             notes = [page for page in notes if self.id_of(page.url) not in gone]

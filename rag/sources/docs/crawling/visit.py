@@ -91,7 +91,7 @@ class Visitor:
         if status in _REDIRECTS:
             location = response.headers.get("location", "").strip()
             target = normalise(location, url) if location else None
-            return Redirect(target) if target else Failure("it redirects to no valid address", transient=False)
+            return Redirect(target) if target else Failure("it redirects to an invalid address", transient=False)
         if status in (404, 410):
             return NotAPage(f"does not exist (the server answers {status})", status)
         if status != 200:

@@ -130,7 +130,7 @@ def _fetch(url: str, fetcher: Fetcher) -> tuple[bytes, str]:
         if 300 <= response.status < 400 and location:
             target = resolved(location, url)
             if target is None:
-                raise FetchError("it redirects to no valid address", transient=False)
+                raise FetchError("it redirects to an invalid address", transient=False)
             url = target
             continue
         if response.status != 200:

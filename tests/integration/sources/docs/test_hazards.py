@@ -37,7 +37,7 @@ def replies(site: DocsSite) -> dict[str, tuple[Reply, str]]:
         "zstd": (Reply(b"x", headers={"Content-Encoding": "zstd"}), "the body is encoded as 'zstd'"),
         "binary": (Reply(bytes(range(256)) * 20), "the body is binary"),
         "dropped": (Reply(drop=True), "the connection failed"),
-        "nowhere": (Reply(status=302, headers={"Location": "http://[::1"}), "it redirects to no valid address"),
+        "nowhere": (Reply(status=302, headers={"Location": "http://[::1"}), "it redirects to an invalid address"),
         "login": (Reply(status=401), "it asks for a login"),
         "teapot": (Reply(status=418), "it cannot be read (the server answers 418)"),
     }

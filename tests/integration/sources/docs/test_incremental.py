@@ -210,7 +210,7 @@ def test_removing_most_of_a_site_needs_consent(site: DocsSite, crawl: Crawl, how
 
     for outcome in cautious:
         assert outcome.removed == []
-        assert "30 of 31 known pages are gone or no longer linked" in outcome.failed["/docs/index.html"]
+        assert "30 of 31 known pages are deleted or no longer linked" in outcome.failed["/docs/index.html"]
         assert "--full --accept-removals" in outcome.failed["/docs/index.html"]
     assert len(accepting.removed) == 30
 

@@ -439,7 +439,7 @@ def test_a_robots_txt_that_leads_nowhere_forbids_nothing(site: DocsSite, crawl: 
 def test_a_sitemap_that_leads_nowhere_is_a_one_line_error(site: DocsSite, crawl: Crawl, location: str) -> None:
     site.redirect("/s.xml", location)
 
-    with pytest.raises(SourceError, match=r"s\.xml cannot be read: it redirects to no valid address"):
+    with pytest.raises(SourceError, match=r"s\.xml cannot be read: it redirects to an invalid address"):
         crawl(sitemap=site.url("/s.xml"))
 
 
@@ -484,7 +484,7 @@ def test_a_redirect_to_no_address_is_a_failure_of_its_page(site: DocsSite, crawl
 
     assert set(outcome.changed) == {"/docs/index.html", "/docs/b.html"}
     assert len(outcome.failed) == 7
-    assert set(outcome.failed.values()) == {"it redirects to no valid address"}
+    assert set(outcome.failed.values()) == {"it redirects to an invalid address"}
 
 
 def test_an_unknown_charset_is_ignored(site: DocsSite, crawl: Crawl) -> None:

@@ -104,7 +104,7 @@ def test_a_crash_around_the_post_leads_to_no_second_comment(
 ) -> None:
     if moment == "before it was answered":
         github.cut_after_comment = True
-        with pytest.raises(SourceUnavailable, match="The next run goes on"):
+        with pytest.raises(SourceUnavailable, match="The next run continues"):
             write(1)
     else:
         write(1)

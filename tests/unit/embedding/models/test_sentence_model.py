@@ -234,7 +234,7 @@ def test_a_graph_that_does_not_fit_is_one_clear_line(tmp_path: Path) -> None:
     SentenceModel.read(ModelName.parse(f"local:{folder}").folder()).graph(tmp_path / "home" / "models").ensure()
     write_tokenizer(folder / "tokenizer.json", words=70)
 
-    with pytest.raises(EmbeddingError, match=r"cannot compute a text: .*Check that its files are of one model"):
+    with pytest.raises(EmbeddingError, match=r"cannot compute a text: .*Check that its files belong to one model"):
         encoder.encode_query("w69")
 
 
@@ -276,7 +276,7 @@ def _module(folder: Path, path: str) -> None:
     ("damage", "says"),
     [
         (shutil.rmtree, "there is no such folder"),
-        (lambda folder: [file.unlink() for file in folder.glob("*.json")], "holds no model: it has neither modules"),
+        (lambda folder: [file.unlink() for file in folder.glob("*.json")], "contains no model: it has neither modules"),
         (_remove("model.safetensors"), "has no weights: neither model.safetensors nor onnx/model.onnx"),
         (_pickle_only, "in pytorch_model.bin only, which is never read"),
         (_remove("tokenizer.json"), "has no tokenizer.json: write one with"),
@@ -328,7 +328,7 @@ def test_a_folder_that_cannot_be_used_is_one_clear_line(
         (lambda folder: (folder / "tokenizer.json").write_text("{}"), "tokenizer.json cannot be read"),
         (
             lambda folder: write_tokenizer(folder / "tokenizer.json", words=70),
-            "has 70 tokens and the model 60: they are of two models",
+            "has 70 tokens and the model 60: they belong to different models",
         ),
         (
             lambda folder: save_file({"other": np.zeros(3, np.float32)}, folder / "model.safetensors"),
@@ -352,5 +352,5 @@ def test_a_cross_encoder_is_no_embedding_model(tmp_path: Path) -> None:
     write_model(folder, architectures=["BertForSequenceClassification"])
     (folder / "modules.json").unlink()
 
-    with pytest.raises(ConfigurationError, match="holds a cross-encoder: use it as RAG_RERANKER"):
+    with pytest.raises(ConfigurationError, match="is a cross-encoder: use it as RAG_RERANKER"):
         open_encoder(f"local:{folder}", home=tmp_path)
