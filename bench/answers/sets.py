@@ -3,6 +3,7 @@
 The questions of ../shared/data/answers are split by a digest of their ids: one half is looked at and fitted on, the other
 decides. Two files were written for fitting: bench/data/fitting.jsonl has short questions, of which some know their gold
 pages, and bench/data/situations.jsonl has questions as users put them, who describe a situation in words of their own.
+The questions of bench/data/threads are about other repositories' threads; nothing is fitted on them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.answers import archives
 from bench.paths import DATA, SHARED
 from bench.served import served
 from flows.demo.github_server import GitHubServer, load_export
@@ -29,6 +31,7 @@ __all__ = [
     "CORPORA",
     "FITTING",
     "SITUATIONS",
+    "THREADS",
     "Corpus",
     "Half",
     "chosen",
@@ -43,35 +46,63 @@ Half = Literal["look", "decide"]
 #: The questions written for fitting, each with its corpus: short ones, and those that describe a situation.
 FITTING = DATA / "fitting.jsonl"
 SITUATIONS = FITTING.with_name("situations.jsonl")
-_SHARED = SHARED / "answers"
+_TLS13 = "tlswg/tls13-spec"
 _EXPORT = SHARED / "tls13-spec.github.json.gz"
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """A corpus, and the file of its questions; without a folder it is a repository on a simulated GitHub."""
+    """A manual in a folder, or the threads of a repository on a simulated GitHub; and the file of its questions."""
 
     name: str
-    file: str
-    folder: Path | None
+    questions: Path
+    folder: Path | None = None
     package: str = ""
     exclude: tuple[str, ...] = ()
+    repository: str = ""
 
     @property
     def is_there(self) -> bool:
         """Whether its documents are on this machine."""
-        return self.folder.is_dir() if self.folder else _EXPORT.exists()
+        if self.folder:
+            return self.folder.is_dir()
+        return _EXPORT.exists() if self.repository == _TLS13 else archives.is_there(self.repository)
+
+    @property
+    def missing(self) -> str:
+        """What is missing if its documents are not on this machine."""
+        if self.folder:
+            return f"Debian's package {self.package} is not installed"
+        return f"{_EXPORT} is missing" if self.repository == _TLS13 else archives.where(self.repository)
+
+    @property
+    def export(self) -> dict[str, Any]:
+        """The issues and pull requests of its repository."""
+        return load_export(_EXPORT) if self.repository == _TLS13 else archives.export(self.repository)
+
+
+def _key(name: str) -> Path:
+    return SHARED / "answers" / f"{name}.answers.jsonl"
 
 
 _SPHINX = ("**/genindex*", "**/py-modindex*", "**/search.html", "**/contents.html")
 CORPORA = (
-    Corpus("git", "git-doc", Path("/usr/share/doc/git/html"), "git-doc"),
-    Corpus("apache", "apache2-doc", Path("/usr/share/doc/apache2-doc/manual/en"), "apache2-doc"),
-    Corpus("python", "python3-doc", Path("/usr/share/doc/python3.11/html"), "python3.11-doc", _SPHINX),
-    Corpus("pg", "postgresql-doc-15", Path("/usr/share/doc/postgresql-doc-15/html"), "postgresql-doc-15", ("**/bookindex.html",)),
-    Corpus("tls13", "tls13-spec", None),
-    Corpus("celery", "celery", Path("/usr/share/doc/python-celery-doc/html"), "python-celery-doc", _SPHINX),
+    Corpus("git", _key("git-doc"), Path("/usr/share/doc/git/html"), "git-doc"),
+    Corpus("apache", _key("apache2-doc"), Path("/usr/share/doc/apache2-doc/manual/en"), "apache2-doc"),
+    Corpus("python", _key("python3-doc"), Path("/usr/share/doc/python3.11/html"), "python3.11-doc", _SPHINX),
+    Corpus("pg", _key("postgresql-doc-15"), Path("/usr/share/doc/postgresql-doc-15/html"), "postgresql-doc-15", ("**/bookindex.html",)),
+    Corpus("tls13", _key("tls13-spec"), repository=_TLS13),
+    Corpus("celery", _key("celery"), Path("/usr/share/doc/python-celery-doc/html"), "python-celery-doc", _SPHINX),
 )  # fmt: skip
+#: Threads about which nothing is fitted.
+THREADS = tuple(
+    Corpus(name, DATA / "threads" / f"{name}.answers.jsonl", repository=repository)
+    for name, repository in {
+        "ech": "tlswg/draft-ietf-tls-esni",
+        "hpke": "cfrg/draft-irtf-cfrg-hpke",
+        "voprf": "cfrg/draft-irtf-cfrg-voprf",
+    }.items()
+)
 
 
 def half_of(query: Query) -> Half:
@@ -81,8 +112,7 @@ def half_of(query: Query) -> Half:
 
 def queries(corpus: Corpus) -> list[Query]:
     """Return the questions with known gold pages; none if their file is missing."""
-    path = _SHARED / f"{corpus.file}.answers.jsonl"
-    return read_queries(path) if path.exists() else []
+    return read_queries(corpus.questions) if corpus.questions.exists() else []
 
 
 def fitting_queries(file: Path) -> Mapping[str, Sequence[Query]]:
@@ -107,23 +137,19 @@ def chosen(names: Sequence[str] | None, half: Half | None) -> Iterator[tuple[Cor
         if asked := [query for query in queries(corpus) if half in (None, half_of(query))]:
             yield corpus, asked
         elif not queries(corpus):
-            sys.stderr.write(f"skipped: {corpus.name} ({_SHARED} has no questions about it)\n")
+            sys.stderr.write(f"skipped: {corpus.name} ({corpus.questions} is missing)\n")
 
 
 def present(names: Sequence[str] | None = None) -> Iterator[Corpus]:
     """Yield the corpora that are on this machine; say on standard error which are missing.
 
-    :param names: only these corpora
+    :param names: only these, which may be of `THREADS`; `CORPORA` by default
     """
-    for corpus in CORPORA:
-        if names and corpus.name not in names:
-            continue
+    for corpus in [one for one in (*CORPORA, *THREADS) if one.name in names] if names else CORPORA:
         if corpus.is_there:
             yield corpus
-        elif corpus.folder:
-            sys.stderr.write(f"skipped: {corpus.name} (Debian's package {corpus.package} is not installed)\n")
         else:
-            sys.stderr.write(f"skipped: {corpus.name} ({_EXPORT} is missing)\n")
+            sys.stderr.write(f"skipped: {corpus.name} ({corpus.missing})\n")
 
 
 @contextmanager
@@ -142,9 +168,10 @@ def opened(corpus: Corpus, home: Path, **settings: str) -> Iterator[Engine]:
             source = {"name": corpus.name, "url": f"{url}/index.html", "sitemap": f"{url}/sitemap.xml"}
             toml.write_text("[[docs]]\n" + _toml(source) + f"exclude = {json.dumps(corpus.exclude)}\n")
         else:
-            server = GitHubServer(load_export(_EXPORT), web_url="https://github.com", rate_limit=10**9)
+            server = GitHubServer(corpus.export, web_url="https://github.com", rate_limit=10**9)
             api_url = stack.enter_context(server).api_url
-            toml.write_text('[[github]]\nname = "tls13"\nrepo = "tlswg/tls13-spec"\ninclude = ["issues", "pulls"]\n')
+            source = {"name": corpus.name, "repo": corpus.repository}
+            toml.write_text("[[github]]\n" + _toml(source) + 'include = ["issues", "pulls"]\n')
         values: dict[str, Any] = {
             "RAG_HOME": folder, "RAG_SOURCES": toml, "RAG_GITHUB_API_URL": api_url, "RAG_LLM": "extractive", **settings
         }  # fmt: skip
