@@ -194,7 +194,7 @@ class Settings(BaseSettings):
         None, validation_alias="RAG_WEB_LOGO", description="an image file to show beside the title of the web page"
     )
     web_notice: str = Field(
-        "Answers are generated from the sources that they cite. Questions are stored to improve the answers.",
+        "Answers are written by a machine from the sources they cite. Questions are stored to improve the answers.",
         validation_alias="RAG_WEB_NOTICE",
         description="the notice on the web page and in the widget about answers and stored data",
     )
