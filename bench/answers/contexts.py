@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.answers.sets import CORPORA, THREADS, Corpus, chosen, opened
+from bench.answers.sets import CORPORA, UNSEEN, Corpus, chosen, opened
 from bench.report import Table
 from rag.evaluate import Query
 from rag.evaluate.facts import judged
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--home", type=Path, help="keep the indexes in this folder, and reuse existing ones")
     parser.add_argument("--half", choices=["look", "decide"], help="only this half of the questions")
     parser.add_argument(
-        "--corpus", action="append", choices=[corpus.name for corpus in (*CORPORA, *THREADS)], help="only these"
+        "--corpus", action="append", choices=[corpus.name for corpus in (*CORPORA, *UNSEEN)], help="only these"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)

@@ -3,7 +3,7 @@
 The questions of ../shared/data/answers are split by a digest of their ids: one half is looked at and fitted on, the other
 decides. Two files were written for fitting: bench/data/fitting.jsonl has short questions, of which some know their gold
 pages, and bench/data/situations.jsonl has questions as users put them, who describe a situation in words of their own.
-The questions of bench/data/threads are about other repositories' threads; nothing is fitted on them.
+The questions of bench/data/unseen are about other corpora; nothing is fitted on them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
     "CORPORA",
     "FITTING",
     "SITUATIONS",
-    "THREADS",
+    "UNSEEN",
     "Corpus",
     "Half",
     "chosen",
@@ -85,6 +85,10 @@ def _key(name: str) -> Path:
     return SHARED / "answers" / f"{name}.answers.jsonl"
 
 
+def _unseen(name: str) -> Path:
+    return DATA / "unseen" / f"{name}.answers.jsonl"
+
+
 _SPHINX = ("**/genindex*", "**/py-modindex*", "**/search.html", "**/contents.html")
 CORPORA = (
     Corpus("git", _key("git-doc"), Path("/usr/share/doc/git/html"), "git-doc"),
@@ -94,15 +98,14 @@ CORPORA = (
     Corpus("tls13", _key("tls13-spec"), repository=_TLS13),
     Corpus("celery", _key("celery"), Path("/usr/share/doc/python-celery-doc/html"), "python-celery-doc", _SPHINX),
 )  # fmt: skip
-#: Threads about which nothing is fitted.
-THREADS = tuple(
-    Corpus(name, DATA / "threads" / f"{name}.answers.jsonl", repository=repository)
-    for name, repository in {
-        "ech": "tlswg/draft-ietf-tls-esni",
-        "hpke": "cfrg/draft-irtf-cfrg-hpke",
-        "voprf": "cfrg/draft-irtf-cfrg-voprf",
-    }.items()
-)
+#: Corpora about which nothing is fitted: two manuals, and the threads of three repositories.
+UNSEEN = (
+    Corpus("scrapy", _unseen("scrapy"), Path("/usr/share/doc/python-scrapy-doc/html"), "python-scrapy-doc", (*_SPHINX, "**/_modules/**", "**/404.html")),
+    Corpus("sqlite", _unseen("sqlite"), Path("/usr/share/doc/sqlite3"), "sqlite3-doc", ("**/releaselog/**", "**/keyword_index.html", "**/doclist.html", "**/chronology.html", "**/changes.html", "**/crossref*")),
+    Corpus("ech", _unseen("ech"), repository="tlswg/draft-ietf-tls-esni"),
+    Corpus("hpke", _unseen("hpke"), repository="cfrg/draft-irtf-cfrg-hpke"),
+    Corpus("voprf", _unseen("voprf"), repository="cfrg/draft-irtf-cfrg-voprf"),
+)  # fmt: skip
 
 
 def half_of(query: Query) -> Half:
@@ -143,9 +146,9 @@ def chosen(names: Sequence[str] | None, half: Half | None) -> Iterator[tuple[Cor
 def present(names: Sequence[str] | None = None) -> Iterator[Corpus]:
     """Yield the corpora that are on this machine; say on standard error which are missing.
 
-    :param names: only these, which may be of `THREADS`; `CORPORA` by default
+    :param names: only these, which may be of `UNSEEN`; `CORPORA` by default
     """
-    for corpus in [one for one in (*CORPORA, *THREADS) if one.name in names] if names else CORPORA:
+    for corpus in [one for one in (*CORPORA, *UNSEEN) if one.name in names] if names else CORPORA:
         if corpus.is_there:
             yield corpus
         else:

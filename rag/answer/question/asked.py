@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from rag.answer.question.sides import sides_of
+from rag.answer.question.values import own_values
 from rag.store.search import Term
 from rag.text.commonness import excess
 from rag.text.stemming import stem
@@ -32,7 +33,8 @@ _OF_KIND = {
     "definition": r"^\W*(?:what(?:'s| is| are|s)\b(?!.* (?:default|max|limit))|what does .* (?:mean|do)\b|define\b"
     r"|explain\b|was (?:ist|sind)\b)|\bwhat'?s (?:that|this|it)\b",
     "why": r"\bwhy\b|\breason\b|\bwarum\b|\bwieso\b|\bwhat (?:causes|caused)\b",
-    "error": r"(?i:\b(?:error|fatal|exception|traceback)\b\s*:)|\b[A-Z]\w*(?:Error|Exception)\b|(?i:\bwarning:)"
+    "error": r"(?i:\b(?:error|fatal|exception|traceback)\b\s*:)"
+    r"|(?m:^\W*(?:DEBUG|INFO|WARN|ERROR|CRITICAL|FATAL)\b|^\W*[\[<].*[\]>]\W*$)|\b[A-Z]\w*(?:Error|Exception)\b|(?i:\bwarning:)"
     r"|\b(?:rejected|refused|denied|aborted|not allowed|misspelled|malformed)\b|\bAH\d{4,}\b|(?i:\bfails? with\b)",
     "lookup": r"\b(?:which|what|is there an?|name of the)\b[\w ]{0,24}\b(?:function|command|option|directive|method"
     r"|module|class|tool|setting|parameter|variable|view|operator|flag|key|switch|document|standard library)\b"
@@ -127,11 +129,16 @@ class Asked:
     def of(cls, question: str, terms: Iterable[Term]) -> Asked:
         """Return a question with what it asks.
 
+        A value of the asker's own that the index does not have is no term.
+
         :param terms: as `Searcher.terms` returns them
         """
         whole: list[Term] = []
         stems: list[Term] = []
+        own = {stem(token) for value in own_values(question) for token in tokens(value)}
         for term in terms:
+            if term.chunks == 0 and own.issuperset(map(stem, tokens(term.lexeme))):
+                continue
             if term.lexeme.startswith("="):
                 whole.append(term)
             elif term.lexeme not in _ASKING:

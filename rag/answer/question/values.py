@@ -1,0 +1,26 @@
+"""Values of the asker's own in a question, such as a host, a path or a number: sources need not have them to answer."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["own_values"]
+
+_VALUE = re.compile(
+    r"""
+    \b[a-z][a-z0-9+.-]*://\S+                                             # an address
+    | \b[\w.+-]+@[\w-]+(?:\.[\w-]+)+                                      # an e-mail address
+    | \b(?:[\w-]+\.)+(?:example|com|org|net|io|dev|local|localhost|internal|test|lan|de|fr|uk)\b(?!\()    # a host
+    | (?<![\w/<])(?:~|\.{1,2})?/[\w.@+-]+(?:/[\w.@+-]*)+ | \b[A-Za-z]:\\\S+      # a path
+    | \\u[0-9a-f]{4} | \\x[0-9a-f]{2}                                     # a character, escaped
+    | (?<![\w.-])\d{1,3}(?:[ ,']\d{3})+(?![\w.-])
+    | (?<![\w.-])(?<!rfc\ )(?!(?:19|20)\d\d\b)\d{3,}(?![\w-]|\.\d)        # a number that is no version and no year
+    | \b\d{1,2}:\d\d(?::\d\d)?\b | \b\d{4}-\d\d-\d\d\b                     # a time, a date
+    """,
+    re.I | re.X,
+)
+
+
+def own_values(question: str) -> list[str]:
+    """Return the values of a question that are likely the asker's own: addresses, hosts, paths, numbers and times."""
+    return [match[0] for match in _VALUE.finditer(question)]
