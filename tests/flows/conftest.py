@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -28,6 +29,16 @@ from tests.servers.github import GitHubServer, load_export  # noqa: E402
 from tests.servers.openai import OpenAIServer  # noqa: E402
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(autouse=True)
+def own_console() -> Iterator[None]:
+    """Take away the console that a command of flows logs to: later tests would print their lines there."""
+    yield
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if type(handler).__module__ == "flows.prefect.server":
+            root.removeHandler(handler)
 
 
 # Prefect's server and commands take 5 s to start on an idle machine, and far longer on a busy machine.
