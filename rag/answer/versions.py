@@ -138,8 +138,7 @@ class Versioned:
     def _may_be_given_up(self, answer: Answer) -> bool:
         if not self._is_extractive or self._choice.is_named:
             return False
-        said = _spaced(answer.answer)
-        return answer.score < _SURE or any(quote not in said for quote in _quotes(self._question))
+        return answer.score < _SURE or bool(self._lacking_quotes)
 
     def _is_likelier(self, other: Answer, page: DocumentRow, answer: Answer) -> bool:
         """Return whether another version answers what the chosen ones do not: they lack its page, or what it says.

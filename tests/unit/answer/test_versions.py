@@ -83,9 +83,11 @@ def test_a_text_that_the_newest_version_has_as_well_is_answered_from_there() -> 
     assert answered_for(answer(new, PHONE, 0.6), answer(old, FAX, 0.9), [new, old]) == "15"
 
 
-def test_a_sure_answer_stays() -> None:
-    new, old = page("15", "phone", PHONE), page("14", "fax", FAX)
-    assert answered_for(answer(new, PHONE, 0.7), answer(old, FAX, 0.95), [new, old]) == "15"
+@pytest.mark.parametrize("question", ["?", "What is phone_line?"])
+def test_a_sure_answer_stays(question: str) -> None:
+    new, old = page("15", "phone", f"{PHONE} It sets `phone_line`."), page("14", "fax", FAX)
+    found = versioned(answer(new, PHONE, 0.7), answer(old, FAX, 0.95), [new, old], question)
+    assert found.version == "15"
 
 
 @pytest.mark.parametrize(("score", "version"), [(0.55, "15"), (0.75, "14")])
