@@ -153,6 +153,13 @@ class Engine:
         return Questions(self.settings, self.store, self.encoders, log=self.answer_log.add)
 
     @cached_property
+    def unlogged_questions(self) -> Questions:
+        """Search and answer for the program itself: the log has what people and agents ask."""
+        from rag.answer.questions import Questions
+
+        return Questions(self.settings, self.store, self.encoders, log=lambda _index, answer, _filters: answer)
+
+    @cached_property
     def evaluations(self) -> Evaluations:
         """Past evaluations, and threads to make queries from."""
         return self.store.evaluations

@@ -42,14 +42,21 @@ class Answerers:
         return Searcher(self._store, index, encoder, filters=filters, reranker=self._reranker, mode=mode)
 
     def answerer(
-        self, searcher: Searcher, *, top_k: int, source: str | None = None, extractor: Extractor | None = None
+        self,
+        searcher: Searcher,
+        *,
+        top_k: int,
+        source: str | None = None,
+        extractor: Extractor | None = None,
+        shown: float | None = None,
     ) -> Answerer:
         """Return an answerer from what a searcher finds.
 
         :param extractor: ranks passages instead of one with the shipped weights
+        :param shown: instead of the probability from which an extract is shown
         """
         # Not needed to search, and their import takes longer than a search.
-        from rag.answer.answering import Answerer
+        from rag.answer.answering import SHOWN, Answerer
         from rag.answer.extracts.extractor import Extractor
 
         model = searcher.index.embedding_model
@@ -59,6 +66,7 @@ class Answerers:
             writer=self.writer,
             llm_name=self._settings.llm,
             embedding_model=model,
+            shown=SHOWN if shown is None else shown,
             top_k=top_k,
             source=source,
         )

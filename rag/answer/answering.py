@@ -35,7 +35,7 @@ from rag.text.languages import is_in_another_language
 if TYPE_CHECKING:
     from rag.answer.written.writer import AnswerWriter
 
-__all__ = ["ABSTENTION", "CLOSE", "CLOSEST", "Answerer"]
+__all__ = ["ABSTENTION", "CLOSE", "CLOSEST", "SHOWN", "Answerer"]
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +46,8 @@ _ASKED = 0.5
 _ASKED_IN_ANOTHER_LANGUAGE = 0.2
 # The lowest score of a best result with which a question that names no subject is about what is found.
 _ALONE = 0.7
-# The lowest probability that the sources answer a question with which an extract is shown.
-_SHOWN = 0.7
+#: The lowest probability that the sources answer a question with which an extract is shown.
+SHOWN = 0.7
 #: The probability of being right below which an extract is called the closest passage.
 CLOSE = 0.5
 # The probability of being right below which a question with an unknown word is also answered as the index spells it.
@@ -78,7 +78,7 @@ class Answerer:
         llm_name: str,
         embedding_model: str,
         threshold: float = _ASKED,
-        shown: float = _SHOWN,
+        shown: float = SHOWN,
         top_k: int = 8,
         source: str | None = None,
     ) -> None:

@@ -150,11 +150,15 @@ class Questions:
             return pieces
         from rag.answer.versions import Versioned
 
+        def answered(searcher: Searcher, shown: float | None = None) -> Answer:
+            return self._answerers.answerer(searcher, top_k=top_k, shown=shown).answer(asked, history=history)
+
         return Versioned(
             choice,
             question,
             lambda editions: self._answerers.searcher(index, replace(filters, editions=tuple(editions))),
-            lambda searcher: self._answerers.answerer(searcher, top_k=top_k).answer(asked, history=history),
+            answered,
+            lambda searcher: answered(searcher, shown=0.0),
             self._store.documents.at,
             is_extractive=self._answerers.writer is None,
         ).stream(pieces)

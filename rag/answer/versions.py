@@ -11,9 +11,12 @@ from itertools import islice
 from rag.answer.answer import Answer, OtherVersion
 from rag.answer.answering import ABSTENTION
 from rag.answer.differences import addresses, counterpart, is_same_page, unsaid
+from rag.answer.notices import without_notices
 from rag.search.editions import Choice
 from rag.search.searcher import Searcher
 from rag.store.documents import DocumentRow, Edition
+from rag.text.citations import MARKERS
+from rag.text.sentences import sentences
 from rag.text.words import words_in_order
 
 __all__ = ["Versioned"]
@@ -27,6 +30,10 @@ _LIKELIER_PAGE, _LIKELIER_TEXT = 0.03, 0.1
 # What a question quotes, such as a message: so many words, which mean this text and no other.
 _QUOTED = re.compile(r'“([^“”]+)”|"([^"]+)"|`([^`]+)`')
 _FEWEST_QUOTED = 3
+# What it names as code does: dcosToken, stats_temp_directory, --no-sync.
+_NAME = re.compile(r"(?<![\w-])(?:[A-Za-z]+[a-z][A-Z]\w*|[^\W_]+_\w+|--[a-z]+(?:-[a-z]+)+)(?![\w-])")
+# A sentence with fewer words may stand anywhere.
+_FEWEST_SAID = 8
 
 
 class Versioned:
@@ -35,6 +42,7 @@ class Versioned:
     :param question: as it was asked, with the version that it may name
     :param searcher: returns a searcher of these editions only
     :param answered: returns the answer of a searcher
+    :param closest: returns the closest passages of a searcher, however unlikely it is that they answer
     :param documents: returns the documents with these ids or URLs
     :param is_extractive: whether answers are extracts, which are complete before their first block is shown
     """
@@ -45,6 +53,7 @@ class Versioned:
         question: str,
         searcher: Callable[[Sequence[str]], Searcher],
         answered: Callable[[Searcher], Answer],
+        closest: Callable[[Searcher], Answer],
         documents: Callable[[Sequence[str]], list[DocumentRow]],
         *,
         is_extractive: bool,
@@ -53,6 +62,7 @@ class Versioned:
         self._question = question
         self._searcher = searcher
         self._answered = answered
+        self._closest = closest
         self._documents = documents
         self._is_extractive = is_extractive
 
@@ -69,6 +79,9 @@ class Versioned:
                 if other is None:
                     yield from held
                     yield from self._completed(answer)
+                elif own := self._own(answer, other):
+                    yield from held if own is answer else (own.answer + "\n\n",)
+                    yield from self._completed(own)
                 else:
                     yield from self._instead(other)
             elif self._is_extractive or piece.startswith(ABSTENTION):
@@ -87,23 +100,45 @@ class Versioned:
         """Return the answer of the newest other version that has one where the chosen ones have none.
 
         An extract that is unsure, or lacks what the question quotes, is no answer to a question without a version if
-        another version has one that is likelier.
+        another version has one that is likelier. If no version answers, one that alone has what is quoted is shown.
         """
         if answer.answered and not self._may_be_given_up(answer):
             return None
         tried = _MOST_TRIED if answer.answered else len(self._choice.others)
         for version, editions in islice(_by_version(self._choice.others), tried):
-            other = self._answered(self._searcher([edition.key for edition in editions]))
+            searcher = self._searcher([edition.key for edition in editions])
+            other = self._answered(searcher)
+            if not (answer.answered or other.answered) and self._is_extractive and self._lacking_quotes:
+                closest = self._closest(searcher)
+                other = closest if self._alone_has_the_quote(closest) else other
             page = self._page_of(other, version) if other.answered else None
             if page and (not answer.answered or self._is_likelier(other, page, answer)):
                 return replace(other, version=version)
         return None
 
+    def _own(self, answer: Answer, other: Answer) -> Answer | None:
+        """Return what the chosen editions say, if they have the text that another version's answer begins with.
+
+        Then the notice that the sources do not answer this for the chosen version would be wrong, unless the other one
+        says more, as far as the scores tell.
+        """
+        if (
+            not self._is_extractive
+            or _says_more(other, answer)
+            or not any(all(map(self._has, texts)) for texts in _beginnings(other))
+        ):
+            return None
+        if answer.answered:
+            return answer
+        closest = self._closest(self._searcher(self._choice.allowed))
+        if not closest.answered:
+            return None
+        return replace(closest, question=self._question, version=self._choice.version)
+
     def _may_be_given_up(self, answer: Answer) -> bool:
         if not self._is_extractive or self._choice.is_named:
             return False
-        said = _spaced(answer.answer)
-        return answer.score < _SURE or any(quote not in said for quote in _quotes(self._question))
+        return answer.score < _SURE or bool(self._lacking_quotes)
 
     def _is_likelier(self, other: Answer, page: DocumentRow, answer: Answer) -> bool:
         """Return whether another version answers what the chosen ones do not: they lack its page, or what it says.
@@ -120,7 +155,7 @@ class Versioned:
             return True
         quotes = replace(other, answer="")
         is_new = all(unsaid(quotes, page, one) for one in same)
-        return is_new and likelier >= _LIKELIER_TEXT and other.score >= _SURE
+        return is_new and _says_more(other, answer)
 
     def _alone_has_the_quote(self, other: Answer) -> bool:
         """Return whether the question quotes words that another version's answer has, and the chosen editions lack."""
@@ -130,12 +165,15 @@ class Versioned:
     @cached_property
     def _lacking_quotes(self) -> list[str]:
         """What the question quotes and the chosen editions lack."""
-        search = self._searcher(self._choice.allowed).search
-        return [
-            quote
-            for quote in _quotes(self._question)
-            if not any(quote in _spaced(one.text) for one in search(quote, top_k=_COMPARED))
-        ]
+        return [quote for quote in _quotes(self._question) if not self._has(quote)]
+
+    def _has(self, text: str) -> bool:
+        """Return whether the chosen editions have a text.
+
+        :param text: as `_spaced` writes it
+        """
+        found = self._searcher(self._choice.allowed).search(text, top_k=_COMPARED)
+        return any(text in _spaced(row.text) for row in self._rows(one.url for one in found))
 
     def _same_pages(self, page: DocumentRow) -> list[DocumentRow]:
         """Return the same page in the chosen editions."""
@@ -196,10 +234,24 @@ class Versioned:
         return [rows[page] for page in pages if page in rows]
 
 
+def _says_more(other: Answer, answer: Answer) -> bool:
+    """Return whether another version's answer is so much likelier that it has what the chosen editions lack."""
+    return other.score >= _SURE and other.score - answer.score >= _LIKELIER_TEXT
+
+
+def _beginnings(answer: Answer) -> list[list[str]]:
+    """Return what an extract begins with, as `_spaced` writes it: the quote of its citation, and the long sentences."""
+    lead = MARKERS.sub(" ", without_notices(answer.answer).strip().split("\n\n")[0])
+    beginnings = [[answer.sources[0].quote], sentences(lead, lines=True)]
+    long = ([text for text in map(_spaced, texts) if len(text.split()) >= _FEWEST_SAID] for texts in beginnings)
+    return [texts for texts in long if texts]
+
+
 def _quotes(question: str) -> list[str]:
-    """Return what a question quotes, as `_spaced` writes it."""
-    found = (_spaced("".join(groups)) for groups in _QUOTED.findall(question))
-    return [quote for quote in found if len(quote.split()) >= _FEWEST_QUOTED]
+    """Return what a question quotes, and the names of code in it, as `_spaced` writes them."""
+    quotes = (_spaced("".join(groups)) for groups in _QUOTED.findall(question))
+    names = map(_spaced, _NAME.findall(question))
+    return [*(quote for quote in quotes if len(quote.split()) >= _FEWEST_QUOTED), *names]
 
 
 def _spaced(text: str) -> str:

@@ -15,7 +15,7 @@ from rag.desk.report import Page
 from rag.store.insights import AskedRow
 from rag.text.lines import one_line
 
-__all__ = ["better_page", "draft", "evaluation_row", "is_low", "nearest", "open_gaps", "recency"]
+__all__ = ["better_page", "draft", "evaluation_row", "is_low", "nearest", "open_gaps", "unmet"]
 
 # In days: a question of this age counts half.
 _HALF_LIFE = 30.0
@@ -36,22 +36,33 @@ def open_gaps(rows: Sequence[AskedRow]) -> list[AskedRow]:
 
     :param rows: oldest first
     """
-    good: dict[bytes, AskedRow] = {
-        row.asked: row for row in rows if row.answered and not is_low(row) and row.thumb != "down"
-    }
+    good: dict[bytes, AskedRow] = {row.asked: row for row in rows if _is_good(row)}
     found = []
     for row in rows:
         later = good.get(row.asked)
         is_closed = later is not None and later.asked_at > row.asked_at and later.answer != row.answer
-        if (not row.answered or is_low(row) or row.thumb == "down") and not is_closed:
+        if not _is_good(row) and not is_closed:
             found.append(row)
     return found
 
 
-def recency(rows: Iterable[AskedRow], now: datetime) -> float:
-    """Return how often questions were asked, each counting half as much for each 30 days since."""
-    ages = ((now - row.asked_at).total_seconds() / 86_400 for row in rows)
-    return float(sum(0.5 ** (max(age, 0.0) / _HALF_LIFE) for age in ages))
+def _is_good(row: AskedRow) -> bool:
+    """Return whether a question was answered well: as far as its score tells, unless the reader tells."""
+    return row.answered and row.thumb != "down" and (row.thumb == "up" or not is_low(row))
+
+
+def unmet(rows: Iterable[AskedRow], now: datetime) -> float:
+    """Return how many who asked have no right answer, each counting half as much for each 30 days since.
+
+    An answer with a low score may be right: it counts by the probability that it is wrong.
+    """
+    aged = (((now - row.asked_at).total_seconds() / 86_400, row) for row in rows)
+    return float(sum(_wrong(row) * 0.5 ** (max(age, 0.0) / _HALF_LIFE) for age, row in aged))
+
+
+def _wrong(row: AskedRow) -> float:
+    """Return the probability that the answer to a question is not right."""
+    return 1.0 if not row.answered or row.thumb == "down" else 1.0 - row.score
 
 
 def nearest(rows: Iterable[AskedRow]) -> Page | None:

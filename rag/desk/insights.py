@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.desk.clusters import central, clusters
-from rag.desk.gaps import better_page, draft, evaluation_row, is_low, nearest, open_gaps, recency
+from rag.desk.gaps import better_page, draft, evaluation_row, is_low, nearest, open_gaps, unmet
 from rag.desk.labels import Labeller
 from rag.desk.report import Asked, Gap, Report, Stale, Topic, Week
 from rag.errors import ConfigurationError
@@ -188,7 +188,7 @@ class _Section:
             low_score=_count(rows, is_low),
             down=_count(rows, lambda row: row.thumb == "down"),
             last_asked=max(row.asked_at for row in rows),
-            rank=recency(rows, self._now),
+            rank=unmet(rows, self._now),
             nearest=page,
             better_page=better,
             draft=draft(label, [one.text for one in ordered], np.stack([one.vector for one in ordered]), page),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 
 from rag.desk.report import Asked, Gap, Report
@@ -12,6 +13,8 @@ __all__ = ["bars", "insights_markdown"]
 
 # The heights of a bar in a line of text.
 _BARS = "▁▂▃▄▅▆▇█"
+# What Markdown may read as a mark; underscores inside a word mark nothing, and in a link Prefect shows the backslash.
+_MARKS = re.compile(r"(?P<inside>(?<=[^\W_])_+(?=[^\W_]))|[\\`*_\[\]<>#|~!]")
 _MOST_ROWS = 20
 _MOST_WEEKS = 26
 
@@ -160,4 +163,4 @@ def _further(count: int, noun: str) -> Iterator[str]:
 
 def _text(text: str) -> str:
     """Return a text of a stranger as one line in which Markdown marks nothing."""
-    return "".join(f"\\{mark}" if mark in "\\`*_[]<>#|~!" else mark for mark in one_line(text))
+    return _MARKS.sub(lambda match: match[0] if match["inside"] else f"\\{match[0]}", one_line(text))

@@ -51,7 +51,7 @@ class Gap:
     low_score: int
     down: int
     last_asked: datetime
-    #: the questions asked, each counting half as much for each 30 days since
+    #: how many who asked have no right answer, each counting half as much for each 30 days since
     rank: float
     #: the page that was cited most, or is nearest; None: there was none
     nearest: Page | None

@@ -17,6 +17,8 @@ _NUMBER = re.compile(rf"(?<![\d.])(?P<v>(?<![a-z])v)?(?P<version>{VERSION})\+?(?
 # What stands before a number that is a version.
 _SAYS_SO = re.compile(r"(?<![^\W_])(?:versions?|releases?|ver\.?)[\s:]*$", re.I)
 _WORD = re.compile(r"(?:^|(?<=[\s(\[\"'\u201c\u2018/,]))([A-Za-z][A-Za-z.+]*)(?:[-@/:]|\s+\(?|\s*[<>=~^≥≤]+\s*)?$")
+# Capitalized words.
+_NAME = re.compile(r"(?:(?<![\w.])[A-Z][\w.+-]*\s+)+$")
 _PREPOSITION = re.compile(
     r"(?:^|(?<=[\s(,]))(?:in|on|for|under|with|since|until|us(?:e|ing)|run(?:ning)?"
     r"|(?:what|how) about)\s+$",
@@ -146,12 +148,16 @@ def _says(question: str, match: re.Match[str], known: Sequence[str], products: S
     if _is_of_a_platform(before, products):
         return "is not"
     version = _version(match, known, products)
+    is_known = any(covers(version, one) for one in known)
     if _OLDER.search(_SAYS_SO.sub("", before)) and any(is_older(one, version) for one in known):
-        is_known = any(covers(version, one) for one in known)
-        return "is older" if _SAYS_SO.search(before) or match["v"] or (is_known and _CLAUSE.match(after)) else "is not"
+        is_between = "." in version and any(is_older(version, one) for one in known)
+        is_one = match["v"] or _SAYS_SO.search(before) or ((is_known or is_between) and _CLAUSE.match(after))
+        return "is older" if is_one else "is not"
+    if not is_known and _is_of_another_name(before, after, products):
+        return "is not"
     if match["v"] or _SAYS_SO.search(before):
         return "is"
-    if not any(covers(version, one) for one in known):
+    if not is_known:
         return "is" if _is_of_a_product(before, version, known, products) else "is not"
     is_dotted = "." in version and any(plain(one) == version for one in known)
     if is_dotted or match["version"].lower().endswith(".x"):
@@ -181,6 +187,20 @@ def _is_of_a_platform(before: str, products: Sequence[str]) -> bool:
         return False
     is_product = _PRODUCT.fullmatch(match[1]) and any(_PRODUCT.fullmatch(name) for name in products)
     return bool(is_product or _MACHINE.fullmatch(match[1]))
+
+
+def _is_of_another_name(before: str, after: str, products: Sequence[str]) -> bool:
+    """Return whether a number stands behind a name, and a product of the index elsewhere: "Gateway API v1.2"."""
+    bare = _SAYS_SO.sub("", before)
+    name = _NAME.search(bare)
+    if name is None:
+        return False
+
+    def is_product(text: str) -> bool:
+        words = (word for word in re.findall(r"[a-z]{3,}", text.lower()) if not is_common(word))
+        return any(_is_name_of(word, product) for word in words for product in products)
+
+    return is_product(f"{bare[: name.start()]} {after}") and not is_product(name[0])
 
 
 def _is_name_of(word: str, name: str) -> bool:

@@ -19,7 +19,6 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from rag.engine import Engine
 from rag.errors import RagError
-from rag.service import Service
 from rag.settings import Settings
 from rag.sources.markup.process import start_reading
 from rag.store.filters import Filters
@@ -134,8 +133,7 @@ def answering_pages(engine: Engine, verdict: Verdict, body: str) -> Iterator[tup
     pages = [status.name for status in engine.operations.sources() if status.kind in ("docs", "repository")]
     question = f"{verdict.title}\n{body}"[:_LONGEST_QUESTION].strip()
     for source in pages:
-        # Asked by the program, so that the log of what people ask stays theirs.
-        answer = Service(engine).ask(question, filters=Filters(source=source), by="agent").answer
+        answer = engine.unlogged_questions.ask(question, filters=Filters(source=source))
         if answer.answered and answer.sources:
             with suppress(ValidationError):
                 yield Page(url=answer.sources[0].url, title=answer.sources[0].title[:120]), answer.score

@@ -207,3 +207,8 @@ def test_markdown_of_strangers_marks_nothing(small: Engine) -> None:
     outside_of_code = shown.split("````")[0]
     assert "\\<script\\>" in outside_of_code
     assert "[click](" not in outside_of_code
+
+
+def test_a_name_with_underscores_is_shown_as_it_is(small: Engine) -> None:
+    small.ask("What is a_long_name of __init__?")
+    assert "What is a_long_name of \\_\\_init\\_\\_?" in insights_markdown(small.insights.report())

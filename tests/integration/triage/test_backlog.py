@@ -26,7 +26,7 @@ PAGES = {
 
 
 @pytest.fixture(scope="module")
-def found(module_engine: Callable[..., Engine]) -> Backlog:
+def engine(module_engine: Callable[..., Engine]) -> Engine:
     pages = [
         Document(
             id_=f"docs:{name}", text=text, metadata={"url": f"https://docs.example.org/{name}.html", **about(text)}
@@ -43,6 +43,11 @@ def found(module_engine: Callable[..., Engine]) -> Backlog:
         engine = module_engine(MemorySource(pages, name="docs"))
         config = GitHubConfig(name="issues", repo=server.full_name, include=("issues",))
         engine.syncs.ingest(GitHubSource(config, engine.store, token=None, api_url=server.api_url))
+    return engine
+
+
+@pytest.fixture(scope="module")
+def found(engine: Engine) -> Backlog:
     return backlog(engine, Triage(engine, "issues"))
 
 
@@ -59,6 +64,12 @@ def test_an_open_issue_that_a_page_answers_is_listed_with_the_page(found: Backlo
 
 def test_a_closed_issue_is_no_part_of_the_backlog(found: Backlog) -> None:
     assert found.open == 2
+
+
+def test_what_the_program_asks_is_no_question_of_people_or_agents(engine: Engine, found: Backlog) -> None:
+    assert found.answered, "the documentation was asked"
+    report = engine.insights.report()
+    assert (report.people.questions, report.agents.questions) == (0, 0)
 
 
 def test_the_list_says_how_likely_each_page_answers(found: Backlog) -> None:

@@ -135,9 +135,7 @@ def test_a_floor_that_is_not_reached_silences_everything(engine: Engine, triage:
         engine.store.triage.put_calibration("it", dict(report))
 
 
-def test_an_issue_of_a_series_gets_no_comment(triage: Triage) -> None:
-    author = triage.ranker.corpus.issues[0].author
-    assert not triage.ranker.corpus.is_sub_task(author, "Translate the page about parsers", 96)
+def test_an_issue_that_the_source_lacks_is_refused(triage: Triage) -> None:
     with pytest.raises(ConfigurationError, match="it has no issue #4000"):
         triage.of_number(4000)
 
@@ -184,6 +182,22 @@ def test_open_duplicates_are_grouped(engine: Engine, triage: Triage, github: Com
     groups = [{number for number, _, _ in cluster.issues} for cluster in found.clusters]
     assert any({20, twin} <= group for group in groups)
     assert [method for method, _ in github.written()] == []
+
+
+def test_an_issue_of_a_series_gets_no_comment(engine: Engine, triage: Triage, github: CommentableGitHubServer) -> None:
+    assert triage.threshold is not None
+    parts = [
+        github.add_issue(f"Translate the page about {thing} to Greek", "One page of many.", user="translator")
+        for thing in ("parsers", "caches", "backups", "mails")
+    ]
+    config = GitHubConfig(name="it", repo="o/r", include=("issues", "pulls"))
+    engine.syncs.ingest(GitHubSource(config, engine.store, token=None, api_url=github.api_url))
+
+    verdicts = [Triage(engine, "it").of_number(number) for number in parts]
+
+    series = "it is one of a series that its author opened from a template"
+    assert [one.silent_because == series for one in verdicts] == [False, False, False, True]
+    assert verdicts[3].links == ()
 
 
 @pytest.mark.parametrize(
