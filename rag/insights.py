@@ -109,7 +109,11 @@ def _asked_lines(name: str, asked: Asked) -> Iterator[str]:
         f"{asked.low_score:,} with a low score, {asked.up:,} up, {asked.down:,} down"
     )
     yield ""
-    yield "  What the docs lack, first what most have no right answer to" if asked.gaps else "  The docs lack nothing."
+    yield (
+        "  What the docs lack, the most frequent and most recent gaps first"
+        if asked.gaps
+        else "  The docs lack nothing."
+    )
     for gap in asked.gaps:
         why = f"{gap.abstained:,} not answered, {gap.low_score:,} low, {gap.down:,} down"
         yield f"  {gap.times:>5,}  {gap.label} ({why}; last {gap.last_asked:%Y-%m-%d})"

@@ -10,7 +10,7 @@ from rag.text.words import words
 __all__ = ["asks_for_outcome", "is_talk"]
 
 # Names of people, references to threads and commits, and addresses.
-_REFERENCE = re.compile(r"@[\w-]+|(?:[\w.-]+/[\w.-]+)?#\d+|https?://\S+|\b[0-9a-f]{7,40}\b")
+_REFERENCE = re.compile(r"@[\w-]+|(?:(?<![\w./-])[\w.-]+/[\w.-]+)?#\d+|https?://\S+|\b[0-9a-f]{7,40}\b")
 _OF_WORK = words(
     """
     lgtm sgtm wfm based say says said sounds looks look good great nice fine ok okay yes yeah yep no sure agree

@@ -34,7 +34,8 @@ _OF_KIND = {
     r"|explain\b|was (?:ist|sind)\b)|\bwhat'?s (?:that|this|it)\b",
     "why": r"\bwhy\b|\breason\b|\bwarum\b|\bwieso\b|\bwhat (?:causes|caused)\b",
     "error": r"(?i:\b(?:error|fatal|exception|traceback)\b\s*:)"
-    r"|(?m:^\W*(?:DEBUG|INFO|WARN|ERROR|CRITICAL|FATAL)\b|^\W*[\[<].*[\]>]\W*$)|\b[A-Z]\w*(?:Error|Exception)\b|(?i:\bwarning:)"
+    r"|(?m:^[^\w\n]*(?:DEBUG|INFO|WARN|ERROR|CRITICAL|FATAL)\b|^[ \t]*[\[<].*[\]>][ \t]*$)"
+    r"|\b[A-Z]\w*(?:Error|Exception)\b|(?i:\bwarning:)"
     r"|\b(?:rejected|refused|denied|aborted|not allowed|misspelled|malformed)\b|\bAH\d{4,}\b|(?i:\bfails? with\b)",
     "lookup": r"\b(?:which|what|is there an?|name of the)\b[\w ]{0,24}\b(?:function|command|option|directive|method"
     r"|module|class|tool|setting|parameter|variable|view|operator|flag|key|switch|document|standard library)\b"

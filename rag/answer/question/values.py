@@ -8,14 +8,16 @@ __all__ = ["own_values"]
 
 _VALUE = re.compile(
     r"""
-    \b[a-z][a-z0-9+.-]*://\S+                                             # an address
-    | \b[\w.+-]+@[\w-]+(?:\.[\w-]+)+                                      # an e-mail address
-    | \b(?:[\w-]+\.)+(?:example|com|org|net|io|dev|local|localhost|internal|test|lan|de|fr|uk)\b(?!\()    # a host
-    | (?<![\w/<])(?:~|\.{1,2})?/[\w.@+-]+(?:/[\w.@+-]*)+ | \b[A-Za-z]:\\\S+      # a path
-    | \\u[0-9a-f]{4} | \\x[0-9a-f]{2}                                     # a character, escaped
+    (?<![\w+.-])[a-z][a-z0-9+.-]*://\S+  # an address
+    | (?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+  # an e-mail address
+    # a host
+    | (?<![\w.-])(?:[\w-]+\.)+(?:example|com|org|net|io|dev|local|localhost|internal|test|lan|de|fr|uk)\b(?!\()
+    | (?<![\w/<])(?:~|\.{1,2})?/[\w.@+-]+(?:/[\w.@+-]*)+ | \b[A-Z]:\\\S+  # a path
+    | \\u[0-9a-f]{4} | \\x[0-9a-f]{2}  # a character, escaped
+    # a number that is no version, no year and no RFC
     | (?<![\w.-])\d{1,3}(?:[ ,']\d{3})+(?![\w.-])
-    | (?<![\w.-])(?<!rfc\ )(?!(?:19|20)\d\d\b)\d{3,}(?![\w-]|\.\d)        # a number that is no version and no year
-    | \b\d{1,2}:\d\d(?::\d\d)?\b | \b\d{4}-\d\d-\d\d\b                     # a time, a date
+    | (?<![\w.-])(?<!rfc\ )(?!(?:19|20)\d\d\b)\d{3,}(?![\w-]|\.\d)
+    | \b\d{1,2}:\d\d(?::\d\d)?\b | \b\d{4}-\d\d-\d\d\b  # a time, a date
     """,
     re.I | re.X,
 )
