@@ -78,7 +78,7 @@ async def _work(settings: Settings, server: ServerProcess | None, console: Conso
         # The runner installs its own handler when it starts, which would leave runs and schedules as they are.
         await asyncio.sleep(0)
         _cancel_on_signals()
-        say("Running the deployments. Ctrl-C stops.")
+        say("Running the deployments. Stop with Ctrl-C.")
         await working
     say("Stopped. The schedules are paused until the next start.")
 
