@@ -1,11 +1,15 @@
-"""Where the benchmarks find their data."""
+"""Where the benchmarks find their data, and keep what they need again."""
 
 from pathlib import Path
 
-__all__ = ["DATA", "MANUAL", "ROOT", "SHARED"]
+from platformdirs import user_cache_path
+
+__all__ = ["CACHE", "DATA", "MANUAL", "ROOT", "SHARED"]
 
 #: The root of the repository.
 ROOT = Path(__file__).parents[1]
+#: What is installed, downloaded or computed once.
+CACHE = user_cache_path("support-engine") / "bench"
 #: The questions that were written for this project.
 DATA = ROOT / "bench" / "data"
 #: The data of the evaluation, beside the repository.

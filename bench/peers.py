@@ -6,7 +6,7 @@ import subprocess
 import sys
 import venv
 
-from platformdirs import user_cache_path
+from bench.paths import CACHE
 
 __all__ = ["python"]
 
@@ -17,7 +17,7 @@ def python(name: str, packages: tuple[str, ...]) -> str:
     :param packages: requirements in pip's syntax; the environment is created again if they change
     :raises subprocess.CalledProcessError: a package cannot be installed
     """
-    folder = user_cache_path("support-engine") / "bench" / name
+    folder = CACHE / name
     executable = folder / "bin" / "python"
     stamp = folder / "packages.txt"
     if not stamp.exists() or stamp.read_text().split() != list(packages):

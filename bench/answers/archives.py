@@ -1,6 +1,6 @@
 """The archives that working groups of the IETF keep of their repositories' issues and pull requests.
 
-Each is the file archive.json on the branch gh-pages of a repository, written by github.com/martinthomson/i-d-template.
+Each is the file archive.json on the branch gh-pages of a repository.
 """
 
 from __future__ import annotations
@@ -10,22 +10,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_cache_path
+from bench.paths import CACHE
 
-__all__ = ["export", "is_there", "where"]
-
-_FOLDER = user_cache_path("support-engine") / "bench" / "archives"
+__all__ = ["export", "file", "where"]
 
 
-def is_there(repository: str) -> bool:
-    """Return whether the archive of a repository has been downloaded."""
-    return _file(repository).exists()
+def file(repository: str) -> Path:
+    """Return where the archive of a repository is expected."""
+    return CACHE / "archives" / f"{repository.replace('/', '+')}.json"
 
 
 def where(repository: str) -> str:
     """Return how the archive of a repository is downloaded."""
     url = f"https://raw.githubusercontent.com/{repository}/gh-pages/archive.json"
-    return f"to have it, run curl --create-dirs -o {_file(repository)} {url}"
+    return f"to have it, run curl --create-dirs -o {file(repository)} {url}"
 
 
 def export(repository: str) -> dict[str, Any]:
@@ -33,13 +31,9 @@ def export(repository: str) -> dict[str, Any]:
 
     Reviews of pull requests become comments.
     """
-    archive = json.loads(_file(repository).read_text(encoding="utf-8"))
+    archive = json.loads(file(repository).read_text(encoding="utf-8"))
     threads = [_thread(repository, path, row) for path in ("issues", "pulls") for row in archive[path]]
     return {"full_name": repository, "issues": sorted(threads, key=lambda row: row["number"]), "discussions": []}
-
-
-def _file(repository: str) -> Path:
-    return _FOLDER / f"{repository.replace('/', '+')}.json"
 
 
 def _thread(repository: str, path: str, row: Mapping[str, Any]) -> dict[str, Any]:

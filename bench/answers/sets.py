@@ -64,21 +64,23 @@ class Corpus:
     @property
     def is_there(self) -> bool:
         """Whether its documents are on this machine."""
-        if self.folder:
-            return self.folder.is_dir()
-        return _EXPORT.exists() if self.repository == _TLS13 else archives.is_there(self.repository)
+        return (self.folder or self._threads).exists()
 
     @property
     def missing(self) -> str:
         """What is missing if its documents are not on this machine."""
         if self.folder:
             return f"Debian's package {self.package} is not installed"
-        return f"{_EXPORT} is missing" if self.repository == _TLS13 else archives.where(self.repository)
+        return f"{_EXPORT} is missing" if self._threads == _EXPORT else archives.where(self.repository)
 
     @property
     def export(self) -> dict[str, Any]:
         """The issues and pull requests of its repository."""
-        return load_export(_EXPORT) if self.repository == _TLS13 else archives.export(self.repository)
+        return load_export(_EXPORT) if self._threads == _EXPORT else archives.export(self.repository)
+
+    @property
+    def _threads(self) -> Path:
+        return _EXPORT if self.repository == _TLS13 else archives.file(self.repository)
 
 
 def _key(name: str) -> Path:

@@ -9,8 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_cache_path
-
+from bench.paths import CACHE
 from bench.speed.corpus import SHARES, Base, base, synthetic
 from bench.speed.scale import INDEX, put
 from rag.embedding import Encoder
@@ -46,7 +45,7 @@ def filled_engine(chunks: int) -> Iterator[tuple[Engine, Base]]:
     """Yield an engine over `chunks` synthetic chunks, and the real chunks that they were made from."""
     with empty_engine() as engine:
         store = engine.store
-        source = base(user_cache_path("support-engine") / "bench" / "corpus")
+        source = base(CACHE / "corpus")
         for name in SHARES:
             store.sources.register(name, "docs")
         store.indexes.create(INDEX)

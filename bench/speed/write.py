@@ -19,10 +19,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pgvector
-from platformdirs import user_cache_path
 from psycopg import sql
 
 from bench import peers
+from bench.paths import CACHE
 from bench.report import Table, seconds
 from bench.speed.corpus import Synthetic, base, synthetic
 from bench.speed.filled import empty_engine
@@ -37,7 +37,7 @@ FEWER = 2_000  # for slow methods
 
 def run(_options: argparse.Namespace) -> Iterator[Table]:
     """Yield a comparison with other projects, and the cost of each part."""
-    source = base(user_cache_path("support-engine") / "bench" / "corpus")
+    source = base(CACHE / "corpus")
     chunks = list(islice(synthetic(source, ROWS), ROWS))
     table = Table("Writing chunks", ["method", "rows", "rows/s", "rows/s with HNSW", "speed-up of this project"])
     rates: dict[str, tuple[int, float, float]] = {}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from rag.answer.extracts.compose import Scored, certainty
 from rag.answer.question.asked import KINDS, Asked, named_subject, tokens
-from rag.answer.question.values import own_values
+from rag.answer.question.values import without_own_values
 from rag.text.spelling import distance
 from rag.text.words import FUNCTION_WORDS
 
@@ -55,9 +55,8 @@ _NAME = re.compile(
 
 def names(question: str) -> list[str]:
     """Return the identifiers, options, versions and abbreviations of a question, in lower case."""
-    for value in own_values(question):
-        question = question.replace(value, " ")
-    return list(dict.fromkeys(name.lower().strip(".:()") for name in _NAME.findall(question)))
+    found = _NAME.findall(without_own_values(question))
+    return list(dict.fromkeys(name.lower().strip(".:()") for name in found))
 
 
 def likelihood_features(ranking: Ranking, taken: Sequence[Scored], results: Sequence[SearchResult]) -> dict[str, float]:

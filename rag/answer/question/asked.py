@@ -130,7 +130,7 @@ class Asked:
     def of(cls, question: str, terms: Iterable[Term]) -> Asked:
         """Return a question with what it asks.
 
-        A value of the asker's own that the index does not have is no term.
+        Values of the asker's own are left out of its terms if the index does not have them.
 
         :param terms: as `Searcher.terms` returns them
         """
